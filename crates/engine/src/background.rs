@@ -27,29 +27,29 @@ const RECOVER_BATCH: u32 = 500;
 pub async fn tick_recovery(deps: &Deps) -> Result<u32, StoreError> {
     let now = deps.now();
     deps.workers.record_heartbeat(deps.worker, now).await?;
-    let mut n_settled = queue::give_back(deps).await?;
+    let mut n_finished = queue::give_back(deps).await?;
     // Kept answers end, whether or not anything waits in a queue.
     deps.message_queue.expire_messages(now, RECOVER_BATCH).await?;
     deps.message_queue.update_messaging_limits(now).await?;
     let silent_since = now.saturating_sub(DEAD_AFTER).unwrap_or(Timestamp::MIN);
     loop {
         let n = deps.workers.recover_messages(silent_since, now, RECOVER_BATCH).await?;
-        n_settled += n;
+        n_finished += n;
         if n < RECOVER_BATCH {
             break;
         }
     }
-    if n_settled > 0 {
-        tracing::warn!(n_messages = n_settled, "messages of a process that ended were settled");
+    if n_finished > 0 {
+        tracing::warn!(n_messages = n_finished, "messages of a process that ended were settled");
     }
-    Ok(n_settled)
+    Ok(n_finished)
 }
 
 /// Says that this process ends, and writes down what it only remembers: the last use of keys and sessions.
 ///
 /// # Errors
 /// When the store cannot be written: then the process counts as living until it was silent for [`DEAD_AFTER`].
-pub async fn say_farewell(deps: &Deps) -> Result<(), StoreError> {
+pub async fn deregister_worker(deps: &Deps) -> Result<(), StoreError> {
     tick_key_use(deps).await?;
     deps.workers.deregister_worker(deps.worker).await
 }
@@ -92,13 +92,13 @@ pub async fn tick_numbers(deps: &Deps) -> Result<(), StoreError> {
 /// # Errors
 /// When the store cannot be written; the next round tries again.
 pub async fn tick_key_use(deps: &Deps) -> Result<(), StoreError> {
-    api_key::note_use(deps).await?;
-    session::note_use(deps).await
+    api_key::update_last_used(deps).await?;
+    session::update_last_used(deps).await
 }
 
 /// When a loop does its next round: after a time, or at a hint.
 #[derive(Clone, Copy)]
-pub struct Rhythm<'a> {
+pub struct PollInterval<'a> {
     /// The longest rest between two rounds.
     pub every: SignedDuration,
     /// Ends the rest.
@@ -111,7 +111,7 @@ pub struct Rhythm<'a> {
 pub async fn run<T, F>(
     name: &'static str,
     clock: &dyn Clock,
-    rhythm: Rhythm<'_>,
+    rhythm: PollInterval<'_>,
     stop: &CancellationToken,
     mut tick: impl FnMut() -> F,
 ) where

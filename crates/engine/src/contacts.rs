@@ -14,7 +14,7 @@ use crate::ports::{
     Contact, ContactTarget, ContactUpsert, ErasureStep, MessageFilter, PageRequest, PageStart, StoreError,
     UpsertContactResult,
 };
-use crate::{By, Deps};
+use crate::{AuditContext, Deps};
 
 /// How often it is looked whether somebody is left to be erased.
 pub const ERASE_EVERY: SignedDuration = SignedDuration::from_secs(5);
@@ -72,13 +72,13 @@ pub struct Request {
 /// When the store cannot be written.
 pub async fn put(
     deps: &Deps,
-    by: &By,
+    audit: &AuditContext,
     workspace: WorkspaceId,
     target: ContactTarget,
     change: ContactChange,
 ) -> Result<UpsertContactResult, StoreError> {
     let request = Request { target, change, reason: OptOutReason::Api };
-    let ends = put_all(deps, (by, Batch::One), workspace, vec![request]).await?;
+    let ends = put_all(deps, (audit, Batch::One), workspace, vec![request]).await?;
     Ok(ends.into_iter().next().unwrap_or(UpsertContactResult::NotFound))
 }
 
@@ -92,20 +92,20 @@ pub enum Batch {
     /// A part of a table.
     Table,
     /// To know what would become of it: nothing is written.
-    Rehearsal,
+    DryRun,
 }
 
 impl Batch {
     /// What the audit log says of it; of one, the store knows whom it was about, and whether the person was new.
-    fn act(self, deps: &Deps, by: &By, workspace: WorkspaceId) -> Option<AuditEntry> {
+    fn entry(self, deps: &Deps, audit: &AuditContext, workspace: WorkspaceId) -> Option<AuditEntry> {
         let (action, kind) = match self {
             Self::One => (AuditAction::ContactChanged, AuditTargetKind::Contact),
             Self::List => (AuditAction::ContactsPut, AuditTargetKind::Workspace),
             Self::Table => (AuditAction::ContactsImported, AuditTargetKind::Workspace),
-            Self::Rehearsal => return None,
+            Self::DryRun => return None,
         };
         let id = workspace.to_string();
-        Some(by.act(deps, workspace, action, AuditTarget { kind, id, name: None }))
+        Some(audit.entry(deps, workspace, action, AuditTarget { kind, id, name: None }))
     }
 }
 
@@ -115,7 +115,7 @@ impl Batch {
 /// When the store cannot be written: then nothing is.
 pub async fn put_all(
     deps: &Deps,
-    (by, batch): (&By, Batch),
+    (audit, batch): (&AuditContext, Batch),
     workspace: WorkspaceId,
     requests: Vec<Request>,
 ) -> Result<Vec<UpsertContactResult>, StoreError> {
@@ -124,7 +124,7 @@ pub async fn put_all(
         ContactUpsert { target, change, reason, fresh: deps.new_id(ContactId::from_parts) }
     };
     let puts = requests.into_iter().map(put).collect();
-    deps.contacts.upsert_contacts(workspace, puts, batch.act(deps, by, workspace), deps.now()).await
+    deps.contacts.upsert_contacts(workspace, puts, batch.entry(deps, audit, workspace), deps.now()).await
 }
 
 /// Erases a person for good. What is more than a few rows follows in [`tick`]. `false`: there is no such contact.
@@ -133,13 +133,13 @@ pub async fn put_all(
 /// When the store cannot be written.
 pub async fn erase(
     deps: &Deps,
-    by: &By,
+    audit: &AuditContext,
     workspace: WorkspaceId,
     contact: ContactId,
 ) -> Result<bool, StoreError> {
     let subject = AuditTarget { kind: AuditTargetKind::Contact, id: contact.to_string(), name: None };
-    let act = by.act(deps, workspace, AuditAction::ContactErased, subject);
-    let is_erased = deps.erasures.begin_erasure(contact, act).await?;
+    let entry = audit.entry(deps, workspace, AuditAction::ContactErased, subject);
+    let is_erased = deps.erasures.begin_erasure(contact, entry).await?;
     if is_erased {
         deps.media.sweep_hint.notify_one();
         deps.erase_hint.notify_one();

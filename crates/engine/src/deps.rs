@@ -14,8 +14,8 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::access::api_key::Allowances;
-use crate::access::session::Logins;
+use crate::access::api_key::RateLimiters;
+use crate::access::session::LoginThrottles;
 use crate::directory::DirectoryCache;
 use crate::maintenance::retention::RetentionSettings;
 use crate::media::{Media, MediaPorts, MediaSettings};
@@ -29,7 +29,7 @@ use crate::ports::{
     WebhookEndpoints, WebhookPayloads, WebhookSender, Workers,
 };
 use crate::templates::TemplateCache;
-use crate::webhooks_out::deliver::{HookSettings, Posts};
+use crate::webhooks_out::deliver::{DeliverySettings, Posts};
 
 /// What an operator may set.
 #[derive(Clone, Debug)]
@@ -43,7 +43,7 @@ pub struct Settings {
     /// Messages that may wait in each account's queue.
     pub queue_per_account: u32,
     /// How events go out.
-    pub hooks: HookSettings,
+    pub hooks: DeliverySettings,
     /// How long a login lasts.
     pub sessions: SessionLifetime,
     /// What may be done with files.
@@ -117,9 +117,9 @@ pub struct Deps {
     /// The templates, as last read.
     pub templates: TemplateCache,
     /// What each caller has used of its time.
-    pub allowances: Allowances,
+    pub rate_limiters: RateLimiters,
     /// The logins that failed of late, and the sessions in use.
-    pub logins: Logins,
+    pub logins: LoginThrottles,
     /// The sends under way; shutdown waits for them.
     pub tasks: TaskTracker,
     /// The requests with a caller's key that are under way.
@@ -251,8 +251,8 @@ impl Deps {
             worker: WorkerId::from_parts(unix_ms, &bytes),
             directory: DirectoryCache::default(),
             templates: TemplateCache::default(),
-            allowances: Allowances::default(),
-            logins: Logins::default(),
+            rate_limiters: RateLimiters::default(),
+            logins: LoginThrottles::default(),
             tasks: TaskTracker::new(),
             running: RunningKeys::default(),
             media: Media::new(media),
@@ -289,8 +289,8 @@ impl Deps {
     }
 
     /// Puts such a claim back, for the next round.
-    pub(crate) fn put_dropped(&self, claim: Lease) {
-        self.dropped.lock().unwrap_or_else(PoisonError::into_inner).push(claim);
+    pub(crate) fn put_dropped(&self, lease: Lease) {
+        self.dropped.lock().unwrap_or_else(PoisonError::into_inner).push(lease);
     }
 }
 

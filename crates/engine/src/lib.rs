@@ -23,6 +23,6 @@ pub mod webhooks_in;
 pub mod webhooks_out;
 pub mod workspace;
 
-pub use crate::access::audit_context::By;
+pub use crate::access::audit_context::AuditContext;
 pub use chain::chain;
 pub use deps::{Deps, Settings};

@@ -14,7 +14,7 @@ use crate::ports::{
     AccountCredentials, AccountRecord, ListedTemplate, StoreError, StoreErrorKind, StoredTemplate,
     TemplateDeletion, TemplateQuery, TemplateSync, TemplateSyncCounts, UpstreamError,
 };
-use crate::{By, Deps, directory};
+use crate::{AuditContext, Deps, directory};
 
 /// How long Meta's "there is no such template" is believed.
 const MISSING_FOR: SignedDuration = SignedDuration::from_secs(60);
@@ -207,7 +207,7 @@ async fn put(
             templates,
             is_complete: sync.is_some(),
             now: deps.now(),
-            act: sync,
+            entry: sync,
         })
         .await
 }
@@ -216,7 +216,11 @@ async fn put(
 ///
 /// # Errors
 /// When Meta does not answer, or the store cannot be written: then nothing has changed.
-pub async fn sync(deps: &Deps, by: &By, record: &AccountRecord) -> Result<TemplateSyncCounts, TemplateError> {
+pub async fn sync(
+    deps: &Deps,
+    audit: &AuditContext,
+    record: &AccountRecord,
+) -> Result<TemplateSyncCounts, TemplateError> {
     let listed = list(deps, &line(record), TemplateQuery::default()).await?;
     let account = &record.account;
     let subject = AuditTarget {
@@ -224,10 +228,10 @@ pub async fn sync(deps: &Deps, by: &By, record: &AccountRecord) -> Result<Templa
         id: account.waba_id.clone(),
         name: Some(account.name.clone()),
     };
-    let act = by
-        .act(deps, account.workspace, AuditAction::TemplatesSynced, subject)
+    let entry = audit
+        .entry(deps, account.workspace, AuditAction::TemplatesSynced, subject)
         .with("listed", i64::try_from(listed.len()).unwrap_or(i64::MAX));
-    let counts = put(deps, record, listed, Some(act)).await?;
+    let counts = put(deps, record, listed, Some(entry)).await?;
     directory::refresh(deps).await?;
     Ok(counts)
 }
@@ -238,19 +242,19 @@ pub async fn sync(deps: &Deps, by: &By, record: &AccountRecord) -> Result<Templa
 /// When Meta does not take it, or the store cannot be written.
 pub async fn create(
     deps: &Deps,
-    by: &By,
+    audit: &AuditContext,
     record: &AccountRecord,
     new: &NewTemplate,
 ) -> Result<Option<StoredTemplate>, TemplateError> {
     match new {
-        NewTemplate::Own(draft) => create_own(deps, by, record, draft).await,
-        NewTemplate::FromLibrary(draft) => create_from_library(deps, by, record, draft).await,
+        NewTemplate::Own(draft) => create_own(deps, audit, record, draft).await,
+        NewTemplate::FromLibrary(draft) => create_from_library(deps, audit, record, draft).await,
     }
 }
 
 async fn create_own(
     deps: &Deps,
-    by: &By,
+    audit: &AuditContext,
     record: &AccountRecord,
     draft: &TemplateDraft,
 ) -> Result<Option<StoredTemplate>, TemplateError> {
@@ -264,13 +268,13 @@ async fn create_own(
         quality: None,
         rejected_reason: None,
     };
-    keep_added(deps, by, record, (listed, None)).await
+    keep_added(deps, audit, record, (listed, None)).await
 }
 
 /// The text is Meta's: what was made of the inputs is read back from there.
 async fn create_from_library(
     deps: &Deps,
-    by: &By,
+    audit: &AuditContext,
     record: &AccountRecord,
     draft: &LibraryDraft,
 ) -> Result<Option<StoredTemplate>, TemplateError> {
@@ -288,20 +292,20 @@ async fn create_from_library(
             let name = format!("{} ({})", draft.name, draft.language);
             let subject =
                 AuditTarget { kind: AuditTargetKind::Template, id: submitted.meta_id, name: Some(name) };
-            let act = by
-                .act(deps, record.account.workspace, AuditAction::TemplateAdded, subject)
+            let entry = audit
+                .entry(deps, record.account.workspace, AuditAction::TemplateAdded, subject)
                 .with(FROM_LIBRARY, draft.library_name.as_str());
-            deps.audit_log.insert_audit_entry(act).await?;
+            deps.audit_log.insert_audit_entry(entry).await?;
             return Err(error.into());
         }
     };
-    keep_added(deps, by, record, (listed, Some(&draft.library_name))).await
+    keep_added(deps, audit, record, (listed, Some(&draft.library_name))).await
 }
 
 /// Keeps a template that Meta has taken, with the act.
 async fn keep_added(
     deps: &Deps,
-    by: &By,
+    audit: &AuditContext,
     record: &AccountRecord,
     (listed, library_name): (ListedTemplate, Option<&str>),
 ) -> Result<Option<StoredTemplate>, TemplateError> {
@@ -310,11 +314,11 @@ async fn keep_added(
     // One that was deleted behind our back keeps its id.
     let known = deps.template_records.get_template(place.0, place.1, &name, &language).await?;
     let id = known.map_or_else(|| deps.new_id(TemplateId::from_parts), |known| known.id);
-    let mut act = by.act(deps, place.0, AuditAction::TemplateAdded, subject(id, &listed.template));
+    let mut entry = audit.entry(deps, place.0, AuditAction::TemplateAdded, subject(id, &listed.template));
     if let Some(library_name) = library_name {
-        act = act.with(FROM_LIBRARY, library_name);
+        entry = entry.with(FROM_LIBRARY, library_name);
     }
-    keep(deps, place, (id, listed), act).await?;
+    keep(deps, place, (id, listed), entry).await?;
     Ok(deps.template_records.get_template(place.0, place.1, &name, &language).await?)
 }
 
@@ -324,7 +328,7 @@ async fn keep_added(
 /// When Meta does not take it, or the store cannot be written.
 pub async fn edit(
     deps: &Deps,
-    by: &By,
+    audit: &AuditContext,
     record: &AccountRecord,
     before: &StoredTemplate,
     edit: &TemplateEdit,
@@ -343,8 +347,9 @@ pub async fn edit(
     listed.rejected_reason = None;
     let (name, language) = (listed.template.name.clone(), listed.template.language.clone());
     let place = (record.account.workspace, before.waba_id.as_str());
-    let act = by.act(deps, place.0, AuditAction::TemplateChanged, subject(before.id, &listed.template));
-    keep(deps, place, (before.id, listed), act).await?;
+    let entry =
+        audit.entry(deps, place.0, AuditAction::TemplateChanged, subject(before.id, &listed.template));
+    keep(deps, place, (before.id, listed), entry).await?;
     Ok(deps.template_records.get_template(place.0, place.1, &name, &language).await?)
 }
 
@@ -354,7 +359,7 @@ pub async fn edit(
 /// When Meta does not do it, or the store cannot be written.
 pub async fn delete(
     deps: &Deps,
-    by: &By,
+    audit: &AuditContext,
     record: &AccountRecord,
     stored: &StoredTemplate,
     is_every_language: bool,
@@ -369,10 +374,10 @@ pub async fn delete(
         name: template.name.clone(),
         language: (!is_every_language).then(|| template.language.clone()),
     };
-    let act = by
-        .act(deps, workspace, AuditAction::TemplateRemoved, subject(stored.id, template))
+    let entry = audit
+        .entry(deps, workspace, AuditAction::TemplateRemoved, subject(stored.id, template))
         .with("all_languages", is_every_language);
-    deps.template_records.delete_templates(deletion, act).await?;
+    deps.template_records.delete_templates(deletion, entry).await?;
     directory::refresh(deps).await?;
     Ok(())
 }
@@ -386,7 +391,7 @@ async fn keep(
     deps: &Deps,
     (workspace, waba_id): (WorkspaceId, &str),
     template: (TemplateId, ListedTemplate),
-    act: AuditEntry,
+    entry: AuditEntry,
 ) -> Result<(), StoreError> {
     let put = TemplateSync {
         workspace,
@@ -394,7 +399,7 @@ async fn keep(
         templates: vec![template],
         is_complete: false,
         now: deps.now(),
-        act: Some(act),
+        entry: Some(entry),
     };
     deps.template_records.sync_templates(put).await?;
     directory::refresh(deps).await

@@ -4,21 +4,21 @@ use domain::access::audit::{AuditAction, AuditTarget, AuditTargetKind};
 use domain::id::WorkspaceId;
 
 use crate::ports::StoreError;
-use crate::{By, Deps, directory};
+use crate::{AuditContext, Deps, directory};
 
 /// Adds a workspace.
 ///
 /// # Errors
 /// `Conflict` when the name is taken.
-pub async fn add(deps: &Deps, by: &By, name: &str) -> Result<WorkspaceId, StoreError> {
+pub async fn add(deps: &Deps, audit: &AuditContext, name: &str) -> Result<WorkspaceId, StoreError> {
     let id = deps.new_id(WorkspaceId::from_parts);
-    let act = by.act(
+    let entry = audit.entry(
         deps,
         id,
         AuditAction::WorkspaceAdded,
         AuditTarget::named(AuditTargetKind::Workspace, &id, name),
     );
-    deps.accounts.insert_workspace(id, name, act).await?;
+    deps.accounts.insert_workspace(id, name, entry).await?;
     directory::refresh(deps).await?;
     Ok(id)
 }

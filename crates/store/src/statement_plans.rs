@@ -100,7 +100,7 @@ fn database() -> (Connection, Arc<Mutex<BTreeSet<String>>>) {
     (connection, asked)
 }
 
-fn message(n: u8, plan: SendSchedule) -> NewMessage {
+fn message(n: u8, schedule: SendSchedule) -> NewMessage {
     NewMessage {
         id: MessageId::from_bytes([n; 16]),
         workspace: WorkspaceId::from_bytes(WORKSPACE),
@@ -117,7 +117,7 @@ fn message(n: u8, plan: SendSchedule) -> NewMessage {
         client_reference: None,
         fallback: None,
         on_unknown: OnUnknown::Hold,
-        plan,
+        schedule,
         expires_at: None,
         window_at: now(),
         idempotency: None,
@@ -166,7 +166,7 @@ fn report(wamid: &str) -> WebhookUpdate {
 /// Sends a synchronous message with the wamid `wamid.<n>`.
 fn send(connection: &Connection, n: u8) {
     accept::insert_message(connection, &message(n, SendSchedule::Immediate)).unwrap();
-    let claim = Lease {
+    let lease = Lease {
         workspace: WorkspaceId::from_bytes(WORKSPACE),
         message: MessageId::from_bytes([n; 16]),
         account: AccountId::from_bytes(ACCOUNT),
@@ -178,7 +178,7 @@ fn send(connection: &Connection, n: u8) {
         wa_id: Some("15550100001".to_owned()),
         ..AcceptedMessage::default()
     };
-    finish::finish_attempt(connection, &claim, &AttemptResult::Sent(accepted), None, now()).unwrap();
+    finish::finish_attempt(connection, &lease, &AttemptResult::Sent(accepted), None, now()).unwrap();
 }
 
 /// Inserts sent, queued and received messages.
@@ -228,7 +228,7 @@ fn rounds(connection: &Connection) {
         now: now(),
     };
     let round = lease::lease_due(connection, &request).unwrap();
-    lease::begin_attempt(connection, &round.claimed[0].claim, now()).unwrap();
+    lease::begin_attempt(connection, &round.leased[0].lease, now()).unwrap();
     queue::expire_messages(connection, later, 10).unwrap();
     queue_depth::list_depths(connection).unwrap();
     workers::list_recent_sends(connection, now()).unwrap();
@@ -245,8 +245,8 @@ fn rounds(connection: &Connection) {
         room: vec![(workspace, webhook, 10)],
         now: now(),
     };
-    let claimed = deliveries::lease_due(connection, &request).unwrap();
-    for (claimed, verdict) in claimed.iter().zip([DeliveryDecision::Succeeded, DeliveryDecision::Dead]) {
+    let leased = deliveries::lease_due(connection, &request).unwrap();
+    for (leased, verdict) in leased.iter().zip([DeliveryDecision::Succeeded, DeliveryDecision::Dead]) {
         let end = DeliveryAttemptResult {
             verdict,
             http_status: Some(200),
@@ -255,7 +255,7 @@ fn rounds(connection: &Connection) {
             goes_on: true,
             now: now(),
         };
-        deliveries::finish_attempt(connection, &claimed.claim, &end).unwrap();
+        deliveries::finish_attempt(connection, &leased.lease, &end).unwrap();
     }
     deliveries::expire_deliveries(connection, later, 10).unwrap();
 

@@ -11,7 +11,7 @@ use crate::Deps;
 
 /// Who acts, and from where.
 #[derive(Clone, Debug)]
-pub struct By {
+pub struct AuditContext {
     /// Who.
     pub actor: Actor,
     /// The client's address.
@@ -20,7 +20,7 @@ pub struct By {
     pub request_id: Option<Arc<str>>,
 }
 
-impl By {
+impl AuditContext {
     /// Somebody at the command line of this machine.
     pub fn command_line() -> Self {
         Self::nobody(ActorKind::CommandLine, "waypost")
@@ -37,7 +37,7 @@ impl By {
     }
 
     /// The entry for something that is done now: hand it to the store's method that does it.
-    pub fn act(
+    pub fn entry(
         &self,
         deps: &Deps,
         workspace: WorkspaceId,

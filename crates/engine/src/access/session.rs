@@ -22,7 +22,7 @@ use subtle::ConstantTimeEq;
 
 use crate::access::api_key::{Caller, letters, user_actor};
 use crate::ports::{CredentialsQuery, NewSession, PasswordError, SessionDigest, StoreError, UserCredentials};
-use crate::{By, Deps};
+use crate::{AuditContext, Deps};
 
 /// How many characters a session's secret has: 32 bytes.
 const SECRET_CHARS: usize = 52;
@@ -52,7 +52,7 @@ impl fmt::Debug for Session {
 
 /// The logins that failed of late, and the sessions in use.
 #[derive(Default)]
-pub struct Logins {
+pub struct LoginThrottles {
     throttle: Mutex<LoginThrottle>,
     seen: Mutex<BTreeMap<SessionDigest, Timestamp>>,
 }
@@ -116,9 +116,9 @@ pub async fn log_in(deps: &Deps, request: LoginRequest) -> Result<(Session, Secr
     let secret = SecretString::from(letters(&random));
     let digest = digest(&secret);
     let user = User { last_login_at: Some(now), ..found.user };
-    let by = By { actor: user_actor(&user), client, request_id: Some(request_id) };
+    let audit = AuditContext { actor: user_actor(&user), client, request_id: Some(request_id) };
     let subject = AuditTarget::named(AuditTargetKind::User, &user.id, user.email.as_str());
-    let act = by.act(deps, user.workspace, AuditAction::UserLoggedIn, subject);
+    let entry = audit.entry(deps, user.workspace, AuditAction::UserLoggedIn, subject);
     let new = NewSession {
         digest,
         workspace: user.workspace,
@@ -126,7 +126,7 @@ pub async fn log_in(deps: &Deps, request: LoginRequest) -> Result<(Session, Secr
         password_hash: found.password_hash,
         now,
     };
-    if !deps.users.insert_session(new, act).await? {
+    if !deps.users.insert_session(new, entry).await? {
         return Err(LoginError::Wrong);
     }
     let ends_at = deps.settings.sessions.ends_at(now, now);
@@ -192,7 +192,7 @@ async fn verify(
 ///
 /// # Errors
 /// When the store cannot be read.
-pub async fn recognise(deps: &Deps, presented: &str) -> Result<Option<Caller>, StoreError> {
+pub async fn authenticate(deps: &Deps, presented: &str) -> Result<Option<Caller>, StoreError> {
     let is_secret = presented.len() == SECRET_CHARS
         && presented.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
     if !is_secret {
@@ -231,7 +231,7 @@ pub async fn log_out(deps: &Deps, session: &Session) -> Result<(), StoreError> {
 ///
 /// # Errors
 /// When the store cannot be written; the next round has the same and more to write.
-pub async fn note_use(deps: &Deps) -> Result<(), StoreError> {
+pub async fn update_last_used(deps: &Deps) -> Result<(), StoreError> {
     let seen: Vec<_> = {
         let seen = deps.logins.seen.lock().unwrap_or_else(PoisonError::into_inner);
         seen.iter().map(|(digest, at)| (*digest, *at)).collect()

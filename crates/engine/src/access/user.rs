@@ -18,7 +18,7 @@ use crate::ports::{
     CredentialsQuery, PageRequest, PageStart, PasswordError, StoreError, StoreErrorKind, UpdateUserResult,
     UserFilter, UserUpdate,
 };
-use crate::{By, Deps};
+use crate::{AuditContext, Deps};
 
 /// How often a change is judged again because the user was given another role meanwhile.
 const TRIES: u32 = 3;
@@ -106,7 +106,7 @@ pub struct Asking<'a> {
     /// The caller; `None` is the command line.
     pub caller: Option<&'a Caller>,
     /// For the audit log.
-    pub by: &'a By,
+    pub audit: &'a AuditContext,
 }
 
 impl Asking<'_> {
@@ -146,9 +146,9 @@ impl Asking<'_> {
 
 const ONE: PageRequest = PageRequest { per_page: 1, start: PageStart::Page(1) };
 
-fn act(deps: &Deps, by: &By, user: &User, action: AuditAction) -> AuditEntry {
+fn entry(deps: &Deps, audit: &AuditContext, user: &User, action: AuditAction) -> AuditEntry {
     let subject = AuditTarget::named(AuditTargetKind::User, &user.id, user.email.as_str());
-    by.act(deps, user.workspace, action, subject)
+    audit.entry(deps, user.workspace, action, subject)
 }
 
 async fn hash(deps: &Deps, password: SecretString) -> Result<String, PasswordError> {
@@ -191,8 +191,8 @@ pub async fn add(
         updated_at: now,
         last_login_at: None,
     };
-    let act = act(deps, asking.by, &user, AuditAction::UserAdded).with("role", user.role.as_str());
-    deps.users.insert_user(user.clone(), &password_hash, act).await?;
+    let entry = entry(deps, asking.audit, &user, AuditAction::UserAdded).with("role", user.role.as_str());
+    deps.users.insert_user(user.clone(), &password_hash, entry).await?;
     Ok(user)
 }
 
@@ -213,7 +213,7 @@ pub async fn change(
         if let Some(password) = edit.password.take() {
             if asking.is(id) {
                 let current = edit.current_password.take().ok_or(UserError::NeedsPassword)?;
-                check_password(deps, &user, current, asking.by.client).await?;
+                check_password(deps, &user, current, asking.audit.client).await?;
             }
             password_hash = Some(hash(deps, password).await?);
         }
@@ -228,8 +228,8 @@ pub async fn change(
             password_hash: password_hash.clone(),
             now: deps.now(),
         };
-        let act = describe(act(deps, asking.by, &user, AuditAction::UserChanged), &change);
-        match deps.users.update_user(change, act).await? {
+        let entry = describe(entry(deps, asking.audit, &user, AuditAction::UserChanged), &change);
+        match deps.users.update_user(change, entry).await? {
             UpdateUserResult::Done(user) => return Ok(user),
             UpdateUserResult::Gone => return Err(UserError::NotFound),
             UpdateUserResult::LastOwner => return Err(UserError::LastOwner),
@@ -276,23 +276,23 @@ async fn check_password(
     }
 }
 
-fn describe(mut act: AuditEntry, change: &UserUpdate) -> AuditEntry {
+fn describe(mut entry: AuditEntry, change: &UserUpdate) -> AuditEntry {
     if let Some(email) = &change.email {
-        act = act.with("email", email.as_str());
+        entry = entry.with("email", email.as_str());
     }
     if let Some(name) = &change.name {
-        act = act.with("name", name.as_deref().map_or(Value::Null, Value::from));
+        entry = entry.with("name", name.as_deref().map_or(Value::Null, Value::from));
     }
     if let Some(role) = change.role {
-        act = act.with("role_before", change.seen_role.as_str()).with("role", role.as_str());
+        entry = entry.with("role_before", change.seen_role.as_str()).with("role", role.as_str());
     }
     if let Some(is_disabled) = change.is_disabled {
-        act = act.with("disabled", is_disabled);
+        entry = entry.with("disabled", is_disabled);
     }
     if change.password_hash.is_some() {
-        act = act.with("password", "changed");
+        entry = entry.with("password", "changed");
     }
-    act
+    entry
 }
 
 /// Removes a user with all sessions.
@@ -309,8 +309,9 @@ pub async fn remove(
         let user = find(deps, workspace, id).await?.ok_or(UserError::NotFound)?;
         asking.needs(Permission::ManageUsers)?;
         asking.covers(deps, user.role).await?;
-        let act = act(deps, asking.by, &user, AuditAction::UserRemoved).with("role", user.role.as_str());
-        match deps.users.delete_user(workspace, id, user.role, act).await? {
+        let entry =
+            entry(deps, asking.audit, &user, AuditAction::UserRemoved).with("role", user.role.as_str());
+        match deps.users.delete_user(workspace, id, user.role, entry).await? {
             UpdateUserResult::Done(user) => return Ok(user),
             UpdateUserResult::Gone => return Err(UserError::NotFound),
             UpdateUserResult::LastOwner => return Err(UserError::LastOwner),

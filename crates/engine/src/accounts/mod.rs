@@ -23,7 +23,7 @@ use crate::ports::{
     AccountChanges, AccountCredentials, AccountRecord, CallbackVerification, DeleteAccountResult, NewAccount,
     PhoneNumberInfo, StoreError, TokenInfo, UpstreamError,
 };
-use crate::{By, Deps, directory};
+use crate::{AuditContext, Deps, directory};
 
 /// How Meta is reached for this account.
 pub(crate) fn line(record: &AccountRecord) -> AccountCredentials {
@@ -59,7 +59,7 @@ pub struct AddAccount {
 ///
 /// # Errors
 /// `Conflict` when the name or the number is taken.
-pub async fn add(deps: &Deps, by: &By, new: AddAccount) -> Result<Account, StoreError> {
+pub async fn add(deps: &Deps, audit: &AuditContext, new: AddAccount) -> Result<Account, StoreError> {
     let account = Account {
         id: deps.new_id(AccountId::from_parts),
         workspace: new.workspace,
@@ -82,13 +82,13 @@ pub async fn add(deps: &Deps, by: &By, new: AddAccount) -> Result<Account, Store
         old_app_secret: None,
         verify_token_digest: new.verify_token.as_ref().map(digest_of),
     };
-    let act = by
-        .act(deps, account.workspace, AuditAction::AccountAdded, subject(&account))
+    let entry = audit
+        .entry(deps, account.workspace, AuditAction::AccountAdded, subject(&account))
         .with("phone_number_id", account.phone_number_id.as_str())
         .with("waba_id", account.waba_id.as_str())
         .with("default", account.is_default)
         .with("sandbox", account.is_sandbox);
-    deps.accounts.insert_account(NewAccount { record, created_at: deps.now() }, act).await?;
+    deps.accounts.insert_account(NewAccount { record, created_at: deps.now() }, entry).await?;
     directory::refresh(deps).await?;
     Ok(account)
 }
@@ -146,7 +146,7 @@ pub enum ChangeError {
 /// See [`ChangeError`].
 pub async fn change(
     deps: &Deps,
-    by: &By,
+    audit: &AuditContext,
     record: &AccountRecord,
     change: ChangeAccount,
 ) -> Result<Arc<AccountRecord>, ChangeError> {
@@ -173,10 +173,10 @@ pub async fn change(
         fetches_links: change.fetches_links,
         lifts_hold,
     };
-    let act = by
-        .act(deps, workspace, AuditAction::AccountChanged, subject(&record.account))
+    let entry = audit
+        .entry(deps, workspace, AuditAction::AccountChanged, subject(&record.account))
         .with("changed", changed_fields(&changes));
-    if !deps.accounts.update_account(workspace, id, changes, act).await? {
+    if !deps.accounts.update_account(workspace, id, changes, entry).await? {
         return Err(ChangeError::NotFound);
     }
     if let Some(TokenInfo { expires_at, .. }) = tried {
@@ -245,14 +245,14 @@ const CANCEL_BATCH: u32 = 500;
 /// When the store cannot be written.
 pub async fn remove(
     deps: &Deps,
-    by: &By,
+    audit: &AuditContext,
     account: &Account,
     is_forced: bool,
 ) -> Result<DeleteAccountResult, StoreError> {
-    let act = by
-        .act(deps, account.workspace, AuditAction::AccountRemoved, subject(account))
+    let entry = audit
+        .entry(deps, account.workspace, AuditAction::AccountRemoved, subject(account))
         .with("forced", is_forced);
-    let removal = deps.accounts.delete_account(account.workspace, account.id, is_forced, act).await?;
+    let removal = deps.accounts.delete_account(account.workspace, account.id, is_forced, entry).await?;
     if removal == DeleteAccountResult::Deleted {
         directory::refresh(deps).await?;
         // What another process puts into the queue before it hears of this is canceled by its next round.
@@ -305,11 +305,11 @@ pub(crate) async fn write_holds(deps: &Deps) -> Result<(), StoreError> {
     loop {
         let next = holds(deps).first_key_value().map(|(_, hold)| hold.clone());
         let Some((account, reason)) = next else { return Ok(()) };
-        let act = By::gateway()
-            .act(deps, account.workspace, AuditAction::AccountHeld, subject(&account))
+        let entry = AuditContext::gateway()
+            .entry(deps, account.workspace, AuditAction::AccountHeld, subject(&account))
             .with("reason", reason.as_str());
         deps.accounts
-            .update_account_suspension(account.workspace, account.id, Some(reason.clone()), act)
+            .update_account_suspension(account.workspace, account.id, Some(reason.clone()), entry)
             .await?;
         // Forgotten here only when the directory says so, or there would be a moment without any hold.
         directory::refresh(deps).await?;
@@ -342,10 +342,10 @@ pub(crate) async fn hold_sender(
 ///
 /// # Errors
 /// When the store cannot be written.
-pub async fn resume(deps: &Deps, by: &By, account: &Account) -> Result<(), StoreError> {
+pub async fn resume(deps: &Deps, audit: &AuditContext, account: &Account) -> Result<(), StoreError> {
     holds(deps).remove(&account.id);
-    let act = by.act(deps, account.workspace, AuditAction::AccountResumed, subject(account));
-    deps.accounts.update_account_suspension(account.workspace, account.id, None, act).await?;
+    let entry = audit.entry(deps, account.workspace, AuditAction::AccountResumed, subject(account));
+    deps.accounts.update_account_suspension(account.workspace, account.id, None, entry).await?;
     directory::refresh(deps).await?;
     deps.queue_hint.notify_one();
     Ok(())

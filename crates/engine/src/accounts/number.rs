@@ -6,7 +6,7 @@ use secrecy::SecretString;
 
 use crate::accounts::{line, subject};
 use crate::ports::{AccountRecord, StoreError, UpstreamError};
-use crate::{By, Deps, directory};
+use crate::{AuditContext, Deps, directory};
 
 /// Why something could not be set.
 #[derive(Debug, thiserror::Error)]
@@ -23,16 +23,20 @@ pub enum NumberError {
 ///
 /// # Errors
 /// When Meta does not do it, or the store cannot be written.
-pub async fn subscribe(deps: &Deps, by: &By, record: &AccountRecord) -> Result<Vec<String>, NumberError> {
+pub async fn subscribe(
+    deps: &Deps,
+    audit: &AuditContext,
+    record: &AccountRecord,
+) -> Result<Vec<String>, NumberError> {
     let line = line(record);
     deps.upstream_admin.subscribe_app(&line).await?;
-    deps.audit_log.insert_audit_entry(act(deps, by, record, AuditAction::AccountSubscribed)).await?;
+    deps.audit_log.insert_audit_entry(entry(deps, audit, record, AuditAction::AccountSubscribed)).await?;
     Ok(deps.upstream.list_subscribed_apps(&line).await?)
 }
 
 /// What was done at Meta, for the audit log.
-fn act(deps: &Deps, by: &By, record: &AccountRecord, action: AuditAction) -> AuditEntry {
-    by.act(deps, record.account.workspace, action, subject(&record.account))
+fn entry(deps: &Deps, audit: &AuditContext, record: &AccountRecord, action: AuditAction) -> AuditEntry {
+    audit.entry(deps, record.account.workspace, action, subject(&record.account))
 }
 
 /// Registers the number with its PIN, and writes down what Meta then says of it.
@@ -41,13 +45,13 @@ fn act(deps: &Deps, by: &By, record: &AccountRecord, action: AuditAction) -> Aud
 /// When Meta does not do it, or the store cannot be written.
 pub async fn register(
     deps: &Deps,
-    by: &By,
+    audit: &AuditContext,
     record: &AccountRecord,
     pin: &SecretString,
 ) -> Result<(), NumberError> {
     let line = line(record);
     deps.upstream_admin.register_phone_number(&line, pin).await?;
-    deps.audit_log.insert_audit_entry(act(deps, by, record, AuditAction::AccountRegistered)).await?;
+    deps.audit_log.insert_audit_entry(entry(deps, audit, record, AuditAction::AccountRegistered)).await?;
     let account = &record.account;
     // It is registered, whether or not Meta then tells of it.
     if let Ok(number) = deps.upstream.get_phone_number(&line).await {
@@ -71,7 +75,7 @@ pub async fn profile(deps: &Deps, record: &AccountRecord) -> Result<Object, Upst
 /// When Meta does not do it, or the store cannot be written.
 pub async fn set_profile(
     deps: &Deps,
-    by: &By,
+    audit: &AuditContext,
     record: &AccountRecord,
     change: &Object,
 ) -> Result<Object, NumberError> {
@@ -79,8 +83,9 @@ pub async fn set_profile(
     if !change.is_empty() {
         deps.upstream_admin.update_business_profile(&line, change).await?;
         let fields = change.iter().map(|(name, _)| Value::from(name.to_owned())).collect();
-        let act = act(deps, by, record, AuditAction::ProfileChanged).with("fields", Value::Array(fields));
-        deps.audit_log.insert_audit_entry(act).await?;
+        let entry =
+            entry(deps, audit, record, AuditAction::ProfileChanged).with("fields", Value::Array(fields));
+        deps.audit_log.insert_audit_entry(entry).await?;
     }
     Ok(deps.upstream_admin.get_business_profile(&line).await?)
 }

@@ -118,20 +118,20 @@ fn unusable(media: &StoredMedia, place: &MediaRef<'_>) -> Option<String> {
 }
 
 /// Why a message cannot be handed over with its files.
-pub(crate) enum Unready {
+pub(crate) enum MediaError {
     /// As if the message itself had been tried: Meta refused a file, or could not be reached.
     Tried(SendOutcome),
     /// It never can.
     Never(Violation),
 }
 
-impl Unready {
+impl MediaError {
     fn later(reason: impl Into<String>) -> Self {
         Self::Tried(SendOutcome::NotSent { reason: reason.into() })
     }
 }
 
-impl From<StoreError> for Unready {
+impl From<StoreError> for MediaError {
     fn from(error: StoreError) -> Self {
         Self::later(chain(&error))
     }
@@ -152,13 +152,13 @@ pub(crate) fn failure(violation: Violation) -> (MessageFailure, SendError) {
 /// Puts Meta's ids in the places of a message that name our files, or links that are fetched here.
 ///
 /// # Errors
-/// [`Unready`]: the message was not sent.
+/// [`MediaError`]: the message was not sent.
 pub(crate) async fn ready(
     deps: &Deps,
     record: &AccountRecord,
     message: &mut LeasedMessage,
     sent_as: SentAs,
-) -> Result<(), Unready> {
+) -> Result<(), MediaError> {
     let base = match sent_as {
         SentAs::Template => "/fallback_template".to_owned(),
         SentAs::Message => format!("/{}", message.kind),
@@ -187,7 +187,7 @@ pub(crate) async fn ready(
             MediaSource::Link(_) => continue,
         };
         let never = |reason: String| {
-            Unready::Never(Violation::new(format!("{base}{}/{name}", place.pointer), reason))
+            MediaError::Never(Violation::new(format!("{base}{}/{name}", place.pointer), reason))
         };
         let Some(media) = media else { return Err(never("is the id of a file that is not here".to_owned())) };
         if let Some(reason) = unusable(&media, &place) {
@@ -205,13 +205,17 @@ pub(crate) async fn ready(
         content.set_media_id(&pointer, &meta_id);
     }
     message.content = serde_json::to_string(content.object())
-        .map_err(|error| Unready::later(format!("writing a message as JSON: {error}")))?
+        .map_err(|error| MediaError::later(format!("writing a message as JSON: {error}")))?
         .into();
     Ok(())
 }
 
 /// Meta's id of a file: known, or uploaded now, once for all who ask. `None`: its content is gone.
-async fn upload(deps: &Deps, record: &AccountRecord, media: &StoredMedia) -> Result<Option<String>, Unready> {
+async fn upload(
+    deps: &Deps,
+    record: &AccountRecord,
+    media: &StoredMedia,
+) -> Result<Option<String>, MediaError> {
     let (Some(sha256), Some(size), Some(mime_type)) = (media.sha256, media.size, &media.mime_type) else {
         return Ok(None);
     };
@@ -238,7 +242,7 @@ async fn upload(deps: &Deps, record: &AccountRecord, media: &StoredMedia) -> Res
         let pieces = match deps.media.blobs.read_blob(blob, 0..size).await {
             Ok(Some(pieces)) => pieces,
             Ok(None) => return Ok(None),
-            Err(error) => return Err(Unready::later(chain(&error))),
+            Err(error) => return Err(MediaError::later(chain(&error))),
         };
         let end = upload_now(deps, record, &key, (media.file_name.clone(), size, pieces)).await;
         lead.tell(&end);
@@ -246,8 +250,8 @@ async fn upload(deps: &Deps, record: &AccountRecord, media: &StoredMedia) -> Res
     }
 }
 
-fn told(end: Uploaded) -> Result<Option<String>, Unready> {
-    end.map(Some).map_err(Unready::Tried)
+fn told(end: Uploaded) -> Result<Option<String>, MediaError> {
+    end.map(Some).map_err(MediaError::Tried)
 }
 
 async fn upload_now(
@@ -290,9 +294,9 @@ async fn fetch(
     url: &str,
     place: &MediaRef<'_>,
     base: &str,
-) -> Result<StoredMedia, Unready> {
+) -> Result<StoredMedia, MediaError> {
     let never =
-        |reason: String| Unready::Never(Violation::new(format!("{base}{}/link", place.pointer), reason));
+        |reason: String| MediaError::Never(Violation::new(format!("{base}{}/link", place.pointer), reason));
     let Some(fetcher) = &deps.media.fetcher else { return Err(never("cannot be fetched here".to_owned())) };
     let owner = (record.account.workspace, record.account.id);
     if let Some(id) = deps.media.links.get(owner, url, deps.now())
@@ -306,7 +310,7 @@ async fn fetch(
         if is_final(&error) {
             never(format!("cannot be fetched: {error}"))
         } else {
-            Unready::later(format!("fetching a link: {error}"))
+            MediaError::later(format!("fetching a link: {error}"))
         }
     })?;
     let incoming = Incoming {
@@ -319,9 +323,9 @@ async fn fetch(
     let kept = keep(deps, incoming, chunks(body)).await.map_err(|error| match error {
         KeepError::Unfit(unfit) => never(unfit.to_string()),
         KeepError::TooLarge(..) => never(error.to_string()),
-        KeepError::Broken(reason) => Unready::later(format!("fetching a link: {reason}")),
-        KeepError::Blob(error) => Unready::later(chain(&error)),
-        KeepError::Store(error) => Unready::later(chain(&error)),
+        KeepError::Broken(reason) => MediaError::later(format!("fetching a link: {reason}")),
+        KeepError::Blob(error) => MediaError::later(chain(&error)),
+        KeepError::Store(error) => MediaError::later(chain(&error)),
     })?;
     deps.media.links.put(owner, url, kept.media.id, deps.now());
     Ok(kept.media)

@@ -57,9 +57,9 @@ pub async fn tick(deps: &Arc<Deps>) -> Result<u32, StoreError> {
         until: now.saturating_add(CLAIM_FOR).unwrap_or(Timestamp::MAX),
         now,
     };
-    let claimed = deps.media.records.lease_media(request).await?;
-    let n_claimed = u32::try_from(claimed.len()).unwrap_or(u32::MAX);
-    for media in claimed {
+    let leased = deps.media.records.lease_media(request).await?;
+    let n_claimed = u32::try_from(leased.len()).unwrap_or(u32::MAX);
+    for media in leased {
         let record = directory.accounts.iter().find(|record| record.account.id == media.account).cloned();
         let (fetching, guard) = (deps.clone(), deps.media.in_flight.enter(media.account));
         deps.media.fetches.spawn(async move {

@@ -59,8 +59,8 @@ impl Received {
     /// # Errors
     /// `MediaTypeError`, `TooLarge`.
     pub fn judge_as(&mut self, mime_type: &str) -> Result<(), KeepError> {
-        let claim = DeclaredType { mime: Some(mime_type), file_name: self.incoming.file_name.as_deref() };
-        self.media_type = resolve_media_type(claim, &self.head)?;
+        let lease = DeclaredType { mime: Some(mime_type), file_name: self.incoming.file_name.as_deref() };
+        self.media_type = resolve_media_type(lease, &self.head)?;
         let most = self.media_type.max_bytes_for(&self.head);
         if self.size > most { Err(KeepError::TooLarge(self.media_type, most)) } else { Ok(()) }
     }
@@ -93,9 +93,9 @@ pub enum KeepError {
 pub async fn receive(deps: &Deps, incoming: Incoming, pieces: ByteStream) -> Result<Received, KeepError> {
     let broken = |error: ByteStreamError| KeepError::Broken(error.to_string());
     let (head, pieces) = peek(pieces, SNIFF_BYTES).await.map_err(broken)?;
-    let claim =
+    let lease =
         DeclaredType { mime: incoming.mime_type.as_deref(), file_name: incoming.file_name.as_deref() };
-    let media_type = resolve_media_type(claim, &head)?;
+    let media_type = resolve_media_type(lease, &head)?;
     let most = media_type.max_bytes_for(&head).min(deps.settings.media.max_bytes);
     let key = BlobKey { workspace: incoming.workspace, media: deps.new_id(MediaId::from_parts) };
     let now = deps.now();

@@ -29,7 +29,7 @@ pub use inbound::{LOOK_EVERY, SWEEP_EVERY, sweep, tick};
 pub use keep::{Incoming, KeepError, Received, discard, finish, receive};
 
 use hand_over::Links;
-pub(crate) use hand_over::{Unready, check, failure, ready};
+pub(crate) use hand_over::{MediaError, check, failure, ready};
 use uploads::Uploads;
 
 /// What an operator may set about files.

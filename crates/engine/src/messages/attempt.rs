@@ -19,7 +19,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::oneshot;
 
 use crate::accounts::line;
-use crate::media::{self, Unready};
+use crate::media::{self, MediaError};
 use crate::messages::retry_wait;
 use crate::messages::send::{Progress, SendError, Sent};
 use crate::metrics::Label;
@@ -71,7 +71,7 @@ async fn without_a_word(deps: &Deps, workspace: WorkspaceId, lost: Sent) -> Resu
             let reason = "the task panicked before the message was stored";
             Err(SendError::Store(StoreError::new(StoreErrorKind::Bug, "accepting a message", reason)))
         }
-        Ok(Some(story)) if story.message.is_of_queue => Ok(Sent { progress: Progress::Queued, ..lost }),
+        Ok(Some(detail)) if detail.message.is_queued_mode => Ok(Sent { progress: Progress::Queued, ..lost }),
         Ok(Some(_)) | Err(_) => Ok(lost),
     }
 }
@@ -98,7 +98,7 @@ async fn accept_and_send(
     tell: oneshot::Sender<Result<Sent, SendError>>,
 ) {
     let Delivery { mut new, record, render } = delivery;
-    let claim = Lease {
+    let lease = Lease {
         workspace: new.workspace,
         message: new.id,
         account: new.account,
@@ -106,26 +106,26 @@ async fn accept_and_send(
         token: new.token,
     };
     // From here on a panic leaves a claim that the recovery settles.
-    let mut held = Held { claim: Some(claim), dropped: deps.dropped.clone() };
+    let mut held = Held { lease: Some(lease), dropped: deps.dropped.clone() };
     let now = deps.now();
     let deadline = now.saturating_add(retry::SYNC_TIMEOUT).unwrap_or(Timestamp::MAX);
-    let turn_at = match new.plan {
+    let slot_at = match new.schedule {
         SendSchedule::Queued { .. } => None,
         SendSchedule::Immediate | SendSchedule::Paced => {
-            let turn_at = deps.pacer.book(new.account, &new.recipient, now);
-            new.plan = if turn_at <= now { SendSchedule::Immediate } else { SendSchedule::Paced };
-            Some(turn_at)
+            let slot_at = deps.pacer.book(new.account, &new.recipient, now);
+            new.schedule = if slot_at <= now { SendSchedule::Immediate } else { SendSchedule::Paced };
+            Some(slot_at)
         }
     };
-    let admission = match turn_at {
+    let admission = match slot_at {
         // Others were quicker since the wait was foreseen.
-        Some(turn_at) if turn_at > deadline => Err(retry_wait::too_long(turn_at, now)),
+        Some(slot_at) if slot_at > deadline => Err(retry_wait::too_long(slot_at, now)),
         _ => admit(&deps, new.clone()).await,
     };
-    match (admission, turn_at) {
-        (Err(refused), turn_at) => {
-            if let Some(turn_at) = turn_at {
-                deps.pacer.release(new.account, &new.recipient, turn_at, deps.now());
+    match (admission, slot_at) {
+        (Err(refused), slot_at) => {
+            if let Some(slot_at) = slot_at {
+                deps.pacer.release(new.account, &new.recipient, slot_at, deps.now());
             }
             // Whoever asked may have gone away; nothing was written.
             drop(tell.send(Err(refused)));
@@ -134,14 +134,14 @@ async fn accept_and_send(
             deps.queue_hint.notify_one();
             drop(tell.send(Ok(queued(&new))));
         }
-        (Ok(sent_as), Some(turn_at)) => {
+        (Ok(sent_as), Some(slot_at)) => {
             let fallback = new.fallback.as_ref().filter(|_| sent_as == SentAs::Template);
             let (kind, content, context_wamid) = match fallback {
                 Some(fallback) => ("template", fallback.content.clone(), None),
                 None => (new.kind, new.content.clone(), new.context_wamid.clone()),
             };
             let message = LeasedMessage {
-                claim,
+                lease,
                 recipient: new.recipient.clone(),
                 kind: kind.to_owned(),
                 content,
@@ -153,24 +153,24 @@ async fn accept_and_send(
             };
             let listener =
                 Listener { tell: Some(tell), render, template: sent(&new, Progress::Unknown, sent_as) };
-            let wait = (turn_at > now).then_some(turn_at);
+            let wait = (slot_at > now).then_some(slot_at);
             let run =
                 Run { deps: &deps, record: &record, mode: SendMode::Sync { deadline }, is_resent: false };
             run.send(message, wait, listener).await;
         }
     }
-    held.claim = None;
+    held.lease = None;
 }
 
 async fn admit(deps: &Deps, new: NewMessage) -> Result<SentAs, SendError> {
     let account = Label::Account(new.account);
-    let mode = if matches!(new.plan, SendSchedule::Queued { .. }) { "queue" } else { "sync" };
+    let mode = if matches!(new.schedule, SendSchedule::Queued { .. }) { "queue" } else { "sync" };
     match deps.messages.insert_message(new).await {
         Ok(InsertMessageResult::Accepted { sent_as }) => {
             deps.metrics.accepted.count(&[account, Label::Word(mode)]);
             Ok(sent_as)
         }
-        Ok(InsertMessageResult::KeyAlreadyUsed(key)) => Err(SendError::KeyKnown(Box::new(key))),
+        Ok(InsertMessageResult::KeyAlreadyUsed(key)) => Err(SendError::IdempotencyKeyUsed(Box::new(key))),
         Ok(InsertMessageResult::QueueFull) => Err(SendError::QueueFull),
         Ok(InsertMessageResult::OutsideWindow(window)) => {
             deps.metrics.window_refusals.count(&[account]);
@@ -190,16 +190,16 @@ pub(crate) fn start_claimed(
     mode: SendMode,
     tell: Option<oneshot::Sender<Result<Sent, SendError>>>,
 ) {
-    let held = Held { claim: Some(message.claim), dropped: deps.dropped.clone() };
+    let held = Held { lease: Some(message.lease), dropped: deps.dropped.clone() };
     let deps = deps.clone();
     let tasks = deps.tasks.clone();
     tasks.spawn(async move {
         let mut held = held;
         let template = Sent {
-            id: message.claim.message,
+            id: message.lease.message,
             progress: Progress::Unknown,
             recipient: message.recipient.clone(),
-            account: message.claim.account,
+            account: message.lease.account,
             client_reference: None,
             sent_as: SentAs::Message,
         };
@@ -207,12 +207,12 @@ pub(crate) fn start_claimed(
         // What was claimed from the queue was claimed at its turn; a message sent again by hand waits for one.
         let now = deps.now();
         let wait = is_resent
-            .then(|| deps.pacer.book(message.claim.account, &message.recipient, now))
-            .filter(|turn_at| *turn_at > now);
+            .then(|| deps.pacer.book(message.lease.account, &message.recipient, now))
+            .filter(|slot_at| *slot_at > now);
         let listener = Listener { tell, render: None, template };
-        let _running = deps.in_flight.enter(message.claim.account);
+        let _running = deps.in_flight.enter(message.lease.account);
         Run { deps: &deps, record: &record, mode, is_resent }.send(message, wait, listener).await;
-        held.claim = None;
+        held.lease = None;
         deps.queue_hint.notify_one();
     });
 }
@@ -264,7 +264,7 @@ impl Run<'_> {
         loop {
             if let Some(at) = wait {
                 self.deps.clock.sleep_until(at).await;
-                match self.deps.messages.begin_attempt(&message.claim, self.deps.now()).await {
+                match self.deps.messages.begin_attempt(&message.lease, self.deps.now()).await {
                     Ok(LeaseCheck::Valid) => {}
                     // Somebody else has decided about it: it must not be sent.
                     Ok(LeaseCheck::Lost) => {
@@ -288,8 +288,8 @@ impl Run<'_> {
             let sent_as = listener.template.sent_as;
             let outcome = match media::ready(self.deps, self.record, &mut message, sent_as).await {
                 Ok(()) => self.deps.upstream.send_message(&line(self.record), self.body(&message)).await,
-                Err(Unready::Tried(outcome)) => outcome,
-                Err(Unready::Never(violation)) => {
+                Err(MediaError::Tried(outcome)) => outcome,
+                Err(MediaError::Never(violation)) => {
                     return self.without_file(message, violation, listener).await;
                 }
             };
@@ -315,7 +315,7 @@ impl Run<'_> {
 
     fn body(&self, message: &LeasedMessage) -> Bytes {
         let reference =
-            AttemptReference { message: message.claim.message, attempt: message.claim.attempt }.to_string();
+            AttemptReference { message: message.lease.message, attempt: message.lease.attempt }.to_string();
         self.deps.upstream.message_body(&OutgoingMessage {
             recipient: &message.recipient,
             kind: &message.kind,
@@ -333,19 +333,19 @@ impl Run<'_> {
         listener: &mut Listener,
     ) -> Next {
         let now = self.deps.now();
-        let account = message.claim.account;
+        let account = message.lease.account;
         if matches!(outcome, SendOutcome::Accepted(_)) {
             self.deps.pacer.accepted(account, &message.recipient, now);
         }
-        let turn_at =
+        let slot_at =
             self.deps.pacer.refused(account, &message.recipient, ThrottleScope::after(&outcome), now);
         let mut random = [0; 8];
         self.deps.random.fill(&mut random);
         let attempt = SendAttempt {
-            n_calls: message.claim.attempt,
+            n_calls: message.lease.attempt,
             mode: self.mode,
             now,
-            slot_at: turn_at,
+            slot_at: slot_at,
             random: u64::from_le_bytes(random),
         };
         let decision = match retry::decide(&outcome, &attempt) {
@@ -358,7 +358,7 @@ impl Run<'_> {
             RetryDecision::Unknown if self.may_resend(message) => {
                 self.is_resent = true;
                 let at = self.deps.pacer.book(account, &message.recipient, now);
-                message.claim.attempt = message.claim.attempt.saturating_add(1);
+                message.lease.attempt = message.lease.attempt.saturating_add(1);
                 Next::Again(at)
             }
             RetryDecision::Sent
@@ -397,7 +397,7 @@ impl Run<'_> {
         at: Timestamp,
         listener: &mut Listener,
     ) -> Next {
-        let is_kept = matches!(self.mode, SendMode::Sync { .. });
+        let keeps_lease = matches!(self.mode, SendMode::Sync { .. });
         let error = match outcome {
             SendOutcome::Refused(error) => Some(error.clone()),
             SendOutcome::Accepted(_)
@@ -405,21 +405,21 @@ impl Run<'_> {
             | SendOutcome::NotSent { .. }
             | SendOutcome::Unknown { .. } => None,
         };
-        let again = AttemptResult::Retry { due_at: at, is_kept, error: error.clone() };
+        let again = AttemptResult::Retry { due_at: at, keeps_lease, error: error.clone() };
         let now = self.deps.now();
-        match self.deps.messages.finish_attempt(&message.claim, &again, None, now).await {
-            Ok(LeaseCheck::Valid) if is_kept => {
-                message.claim.attempt = message.claim.attempt.saturating_add(1);
-                let turn_at = self.deps.pacer.book(message.claim.account, &message.recipient, at);
-                Next::Again(turn_at.max(at))
+        match self.deps.messages.finish_attempt(&message.lease, &again, None, now).await {
+            Ok(LeaseCheck::Valid) if keeps_lease => {
+                message.lease.attempt = message.lease.attempt.saturating_add(1);
+                let slot_at = self.deps.pacer.book(message.lease.account, &message.recipient, at);
+                Next::Again(slot_at.max(at))
             }
             Ok(LeaseCheck::Valid | LeaseCheck::Lost) => {
                 let end = listener.sent(Progress::Unknown);
                 listener.hear(end);
                 Next::End
             }
-            Err(failed) if !is_kept => {
-                tracing::error!(error = %chain(&failed), message.id = %message.claim.message,
+            Err(failed) if !keeps_lease => {
+                tracing::error!(error = %chain(&failed), message.id = %message.lease.message,
                     "a message could not be put back; trying again");
                 let end = listener.sent(Progress::Unknown);
                 let listener = std::mem::replace(listener, listener.empty());
@@ -428,7 +428,7 @@ impl Run<'_> {
             }
             Err(failed) => {
                 // Meta did not take it, but the store cannot say so: then this was the last attempt.
-                tracing::error!(error = %chain(&failed), message.id = %message.claim.message,
+                tracing::error!(error = %chain(&failed), message.id = %message.lease.message,
                     "a message could not be put back");
                 let failure = MessageFailure { code: "meta_unavailable", meta: error };
                 let end = listener.sent(Progress::Unknown);
@@ -444,7 +444,7 @@ impl Run<'_> {
         if error.class() == MetaErrorClass::SuspendAccount
             && let Err(error) = accounts::hold_sender(self.deps, self.record, error).await
         {
-            tracing::error!(error = %chain(&error), account.id = %message.claim.account,
+            tracing::error!(error = %chain(&error), account.id = %message.lease.account,
                 "an account that Meta refuses could not be held");
         }
     }
@@ -514,7 +514,7 @@ impl Run<'_> {
                 if decision == RetryDecision::Suspend {
                     // The account's queue waits until somebody resumes it; this message with it.
                     let due_at = self.deps.now();
-                    let again = AttemptResult::Retry { due_at, is_kept: false, error: Some(error) };
+                    let again = AttemptResult::Retry { due_at, keeps_lease: false, error: Some(error) };
                     return (again, listener.sent(Progress::Queued));
                 }
                 let end = match code {
@@ -547,13 +547,13 @@ impl Run<'_> {
         let mut wait = REWRITE_WAIT;
         loop {
             let now = self.deps.now();
-            match self.deps.messages.finish_attempt(&message.claim, &settlement, answer.clone(), now).await {
+            match self.deps.messages.finish_attempt(&message.lease, &settlement, answer.clone(), now).await {
                 Ok(_) => {
                     self.look_at_templates(&settlement).await;
                     break;
                 }
                 Err(error) => {
-                    tracing::error!(error = %chain(&error), message.id = %message.claim.message,
+                    tracing::error!(error = %chain(&error), message.id = %message.lease.message,
                         "the end of a send could not be written down; trying again");
                 }
             }
@@ -582,14 +582,14 @@ impl Listener {
 
 /// Hands a claim back when its task ends without settling it: a panic.
 struct Held {
-    claim: Option<Lease>,
+    lease: Option<Lease>,
     dropped: Arc<Mutex<Vec<Lease>>>,
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
-        if let Some(claim) = self.claim.take() {
-            self.dropped.lock().unwrap_or_else(PoisonError::into_inner).push(claim);
+        if let Some(lease) = self.lease.take() {
+            self.dropped.lock().unwrap_or_else(PoisonError::into_inner).push(lease);
         }
     }
 }

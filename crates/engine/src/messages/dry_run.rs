@@ -12,7 +12,7 @@ use crate::{Deps, media};
 
 /// One thing that a rehearsal looked at.
 #[derive(Debug)]
-pub struct Rehearsed {
+pub struct DryRunCheck {
     /// What: `account`, `recipient`, `template`, `fallback_template`, `window`, `opt_out`, `media`, `context`.
     pub name: &'static str,
     /// `None`: all is well.
@@ -21,14 +21,14 @@ pub struct Rehearsed {
 
 /// What would happen to a message.
 #[derive(Debug)]
-pub struct Rehearsal {
+pub struct DryRun {
     /// Everything that was looked at.
-    pub checks: Vec<Rehearsed>,
+    pub checks: Vec<DryRunCheck>,
     /// The body that Meta would get; `None` when it is not known whom it would go to.
     pub request: Option<bytes::Bytes>,
 }
 
-impl Rehearsal {
+impl DryRun {
     /// Whether the message would be sent.
     pub fn would_send(&self) -> bool {
         self.checks.iter().all(|check| check.error.is_none())
@@ -39,17 +39,17 @@ impl Rehearsal {
 ///
 /// # Errors
 /// When the store cannot be read.
-pub async fn rehearse(deps: &Deps, caller: &Caller, request: &SendRequest) -> Result<Rehearsal, StoreError> {
+pub async fn dry_run(deps: &Deps, caller: &Caller, request: &SendRequest) -> Result<DryRun, StoreError> {
     let mut checks = Vec::new();
     let mut note = |name, end: Result<(), SendError>| -> Result<(), StoreError> {
         match end {
             Err(SendError::Store(error)) => Err(error),
             Ok(()) => {
-                checks.push(Rehearsed { name, error: None });
+                checks.push(DryRunCheck { name, error: None });
                 Ok(())
             }
             Err(error) => {
-                checks.push(Rehearsed { name, error: Some(error) });
+                checks.push(DryRunCheck { name, error: Some(error) });
                 Ok(())
             }
         }
@@ -88,7 +88,7 @@ pub async fn rehearse(deps: &Deps, caller: &Caller, request: &SendRequest) -> Re
             note("window", if may_go { Ok(()) } else { Err(SendError::OutsideWindow(known.window)) })?;
         }
         if if instead.is_some() { is_fallback_marketing } else { is_marketing } {
-            let resting = known.resting_until.filter(|until| leaves_at < *until);
+            let resting = known.marketing_limited_until.filter(|until| leaves_at < *until);
             note(
                 "opt_out",
                 match resting {
@@ -114,7 +114,7 @@ pub async fn rehearse(deps: &Deps, caller: &Caller, request: &SendRequest) -> Re
     let content = match content_text(leaving) {
         Ok(content) => content,
         Err(SendError::Store(error)) => return Err(error),
-        Err(_) => return Ok(Rehearsal { checks, request: None }),
+        Err(_) => return Ok(DryRun { checks, request: None }),
     };
     let reference = AttemptReference { message: deps.new_id(MessageId::from_parts), attempt: 1 }.to_string();
     let body = recipient.map(|recipient| {
@@ -128,5 +128,5 @@ pub async fn rehearse(deps: &Deps, caller: &Caller, request: &SendRequest) -> Re
             reference: &reference,
         })
     });
-    Ok(Rehearsal { checks, request: body })
+    Ok(DryRun { checks, request: body })
 }

@@ -31,9 +31,9 @@ pub async fn mark_read(
     key: &MessageKey,
     is_typing: bool,
 ) -> Result<(), ReadError> {
-    let story = deps.messages.get_message(caller.workspace(), key).await.map_err(ReadError::Store)?;
-    let message = story
-        .map(|story| story.message)
+    let detail = deps.messages.get_message(caller.workspace(), key).await.map_err(ReadError::Store)?;
+    let message = detail
+        .map(|detail| detail.message)
         .filter(|message| message.direction == Direction::Inbound)
         .ok_or(ReadError::NotFound)?;
     let wamid = message.wamid.ok_or(ReadError::NotFound)?;

@@ -46,7 +46,7 @@ impl Pacer {
     }
 
     /// When a message could leave.
-    pub(crate) fn foresee(&self, account: AccountId, recipient: &Recipient, now: Timestamp) -> Timestamp {
+    pub(crate) fn next_slot(&self, account: AccountId, recipient: &Recipient, now: Timestamp) -> Timestamp {
         self.paces().of(account).next_slot(key_of(recipient), now)
     }
 
@@ -60,10 +60,10 @@ impl Pacer {
         &self,
         account: AccountId,
         recipient: &Recipient,
-        turn_at: Timestamp,
+        slot_at: Timestamp,
         now: Timestamp,
     ) {
-        self.paces().of(account).release(key_of(recipient), turn_at, now);
+        self.paces().of(account).release(key_of(recipient), slot_at, now);
     }
 
     /// How many messages may leave at this moment, and which recipients must wait longer.

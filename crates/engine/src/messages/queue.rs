@@ -16,7 +16,7 @@ use crate::ports::{
     AccountRecord, AttemptResult, CachedResponse, CancelMessageResult, IdempotencyRecord, LeaseRequest,
     MessageKey, StoreError, StoreErrorKind, StoredMessage,
 };
-use crate::{By, Deps, accounts, chain};
+use crate::{AuditContext, Deps, accounts, chain};
 
 /// How often the queue is looked at when nobody hints: scheduled messages leave within a second of their time.
 pub const LOOK_EVERY: SignedDuration = SignedDuration::from_millis(250);
@@ -77,19 +77,19 @@ async fn take(deps: Arc<Deps>, record: Arc<AccountRecord>) -> Result<u32, StoreE
         now,
     };
     let round = deps.messages.lease_due_messages(request).await?;
-    let n_taken = u32::try_from(round.claimed.len()).unwrap_or(u32::MAX);
-    for message in round.claimed {
+    let n_taken = u32::try_from(round.leased.len()).unwrap_or(u32::MAX);
+    for message in round.leased {
         // The pair's wait was looked at before: this is the turn's own time.
         deps.pacer.book(account, &message.recipient, now);
         let mode = SendMode::Queue { since: message.accepted_at, expires_at: message.expires_at };
         attempt::start_claimed(&deps, record.clone(), message, mode, None);
     }
-    Ok(n_taken.saturating_add(round.n_settled))
+    Ok(n_taken.saturating_add(round.n_finished))
 }
 
 /// Why a message cannot be canceled or resolved.
 #[derive(Debug)]
-pub enum ActError {
+pub enum MessageActionError {
     /// There is no such message.
     NotFound,
     /// It is in a state in which that makes no sense.
@@ -100,16 +100,16 @@ pub enum ActError {
     Store(StoreError),
 }
 
-impl From<StoreError> for ActError {
+impl From<StoreError> for MessageActionError {
     fn from(error: StoreError) -> Self {
         Self::Store(error)
     }
 }
 
-async fn find(deps: &Deps, caller: &Caller, key: &MessageKey) -> Result<StoredMessage, ActError> {
-    let story = deps.messages.get_message(caller.workspace(), key).await?;
-    let message = story.map(|story| story.message).ok_or(ActError::NotFound)?;
-    choose_account(deps, caller, Some(&message.account.to_string())).map_err(ActError::Send)?;
+async fn find(deps: &Deps, caller: &Caller, key: &MessageKey) -> Result<StoredMessage, MessageActionError> {
+    let detail = deps.messages.get_message(caller.workspace(), key).await?;
+    let message = detail.map(|detail| detail.message).ok_or(MessageActionError::NotFound)?;
+    choose_account(deps, caller, Some(&message.account.to_string())).map_err(MessageActionError::Send)?;
     Ok(message)
 }
 
@@ -117,12 +117,16 @@ async fn find(deps: &Deps, caller: &Caller, key: &MessageKey) -> Result<StoredMe
 ///
 /// # Errors
 /// `NotPossible` when it has left, or ended.
-pub async fn cancel(deps: &Deps, caller: &Caller, key: &MessageKey) -> Result<StoredMessage, ActError> {
+pub async fn cancel(
+    deps: &Deps,
+    caller: &Caller,
+    key: &MessageKey,
+) -> Result<StoredMessage, MessageActionError> {
     let message = find(deps, caller, key).await?;
     match deps.messages.cancel_message(caller.workspace(), message.id, deps.now()).await? {
         CancelMessageResult::Canceled => find(deps, caller, key).await,
-        CancelMessageResult::TooLate(status) => Err(ActError::NotPossible(status)),
-        CancelMessageResult::NotFound => Err(ActError::NotFound),
+        CancelMessageResult::TooLate(status) => Err(MessageActionError::NotPossible(status)),
+        CancelMessageResult::NotFound => Err(MessageActionError::NotFound),
     }
 }
 
@@ -141,24 +145,25 @@ pub enum Resolve {
 /// `NotPossible` when it is not unknown, or was sent again before.
 pub async fn resolve(
     deps: &Arc<Deps>,
-    (caller, by): (&Caller, &By),
+    (caller, audit): (&Caller, &AuditContext),
     key: &MessageKey,
     action: Resolve,
-) -> Result<StoredMessage, ActError> {
+) -> Result<StoredMessage, MessageActionError> {
     let message = find(deps, caller, key).await?;
     let word = match action {
         Resolve::Fail => "fail",
         Resolve::Resend => "resend",
     };
     let subject = AuditTarget { kind: AuditTargetKind::Message, id: message.id.to_string(), name: None };
-    let act = by.act(deps, caller.workspace(), AuditAction::MessageResolved, subject).with("action", word);
+    let entry =
+        audit.entry(deps, caller.workspace(), AuditAction::MessageResolved, subject).with("action", word);
     match action {
         Resolve::Fail => {
-            if !deps.messages.fail_unknown_message(caller.workspace(), message.id, act).await? {
-                return Err(ActError::NotPossible(message.status));
+            if !deps.messages.fail_unknown_message(caller.workspace(), message.id, entry).await? {
+                return Err(MessageActionError::NotPossible(message.status));
             }
         }
-        Resolve::Resend => resend(deps, caller, &message, act).await?,
+        Resolve::Resend => resend(deps, caller, &message, entry).await?,
     }
     find(deps, caller, &MessageKey::Id(message.id)).await
 }
@@ -167,31 +172,32 @@ async fn resend(
     deps: &Arc<Deps>,
     caller: &Caller,
     message: &StoredMessage,
-    act: AuditEntry,
-) -> Result<(), ActError> {
-    let record = choose_account(deps, caller, Some(&message.account.to_string())).map_err(ActError::Send)?;
-    may_leave(deps, &record).map_err(ActError::Send)?;
+    entry: AuditEntry,
+) -> Result<(), MessageActionError> {
+    let record =
+        choose_account(deps, caller, Some(&message.account.to_string())).map_err(MessageActionError::Send)?;
+    may_leave(deps, &record).map_err(MessageActionError::Send)?;
     // In a task of its own: whoever asked may go away between the claim and its sending.
     let (claiming, id, workspace) = (deps.clone(), message.id, caller.workspace());
     let resending = deps.tasks.spawn(async move {
         let deps = claiming;
-        let by = (deps.worker, deps.new_token());
+        let audit = (deps.worker, deps.new_token());
         let now = deps.now();
-        let Some(claimed) = deps.messages.lease_unknown_message(workspace, id, by, act).await? else {
+        let Some(leased) = deps.messages.lease_unknown_message(workspace, id, audit, entry).await? else {
             return Ok(false);
         };
         let deadline = now.saturating_add(domain::messages::retry::SYNC_TIMEOUT).unwrap_or(Timestamp::MAX);
         let (tell, told) = oneshot::channel();
-        attempt::start_claimed(&deps, record, claimed, SendMode::Sync { deadline }, Some(tell));
+        attempt::start_claimed(&deps, record, leased, SendMode::Sync { deadline }, Some(tell));
         // Whatever it ended with is in the store by now, and is read from there.
         drop(told.await);
         Ok(true)
     });
     match resending.await {
         Ok(Ok(true)) => Ok(()),
-        Ok(Ok(false)) => Err(ActError::NotPossible(message.status)),
-        Ok(Err(error)) => Err(ActError::Store(error)),
-        Err(error) => Err(ActError::Store(panicked("sending a message again", error))),
+        Ok(Ok(false)) => Err(MessageActionError::NotPossible(message.status)),
+        Ok(Err(error)) => Err(MessageActionError::Store(error)),
+        Err(error) => Err(MessageActionError::Store(panicked("sending a message again", error))),
     }
 }
 
@@ -202,16 +208,16 @@ fn panicked(doing: &'static str, error: tokio::task::JoinError) -> StoreError {
 
 /// Gives a claim back that a task dropped: what it was doing is not known.
 pub(crate) async fn give_back(deps: &Deps) -> Result<u32, StoreError> {
-    let mut n_settled = 0;
-    while let Some(claim) = deps.next_dropped() {
+    let mut n_finished = 0;
+    while let Some(lease) = deps.next_dropped() {
         let end = AttemptResult::Unknown { reason: "the task ended without an answer".to_owned() };
-        if let Err(error) = deps.messages.finish_attempt(&claim, &end, None, deps.now()).await {
-            deps.put_dropped(claim);
+        if let Err(error) = deps.messages.finish_attempt(&lease, &end, None, deps.now()).await {
+            deps.put_dropped(lease);
             return Err(error);
         }
-        n_settled += 1;
+        n_finished += 1;
     }
-    Ok(n_settled)
+    Ok(n_finished)
 }
 
 /// What is known of a message that a used key belongs to.
@@ -243,8 +249,8 @@ pub async fn repeated(
     if let Some(answer) = key.answer {
         return Ok(Repeated::Kept(answer));
     }
-    let story = deps.messages.get_message(caller.workspace(), &MessageKey::Id(key.message)).await?;
-    Ok(match story.map(|story| story.message) {
+    let detail = deps.messages.get_message(caller.workspace(), &MessageKey::Id(key.message)).await?;
+    Ok(match detail.map(|detail| detail.message) {
         Some(message) if !matches!(message.status, MessageStatus::Queued | MessageStatus::Sending) => {
             Repeated::Orphaned(Box::new(message))
         }

@@ -18,9 +18,9 @@ pub(crate) fn wait_after(error: &MetaError) -> u32 {
 }
 
 /// Returns the error of a synchronous send whose send slot is too far away.
-pub(crate) fn too_long(turn_at: Timestamp, now: Timestamp) -> SendError {
-    let ask_at = turn_at.saturating_sub(retry::SYNC_TIMEOUT).unwrap_or(now);
-    SendError::Pacing { turn_at, retry_after: seconds_until(ask_at, now) }
+pub(crate) fn too_long(slot_at: Timestamp, now: Timestamp) -> SendError {
+    let ask_at = slot_at.saturating_sub(retry::SYNC_TIMEOUT).unwrap_or(now);
+    SendError::Pacing { slot_at, retry_after: seconds_until(ask_at, now) }
 }
 
 /// Returns the whole seconds until a time, at least one.

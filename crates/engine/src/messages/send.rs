@@ -34,7 +34,7 @@ use crate::{Deps, accounts, contacts, media};
 #[derive(Clone, Debug)]
 pub struct SendRequest {
     /// Whom it goes to.
-    pub to: Addressee,
+    pub to: RecipientAddress,
     /// What it says.
     pub content: Content,
     /// Id or name of the account; `None` is the default.
@@ -92,7 +92,7 @@ const IDEMPOTENCY_FOR: SignedDuration = SignedDuration::from_hours(24);
 
 /// Whom a message goes to, as the caller says it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Addressee {
+pub enum RecipientAddress {
     /// A phone number.
     Phone(PhoneNumber),
     /// A business-scoped user id.
@@ -156,7 +156,7 @@ pub enum SendError {
     /// The message that this one answers is not one that Meta knows.
     ContextNotFound,
     /// Meta sends authentication templates to phone numbers only (131062).
-    NeedsNumber(Box<TemplateRef>),
+    PhoneNumberRequired(Box<TemplateRef>),
     /// There is no such template.
     TemplateNotFound(Box<TemplateRef>),
     /// The template may not be sent in this state.
@@ -184,14 +184,14 @@ pub enum SendError {
     /// The wait for a turn would be too long.
     Pacing {
         /// When the turn would come.
-        turn_at: Timestamp,
+        slot_at: Timestamp,
         /// Seconds after which a sync send would wait for it.
         retry_after: u32,
     },
     /// The account's queue is full.
     QueueFull,
     /// The caller's key was used before.
-    KeyKnown(Box<IdempotencyRecord>),
+    IdempotencyKeyUsed(Box<IdempotencyRecord>),
     /// Meta refused for good.
     Refused(Box<MetaError>),
     /// Meta wants less.
@@ -238,21 +238,21 @@ pub async fn send(
     let context_wamid = context(deps, caller, request.context_wamid.as_deref()).await?;
     let now = deps.now();
     if request.when == When::Sync {
-        let turn_at = deps.pacer.foresee(record.account.id, &recipient, now);
-        if turn_at.duration_since(now) > domain::messages::retry::SYNC_TIMEOUT {
-            return Err(retry_wait::too_long(turn_at, now));
+        let slot_at = deps.pacer.next_slot(record.account.id, &recipient, now);
+        if slot_at.duration_since(now) > domain::messages::retry::SYNC_TIMEOUT {
+            return Err(retry_wait::too_long(slot_at, now));
         }
     }
     let leaves_at = request.when.leaves_at(now);
     let limit = deps.settings.queue_per_account;
-    let plan = match request.when {
+    let schedule = match request.when {
         When::Sync => SendSchedule::Immediate,
         When::Queue(_) => SendSchedule::Queued { due_at: leaves_at, order_at: leaves_at, limit },
         When::Batch(n, _) => {
             // Items are accepted side by side; to one contact they leave in the order of the batch.
             let order_at =
                 leaves_at.saturating_add(SignedDuration::from_micros(n.into())).unwrap_or(leaves_at);
-            SendSchedule::Queued { due_at: api_key::plan(deps, caller).max(leaves_at), order_at, limit }
+            SendSchedule::Queued { due_at: api_key::reserve(deps, caller).max(leaves_at), order_at, limit }
         }
     };
     let id = deps.new_id(MessageId::from_parts);
@@ -272,7 +272,7 @@ pub async fn send(
         client_reference: request.client_reference,
         fallback,
         on_unknown: request.on_unknown,
-        plan,
+        schedule,
         expires_at: request.valid_for.and_then(|span| leaves_at.saturating_add(span).ok()),
         window_at: leaves_at,
         idempotency: None,
@@ -283,7 +283,7 @@ pub async fn send(
     let render = idempotency.map(|idempotency| {
         let Idempotency { key, digest, render } = idempotency;
         // What goes to the queue is answered the same whatever becomes of it: its answer is known now.
-        let answer = match new.plan {
+        let answer = match new.schedule {
             SendSchedule::Queued { .. } => render(&Ok(attempt::queued(&new))),
             SendSchedule::Immediate | SendSchedule::Paced => None,
         };
@@ -366,11 +366,15 @@ pub(crate) fn may_leave(deps: &Deps, record: &AccountRecord) -> Result<(), SendE
     }
 }
 
-pub(crate) async fn resolve(deps: &Deps, caller: &Caller, to: &Addressee) -> Result<Recipient, SendError> {
+pub(crate) async fn resolve(
+    deps: &Deps,
+    caller: &Caller,
+    to: &RecipientAddress,
+) -> Result<Recipient, SendError> {
     let id = match to {
-        Addressee::Phone(number) => return Ok(Recipient::Phone(number.clone())),
-        Addressee::User(user) => return Ok(Recipient::Bsuid(user.clone())),
-        Addressee::Contact(id) => *id,
+        RecipientAddress::Phone(number) => return Ok(Recipient::Phone(number.clone())),
+        RecipientAddress::User(user) => return Ok(Recipient::Bsuid(user.clone())),
+        RecipientAddress::Contact(id) => *id,
     };
     // One that the caller may not see is not there: the answer would tell the number.
     let contact = contacts::find(deps, caller, id).await?.flatten().ok_or(SendError::ContactNotFound)?;
@@ -394,9 +398,9 @@ pub(crate) async fn context(
         return Ok(Some(given.to_owned()));
     }
     let Ok(id) = given.parse() else { return Err(SendError::ContextNotFound) };
-    let story = deps.messages.get_message(caller.workspace(), &MessageKey::Id(id)).await?;
+    let detail = deps.messages.get_message(caller.workspace(), &MessageKey::Id(id)).await?;
     // Nor is another account's message here: Meta's id of it holds the number.
-    let message = story.map(|story| story.message).filter(|message| caller.may_see(deps, message.account));
+    let message = detail.map(|detail| detail.message).filter(|message| caller.may_see(deps, message.account));
     message.and_then(|message| message.wamid).map(Some).ok_or(SendError::ContextNotFound)
 }
 
@@ -438,7 +442,7 @@ pub(crate) async fn check_template(
     if definition.category == TemplateCategory::Authentication
         && matches!(recipient, Some(Recipient::Bsuid(_)))
     {
-        return Err(SendError::NeedsNumber(reference()));
+        return Err(SendError::PhoneNumberRequired(reference()));
     }
     definition
         .bind(&message, base)

@@ -2,7 +2,7 @@
 //!
 //! [`Metrics`] is handed to whoever counts; nothing here is global. What is counted while the process works is an
 //! addition of atomics; what has to be looked up is read when somebody asks for the page, and kept for
-//! [`FIGURES_FOR`].
+//! [`STATS_TTL`].
 //!
 //! **Invariant:** no message, number, token or free text of anybody is a label.
 //!
@@ -33,7 +33,7 @@ pub use text::{CONTENT_TYPE, Names, Page};
 use series::Unit;
 
 /// For how long what was read from the store is good enough.
-pub const FIGURES_FOR: SignedDuration = SignedDuration::from_secs(5);
+pub const STATS_TTL: SignedDuration = SignedDuration::from_secs(5);
 
 /// Microseconds: from a tenth of a millisecond to ten seconds.
 const SHORT: &[u64] = &[
@@ -456,12 +456,12 @@ fn names(directory: &Directory) -> Names {
     Names(accounts.collect())
 }
 
-/// What the store tells, not older than [`FIGURES_FOR`].
+/// What the store tells, not older than [`STATS_TTL`].
 async fn figures(deps: &Deps) -> Option<Arc<StoreStats>> {
     let now = deps.now();
     let kept = deps.metrics.figures.lock().unwrap_or_else(PoisonError::into_inner).clone();
     if let Some((at, figures)) = kept
-        && now.duration_since(at).abs() < FIGURES_FOR
+        && now.duration_since(at).abs() < STATS_TTL
     {
         return Some(figures);
     }

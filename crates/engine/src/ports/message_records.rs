@@ -57,7 +57,7 @@ pub struct NewMessage {
     /// What to do when the outcome is not known.
     pub on_unknown: OnUnknown,
     /// When it shall leave.
-    pub plan: SendSchedule,
+    pub schedule: SendSchedule,
     /// Not after this time.
     pub expires_at: Option<Timestamp>,
     /// At which time the window must be open.
@@ -241,7 +241,7 @@ impl std::str::FromStr for SentAs {
 #[derive(Clone, Debug)]
 pub struct LeasedMessage {
     /// The claim.
-    pub claim: Lease,
+    pub lease: Lease,
     /// Whom it goes to.
     pub recipient: Recipient,
     /// Its `type`.
@@ -292,9 +292,9 @@ pub struct RecentSend {
 #[derive(Clone, Debug, Default)]
 pub struct LeaseBatch {
     /// The messages to hand over; each is `sending` by now.
-    pub claimed: Vec<LeasedMessage>,
+    pub leased: Vec<LeasedMessage>,
     /// How many were settled instead: their window had closed.
-    pub n_settled: u32,
+    pub n_finished: u32,
 }
 
 /// What became of a wish to cancel.
@@ -318,7 +318,7 @@ pub struct RecipientState {
     /// Whether they take no marketing.
     pub has_opted_out: bool,
     /// Until when Meta lets them rest from marketing.
-    pub resting_until: Option<Timestamp>,
+    pub marketing_limited_until: Option<Timestamp>,
 }
 
 /// How a handing-over ended, decided.
@@ -338,7 +338,7 @@ pub enum AttemptResult {
         /// Not before this time.
         due_at: Timestamp,
         /// Whether its sender keeps holding it.
-        is_kept: bool,
+        keeps_lease: bool,
         /// What Meta said.
         error: Option<MetaError>,
     },
@@ -407,7 +407,7 @@ pub struct StoredMessage {
     /// Whether the message itself went out, or its fallback.
     pub sent_as: SentAs,
     /// Whether it went through the queue.
-    pub is_of_queue: bool,
+    pub is_queued_mode: bool,
     /// Whether it was written on a phone, and Meta told us.
     pub is_echo: bool,
     /// When it shall leave, while it waits.
@@ -443,7 +443,7 @@ pub struct TimelineEntry {
     /// When: by Meta's time where Meta reported it.
     pub at: Timestamp,
     /// When we heard of it.
-    pub heard_at: Timestamp,
+    pub received_at: Timestamp,
     /// Whether Meta reported it, or we did it.
     pub is_report: bool,
     /// Meta's id of the message that it is about.

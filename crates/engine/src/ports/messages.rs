@@ -28,7 +28,7 @@ port! {
         ) -> Result<RecipientState, StoreError>;
 
         /// Writes down that a held message leaves now. [`LeaseCheck::Lost`]: it must not be sent.
-        async fn begin_attempt(&self, claim: &Lease, now: Timestamp) -> Result<LeaseCheck, StoreError>;
+        async fn begin_attempt(&self, lease: &Lease, now: Timestamp) -> Result<LeaseCheck, StoreError>;
 
         /// Writes down how a handing-over ended.
         ///
@@ -38,7 +38,7 @@ port! {
         /// the message waits for another attempt.
         async fn finish_attempt(
             &self,
-            claim: &Lease,
+            lease: &Lease,
             end: &AttemptResult,
             answer: Option<CachedResponse>,
             now: Timestamp,
@@ -61,7 +61,7 @@ port! {
             &self,
             workspace: WorkspaceId,
             id: MessageId,
-            by: (WorkerId, LeaseToken),
+            audit: (WorkerId, LeaseToken),
             audit_entry: AuditEntry,
         ) -> Result<Option<LeasedMessage>, StoreError>;
 

@@ -84,7 +84,7 @@ pub struct TemplateSync {
     /// When.
     pub now: Timestamp,
     /// On whose behalf, if somebody asked for it.
-    pub act: Option<AuditEntry>,
+    pub entry: Option<AuditEntry>,
 }
 
 /// What a sync changed.

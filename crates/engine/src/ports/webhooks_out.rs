@@ -71,7 +71,7 @@ port! {
         /// Writes down how an attempt ended. Returns the next of the same queue, claimed, if it goes on.
         async fn finish_delivery_attempt(
             &self,
-            claim: &DeliveryLease,
+            lease: &DeliveryLease,
             end: &DeliveryAttemptResult,
         ) -> Result<Option<LeasedDelivery>, StoreError>;
 
@@ -104,7 +104,7 @@ port! {
             &self,
             workspace: WorkspaceId,
             webhook: WebhookId,
-            by: (WorkerId, LeaseToken, ReplayId),
+            audit: (WorkerId, LeaseToken, ReplayId),
             audit_entry: AuditEntry,
         ) -> Result<Option<LeasedDelivery>, StoreError>;
     }
@@ -199,7 +199,7 @@ pub struct DeliveryLease {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LeasedDelivery {
     /// The claim.
-    pub claim: DeliveryLease,
+    pub lease: DeliveryLease,
     /// What is to be posted.
     pub event: StoredEvent,
     /// Failed attempts of this queue's head.

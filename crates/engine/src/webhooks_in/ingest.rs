@@ -15,7 +15,7 @@ use crate::ports::{
     AccountRecord, ChangeRoute, IngestSummary, PayloadSignature, PreallocatedIds, RoutedChange, StoreError,
     WebhookChange, WebhookPayload,
 };
-use crate::{By, Deps, chain, directory, templates};
+use crate::{AuditContext, Deps, chain, directory, templates};
 
 /// A webhook payload whose signature is valid.
 #[derive(Clone, Debug)]
@@ -179,7 +179,7 @@ pub(crate) async fn follow_up(deps: &Arc<Deps>, summary: IngestSummary, text_cha
             let directory = syncing.directory.current();
             let record = directory.accounts_of(workspace).find(|record| record.account.waba_id == waba_id);
             let Some(record) = record else { continue };
-            if let Err(error) = templates::sync(&syncing, &By::gateway(), record).await {
+            if let Err(error) = templates::sync(&syncing, &AuditContext::gateway(), record).await {
                 tracing::warn!(error = %chain(&error), waba.id = waba_id,
                     "a template changed, but meta's list of templates could not be read");
             }

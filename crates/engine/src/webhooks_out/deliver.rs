@@ -42,7 +42,7 @@ const IN_A_ROW: u32 = 20;
 
 /// What an operator may set.
 #[derive(Clone, Debug)]
-pub struct HookSettings {
+pub struct DeliverySettings {
     /// The waits after the first failed attempt, the second, and so on.
     pub schedule: Vec<SignedDuration>,
     /// Posts under way to one endpoint.
@@ -51,7 +51,7 @@ pub struct HookSettings {
     pub per_second: Option<u32>,
 }
 
-impl Default for HookSettings {
+impl Default for DeliverySettings {
     fn default() -> Self {
         let seconds = [10, 60, 300, 1_800, 7_200, 18_000, 36_000, 86_400];
         Self {
@@ -111,8 +111,8 @@ impl Posts {
         endpoint.n_under_way += 1;
     }
 
-    fn keep(&self, claim: DeliveryLease, end: DeliveryAttemptResult) {
-        self.unwritten.lock().unwrap_or_else(PoisonError::into_inner).push((claim, end));
+    fn keep(&self, lease: DeliveryLease, end: DeliveryAttemptResult) {
+        self.unwritten.lock().unwrap_or_else(PoisonError::into_inner).push((lease, end));
     }
 
     /// Whether it is long enough since the last look; then this is one.
@@ -182,11 +182,11 @@ pub async fn tick(deps: &Arc<Deps>) -> Result<usize, StoreError> {
     }
     let request =
         DeliveryLeaseRequest { worker: deps.worker, token: deps.new_token(), room, now: deps.now() };
-    let claimed = deps.deliveries.lease_deliveries(&request).await?;
-    n_done += claimed.len();
-    for delivery in claimed {
-        deps.posts.take_up(delivery.claim.webhook, deps.now());
-        let task = Task { deps: deps.clone(), webhook: delivery.claim.webhook, held: Some(delivery) };
+    let leased = deps.deliveries.lease_deliveries(&request).await?;
+    n_done += leased.len();
+    for delivery in leased {
+        deps.posts.take_up(delivery.lease.webhook, deps.now());
+        let task = Task { deps: deps.clone(), webhook: delivery.lease.webhook, held: Some(delivery) };
         deps.tasks.spawn(task.run());
     }
     Ok(n_done)
@@ -207,7 +207,7 @@ impl Drop for Task {
             let now = self.deps.now();
             let at = now.saturating_add(AFTER_A_FAULT).unwrap_or(now);
             let end = not_posted(DeliveryDecision::Retry { at }, "the attempt was given up half-way", now);
-            self.deps.posts.keep(delivery.claim, end);
+            self.deps.posts.keep(delivery.lease, end);
         }
         self.deps.posts.put_down(self.webhook);
         // There is room again.
@@ -234,13 +234,13 @@ impl Task {
             // How late an event is says something of this process only where nobody asked for it again.
             let since = (!delivery.is_redelivery).then_some(delivery.event.at);
             self.deps.metrics.delivered(outcome, since);
-            match self.deps.deliveries.finish_delivery_attempt(&delivery.claim, &end).await {
+            match self.deps.deliveries.finish_delivery_attempt(&delivery.lease, &end).await {
                 Ok(next) => self.held = next,
                 Err(error) => {
                     tracing::error!(error = %chain(&error), "how a delivery went could not be written down yet");
                     self.deps
                         .posts
-                        .keep(delivery.claim.clone(), DeliveryAttemptResult { goes_on: false, ..end });
+                        .keep(delivery.lease.clone(), DeliveryAttemptResult { goes_on: false, ..end });
                     self.held = None;
                 }
             }
@@ -254,7 +254,7 @@ fn span(delivery: &LeasedDelivery) -> Span {
         target: SPANS,
         "delivery",
         otel.kind = "client",
-        webhook.id = %delivery.claim.webhook,
+        webhook.id = %delivery.lease.webhook,
         event.id = %delivery.event.id,
         event.kind = delivery.event.kind.as_str(),
         is_redelivery = delivery.is_redelivery,
@@ -266,10 +266,10 @@ fn span(delivery: &LeasedDelivery) -> Span {
 /// Writes down what could not be written down when it happened.
 async fn write_down_late(deps: &Deps) -> Result<(), StoreError> {
     let mut unwritten = deps.posts.unwritten().into_iter();
-    while let Some((claim, end)) = unwritten.next() {
-        if let Err(error) = deps.deliveries.finish_delivery_attempt(&claim, &end).await {
-            deps.posts.keep(claim, end);
-            unwritten.for_each(|(claim, end)| deps.posts.keep(claim, end));
+    while let Some((lease, end)) = unwritten.next() {
+        if let Err(error) = deps.deliveries.finish_delivery_attempt(&lease, &end).await {
+            deps.posts.keep(lease, end);
+            unwritten.for_each(|(lease, end)| deps.posts.keep(lease, end));
             return Err(error);
         }
     }
@@ -284,15 +284,16 @@ async fn write_down_late(deps: &Deps) -> Result<(), StoreError> {
 pub(crate) async fn test(
     deps: &Arc<Deps>,
     record: &WebhookEndpoint,
-    act: AuditEntry,
+    entry: AuditEntry,
 ) -> Result<Option<i64>, StoreError> {
     let webhook = record.id;
-    let by = (deps.worker, deps.new_token(), deps.new_id(ReplayId::from_parts));
-    let Some(delivery) = deps.deliveries.insert_test_delivery(record.workspace, webhook, by, act).await?
+    let audit = (deps.worker, deps.new_token(), deps.new_id(ReplayId::from_parts));
+    let Some(delivery) =
+        deps.deliveries.insert_test_delivery(record.workspace, webhook, audit, entry).await?
     else {
         return Ok(None);
     };
-    let position = delivery.claim.position;
+    let position = delivery.lease.position;
     deps.posts.take_up(webhook, deps.now());
     let task = Task { deps: deps.clone(), webhook, held: Some(delivery) };
     // In a task of its own: whoever asked may go away, the attempt does not.
@@ -304,9 +305,9 @@ pub(crate) async fn test(
 
 /// Posts one delivery.
 async fn post(deps: &Deps, delivery: &LeasedDelivery, goes_on: bool) -> DeliveryAttemptResult {
-    let LeasedDelivery { claim, event, .. } = delivery;
+    let LeasedDelivery { lease, event, .. } = delivery;
     let directory = deps.directory.current();
-    let Some(webhook) = directory.webhook(claim.workspace, claim.webhook) else {
+    let Some(webhook) = directory.webhook(lease.workspace, lease.webhook) else {
         // Removed a moment ago: nothing more goes there.
         return not_posted(DeliveryDecision::Dead, "the endpoint is no longer there", deps.now());
     };

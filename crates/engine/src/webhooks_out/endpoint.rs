@@ -11,7 +11,7 @@ use secrecy::SecretString;
 
 use crate::ports::{NewReplay, StoreError, WebhookEndpoint};
 use crate::webhooks_out::{deliver, secret};
-use crate::{By, Deps, directory};
+use crate::{AuditContext, Deps, directory};
 
 /// Endpoints that a workspace may have.
 pub const MAX_WEBHOOKS: u32 = 100;
@@ -41,7 +41,7 @@ pub struct Choice {
 /// When the store cannot be written.
 pub async fn create(
     deps: &Deps,
-    by: &By,
+    audit: &AuditContext,
     workspace: WorkspaceId,
     choice: Choice,
 ) -> Result<Option<WebhookEndpoint>, StoreError> {
@@ -64,7 +64,11 @@ pub async fn create(
     };
     let is_added = deps
         .webhook_endpoints
-        .insert_webhook_endpoint(&record, MAX_WEBHOOKS, act(deps, by, AuditAction::WebhookAdded, &record))
+        .insert_webhook_endpoint(
+            &record,
+            MAX_WEBHOOKS,
+            entry(deps, audit, AuditAction::WebhookAdded, &record),
+        )
         .await?;
     directory::refresh(deps).await?;
     Ok(is_added.then_some(record))
@@ -77,7 +81,7 @@ pub async fn create(
 /// When the store cannot be written.
 pub async fn change(
     deps: &Deps,
-    by: &By,
+    audit: &AuditContext,
     record: &WebhookEndpoint,
     choice: Choice,
     switches_on: bool,
@@ -93,8 +97,8 @@ pub async fn change(
         updated_at: deps.now(),
         ..record.clone()
     };
-    let act = act(deps, by, AuditAction::WebhookChanged, &changed);
-    let is_there = deps.webhook_endpoints.update_webhook_endpoint(&changed, revives, act).await?;
+    let entry = entry(deps, audit, AuditAction::WebhookChanged, &changed);
+    let is_there = deps.webhook_endpoints.update_webhook_endpoint(&changed, revives, entry).await?;
     as_it_is(deps, record, is_there).await
 }
 
@@ -104,15 +108,15 @@ pub async fn change(
 /// When the store cannot be written.
 pub async fn rotate(
     deps: &Deps,
-    by: &By,
+    audit: &AuditContext,
     record: &WebhookEndpoint,
 ) -> Result<Option<WebhookEndpoint>, StoreError> {
     let until = deps.now().saturating_add(OLD_SECRET_FOR).unwrap_or(Timestamp::MAX);
     let secret = secret::fresh(&*deps.random);
-    let act = act(deps, by, AuditAction::WebhookSecretRotated, record);
+    let entry = entry(deps, audit, AuditAction::WebhookSecretRotated, record);
     let is_there = deps
         .webhook_endpoints
-        .rotate_webhook_secret((record.workspace, record.id), &secret, until, act)
+        .rotate_webhook_secret((record.workspace, record.id), &secret, until, entry)
         .await?;
     as_it_is(deps, record, is_there).await
 }
@@ -132,9 +136,10 @@ async fn as_it_is(
 ///
 /// # Errors
 /// When the store cannot be written.
-pub async fn remove(deps: &Deps, by: &By, record: &WebhookEndpoint) -> Result<bool, StoreError> {
-    let act = act(deps, by, AuditAction::WebhookRemoved, record);
-    let is_removed = deps.webhook_endpoints.delete_webhook_endpoint(record.workspace, record.id, act).await?;
+pub async fn remove(deps: &Deps, audit: &AuditContext, record: &WebhookEndpoint) -> Result<bool, StoreError> {
+    let entry = entry(deps, audit, AuditAction::WebhookRemoved, record);
+    let is_removed =
+        deps.webhook_endpoints.delete_webhook_endpoint(record.workspace, record.id, entry).await?;
     directory::refresh(deps).await?;
     Ok(is_removed)
 }
@@ -145,14 +150,14 @@ pub async fn remove(deps: &Deps, by: &By, record: &WebhookEndpoint) -> Result<bo
 /// When the store cannot be written.
 pub async fn replay(
     deps: &Deps,
-    by: &By,
+    audit: &AuditContext,
     record: &WebhookEndpoint,
     since: Timestamp,
 ) -> Result<(ReplayId, u64), StoreError> {
     let id = deps.new_id(ReplayId::from_parts);
     let replay = NewReplay { id, workspace: record.workspace, webhook: record.id, since, now: deps.now() };
-    let act = act(deps, by, AuditAction::WebhookReplayed, record);
-    Ok((id, deps.deliveries.insert_replay(replay, act).await?))
+    let entry = entry(deps, audit, AuditAction::WebhookReplayed, record);
+    Ok((id, deps.deliveries.insert_replay(replay, entry).await?))
 }
 
 /// Repeats one delivery. `None`: it, its event or its endpoint is no longer there.
@@ -161,14 +166,15 @@ pub async fn replay(
 /// When the store cannot be written.
 pub async fn redeliver(
     deps: &Deps,
-    by: &By,
+    audit: &AuditContext,
     record: &WebhookEndpoint,
     delivery: DeliveryId,
 ) -> Result<Option<DeliveryId>, StoreError> {
     let Some(position) = delivery.position(record.workspace) else { return Ok(None) };
     let replay = deps.new_id(ReplayId::from_parts);
-    let act = act(deps, by, AuditAction::DeliveryRepeated, record).with("delivery_id", delivery.to_string());
-    deps.deliveries.insert_redelivery(record.workspace, position, replay, act).await
+    let entry =
+        entry(deps, audit, AuditAction::DeliveryRepeated, record).with("delivery_id", delivery.to_string());
+    deps.deliveries.insert_redelivery(record.workspace, position, replay, entry).await
 }
 
 /// Tries an endpoint with a test event, and writes down how it went.
@@ -176,11 +182,15 @@ pub async fn redeliver(
 ///
 /// # Errors
 /// When the store cannot be written.
-pub async fn test(deps: &Arc<Deps>, by: &By, record: &WebhookEndpoint) -> Result<Option<i64>, StoreError> {
-    deliver::test(deps, record, act(deps, by, AuditAction::WebhookTested, record)).await
+pub async fn test(
+    deps: &Arc<Deps>,
+    audit: &AuditContext,
+    record: &WebhookEndpoint,
+) -> Result<Option<i64>, StoreError> {
+    deliver::test(deps, record, entry(deps, audit, AuditAction::WebhookTested, record)).await
 }
 
-fn act(deps: &Deps, by: &By, action: AuditAction, record: &WebhookEndpoint) -> AuditEntry {
+fn entry(deps: &Deps, audit: &AuditContext, action: AuditAction, record: &WebhookEndpoint) -> AuditEntry {
     let subject = AuditTarget::named(AuditTargetKind::Webhook, &record.id, record.name.as_str());
-    by.act(deps, record.workspace, action, subject)
+    audit.entry(deps, record.workspace, action, subject)
 }

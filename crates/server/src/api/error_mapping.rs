@@ -6,12 +6,12 @@ use domain::check::Violation;
 use domain::json::{Object, Value};
 use domain::meta_error::MetaError;
 use domain::templates::{TemplateMismatch, TemplateStatus};
-use engine::access::api_key::grant::KeyError;
+use engine::access::api_key::grant::ApiKeyError;
 use engine::accounts::ChangeError;
 use engine::accounts::number::NumberError;
 use engine::media::KeepError;
 use engine::messages::mark_read::ReadError;
-use engine::messages::queue::ActError;
+use engine::messages::queue::MessageActionError;
 use engine::messages::send::{SendError, TemplateRef};
 use engine::ports::{BlobError, PasswordError, StoreError, StoreErrorKind, UpstreamError};
 use engine::templates::TemplateError;
@@ -64,7 +64,7 @@ impl From<SendError> for ApiError {
                 "/context/message_id",
                 "must be the wamid of a message, or the id of a message that Meta has accepted",
             ),
-            SendError::NeedsNumber(template) => Self::invalid_at(
+            SendError::PhoneNumberRequired(template) => Self::invalid_at(
                 "/recipient",
                 format!("must be a phone number in `to`: `{}` is an authentication template", template.name),
             ),
@@ -94,21 +94,21 @@ impl From<SendError> for ApiError {
                 format!("Meta limits marketing messages to this recipient until {until}."),
             )
             .with("until", until.to_string()),
-            SendError::Pacing { turn_at, retry_after } => Self::new(
+            SendError::Pacing { slot_at, retry_after } => Self::new(
                 Code::Pacing,
                 format!(
-                    "Next send slot for this number or this recipient: {turn_at}. Synchronous sends wait at most 5 \
+                    "Next send slot for this number or this recipient: {slot_at}. Synchronous sends wait at most 5 \
                      seconds; use `\"mode\":\"queue\"`, or try again in {retry_after} s. Nothing was sent."
                 ),
             )
-            .with("turn_at", turn_at.to_string())
+            .with("turn_at", slot_at.to_string())
             .retry_after(retry_after),
             SendError::QueueFull => Self::new(
                 Code::QueueFull,
                 "The queue of this account is full. The message was not accepted. Try again later.",
             )
             .retry_after(QUEUE_WAIT),
-            SendError::KeyKnown(_) => Self::idempotency_in_progress(),
+            SendError::IdempotencyKeyUsed(_) => Self::idempotency_in_progress(),
             SendError::Refused(error) => {
                 Self::new(Code::MetaError, format!("{} Nothing was sent.", meta_sentence(&error)))
                     .with_meta(Some(&error))
@@ -209,30 +209,32 @@ impl From<ReadError> for ApiError {
     }
 }
 
-impl From<ActError> for ApiError {
-    fn from(error: ActError) -> Self {
+impl From<MessageActionError> for ApiError {
+    fn from(error: MessageActionError) -> Self {
         match error {
-            ActError::NotFound => Self::new(Code::MessageNotFound, "There is no message with this id."),
-            ActError::NotPossible(status) => {
+            MessageActionError::NotFound => {
+                Self::new(Code::MessageNotFound, "There is no message with this id.")
+            }
+            MessageActionError::NotPossible(status) => {
                 let message = format!(
                     "The status of the message is `{status}`. Only messages with the status `unknown` that were not resent \
                      can be resolved."
                 );
                 Self::new(Code::NotResolvable, message).with("status", status.as_str())
             }
-            ActError::Send(error) => error.into(),
-            ActError::Store(error) => error.into(),
+            MessageActionError::Send(error) => error.into(),
+            MessageActionError::Store(error) => error.into(),
         }
     }
 }
 
-impl From<KeyError> for ApiError {
-    fn from(error: KeyError) -> Self {
+impl From<ApiKeyError> for ApiError {
+    fn from(error: ApiKeyError) -> Self {
         match error {
-            KeyError::NoSuchAccount { index, account } => {
+            ApiKeyError::NoSuchAccount { index, account } => {
                 Self::invalid_at(&format!("/accounts/{index}"), format!("there is no account `{account}`"))
             }
-            KeyError::OtherKind { index, is_sandbox, .. } => {
+            ApiKeyError::OtherKind { index, is_sandbox, .. } => {
                 let reason = if is_sandbox {
                     "is a sandbox account; only test keys have access to sandbox accounts"
                 } else {
@@ -240,8 +242,8 @@ impl From<KeyError> for ApiError {
                 };
                 Self::invalid_at(&format!("/accounts/{index}"), reason)
             }
-            KeyError::Past => Self::invalid_at("/expires_at", "must be in the future"),
-            KeyError::Beyond(beyond) => {
+            ApiKeyError::Past => Self::invalid_at("/expires_at", "must be in the future"),
+            ApiKeyError::Beyond(beyond) => {
                 let lacking = match beyond {
                     PrivilegeEscalation::Kind => {
                         "test keys can manage test keys only, and live keys can manage live keys only"
@@ -262,12 +264,12 @@ impl From<KeyError> for ApiError {
                     format!("A caller can manage only keys with fewer or equal permissions: {lacking}."),
                 )
             }
-            KeyError::NotFound => Self::api_key_not_found(),
-            KeyError::Over => Self::new(
+            ApiKeyError::NotFound => Self::api_key_not_found(),
+            ApiKeyError::Over => Self::new(
                 Code::NotRotatable,
                 "This key was already rotated, or it has expired. Rotate the key that replaced it, or create a new key.",
             ),
-            KeyError::Store(error) => error.into(),
+            ApiKeyError::Store(error) => error.into(),
         }
     }
 }

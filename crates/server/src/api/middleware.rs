@@ -47,16 +47,16 @@ fn presented_key(headers: &HeaderMap) -> Option<&str> {
 async fn authenticate(deps: &Deps, headers: &HeaderMap) -> Result<Option<Caller>, StoreError> {
     if !headers.contains_key(API_KEY) && presented_key(headers).is_none() {
         return match session_cookie::session(headers) {
-            Some(secret) => session::recognise(deps, secret).await,
+            Some(secret) => session::authenticate(deps, secret).await,
             None => Ok(None),
         };
     }
     let Some(key) = presented_key(headers) else { return Ok(None) };
-    if let Some(caller) = api_key::recognise(deps, key) {
+    if let Some(caller) = api_key::authenticate(deps, key) {
         return Ok(Some(caller));
     }
     directory::look_again(deps).await;
-    Ok(api_key::recognise(deps, key))
+    Ok(api_key::authenticate(deps, key))
 }
 
 /// Reason why a request may have been csrf_failure by another site; `None` if it was not.
@@ -129,7 +129,7 @@ pub(crate) async fn process_request(
         access: None,
         caller,
         web,
-        grant: Arc::default(),
+        rate_limit: Arc::default(),
     };
     let kind = call_kind(request.uri());
     let (start, begun_at, method) = (deps.metrics.now(), deps.now(), request.method().clone());
@@ -162,10 +162,10 @@ pub(crate) async fn process_request(
         "request completed"
     );
     if let Some(caller) = &context.caller {
-        let grant = context.grant().unwrap_or_else(|| api_key::look(&deps, caller, kind));
-        set(&mut response, LIMIT, grant.limit);
-        set(&mut response, REMAINING, grant.remaining);
-        set(&mut response, RESET, unix_seconds_rounded_up(grant.resets_at));
+        let rate_limit = context.rate_limit().unwrap_or_else(|| api_key::peek(&deps, caller, kind));
+        set(&mut response, LIMIT, rate_limit.limit);
+        set(&mut response, REMAINING, rate_limit.remaining);
+        set(&mut response, RESET, unix_seconds_rounded_up(rate_limit.resets_at));
     }
     let route = route.as_ref().map_or("other", MatchedPath::as_str);
     deps.metrics.http(method.as_str(), route, (call_kind_name(kind), response.status().as_u16()), start);

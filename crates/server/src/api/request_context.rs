@@ -11,7 +11,7 @@ use domain::access::permission::Permission;
 use domain::access::rate_limiter::{CallKind, RateLimitDecision};
 use engine::access::api_key;
 use engine::access::api_key::Caller;
-use engine::{By, Deps};
+use engine::{AuditContext, Deps};
 
 use crate::api::error::{ApiError, Code};
 use crate::api::response::seconds_until;
@@ -32,7 +32,7 @@ pub(crate) struct RequestContext {
     /// Access that the route requires; `None` before the route is known.
     pub(super) access: Option<RouteAccess>,
     pub(super) web: Arc<HttpOptions>,
-    pub(super) grant: Arc<Mutex<Option<RateLimitDecision>>>,
+    pub(super) rate_limit: Arc<Mutex<Option<RateLimitDecision>>>,
 }
 
 impl RequestContext {
@@ -84,15 +84,15 @@ impl RequestContext {
 
     /// Counts the call towards the caller's rate limit.
     pub(crate) fn count_call(&self, deps: &Deps, caller: &Caller, kind: CallKind) -> Result<(), ApiError> {
-        let grant = api_key::ask(deps, caller, kind);
-        *self.grant.lock().unwrap_or_else(PoisonError::into_inner) = Some(grant);
-        let Some(until) = grant.retry_at else { return self.refuse_unexpected_query() };
+        let rate_limit = api_key::acquire(deps, caller, kind);
+        *self.rate_limit.lock().unwrap_or_else(PoisonError::into_inner) = Some(rate_limit);
+        let Some(until) = rate_limit.retry_at else { return self.refuse_unexpected_query() };
         let now = deps.now();
         let wait = seconds_until(until, now);
         let what = match kind {
-            CallKind::Send if grant.remaining > 0 => "too many messages in one second".to_owned(),
-            CallKind::Send => format!("{} can send {} messages per minute", who(caller), grant.limit),
-            CallKind::Other => format!("{} can make {} calls per minute", who(caller), grant.limit),
+            CallKind::Send if rate_limit.remaining > 0 => "too many messages in one second".to_owned(),
+            CallKind::Send => format!("{} can send {} messages per minute", who(caller), rate_limit.limit),
+            CallKind::Other => format!("{} can make {} calls per minute", who(caller), rate_limit.limit),
         };
         let message = format!("Rate limit exceeded: {what}. Try again in {wait} s.");
         Err(ApiError::new(Code::RateLimited, message).retry_after(wait))
@@ -110,8 +110,8 @@ impl RequestContext {
     }
 
     /// State of the rate limit after the call was counted.
-    pub(super) fn grant(&self) -> Option<RateLimitDecision> {
-        *self.grant.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn rate_limit(&self) -> Option<RateLimitDecision> {
+        *self.rate_limit.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -184,7 +184,7 @@ impl FromRequestParts<Arc<Deps>> for Authorized {
 }
 
 /// An authorized caller, with the context for entries of the audit log.
-pub(crate) struct Audited(pub(crate) Caller, pub(crate) By);
+pub(crate) struct Audited(pub(crate) Caller, pub(crate) AuditContext);
 
 impl FromRequestParts<Arc<Deps>> for Audited {
     type Rejection = ApiError;
@@ -192,8 +192,8 @@ impl FromRequestParts<Arc<Deps>> for Audited {
     async fn from_request_parts(parts: &mut Parts, deps: &Arc<Deps>) -> Result<Self, ApiError> {
         let Authorized(caller) = Authorized::from_request_parts(parts, deps).await?;
         let context = context_of(parts)?;
-        let by = caller.by(context.client, context.request_id);
-        Ok(Self(caller, by))
+        let audit = caller.audit(context.client, context.request_id);
+        Ok(Self(caller, audit))
     }
 }
 

@@ -7,9 +7,9 @@ use anyhow::{Context as _, anyhow, bail};
 use clap::{Args, Subcommand};
 use domain::access::api_key::{ApiKey, KeyScope};
 use domain::id::{AccountId, KeyId};
-use engine::By;
+use engine::AuditContext;
 use engine::access::api_key::grant;
-use engine::access::api_key::grant::{KeyError, KeyWish};
+use engine::access::api_key::grant::{ApiKeyError, NewApiKeyRequest};
 use engine::ports::Directory;
 use jiff::Timestamp;
 use secrecy::ExposeSecret as _;
@@ -111,10 +111,18 @@ impl Create {
         let opened = self.workspace.open(ctx).await?;
         let Self { name, scopes, rate_per_minute, rate_burst, expires_at, accounts, test, json, .. } = self;
         let accounts = accounts.iter().map(|account| account.trim().to_owned()).collect();
-        let wish =
-            KeyWish { name, scopes, accounts, is_test: Some(test), rate_per_minute, rate_burst, expires_at };
+        let wish = NewApiKeyRequest {
+            name,
+            scopes,
+            accounts,
+            is_test: Some(test),
+            rate_per_minute,
+            rate_burst,
+            expires_at,
+        };
         // The command line has access to the whole database: its keys are not limited by the rights of a caller.
-        let made = grant::make(&opened.deps, &By::command_line(), opened.workspace, None, wish).await;
+        let made =
+            grant::make(&opened.deps, &AuditContext::command_line(), opened.workspace, None, wish).await;
         let (key, secret) = made.map_err(|error| explain(error, expires_at))?;
         if json {
             let mut shown = show(&key);
@@ -135,14 +143,14 @@ impl Create {
     }
 }
 
-fn explain(error: KeyError, expires_at: Option<Timestamp>) -> anyhow::Error {
+fn explain(error: ApiKeyError, expires_at: Option<Timestamp>) -> anyhow::Error {
     match error {
-        KeyError::Past => {
+        ApiKeyError::Past => {
             let at = expires_at.map_or_else(String::new, |at| format!(" {at}"));
             anyhow!("--expires-at{at} has passed: it must be in the future")
         }
-        KeyError::NoSuchAccount { account, .. } => anyhow!("--accounts: there is no account `{account}`"),
-        KeyError::OtherKind { account, is_sandbox, .. } => {
+        ApiKeyError::NoSuchAccount { account, .. } => anyhow!("--accounts: there is no account `{account}`"),
+        ApiKeyError::OtherKind { account, is_sandbox, .. } => {
             let (kind, fix) = if is_sandbox {
                 ("is a sandbox account, which only test keys can use", "add --test")
             } else {
@@ -150,9 +158,10 @@ fn explain(error: KeyError, expires_at: Option<Timestamp>) -> anyhow::Error {
             };
             anyhow!("--accounts: account `{account}` {kind}: {fix}")
         }
-        error @ (KeyError::Beyond(_) | KeyError::NotFound | KeyError::Over | KeyError::Store(_)) => {
-            anyhow::Error::new(error).context("creating the key")
-        }
+        error @ (ApiKeyError::Beyond(_)
+        | ApiKeyError::NotFound
+        | ApiKeyError::Over
+        | ApiKeyError::Store(_)) => anyhow::Error::new(error).context("creating the key"),
     }
 }
 
@@ -258,9 +267,9 @@ impl Revoke {
         if let Some(at) = key.revoked_at {
             bail!("key `{}` was already revoked at {at}", key.name);
         }
-        let by = By::command_line();
-        match grant::revoke(&opened.deps, &by, opened.workspace, None, key.id).await {
-            Err(KeyError::NotFound) => bail!("key `{}` was revoked at the same time", key.name),
+        let audit = AuditContext::command_line();
+        match grant::revoke(&opened.deps, &audit, opened.workspace, None, key.id).await {
+            Err(ApiKeyError::NotFound) => bail!("key `{}` was revoked at the same time", key.name),
             end => end.context("revoking the key")?,
         }
         if self.json {

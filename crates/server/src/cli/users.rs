@@ -7,7 +7,7 @@ use anyhow::{Context as _, anyhow, bail};
 use clap::{Args, Subcommand};
 use domain::access::permission::Role;
 use domain::access::user::{Email, User, password_error};
-use engine::By;
+use engine::AuditContext;
 use engine::access::user;
 use engine::access::user::{Asking, NewUser, UserEdit, UserError};
 use engine::ports::{PageRequest, PageStart, UserFilter};
@@ -173,8 +173,8 @@ impl Add {
     async fn run(self, ctx: &CommandContext) -> anyhow::Result<ExitCode> {
         let opened = self.workspace.open(ctx).await?;
         let password = password(self.password_file.as_deref())?;
-        let by = By::command_line();
-        let asking = Asking { caller: None, by: &by };
+        let audit = AuditContext::command_line();
+        let asking = Asking { caller: None, audit: &audit };
         let new = NewUser { email: self.email, name: self.name, role: self.role, password };
         let user = user::add(&opened.deps, asking, opened.workspace, new)
             .await
@@ -257,8 +257,8 @@ impl Password {
         let opened = self.workspace.open(ctx).await?;
         let user = find(&opened, &self.user).await?;
         let password = password(self.password_file.as_deref())?;
-        let by = By::command_line();
-        let asking = Asking { caller: None, by: &by };
+        let audit = AuditContext::command_line();
+        let asking = Asking { caller: None, audit: &audit };
         let edit = UserEdit { password: Some(password), ..UserEdit::default() };
         let user = user::change(&opened.deps, asking, (opened.workspace, user.id), edit)
             .await
@@ -272,8 +272,8 @@ impl Remove {
     async fn run(&self, ctx: &CommandContext) -> anyhow::Result<ExitCode> {
         let opened = self.workspace.open(ctx).await?;
         let user = find(&opened, &self.user).await?;
-        let by = By::command_line();
-        let asking = Asking { caller: None, by: &by };
+        let audit = AuditContext::command_line();
+        let asking = Asking { caller: None, audit: &audit };
         let user = user::remove(&opened.deps, asking, opened.workspace, user.id)
             .await
             .map_err(|error| explain(error, "removing the user"))?;

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
-use engine::By;
+use engine::AuditContext;
 use engine::ports::StoreErrorKind;
 use engine::workspace;
 use serde_json::json;
@@ -59,7 +59,7 @@ impl Workspaces {
 impl Add {
     async fn run(&self, ctx: &CommandContext) -> anyhow::Result<ExitCode> {
         let opened = self.workspace.open(ctx).await?;
-        let id = match workspace::add(&opened.deps, &By::command_line(), &self.name).await {
+        let id = match workspace::add(&opened.deps, &AuditContext::command_line(), &self.name).await {
             Err(error) if error.kind() == StoreErrorKind::Conflict => {
                 bail!("there is already a workspace `{}`", self.name)
             }

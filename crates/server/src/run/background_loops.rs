@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use engine::background::Rhythm;
+use engine::background::PollInterval;
 use engine::maintenance::retention;
 use engine::messages::queue;
 use engine::webhooks_out::deliver;
@@ -124,7 +124,7 @@ impl Loop {
 
     async fn run(self, deps: Arc<Deps>, stop: CancellationToken) {
         let clock = deps.clock.clone();
-        let rhythm = |every| Rhythm { every, hint: None };
+        let rhythm = |every| PollInterval { every, hint: None };
         match self {
             Self::Recovery => {
                 let rhythm = rhythm(background::HEARTBEAT_EVERY);
@@ -151,15 +151,15 @@ impl Loop {
                 }
             }
             Self::Hooks => {
-                let rhythm = Rhythm { every: deliver::LOOK_EVERY, hint: Some(&deps.committed) };
+                let rhythm = PollInterval { every: deliver::LOOK_EVERY, hint: Some(&deps.committed) };
                 background::run("webhooks", &*clock, rhythm, &stop, || deliver::tick(&deps)).await;
             }
             Self::Media => {
-                let rhythm = Rhythm { every: media::LOOK_EVERY, hint: Some(&deps.media.hint) };
+                let rhythm = PollInterval { every: media::LOOK_EVERY, hint: Some(&deps.media.hint) };
                 background::run("media", &*clock, rhythm, &stop, || media::tick(&deps)).await;
             }
             Self::MediaSweep => {
-                let rhythm = Rhythm { every: media::SWEEP_EVERY, hint: Some(&deps.media.sweep_hint) };
+                let rhythm = PollInterval { every: media::SWEEP_EVERY, hint: Some(&deps.media.sweep_hint) };
                 background::run("media sweep", &*clock, rhythm, &stop, || media::sweep(&deps)).await;
             }
             Self::Retention => {
@@ -167,11 +167,11 @@ impl Loop {
                 background::run("retention", &*clock, rhythm, &stop, || retention::sweep(&deps)).await;
             }
             Self::Erasures => {
-                let rhythm = Rhythm { every: contacts::ERASE_EVERY, hint: Some(&deps.erase_hint) };
+                let rhythm = PollInterval { every: contacts::ERASE_EVERY, hint: Some(&deps.erase_hint) };
                 background::run("erasures", &*clock, rhythm, &stop, || contacts::tick(&deps)).await;
             }
             Self::Queue => {
-                let rhythm = Rhythm { every: queue::LOOK_EVERY, hint: Some(&deps.queue_hint) };
+                let rhythm = PollInterval { every: queue::LOOK_EVERY, hint: Some(&deps.queue_hint) };
                 background::run("queue", &*clock, rhythm, &stop, || queue::tick(&deps)).await;
             }
         }

@@ -11,7 +11,7 @@ use engine::deps::Ports;
 use engine::media::MediaPorts;
 use engine::metrics::Metrics;
 use engine::ports::{Blobs, Clock};
-use engine::webhooks_out::deliver::HookSettings;
+use engine::webhooks_out::deliver::DeliverySettings;
 use engine::{Deps, Settings, background};
 use graph::{GraphClient, GraphConfig};
 use jiff::SignedDuration;
@@ -95,7 +95,7 @@ pub(crate) async fn open(config: &Config, options: OpenOptions) -> anyhow::Resul
         throughput: config.pacing.throughput,
         has_pair_rule: config.pacing.has_pair_rule,
         queue_per_account: config.queue_per_account,
-        hooks: HookSettings {
+        hooks: DeliverySettings {
             schedule: config
                 .webhooks
                 .schedule

@@ -68,7 +68,7 @@ pub(crate) async fn serve(
     }
     drain(&deps, until).await;
     loops.end().await;
-    if let Err(error) = background::say_farewell(&deps).await {
+    if let Err(error) = background::deregister_worker(&deps).await {
         tracing::warn!(error = %engine::chain(&error), "this process could not be deregistered");
     }
     // The spans of the last work are exported as well.

@@ -2,7 +2,7 @@
 
 use domain::access::audit::{AuditAction, AuditTarget, AuditTargetKind};
 use domain::id::AccountId;
-use engine::By;
+use engine::AuditContext;
 use serde_json::{Value, json};
 
 use crate::contact_updates::orders;
@@ -55,10 +55,10 @@ async fn the_latest_suspension_update_wins_in_any_order_and_each_is_one_event() 
 async fn a_reinstatement_ends_no_other_suspension() {
     let app = TestApp::new().await;
     let subject = AuditTarget::named(AuditTargetKind::Account, &app.account, "sandbox");
-    let act = By::gateway().act(&app.deps, app.workspace, AuditAction::AccountHeld, subject);
+    let entry = AuditContext::gateway().entry(&app.deps, app.workspace, AuditAction::AccountHeld, subject);
     app.deps
         .accounts
-        .update_account_suspension(app.workspace, app.account, Some("bad token".to_owned()), act)
+        .update_account_suspension(app.workspace, app.account, Some("bad token".to_owned()), entry)
         .await
         .unwrap();
     engine::directory::refresh(&app.deps).await.unwrap();
@@ -184,7 +184,7 @@ async fn an_update_of_a_business_account_is_one_event_for_all_its_numbers() {
         is_sandbox: true,
         fetches_links: None,
     };
-    let second = engine::accounts::add(&app.deps, &By::command_line(), new).await.unwrap().id;
+    let second = engine::accounts::add(&app.deps, &AuditContext::command_line(), new).await.unwrap().id;
     app.meta_says("account_review_update", 1, json!({"decision": "REJECTED"})).await;
     app.meta_says("account_update", 2, ban("DISABLE")).await;
     let told = app.told_of("account.status").await;

@@ -4,7 +4,7 @@ use axum::body::Body;
 use axum::http::Request;
 use domain::access::api_key::KeyScope;
 use domain::id::AccountId;
-use engine::By;
+use engine::AuditContext;
 use engine::access::api_key;
 use engine::access::api_key::DEV_KEY;
 use jiff::SignedDuration;
@@ -47,7 +47,7 @@ async fn an_expired_and_a_revoked_key_are_401() {
     let revoked = app.key(|_| ()).await;
     let directory = app.deps.directory.current();
     let kept = directory.key(&api_key::digest(&revoked)).unwrap();
-    assert!(api_key::revoke(&app.deps, &By::gateway(), kept).await.unwrap());
+    assert!(api_key::revoke(&app.deps, &AuditContext::gateway(), kept).await.unwrap());
     app.request_as(&revoked, "GET", "/api/accounts", "").await.expect(401);
 }
 

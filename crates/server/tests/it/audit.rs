@@ -6,20 +6,20 @@ use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::Request;
 use domain::access::permission::Role;
-use engine::By;
+use engine::AuditContext;
 use engine::access::api_key::DEV_KEY;
 use serde_json::{Value, json};
 
 use crate::browser_session::PASSWORD;
 use crate::support::TestApp;
 
-async fn acts(app: &TestApp, query: &str) -> Vec<Value> {
+async fn entries(app: &TestApp, query: &str) -> Vec<Value> {
     let answer = app.get(&format!("/api/audit?per_page=200&{query}")).await.expect(200);
     answer.data()["audit"].as_array().unwrap().clone()
 }
 
-fn words(acts: &[Value]) -> Vec<&str> {
-    acts.iter().map(|act| act["action"].as_str().unwrap()).collect()
+fn words(entries: &[Value]) -> Vec<&str> {
+    entries.iter().map(|entry| entry["action"].as_str().unwrap()).collect()
 }
 
 #[tokio::test]
@@ -32,15 +32,15 @@ async fn an_audit_entry_has_actor_action_target_and_address() {
         .body(Body::from(json!({"name": "ci", "scopes": ["read"]}).to_string()))
         .unwrap();
     let made = app.call(request).await.expect(201);
-    let acts = acts(&app, "action=api_key.create&subject=ci").await;
-    let [act] = acts.as_slice() else { panic!("{acts:#?}") };
-    assert_eq!(act["at"], "2026-01-01T00:00:00Z");
-    assert_eq!((&act["actor"]["kind"], &act["actor"]["name"]), (&json!("api_key"), &json!("dev")));
-    assert_eq!(act["subject"], json!({"kind": "api_key", "id": made.data()["id"], "name": "ci"}));
-    assert_eq!(act["client_address"], "203.0.113.7");
-    assert_eq!(act["request_id"], made.headers["x-request-id"].to_str().unwrap());
-    assert_eq!(act["details"]["scopes"], json!(["read"]));
-    assert_eq!(act["details"]["prefix"], made.data()["prefix"]);
+    let entries = entries(&app, "action=api_key.create&subject=ci").await;
+    let [entry] = entries.as_slice() else { panic!("{entries:#?}") };
+    assert_eq!(entry["at"], "2026-01-01T00:00:00Z");
+    assert_eq!((&entry["actor"]["kind"], &entry["actor"]["name"]), (&json!("api_key"), &json!("dev")));
+    assert_eq!(entry["subject"], json!({"kind": "api_key", "id": made.data()["id"], "name": "ci"}));
+    assert_eq!(entry["client_address"], "203.0.113.7");
+    assert_eq!(entry["request_id"], made.headers["x-request-id"].to_str().unwrap());
+    assert_eq!(entry["details"]["scopes"], json!(["read"]));
+    assert_eq!(entry["details"]["prefix"], made.data()["prefix"]);
 }
 
 #[tokio::test]
@@ -71,8 +71,8 @@ async fn every_administrative_action_is_audited_and_rejected_actions_are_not() {
     engine::accounts::hold(&app.deps, &account, &error).await.unwrap();
     engine::accounts::hold(&app.deps, &account, &error).await.unwrap();
     browse("POST", "/api/accounts/sandbox/resume".to_owned(), json!({})).await.expect(200);
-    engine::accounts::remove(&app.deps, &By::command_line(), &account, false).await.unwrap();
-    let listed = acts(&app, "").await;
+    engine::accounts::remove(&app.deps, &AuditContext::command_line(), &account, false).await.unwrap();
+    let listed = entries(&app, "").await;
     let expected = [
         "account.delete",
         "account.resume",
@@ -94,10 +94,10 @@ async fn every_administrative_action_is_audited_and_rejected_actions_are_not() {
     assert_eq!(update["details"], json!({"role_before": "agent", "role": "viewer", "password": "changed"}));
     assert_eq!(update["actor"]["id"], owner.user.as_str());
 
-    assert_eq!(words(&acts(&app, &format!("actor={}", owner.user)).await).len(), 9);
-    assert_eq!(acts(&app, "actor=waypost").await.len(), 5);
-    assert_eq!(words(&acts(&app, "subject=sandbox").await)[..2], ["account.delete", "account.resume"]);
-    assert_eq!(acts(&app, "search=ADA@").await.len(), 3);
+    assert_eq!(words(&entries(&app, &format!("actor={}", owner.user)).await).len(), 9);
+    assert_eq!(entries(&app, "actor=waypost").await.len(), 5);
+    assert_eq!(words(&entries(&app, "subject=sandbox").await)[..2], ["account.delete", "account.resume"]);
+    assert_eq!(entries(&app, "search=ADA@").await.len(), 3);
 }
 
 #[tokio::test]
@@ -121,7 +121,7 @@ async fn changes_of_accounts_and_templates_are_audited() {
     let made = call("POST", "/api/templates", template.clone(), 201).await.data()["id"].clone();
     call("POST", "/api/templates", template, 400).await;
     call("DELETE", &format!("/api/templates/{}", made.as_str().unwrap()), json!({}), 204).await;
-    let listed = acts(&app, "actor=dev").await;
+    let listed = entries(&app, "actor=dev").await;
     let expected = [
         "template.delete",
         "template.create",
@@ -133,8 +133,8 @@ async fn changes_of_accounts_and_templates_are_audited() {
         "account.create",
     ];
     assert_eq!(words(&listed), expected);
-    for act in &listed[..2] {
-        assert_eq!(act["subject"], json!({"kind": "template", "id": made, "name": "late (en)"}));
+    for entry in &listed[..2] {
+        assert_eq!(entry["subject"], json!({"kind": "template", "id": made, "name": "late (en)"}));
     }
     assert_eq!(listed[2]["details"], json!({"fields": ["about"]}));
     assert!(!serde_json::to_string(&listed).unwrap().contains("123456"));
@@ -147,15 +147,15 @@ async fn the_log_is_filtered_by_time_and_followed_without_gaps() {
         app.advance(60);
         app.post("/api/api-keys", &json!({"name": format!("k{n}"), "scopes": ["read"]})).await.expect(201);
     }
-    let span = acts(&app, "since=2026-01-01T00:02:00Z&until=2026-01-01T00:04:00Z").await;
-    let names: Vec<_> = span.iter().map(|act| act["subject"]["name"].as_str().unwrap()).collect();
+    let span = entries(&app, "since=2026-01-01T00:02:00Z&until=2026-01-01T00:04:00Z").await;
+    let names: Vec<_> = span.iter().map(|entry| entry["subject"]["name"].as_str().unwrap()).collect();
     assert_eq!(names, ["k2", "k1"]);
     let mut seen = Vec::new();
     let mut path = "/api/audit?per_page=2&action=api_key.create".to_owned();
     loop {
         let page = app.get(&path).await.expect(200);
         seen.extend(
-            page.data()["audit"].as_array().unwrap().iter().map(|act| act["subject"]["name"].clone()),
+            page.data()["audit"].as_array().unwrap().iter().map(|entry| entry["subject"]["name"].clone()),
         );
         let Some(cursor) = page.data()["next_cursor"].as_str() else { break };
         path = format!("/api/audit?per_page=2&action=api_key.create&cursor={cursor}");
@@ -190,7 +190,7 @@ async fn decisions_about_messages_and_deliveries_are_audited() {
     resolve(&ids[1], "resend").await.expect(200);
     let update = json!({"name": "shop", "access_token": app.seeded.access_token, "app_secret": "MARK"});
     app.request("PUT", "/api/accounts/sandbox", update.to_string()).await.expect(200);
-    let listed = acts(&app, "").await;
+    let listed = entries(&app, "").await;
     assert_eq!(
         words(&listed[..6]),
         [

@@ -6,7 +6,7 @@ use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::Request;
 use domain::access::permission::Role;
-use engine::By;
+use engine::AuditContext;
 use engine::access::user;
 use engine::access::user::{Asking, NewUser};
 use serde_json::{Value, json};
@@ -27,9 +27,9 @@ pub(crate) struct Browser {
 impl TestApp {
     /// Adds somebody, as the command line does.
     pub(crate) async fn add_user(&self, email: &str, role: Role) -> String {
-        let by = By::command_line();
+        let by = AuditContext::command_line();
         let new = NewUser { email: email.parse().unwrap(), name: None, role, password: PASSWORD.into() };
-        let asking = Asking { caller: None, by: &by };
+        let asking = Asking { caller: None, audit: &by };
         user::add(&self.deps, asking, self.workspace, new).await.unwrap().id.to_string()
     }
 

@@ -345,10 +345,14 @@ async fn the_audit_log_names_contacts_by_their_ids_only() {
         app.call(request.body(Body::from(table)).unwrap()).await.expect(200);
     }
     app.request("DELETE", &format!("/api/contacts/{maya}"), "").await.expect(204);
-    let acts = app.get("/api/audit").await.expect(200);
-    let acts: Vec<&Value> =
-        acts.data()["audit"].as_array().unwrap().iter().filter(|act| act["request_id"].is_string()).collect();
-    let done: Vec<_> = acts.iter().map(|act| (&act["action"], &act["details"])).collect();
+    let entries = app.get("/api/audit").await.expect(200);
+    let entries: Vec<&Value> = entries.data()["audit"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|entry| entry["request_id"].is_string())
+        .collect();
+    let done: Vec<_> = entries.iter().map(|entry| (&entry["action"], &entry["details"])).collect();
     let nothing = json!({});
     assert_eq!(
         done,
@@ -360,8 +364,11 @@ async fn the_audit_log_names_contacts_by_their_ids_only() {
             (&json!("contact.create"), &nothing),
         ]
     );
-    for (act, is_one) in acts.iter().zip([true, false, false, true, true]) {
-        assert_eq!((act["subject"]["id"] == json!(maya), &act["subject"]["name"]), (is_one, &Value::Null));
-        assert!(!act.to_string().contains("4477009") && !act.to_string().contains("Maya"), "{act}");
+    for (entry, is_one) in entries.iter().zip([true, false, false, true, true]) {
+        assert_eq!(
+            (entry["subject"]["id"] == json!(maya), &entry["subject"]["name"]),
+            (is_one, &Value::Null)
+        );
+        assert!(!entry.to_string().contains("4477009") && !entry.to_string().contains("Maya"), "{entry}");
     }
 }

@@ -167,7 +167,7 @@ struct Scenario<P, D, S> {
     /// How often Meta may take the message.
     most: usize,
     prepare: P,
-    act: D,
+    entry: D,
     afterwards: S,
 }
 
@@ -229,7 +229,7 @@ where
         let has_died = tokio::select! {
             biased;
             () = grave.died.notified() => true,
-            () = (self.act)(&doomed) => grave.is_dead.load(Ordering::SeqCst),
+            () = (self.entry)(&doomed) => grave.is_dead.load(Ordering::SeqCst),
         };
         app.restart().await;
         app.clear_faults().await;
@@ -255,8 +255,8 @@ async fn nothing(_: &Scene<'_>) {}
 
 #[tokio::test]
 async fn a_sync_send_survives_a_crash_at_any_call() {
-    let act = async |scene: &Scene<'_>| scene.send(scene.text()).await;
-    Scenario { settings: |_| (), most: 1, prepare: nothing, act, afterwards: nothing }.play().await;
+    let entry = async |scene: &Scene<'_>| scene.send(scene.text()).await;
+    Scenario { settings: |_| (), most: 1, prepare: nothing, entry, afterwards: nothing }.play().await;
 }
 
 /// The caller who got no answer asks again, at once and later.
@@ -278,28 +278,28 @@ async fn ask_again(scene: &Scene<'_>) {
 
 #[tokio::test]
 async fn an_idempotency_key_is_one_message_whenever_the_process_dies() {
-    let act = async |scene: &Scene<'_>| {
+    let entry = async |scene: &Scene<'_>| {
         let answer = scene.send_with_key().await;
         scene.heard.lock().await.push(answer);
     };
-    Scenario { settings: |_| (), most: 1, prepare: nothing, act, afterwards: ask_again }.play().await;
+    Scenario { settings: |_| (), most: 1, prepare: nothing, entry, afterwards: ask_again }.play().await;
 }
 
 #[tokio::test]
 async fn an_idempotency_key_is_one_message_if_the_process_dies_between_two_attempts() {
     let prepare = async |scene: &Scene<'_>| scene.refuse_once(131_000);
-    let act = async |scene: &Scene<'_>| {
+    let entry = async |scene: &Scene<'_>| {
         let answer = scene.send_with_key().await;
         scene.heard.lock().await.push(answer);
     };
-    Scenario { settings: |_| (), most: 1, prepare, act, afterwards: ask_again }.play().await;
+    Scenario { settings: |_| (), most: 1, prepare, entry, afterwards: ask_again }.play().await;
 }
 
 #[tokio::test]
 async fn a_retried_sync_send_survives_a_crash_at_any_call() {
     let prepare = async |scene: &Scene<'_>| scene.refuse_once(130_429);
-    let act = async |scene: &Scene<'_>| scene.send(scene.text()).await;
-    Scenario { settings: |_| (), most: 1, prepare, act, afterwards: nothing }.play().await;
+    let entry = async |scene: &Scene<'_>| scene.send(scene.text()).await;
+    Scenario { settings: |_| (), most: 1, prepare, entry, afterwards: nothing }.play().await;
 }
 
 #[tokio::test]
@@ -307,27 +307,27 @@ async fn a_paced_sync_send_survives_a_crash_at_any_call() {
     let prepare = async |scene: &Scene<'_>| {
         scene.app.send_text(crate::support::CUSTOMER).await.expect(200);
     };
-    let act = async |scene: &Scene<'_>| scene.send(scene.text()).await;
+    let entry = async |scene: &Scene<'_>| scene.send(scene.text()).await;
     let settings = |settings: &mut Settings| settings.throughput = 1;
-    Scenario { settings, most: 1, prepare, act, afterwards: nothing }.play().await;
+    Scenario { settings, most: 1, prepare, entry, afterwards: nothing }.play().await;
 }
 
 #[tokio::test]
 async fn a_queued_message_survives_a_crash_at_any_call() {
-    let act = async |scene: &Scene<'_>| {
+    let entry = async |scene: &Scene<'_>| {
         scene.send(scene.with("mode", "queue")).await;
         scene.rounds(1).await;
     };
-    Scenario { settings: |_| (), most: 1, prepare: nothing, act, afterwards: nothing }.play().await;
+    Scenario { settings: |_| (), most: 1, prepare: nothing, entry, afterwards: nothing }.play().await;
 }
 
 async fn a_retried_queued_message(variant: usize) {
     let prepare = async |scene: &Scene<'_>| scene.refuse_once(131_000);
-    let act = async |scene: &Scene<'_>| {
+    let entry = async |scene: &Scene<'_>| {
         scene.send(scene.with("mode", "queue")).await;
         scene.rounds(3).await;
     };
-    Scenario { settings: |_| (), most: 1, prepare, act, afterwards: nothing }.play_variant(variant).await;
+    Scenario { settings: |_| (), most: 1, prepare, entry, afterwards: nothing }.play_variant(variant).await;
 }
 
 #[tokio::test]
@@ -347,13 +347,13 @@ async fn a_retried_queued_message_survives_a_crash_after_any_call_with_early_sta
 
 async fn the_queue_of_a_held_account(variant: usize) {
     let prepare = async |scene: &Scene<'_>| scene.refuse_once(190);
-    let act = async |scene: &Scene<'_>| {
+    let entry = async |scene: &Scene<'_>| {
         scene.send(scene.with("mode", "queue")).await;
         scene.rounds(2).await;
         scene.app.request("POST", "/api/accounts/sandbox/resume", "").await.expect(200);
         scene.rounds(1).await;
     };
-    Scenario { settings: |_| (), most: 1, prepare, act, afterwards: nothing }.play_variant(variant).await;
+    Scenario { settings: |_| (), most: 1, prepare, entry, afterwards: nothing }.play_variant(variant).await;
 }
 
 #[tokio::test]
@@ -372,7 +372,7 @@ async fn the_queue_of_a_held_account_survives_a_crash_after_any_call_with_early_
 }
 
 async fn a_batch(variant: usize) {
-    let act = async |scene: &Scene<'_>| {
+    let entry = async |scene: &Scene<'_>| {
         let batch = json!({"messages": [scene.text(), scene.text(), scene.text()]});
         let answer = scene.app.post("/api/messages/batch", &batch).await.expect(202);
         let results = answer.data()["results"].as_array().unwrap().clone();
@@ -383,7 +383,7 @@ async fn a_batch(variant: usize) {
         }
         scene.rounds(3).await;
     };
-    Scenario { settings: |_| (), most: 1, prepare: nothing, act, afterwards: nothing }
+    Scenario { settings: |_| (), most: 1, prepare: nothing, entry, afterwards: nothing }
         .play_variant(variant)
         .await;
 }
@@ -405,19 +405,19 @@ async fn a_batch_survives_a_crash_after_any_call_with_early_statuses() {
 
 #[tokio::test]
 async fn a_manual_resend_survives_a_crash_at_any_call() {
-    let act = async |scene: &Scene<'_>| scene.resend().await;
+    let entry = async |scene: &Scene<'_>| scene.resend().await;
     let prepare = async |scene: &Scene<'_>| scene.make_unknown(FaultAction::CutBefore).await;
-    Scenario { settings: |_| (), most: 1, prepare, act, afterwards: nothing }.play().await;
+    Scenario { settings: |_| (), most: 1, prepare, entry, afterwards: nothing }.play().await;
     let prepare = async |scene: &Scene<'_>| scene.make_unknown(FaultAction::CutAfter).await;
-    Scenario { settings: |_| (), most: 2, prepare, act, afterwards: nothing }.play().await;
+    Scenario { settings: |_| (), most: 2, prepare, entry, afterwards: nothing }.play().await;
 }
 
 #[tokio::test]
 async fn an_automatic_resend_survives_a_crash_at_any_call() {
     for (action, most) in [(FaultAction::CutBefore, 1), (FaultAction::CutAfter, 2)] {
         let prepare = async |scene: &Scene<'_>| scene.fail(action.clone());
-        let act = async |scene: &Scene<'_>| scene.send(scene.with("on_unknown", "resend")).await;
-        Scenario { settings: |_| (), most, prepare, act, afterwards: nothing }.play().await;
+        let entry = async |scene: &Scene<'_>| scene.send(scene.with("on_unknown", "resend")).await;
+        Scenario { settings: |_| (), most, prepare, entry, afterwards: nothing }.play().await;
     }
 }
 
@@ -455,5 +455,5 @@ async fn a_status_is_applied_once_whenever_the_process_dies() {
             .collect();
         assert_eq!(reported, ["sent", "delivered", "read"], "{}", scene.what);
     };
-    Scenario { settings: |_| (), most: 1, prepare, act: post_all, afterwards }.play().await;
+    Scenario { settings: |_| (), most: 1, prepare, entry: post_all, afterwards }.play().await;
 }

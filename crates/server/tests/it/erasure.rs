@@ -132,8 +132,8 @@ async fn no_data_of_an_erased_contact_is_left_in_the_database_files() {
     assert_eq!(canceled.data()["total"], 1);
     let others = app.get("/api/messages?search=900201&per_page=200").await.expect(200);
     for message in others.data()["messages"].as_array().unwrap() {
-        let story = app.message(message["id"].as_str().unwrap()).await;
-        assert_eq!(story["raw"]["text"]["body"], message["text"]["body"], "{story}");
+        let detail = app.message(message["id"].as_str().unwrap()).await;
+        assert_eq!(detail["raw"]["text"]["body"], message["text"]["body"], "{detail}");
     }
     // The log is as long as before; what it says of her is nothing.
     let events = app.get("/api/events?per_page=200").await.expect(200);
@@ -314,8 +314,8 @@ async fn media_echoes_number_changes_and_opt_outs_are_erased_as_well() {
     app.meta_tells("user_preferences", json!({"user_preferences": [wish(digits(), "stop", 4)]})).await;
     holds_none(&app, &marks);
     let audit = app.get("/api/audit").await.expect(200);
-    let act = &audit.data()["audit"][0];
-    assert_eq!((&act["action"], &act["subject"]["id"]), (&json!("contact.delete"), &json!(id)));
+    let entry = &audit.data()["audit"][0];
+    assert_eq!((&entry["action"], &entry["subject"]["id"]), (&json!("contact.delete"), &json!(id)));
 }
 
 #[tokio::test]

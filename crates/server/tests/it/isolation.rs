@@ -9,8 +9,8 @@ use axum::http::Request;
 use domain::access::api_key::KeyScope;
 use domain::access::permission::{Permission, Role};
 use engine::access::api_key;
-use engine::access::api_key::NewKey;
-use engine::{By, workspace};
+use engine::access::api_key::NewApiKey;
+use engine::{AuditContext, workspace};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use server::http_options::HttpOptions;
@@ -150,9 +150,9 @@ async fn a_workspace_sees_no_data_of_another_workspace() {
     // A stream of events ends at once then.
     app.deps.stopping.cancel();
     let things = Things::of(&app).await;
-    let by = By::command_line();
+    let by = AuditContext::command_line();
     let clinic = workspace::add(&app.deps, &by, "clinic").await.unwrap();
-    let new = NewKey {
+    let new = NewApiKey {
         workspace: clinic,
         name: "theirs".to_owned(),
         scopes: KeyScope::ALL.to_vec(),
@@ -213,9 +213,13 @@ async fn a_workspace_sees_no_data_of_another_workspace() {
             "{path}"
         );
     }
-    let acts = app.request_as(stranger, "GET", "/api/audit", "").await.expect(200);
-    let subjects: Vec<_> =
-        acts.data()["audit"].as_array().unwrap().iter().map(|act| act["subject"]["name"].clone()).collect();
+    let entries = app.request_as(stranger, "GET", "/api/audit", "").await.expect(200);
+    let subjects: Vec<_> = entries.data()["audit"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| entry["subject"]["name"].clone())
+        .collect();
     assert_eq!(subjects, ["somebody@example.com", "theirs", "clinic"]);
     assert_eq!(
         app.get(&format!("/api/messages/{}", things.message)).await.expect(200).data()["id"],

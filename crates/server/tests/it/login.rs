@@ -301,7 +301,7 @@ async fn an_invalid_session_is_rejected() {
 #[tokio::test]
 async fn an_email_in_two_workspaces_logs_in_to_the_default_workspace() {
     let app = TestApp::new().await;
-    let by = engine::By::command_line();
+    let by = engine::AuditContext::command_line();
     let other = engine::workspace::add(&app.deps, &by, "clinic").await.unwrap();
     app.add_user("ada@example.com", Role::Owner).await;
     let new = engine::access::user::NewUser {
@@ -310,7 +310,7 @@ async fn an_email_in_two_workspaces_logs_in_to_the_default_workspace() {
         role: Role::Viewer,
         password: "another password".into(),
     };
-    let asking = engine::access::user::Asking { caller: None, by: &by };
+    let asking = engine::access::user::Asking { caller: None, audit: &by };
     engine::access::user::add(&app.deps, asking, other, new).await.unwrap();
     let role = |body| {
         let app = &app;

@@ -10,7 +10,7 @@ use axum::http::Request;
 use engine::access::api_key::DEV_KEY;
 use engine::metrics::list::{ALL, Kind};
 use engine::ports::{FaultInjector, StoreError, StoreErrorKind};
-use engine::{By, accounts, background};
+use engine::{AuditContext, accounts, background};
 use serde_json::json;
 use server::http_options::HttpOptions;
 use server::http_options::MetricsAccess;
@@ -412,7 +412,7 @@ async fn a_removed_account_disappears_and_a_restart_resets_counters() {
     let gone = "waypost_messages_sent_total{workspace=\"default\",account=\"clinic\"}";
     assert_eq!(scrape(&app).await.at(gone), 0.0);
     let clinic = app.deps.directory.current().account(app.workspace, &clinic.to_string()).cloned().unwrap();
-    accounts::remove(&app.deps, &By::gateway(), &clinic.account, true).await.unwrap();
+    accounts::remove(&app.deps, &AuditContext::gateway(), &clinic.account, true).await.unwrap();
     assert!(!scrape(&app).await.samples.contains_key(gone));
     app.send_text(CUSTOMER).await.expect(200);
     assert_eq!(scrape(&app).await.of_account("waypost_messages_sent_total"), 1.0);

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use domain::check::Patch;
 use domain::webhooks_in::update::WebhookUpdate;
-use engine::By;
+use engine::AuditContext;
 use engine::accounts;
 use engine::accounts::{AddAccount, ChangeAccount, ChangeError};
 use engine::ports::{StoreErrorKind, UnappliedState, WebhookChange};
@@ -55,7 +55,9 @@ async fn webhooks_of_an_account_that_was_added_late_are_applied_by_a_redrive() {
     let nothing = again(&app, Some(UnappliedState::Unrouted)).await;
     assert_eq!(nothing, Redriven { posts: 1, repeated: 1, ..Redriven::default() });
     // The same app: its secret signed it.
-    accounts::add(&app.deps, &By::command_line(), account(&app, &app.seeded.app_secret)).await.unwrap();
+    accounts::add(&app.deps, &AuditContext::command_line(), account(&app, &app.seeded.app_secret))
+        .await
+        .unwrap();
     let done = again(&app, Some(UnappliedState::Unrouted)).await;
     assert_eq!(done, Redriven { posts: 1, applied: 1, ..Redriven::default() });
     assert_eq!(app.message("wamid.late").await["status"], "received");
@@ -66,7 +68,9 @@ async fn webhooks_of_an_account_that_was_added_late_are_applied_by_a_redrive() {
 async fn webhooks_signed_with_another_secret_stay_unrouted() {
     let app = TestApp::new().await;
     app.post_signed(&app.seeded.app_secret, to_late_number(&app)).await.expect(200);
-    accounts::add(&app.deps, &By::command_line(), account(&app, "a secret of another app")).await.unwrap();
+    accounts::add(&app.deps, &AuditContext::command_line(), account(&app, "a secret of another app"))
+        .await
+        .unwrap();
     let done = again(&app, Some(UnappliedState::Unrouted)).await;
     assert_eq!((done.posts, done.applied), (1, 0));
     app.get("/api/messages/wamid.late").await.expect(404);
@@ -232,7 +236,7 @@ async fn an_update_of_an_account_changes_only_the_given_fields() {
     let error = change_account(&app, taken).await.unwrap_err();
     assert!(matches!(error, ChangeError::Store(error) if error.kind() == StoreErrorKind::Conflict));
     let clinic = app.deps.directory.current().account(app.workspace, "clinic").unwrap().clone();
-    let by = By::command_line();
+    let by = AuditContext::command_line();
     let renamed = ChangeAccount {
         name: Some("surgery".to_owned()),
         is_default: Some(true),
@@ -261,5 +265,5 @@ async fn an_update_of_an_account_changes_only_the_given_fields() {
 async fn change_account(app: &TestApp, change: ChangeAccount) -> Result<(), ChangeError> {
     let directory = app.deps.directory.current();
     let record = directory.account(app.workspace, &app.account.to_string()).unwrap();
-    accounts::change(&app.deps, &By::command_line(), record, change).await.map(drop)
+    accounts::change(&app.deps, &AuditContext::command_line(), record, change).await.map(drop)
 }

@@ -118,14 +118,14 @@ async fn each_error_code_of_meta_has_its_response() {
         assert!(waited <= jiff::SignedDuration::from_secs(5), "{}: {waited}", entry.code);
         let message =
             app.get("/api/messages?direction=outbound&per_page=1").await.data()["messages"][0].clone();
-        let story = app.message(message["id"].as_str().unwrap()).await;
+        let detail = app.message(message["id"].as_str().unwrap()).await;
         let n_put_back =
-            story["timeline"].as_array().unwrap().iter().filter(|entry| entry["status"] == "queued").count();
+            detail["timeline"].as_array().unwrap().iter().filter(|entry| entry["status"] == "queued").count();
         let may_repeat = matches!(
             entry.class,
             MetaErrorClass::Retry | MetaErrorClass::ThrottleNumber | MetaErrorClass::ThrottlePair
         );
-        assert_eq!(n_put_back > 0, may_repeat, "{}: {story:#}", entry.code);
+        assert_eq!(n_put_back > 0, may_repeat, "{}: {detail:#}", entry.code);
         if entry.class == MetaErrorClass::SuspendAccount {
             let account = app.get("/api/accounts/sandbox").await;
             assert_eq!(account.data()["status"], "held");

@@ -16,7 +16,7 @@ use domain::access::user::SessionLifetime;
 use domain::contacts::opt_out::OptOutKeywords;
 use domain::id::{AccountId, WorkspaceId};
 use engine::access::api_key;
-use engine::access::api_key::{DEV_KEY, NewKey};
+use engine::access::api_key::{DEV_KEY, NewApiKey};
 use engine::accounts;
 use engine::accounts::AddAccount;
 use engine::deps::Ports;
@@ -24,8 +24,8 @@ use engine::maintenance::retention::RetentionSettings;
 use engine::media::{MediaPorts, MediaSettings};
 use engine::metrics::Metrics;
 use engine::ports::{Clock, Random};
-use engine::webhooks_out::deliver::HookSettings;
-use engine::{By, Deps, Settings, background};
+use engine::webhooks_out::deliver::DeliverySettings;
+use engine::{AuditContext, Deps, Settings, background};
 use graph::{GraphClient, GraphConfig};
 use http_body_util::BodyExt;
 use jiff::{SignedDuration, Timestamp};
@@ -190,7 +190,7 @@ impl TestApp {
             throughput: 80,
             has_pair_rule: true,
             queue_per_account: 100_000,
-            hooks: HookSettings::default(),
+            hooks: DeliverySettings::default(),
             sessions: SessionLifetime::default(),
             media: MediaSettings::default(),
             retention: RetentionSettings::default(),
@@ -229,8 +229,10 @@ impl TestApp {
         let workspace = deps.directory.current().workspace("default").unwrap();
         let seeded = sim.accounts().into_iter().next().unwrap();
         let added =
-            accounts::add(&deps, &By::gateway(), add_account(workspace, "sandbox", &seeded)).await.unwrap();
-        let new = NewKey {
+            accounts::add(&deps, &AuditContext::gateway(), add_account(workspace, "sandbox", &seeded))
+                .await
+                .unwrap();
+        let new = NewApiKey {
             workspace,
             name: "dev".to_owned(),
             scopes: KeyScope::ALL.to_vec(),
@@ -240,7 +242,7 @@ impl TestApp {
             rate_burst: None,
             expires_at: None,
         };
-        api_key::add(&deps, &By::gateway(), new, &DEV_KEY.into()).await.unwrap();
+        api_key::add(&deps, &AuditContext::gateway(), new, &DEV_KEY.into()).await.unwrap();
         background::tick_recovery(&deps).await.unwrap();
         let app = Self {
             router: server::run::router(&deps, HttpOptions::default()),
@@ -352,8 +354,8 @@ impl TestApp {
     }
 
     /// A key with these scopes.
-    pub(crate) async fn key(&self, change: impl FnOnce(&mut NewKey)) -> String {
-        let mut new = NewKey {
+    pub(crate) async fn key(&self, change: impl FnOnce(&mut NewApiKey)) -> String {
+        let mut new = NewApiKey {
             workspace: self.workspace,
             name: "test".to_owned(),
             scopes: KeyScope::ALL.to_vec(),
@@ -364,7 +366,7 @@ impl TestApp {
             expires_at: None,
         };
         change(&mut new);
-        let (_, secret) = api_key::create(&self.deps, &By::gateway(), new).await.unwrap();
+        let (_, secret) = api_key::create(&self.deps, &AuditContext::gateway(), new).await.unwrap();
         secret.expose_secret().to_owned()
     }
 
@@ -372,7 +374,7 @@ impl TestApp {
     pub(crate) async fn add_second_account(&self) -> AccountId {
         let seeded = self.sim.accounts().into_iter().nth(1).unwrap();
         let new = add_account(self.workspace, "clinic", &seeded);
-        accounts::add(&self.deps, &By::gateway(), new).await.unwrap().id
+        accounts::add(&self.deps, &AuditContext::gateway(), new).await.unwrap().id
     }
 
     /// Calls the gateway.

@@ -257,8 +257,8 @@ async fn a_library_template_is_created_stored_and_sent() {
     assert_eq!(short.code(), "template_parameters");
     app.send(send(json!([text("Ada"), text("#7"), text("May 5th, 2026")]))).await.expect(200);
     let log = app.get("/api/audit").await.expect(200);
-    let act = &log.data()["audit"][0];
-    assert_eq!(act["details"]["library_template_name"], "delivery_update_1", "{act:#}");
+    let entry = &log.data()["audit"][0];
+    assert_eq!(entry["details"]["library_template_name"], "delivery_update_1", "{entry:#}");
 }
 
 #[tokio::test]

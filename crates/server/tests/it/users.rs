@@ -2,7 +2,7 @@
 
 use domain::access::api_key::KeyScope;
 use domain::access::permission::Role;
-use engine::By;
+use engine::AuditContext;
 use engine::accounts;
 use engine::accounts::AddAccount;
 use serde_json::{Value, json};
@@ -275,6 +275,6 @@ async fn a_key_adds_users_within_its_own_scopes() {
         is_sandbox: false,
         fetches_links: None,
     };
-    accounts::add(&app.deps, &By::command_line(), live).await.unwrap();
+    accounts::add(&app.deps, &AuditContext::command_line(), live).await.unwrap();
     add(full, "viewer").await.expect(403);
 }

@@ -6,7 +6,7 @@ use crate::support::{parent, program};
 #[test]
 fn nothing_is_lost_doubled_or_stuck_when_the_gateway_is_killed_under_load() {
     let plan = Plan { rounds: 3, seed: 4, program: program(), parent: parent(), keep: false };
-    let mut story = Vec::new();
-    let report = rounds::run(&plan, &mut |line| story.push(line)).unwrap();
-    assert!(report.wrong.is_empty(), "{story:#?}\n{}", report.summary);
+    let mut detail = Vec::new();
+    let report = rounds::run(&plan, &mut |line| detail.push(line)).unwrap();
+    assert!(report.wrong.is_empty(), "{detail:#?}\n{}", report.summary);
 }

@@ -15,7 +15,7 @@ use crate::row::Cells;
 pub(crate) struct RecipientFacts {
     pub(crate) contact: ContactId,
     pub(crate) has_opted_out: bool,
-    pub(crate) resting_until: Option<Timestamp>,
+    pub(crate) marketing_limited_until: Option<Timestamp>,
     pub(crate) window: Window,
 }
 
@@ -47,7 +47,7 @@ pub(crate) fn find_recipient(
         Ok(Some(RecipientFacts {
             contact: cells.id()?,
             has_opted_out: cells.flag()?,
-            resting_until: cells.opt_at()?,
+            marketing_limited_until: cells.opt_at()?,
             window: Window { last_inbound_at: cells.opt_at()?, refused_at: cells.opt_at()? },
         }))
     };

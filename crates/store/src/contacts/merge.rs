@@ -58,14 +58,15 @@ pub(crate) fn merge_records(
     connection
         .prepare_cached("delete from contact_tags where workspace_id = ?1 and contact_id = ?2")?
         .execute((workspace.as_bytes(), source.as_bytes()))?;
-    let (username, resting_until, last_inbound_at): (Option<String>, Option<i64>, Option<i64>) = connection
-        .prepare_cached(
-            "delete from contacts where workspace_id = ?1 and id = ?2
+    let (username, marketing_limited_until, last_inbound_at): (Option<String>, Option<i64>, Option<i64>) =
+        connection
+            .prepare_cached(
+                "delete from contacts where workspace_id = ?1 and id = ?2
              returning username, marketing_limited_until, last_inbound_at",
-        )?
-        .query_row((workspace.as_bytes(), source.as_bytes()), |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-        })?;
+            )?
+            .query_row((workspace.as_bytes(), source.as_bytes()), |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+            })?;
     let mut merged = target_fields.clone();
     merged.wa_id = merged.wa_id.or(source_fields.wa_id);
     merged.user_id = merged.user_id.or(source_fields.user_id);
@@ -103,7 +104,7 @@ pub(crate) fn merge_records(
             merged.email,
             json(&merged.custom_fields)?,
             profile_name,
-            resting_until,
+            marketing_limited_until,
             last_inbound_at,
             username
         ])?;

@@ -55,10 +55,10 @@ pub(crate) fn recover_leases(
         left
     };
     delivery_queues::recover_leases(connection, silent_since, limit)?;
-    let mut n_settled = 0;
-    for (workspace, message, status, is_of_queue) in left {
-        terminate::recover_message(connection, workspace, message, (status, is_of_queue), now)?;
-        n_settled += 1;
+    let mut n_finished = 0;
+    for (workspace, message, status, is_queued_mode) in left {
+        terminate::recover_message(connection, workspace, message, (status, is_queued_mode), now)?;
+        n_finished += 1;
     }
     connection
         .prepare_cached(
@@ -66,7 +66,7 @@ pub(crate) fn recover_leases(
              where heartbeat_at < ?1 and not exists (select 1 from messages where worker_id = workers.id)",
         )?
         .execute(params![micros(silent_since)])?;
-    Ok(n_settled)
+    Ok(n_finished)
 }
 
 /// Maximum number of messages that are read for recent sends: more than five minutes at the full rate of one number.

@@ -127,7 +127,7 @@ pub(crate) fn lease_due(connection: &Connection, request: &MediaLeaseRequest) ->
         }
         due
     };
-    let mut claimed = Vec::new();
+    let mut leased = Vec::new();
     for (media, token) in due.into_iter().zip(&request.tokens) {
         connection
             .prepare_cached(
@@ -141,9 +141,9 @@ pub(crate) fn lease_due(connection: &Connection, request: &MediaLeaseRequest) ->
                 token.0,
                 micros(request.until),
             ])?;
-        claimed.push(LeasedMedia { token: *token, ..media });
+        leased.push(LeasedMedia { token: *token, ..media });
     }
-    Ok(claimed)
+    Ok(leased)
 }
 
 pub(crate) fn finish_download(

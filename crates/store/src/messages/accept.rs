@@ -32,7 +32,7 @@ pub(crate) fn insert_message(connection: &Connection, new: &NewMessage) -> SqlRe
     if is_marketing && let Some(refused) = known.as_ref().and_then(|known| marketing_refusal(known, new)) {
         return Ok(refused);
     }
-    if let SendSchedule::Queued { limit, .. } = new.plan
+    if let SendSchedule::Queued { limit, .. } = new.schedule
         && queue_depth::get_depth(connection, new.account)? >= limit
     {
         return Ok(InsertMessageResult::QueueFull);
@@ -56,7 +56,10 @@ fn marketing_refusal(known: &RecipientFacts, new: &NewMessage) -> Option<InsertM
     if known.has_opted_out {
         return Some(InsertMessageResult::OptedOut);
     }
-    known.resting_until.filter(|until| new.window_at < *until).map(InsertMessageResult::MarketingLimited)
+    known
+        .marketing_limited_until
+        .filter(|until| new.window_at < *until)
+        .map(InsertMessageResult::MarketingLimited)
 }
 
 fn insert_row(
@@ -81,16 +84,16 @@ fn insert_row(
             new.contact
         }
     };
-    let (status, mode, n_attempts) = match new.plan {
+    let (status, mode, n_attempts) = match new.schedule {
         SendSchedule::Immediate => (MessageStatus::Sending, "sync", 1),
         SendSchedule::Paced => (MessageStatus::Queued, "sync", 0),
         SendSchedule::Queued { .. } => (MessageStatus::Queued, "queue", 0),
     };
-    let (due_at, order_at) = match new.plan {
+    let (due_at, order_at) = match new.schedule {
         SendSchedule::Immediate | SendSchedule::Paced => (None, None),
         SendSchedule::Queued { due_at, order_at, .. } => (Some(micros(due_at)), Some(micros(order_at))),
     };
-    let is_held = !matches!(new.plan, SendSchedule::Queued { .. });
+    let is_held = !matches!(new.schedule, SendSchedule::Queued { .. });
     let fallback = new.fallback.as_ref().map(|fallback| &*fallback.content);
     // A queued message keeps its own content: the window is checked again when the message leaves the queue.
     let swaps = sent_as == SentAs::Template && is_held;
@@ -162,7 +165,7 @@ pub(crate) fn get_recipient(
             contact: Some(known.contact),
             window: known.window,
             has_opted_out: known.has_opted_out,
-            resting_until: known.resting_until,
+            marketing_limited_until: known.marketing_limited_until,
         },
     ))
 }

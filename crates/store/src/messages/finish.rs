@@ -21,28 +21,28 @@ use crate::messages::{
 
 pub(crate) fn finish_attempt(
     connection: &Connection,
-    claim: &Lease,
+    lease: &Lease,
     end: &AttemptResult,
     answer: Option<&CachedResponse>,
     now: Timestamp,
 ) -> SqlResult<LeaseCheck> {
-    let Some(mut current) = outbound_state::get_state(connection, claim.workspace, claim.message)? else {
+    let Some(mut current) = outbound_state::get_state(connection, lease.workspace, lease.message)? else {
         return Ok(LeaseCheck::Lost);
     };
-    let is_held = current.claim_token == Some(claim.token.0);
+    let is_held = current.claim_token == Some(lease.token.0);
     if !is_held && matches!(end, AttemptResult::Unknown { .. } | AttemptResult::Retry { .. }) {
         return Ok(LeaseCheck::Lost);
     }
     if current.is_erased {
-        finish_erased::finish_erased_attempt(connection, &mut current, (claim, is_held), end, now)?;
+        finish_erased::finish_erased_attempt(connection, &mut current, (lease, is_held), end, now)?;
         return Ok(if is_held { LeaseCheck::Valid } else { LeaseCheck::Lost });
     }
     let (reached, wamid, failure) = match end {
         AttemptResult::Sent(accepted) => (MessageStatus::Sent, Some(accepted.wamid.as_str()), None),
         AttemptResult::Failed(failure) => (MessageStatus::Failed, None, Some(failure)),
         AttemptResult::Unknown { .. } => (MessageStatus::Unknown, None, None),
-        AttemptResult::Retry { due_at, is_kept, error } => {
-            return requeue(connection, &current, (*due_at, *is_kept), error.as_ref(), now);
+        AttemptResult::Retry { due_at, keeps_lease, error } => {
+            return requeue(connection, &current, (*due_at, *keeps_lease), error.as_ref(), now);
         }
     };
     let before = current.status;
@@ -60,8 +60,8 @@ pub(crate) fn finish_attempt(
              where workspace_id = ?1 and id = ?2",
         )?
         .execute(params![
-            claim.workspace.as_bytes(),
-            claim.message.as_bytes(),
+            lease.workspace.as_bytes(),
+            lease.message.as_bytes(),
             current.status.as_str(),
             wamid,
             failure.filter(|_| has_failed).map(|failure| failure.code),
@@ -74,7 +74,7 @@ pub(crate) fn finish_attempt(
     let ours = TimelineRow { wamid, error: meta, failure_code, ..TimelineRow::ours(reached, now) };
     timeline::insert_entry(connection, &current, &ours)?;
     if let AttemptResult::Sent(accepted) = end {
-        wamids::insert_wamid(connection, &current, &accepted.wamid, claim.attempt)?;
+        wamids::insert_wamid(connection, &current, &accepted.wamid, lease.attempt)?;
         // Meta usually returns the number of the request.
         if accepted.wa_id != current.wa_id || accepted.user_id.is_some() {
             let person = WhatsAppUser {
@@ -84,7 +84,7 @@ pub(crate) fn finish_attempt(
             };
             resolve::enrich_contact(
                 connection,
-                (claim.workspace, current.account),
+                (lease.workspace, current.account),
                 current.contact,
                 &person,
                 now,
@@ -101,14 +101,14 @@ pub(crate) fn finish_attempt(
         error_effects::apply_error_effects(connection, &current, error, (now, now))?;
         // Only errors of a response count: the template's state may have changed before a report is received.
         if error.class() == MetaErrorClass::PauseTemplate {
-            let place = (claim.workspace, current.account);
+            let place = (lease.workspace, current.account);
             updates::apply_refusal(connection, place, current.message, (error, now))?;
         }
     }
     // An unknown outcome without a response belongs to a task that ended: the idempotency key stays in use, because
     // the message may have been sent.
     if answer.is_some() || reached != MessageStatus::Unknown {
-        idempotency::finish_record(connection, claim.workspace, claim.message, answer)?;
+        idempotency::finish_record(connection, lease.workspace, lease.message, answer)?;
     }
     Ok(if is_held { LeaseCheck::Valid } else { LeaseCheck::Lost })
 }
@@ -117,7 +117,7 @@ pub(crate) fn finish_attempt(
 fn requeue(
     connection: &Connection,
     current: &OutboundState,
-    (due_at, is_kept): (Timestamp, bool),
+    (due_at, keeps_lease): (Timestamp, bool),
     error: Option<&MetaError>,
     now: Timestamp,
 ) -> SqlResult<LeaseCheck> {
@@ -135,7 +135,7 @@ fn requeue(
             current.message.as_bytes(),
             is_ours,
             micros(due_at),
-            is_kept,
+            keeps_lease,
             micros(now),
         ))?;
     if !is_ours {
@@ -144,7 +144,7 @@ fn requeue(
         return Ok(LeaseCheck::Lost);
     }
     let steps = (Some(current.status), MessageStatus::Queued);
-    queue_depth::update_depth(connection, current.account, current.is_of_queue, steps)?;
+    queue_depth::update_depth(connection, current.account, current.is_queued_mode, steps)?;
     timeline::insert_entry(
         connection,
         current,

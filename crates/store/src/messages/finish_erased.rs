@@ -15,7 +15,7 @@ use crate::row::micros;
 pub(crate) fn finish_erased_attempt(
     connection: &Connection,
     current: &mut OutboundState,
-    (claim, is_held): (&Lease, bool),
+    (lease, is_held): (&Lease, bool),
     end: &AttemptResult,
     now: Timestamp,
 ) -> SqlResult<()> {
@@ -37,8 +37,8 @@ pub(crate) fn finish_erased_attempt(
              where workspace_id = ?1 and id = ?2",
         )?
         .execute(params![
-            claim.workspace.as_bytes(),
-            claim.message.as_bytes(),
+            lease.workspace.as_bytes(),
+            lease.message.as_bytes(),
             current.status.as_str(),
             digest,
             failure_code.filter(|_| current.status == MessageStatus::Failed),
@@ -49,8 +49,8 @@ pub(crate) fn finish_erased_attempt(
     let entry = TimelineRow { wamid: digest.as_deref(), failure_code, ..TimelineRow::ours(reached, now) };
     timeline::insert_entry(connection, current, &entry)?;
     if let Some((wamid, digest)) = wamid.zip(digest.as_deref()) {
-        wamids::insert_wamid(connection, current, digest, claim.attempt)?;
-        pending_statuses::erase_statuses(connection, (claim.workspace, current.account), wamid)?;
+        wamids::insert_wamid(connection, current, digest, lease.attempt)?;
+        pending_statuses::erase_statuses(connection, (lease.workspace, current.account), wamid)?;
     }
     Ok(())
 }

@@ -32,8 +32,8 @@ struct DueMessage {
     /// `true` if the message is marketing and the contact has opted out.
     is_unwanted: bool,
     is_fallback_unwanted: bool,
-    is_of_queue: bool,
-    claimed: LeasedMessage,
+    is_queued_mode: bool,
+    leased: LeasedMessage,
 }
 
 impl DueMessage {
@@ -72,15 +72,15 @@ fn read_leased(
     let row = LeaseRow::read(cells)?;
     let number = row.wa_id.and_then(|wa_id| PhoneNumber::from_wa_id(&wa_id).ok()).map(Recipient::Phone);
     let user = row.user_id.and_then(|user_id| Bsuid::parse(&user_id).ok()).map(Recipient::Bsuid);
-    let claim = Lease {
+    let lease = Lease {
         workspace,
         message: row.message,
         account: row.account,
         attempt: row.n_attempts.saturating_add(1),
         token,
     };
-    let claimed = LeasedMessage {
-        claim,
+    let leased = LeasedMessage {
+        lease,
         recipient: number.or(user).ok_or(SqlError::Bug("a message has no recipient"))?,
         kind: row.kind,
         content: row.content.unwrap_or_default().into(),
@@ -90,7 +90,7 @@ fn read_leased(
         expires_at: row.expires_at,
         accepted_at: row.accepted_at,
     };
-    Ok((row.message, claimed))
+    Ok((row.message, leased))
 }
 
 row! {
@@ -102,7 +102,7 @@ row! {
         is_fallback_unwanted: bool = flag "m.is_fallback_marketing = 1 and c.opted_out_at is not null",
         last_inbound_at: Option<Timestamp> = opt_at "w.last_inbound_at",
         refused_at: Option<Timestamp> = opt_at "w.refused_at",
-        is_of_queue: bool = flag "m.mode = 'queue'",
+        is_queued_mode: bool = flag "m.mode = 'queue'",
         fallback: Option<String> = get "m.fallback",
     }
 }
@@ -135,16 +135,16 @@ fn lease_some(
     round: &mut LeaseBatch,
 ) -> SqlResult<u32> {
     let mut n_deferred = 0;
-    let tokens = request.tokens.get(round.claimed.len()..).unwrap_or_default();
+    let tokens = request.tokens.get(round.leased.len()..).unwrap_or_default();
     for due in list_due(connection, request, tokens)? {
         let is_open = due.window.is_open(request.now);
-        let leaves_as_template = due.claimed.kind == "template" || due.needs_window && due.fallback.is_some();
-        if let Some(until) = paced_until(request, &due.claimed.recipient) {
-            postpone(connection, &due.claimed.claim, until)?;
+        let leaves_as_template = due.leased.kind == "template" || due.needs_window && due.fallback.is_some();
+        if let Some(until) = paced_until(request, &due.leased.recipient) {
+            postpone(connection, &due.leased.lease, until)?;
         } else if due.is_refused(request.now) {
             let end = (MessageStatus::Failed, Some("recipient_opted_out"));
             terminate::terminate(connection, request.workspace, due.message, end, request.now)?;
-            round.n_settled += 1;
+            round.n_finished += 1;
         } else if !is_open && leaves_as_template && !has_capacity(connection, request, capacity, &due)? {
             messaging_limit::defer(connection, request.workspace, due.message)?;
             n_deferred += 1;
@@ -152,24 +152,24 @@ fn lease_some(
             lease_message(
                 connection,
                 request.worker,
-                (&due.claimed.claim, due.is_of_queue),
+                (&due.leased.lease, due.is_queued_mode),
                 None,
                 request.now,
             )?;
-            round.claimed.push(due.claimed);
+            round.leased.push(due.leased);
         } else if let Some(fallback) = due.fallback {
-            let leased = (&due.claimed.claim, due.is_of_queue);
+            let leased = (&due.leased.lease, due.is_queued_mode);
             lease_message(connection, request.worker, leased, Some(&fallback), request.now)?;
-            round.claimed.push(LeasedMessage {
+            round.leased.push(LeasedMessage {
                 kind: "template".to_owned(),
                 content: fallback,
                 context_wamid: None,
-                ..due.claimed
+                ..due.leased
             });
         } else {
             let end = (MessageStatus::Failed, Some("outside_window"));
             terminate::terminate(connection, request.workspace, due.message, end, request.now)?;
-            round.n_settled += 1;
+            round.n_finished += 1;
         }
     }
     Ok(n_deferred)
@@ -200,13 +200,13 @@ fn paced_until(request: &LeaseRequest, recipient: &Recipient) -> Option<Timestam
     request.waiting.get(key).copied()
 }
 
-fn postpone(connection: &Connection, claim: &Lease, until: Timestamp) -> SqlResult<()> {
+fn postpone(connection: &Connection, lease: &Lease, until: Timestamp) -> SqlResult<()> {
     connection
         .prepare_cached(
             "update messages set due_at = ?3
              where workspace_id = ?1 and id = ?2 and status = 'queued' and worker_id is null",
         )?
-        .execute((claim.workspace.as_bytes(), claim.message.as_bytes(), micros(until)))?;
+        .execute((lease.workspace.as_bytes(), lease.message.as_bytes(), micros(until)))?;
     Ok(())
 }
 
@@ -245,18 +245,18 @@ fn list_due(
     while let Some(row) = rows.next()? {
         let Some(token) = tokens.next() else { break };
         let mut cells = Cells::new("messages", row);
-        let (message, claimed) = read_leased(&mut cells, request.workspace, *token)?;
+        let (message, leased) = read_leased(&mut cells, request.workspace, *token)?;
         let row = DueRow::read(&mut cells)?;
         found.push(DueMessage {
             message,
-            claimed,
+            leased,
             contact: row.contact,
             needs_window: row.needs_window,
             fallback: row.fallback.map(Arc::from),
             is_unwanted: row.is_unwanted,
             is_fallback_unwanted: row.is_fallback_unwanted,
             window: Window { last_inbound_at: row.last_inbound_at, refused_at: row.refused_at },
-            is_of_queue: row.is_of_queue,
+            is_queued_mode: row.is_queued_mode,
         });
     }
     Ok(found)
@@ -266,7 +266,7 @@ fn list_due(
 fn lease_message(
     connection: &Connection,
     worker: WorkerId,
-    (claim, is_of_queue): (&Lease, bool),
+    (lease, is_queued_mode): (&Lease, bool),
     fallback: Option<&str>,
     now: Timestamp,
 ) -> SqlResult<()> {
@@ -285,11 +285,11 @@ fn lease_message(
              where workspace_id = ?1 and id = ?2 and status = 'queued' and worker_id is null",
         )?
         .execute(params![
-            claim.workspace.as_bytes(),
-            claim.message.as_bytes(),
+            lease.workspace.as_bytes(),
+            lease.message.as_bytes(),
             worker.as_bytes(),
-            claim.token.0,
-            claim.attempt,
+            lease.token.0,
+            lease.attempt,
             fallback,
             micros(now),
         ])?;
@@ -298,15 +298,15 @@ fn lease_message(
     }
     queue_depth::update_depth(
         connection,
-        claim.account,
-        is_of_queue,
+        lease.account,
+        is_queued_mode,
         (Some(MessageStatus::Queued), MessageStatus::Sending),
     )
 }
 
 /// Begins an attempt to send a leased message.
-pub(crate) fn begin_attempt(connection: &Connection, claim: &Lease, now: Timestamp) -> SqlResult<LeaseCheck> {
-    let before = outbound_state::get_state(connection, claim.workspace, claim.message)?;
+pub(crate) fn begin_attempt(connection: &Connection, lease: &Lease, now: Timestamp) -> SqlResult<LeaseCheck> {
+    let before = outbound_state::get_state(connection, lease.workspace, lease.message)?;
     let n_rows = connection
         .prepare_cached(
             "update messages
@@ -317,15 +317,20 @@ pub(crate) fn begin_attempt(connection: &Connection, claim: &Lease, now: Timesta
              where workspace_id = ?1 and id = ?2 and lease_token = ?3 and status in ('queued', 'sending', 'unknown')",
         )?
         .execute((
-            claim.workspace.as_bytes(),
-            claim.message.as_bytes(),
-            claim.token.0,
-            claim.attempt,
+            lease.workspace.as_bytes(),
+            lease.message.as_bytes(),
+            lease.token.0,
+            lease.attempt,
             micros(now),
         ))?;
     let Some(before) = before.filter(|_| n_rows == 1) else { return Ok(LeaseCheck::Lost) };
     let after = if before.status == MessageStatus::Queued { MessageStatus::Sending } else { before.status };
-    queue_depth::update_depth(connection, before.account, before.is_of_queue, (Some(before.status), after))?;
+    queue_depth::update_depth(
+        connection,
+        before.account,
+        before.is_queued_mode,
+        (Some(before.status), after),
+    )?;
     Ok(LeaseCheck::Valid)
 }
 
@@ -345,7 +350,7 @@ pub(crate) fn lease_unknown(
     let mut statement = connection.prepare_cached(&sql)?;
     let mut rows = statement.query((workspace.as_bytes(), message.as_bytes()))?;
     let Some(row) = rows.next()? else { return Ok(None) };
-    let (_, claimed) = read_leased(&mut Cells::new("messages", row), workspace, token)?;
+    let (_, leased) = read_leased(&mut Cells::new("messages", row), workspace, token)?;
     connection
         .prepare_cached(
             "update messages
@@ -357,9 +362,9 @@ pub(crate) fn lease_unknown(
             message.as_bytes(),
             worker.as_bytes(),
             token.0,
-            claimed.claim.attempt,
+            leased.lease.attempt,
             micros(entry.at),
         ])?;
     audit::insert_entry(connection, entry)?;
-    Ok(Some(claimed))
+    Ok(Some(leased))
 }

@@ -37,12 +37,12 @@ engine::messages_port! {
         get_recipient_state(workspace, account, recipient) cloning(recipient) {
             read "reading a recipient", move |tx| accept::get_recipient(tx, workspace, account, &recipient)
         }
-        begin_attempt(claim, now) cloning(claim) {
-            write "beginning an attempt", move |tx| lease::begin_attempt(tx, &claim, now)
+        begin_attempt(lease, now) cloning(lease) {
+            write "beginning an attempt", move |tx| lease::begin_attempt(tx, &lease, now)
         }
-        finish_attempt(claim, end, answer, now) cloning(claim, end) {
+        finish_attempt(lease, end, answer, now) cloning(lease, end) {
             write "finishing an attempt",
-            move |tx| finish::finish_attempt(tx, &claim, &end, answer.as_ref(), now)
+            move |tx| finish::finish_attempt(tx, &lease, &end, answer.as_ref(), now)
         }
         lease_due_messages(request) {
             write "leasing due messages", move |tx| lease::lease_due(tx, &request)

@@ -31,7 +31,7 @@ columns! {
         error: opt_json "error",
         pricing: opt_json "pricing",
         sent_as: word "sent_as",
-        is_of_queue: flag "mode = 'queue'",
+        is_queued_mode: flag "mode = 'queue'",
         is_echo: flag "direction = 'outbound' and n_attempts = 0 and wamid is not null",
         due_at: opt_at "case when deferred_by is null then due_at else coalesce((
                 select r.counted_at + 86400000000 from messaging_limit_recipients r

@@ -15,11 +15,11 @@ use crate::row::Cells;
 pub(crate) fn update_depth(
     connection: &Connection,
     account: AccountId,
-    is_of_queue: bool,
+    is_queued_mode: bool,
     (before, after): (Option<MessageStatus>, MessageStatus),
 ) -> SqlResult<()> {
     let (was_waiting, is_waiting) = (before == Some(MessageStatus::Queued), after == MessageStatus::Queued);
-    if !is_of_queue || was_waiting == is_waiting {
+    if !is_queued_mode || was_waiting == is_waiting {
         return Ok(());
     }
     let by = if is_waiting { 1 } else { -1 };

@@ -167,7 +167,7 @@ pub(crate) fn apply_to_message(
     message: MessageId,
     received: &ReceivedReport<'_>,
 ) -> SqlResult<ChangeOutcome> {
-    let ReceivedReport { report, at: heard_at, raw } = *received;
+    let ReceivedReport { report, at: received_at, raw } = *received;
     let Some(mut current) = outbound_state::get_state(connection, workspace, message)? else {
         return Ok(ChangeOutcome::Repeated);
     };
@@ -203,7 +203,7 @@ pub(crate) fn apply_to_message(
                 message.as_bytes(),
                 current.status.as_str(),
                 report.wamid,
-                micros(heard_at),
+                micros(received_at),
                 best.as_ref().map(json).transpose()?,
                 error.map(json).transpose()?,
             ])?;
@@ -214,7 +214,7 @@ pub(crate) fn apply_to_message(
         &TimelineRow {
             status: report.status,
             at: report.at,
-            heard_at,
+            received_at,
             is_report: true,
             wamid: Some(&report.wamid),
             is_duplicate,
@@ -233,11 +233,16 @@ pub(crate) fn apply_to_message(
             (workspace, current.account),
             current.contact,
             &person,
-            heard_at,
+            received_at,
         )?;
     }
     if let Some(error) = &report.error {
-        error_effects::apply_error_effects(connection, &current, error, (report.at.min(heard_at), heard_at))?;
+        error_effects::apply_error_effects(
+            connection,
+            &current,
+            error,
+            (report.at.min(received_at), received_at),
+        )?;
     }
     Ok(ChangeOutcome::Applied)
 }

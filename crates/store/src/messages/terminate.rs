@@ -43,7 +43,7 @@ pub(crate) fn recover_message(
     connection: &Connection,
     workspace: WorkspaceId,
     message: MessageId,
-    (status, is_of_queue): (MessageStatus, bool),
+    (status, is_queued_mode): (MessageStatus, bool),
     now: Timestamp,
 ) -> SqlResult<()> {
     match status {
@@ -51,7 +51,7 @@ pub(crate) fn recover_message(
             terminate(connection, workspace, message, (MessageStatus::Unknown, None), now)?;
             messaging_limit::count_unfinished(connection, workspace, message, now)
         }
-        MessageStatus::Queued if !is_of_queue => {
+        MessageStatus::Queued if !is_queued_mode => {
             idempotency::finish_record(connection, workspace, message, None)?;
             terminate(connection, workspace, message, (MessageStatus::Failed, Some("interrupted")), now)
         }

@@ -19,7 +19,7 @@ columns! {
     COLUMNS, read -> TimelineEntry {
         status: word "status",
         at: at "occurred_at",
-        heard_at: at "received_at",
+        received_at: at "received_at",
         is_report: flag "is_report",
         wamid: get "wamid",
         is_duplicate: flag "is_duplicate",
@@ -49,7 +49,7 @@ pub(crate) fn list_entries(
 pub(crate) struct TimelineRow<'a> {
     pub(crate) status: MessageStatus,
     pub(crate) at: Timestamp,
-    pub(crate) heard_at: Timestamp,
+    pub(crate) received_at: Timestamp,
     pub(crate) is_report: bool,
     pub(crate) wamid: Option<&'a str>,
     pub(crate) is_duplicate: bool,
@@ -66,7 +66,7 @@ impl TimelineRow<'_> {
         Self {
             status,
             at: now,
-            heard_at: now,
+            received_at: now,
             is_report: false,
             wamid: None,
             is_duplicate: false,
@@ -113,7 +113,7 @@ pub(crate) fn insert_entry(
             current.workspace.as_bytes(),
             entry.status.as_str(),
             micros(entry.at),
-            micros(entry.heard_at),
+            micros(entry.received_at),
             entry.is_report,
             entry.wamid,
             entry.is_duplicate,
@@ -135,7 +135,7 @@ pub(crate) fn insert_entry(
         error: entry.error,
         failure_code: entry.failure_code,
         pricing: entry.pricing,
-        now: entry.heard_at,
+        now: entry.received_at,
     };
     message_events::emit_status(connection, current, &step)
 }

@@ -210,7 +210,7 @@ pub(crate) fn sync_templates(connection: &Connection, put: &TemplateSync) -> Sql
     if counts.added + counts.updated + counts.removed > 0 {
         revisions::increment(connection, "templates")?;
     }
-    if let Some(entry) = &put.act {
+    if let Some(entry) = &put.entry {
         audit::insert_entry(connection, entry)?;
     }
     Ok(counts)

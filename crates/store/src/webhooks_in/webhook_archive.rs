@@ -208,7 +208,7 @@ impl<'a> PayloadArchive<'a> {
                         post,
                         start,
                         length,
-                        micros(self.heard_at()),
+                        micros(self.received_at()),
                     ])?;
                 Ok(true)
             }
@@ -238,7 +238,7 @@ impl<'a> PayloadArchive<'a> {
         Ok(Some(ArchivedChange { seq, digest, kept_as: UnappliedState::of(&state, cells.flag()?) }))
     }
 
-    fn heard_at(&self) -> jiff::Timestamp {
+    fn received_at(&self) -> jiff::Timestamp {
         self.post.archived.map_or(self.post.now, |again| again.received_at)
     }
 
@@ -259,7 +259,7 @@ impl<'a> PayloadArchive<'a> {
             // An account's error has neither a time nor an ID: the same error within an hour is the same change.
             let is_error =
                 matches!(&change.change.update, WebhookUpdate::Account(_)) && change.change.time.is_none();
-            is_error.then(|| micros(self.heard_at()) / 3_600_000_000)
+            is_error.then(|| micros(self.received_at()) / 3_600_000_000)
         });
         let mut digest = Sha256::new();
         for named in [

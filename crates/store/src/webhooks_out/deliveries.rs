@@ -62,7 +62,7 @@ pub(crate) fn lease_due(
     connection: &Connection,
     request: &DeliveryLeaseRequest,
 ) -> SqlResult<Vec<LeasedDelivery>> {
-    let mut claimed = Vec::new();
+    let mut leased = Vec::new();
     for (workspace, webhook, room) in &request.room {
         for queue_key in delivery_queues::list_due(connection, (*workspace, *webhook), request.now, *room)? {
             connection
@@ -71,17 +71,17 @@ pub(crate) fn lease_due(
                 )?
                 .execute((webhook.as_bytes(), &queue_key, request.worker.as_bytes(), request.token.0))?;
             match delivery_queues::get_head(connection, (*workspace, *webhook), queue_key, request.token)? {
-                Ok(found) => claimed.push(found),
+                Ok(found) => leased.push(found),
                 Err(queue_key) => delivery_queues::delete_queue(connection, *webhook, &queue_key)?,
             }
         }
     }
-    Ok(claimed)
+    Ok(leased)
 }
 
 pub(crate) fn finish_attempt(
     connection: &Connection,
-    claim: &DeliveryLease,
+    lease: &DeliveryLease,
     end: &DeliveryAttemptResult,
 ) -> SqlResult<Option<LeasedDelivery>> {
     let status = match end.verdict {
@@ -103,20 +103,20 @@ pub(crate) fn finish_attempt(
              where workspace_id = ?1 and seq = ?2",
         )?
         .execute(params![
-            claim.workspace.as_bytes(),
-            claim.position,
+            lease.workspace.as_bytes(),
+            lease.position,
             status,
             end.http_status,
             end.latency_ms,
             end.response,
             micros(end.now),
         ])?;
-    update_endpoint_health(connection, claim, end)?;
+    update_endpoint_health(connection, lease, end)?;
     let is_held = connection
         .prepare_cached(
             "select lease_token = ?3 from delivery_queues where webhook_id = ?1 and queue_key = ?2",
         )?
-        .query_row((claim.webhook.as_bytes(), &claim.lane, claim.token.0), |row| {
+        .query_row((lease.webhook.as_bytes(), &lease.lane, lease.token.0), |row| {
             row.get::<_, Option<bool>>(0)
         })
         .optional()?;
@@ -128,7 +128,7 @@ pub(crate) fn finish_attempt(
         DeliveryDecision::Retry { at } => (true, at),
         DeliveryDecision::Succeeded | DeliveryDecision::Dead | DeliveryDecision::Gone => (false, end.now),
     };
-    let goes_on = end.goes_on && !n_failures_grow && is_accepting(connection, claim)?;
+    let goes_on = end.goes_on && !n_failures_grow && is_accepting(connection, lease)?;
     connection
         .prepare_cached(
             "update delivery_queues
@@ -136,41 +136,41 @@ pub(crate) fn finish_attempt(
                  worker_id = case when ?5 then worker_id end, lease_token = case when ?5 then lease_token end
              where webhook_id = ?1 and queue_key = ?2",
         )?
-        .execute((claim.webhook.as_bytes(), &claim.lane, n_failures_grow, micros(due_at), goes_on))?;
+        .execute((lease.webhook.as_bytes(), &lease.lane, n_failures_grow, micros(due_at), goes_on))?;
     if n_failures_grow {
         return Ok(None);
     }
     match delivery_queues::get_head(
         connection,
-        (claim.workspace, claim.webhook),
-        claim.lane.clone(),
-        claim.token,
+        (lease.workspace, lease.webhook),
+        lease.lane.clone(),
+        lease.token,
     )? {
         Ok(next) => Ok(Some(next).filter(|_| goes_on)),
         Err(queue_key) => {
-            delivery_queues::delete_queue(connection, claim.webhook, &queue_key)?;
+            delivery_queues::delete_queue(connection, lease.webhook, &queue_key)?;
             Ok(None)
         }
     }
 }
 
 /// Returns `true` if the endpoint is enabled and not disabled by failures.
-fn is_accepting(connection: &Connection, claim: &DeliveryLease) -> SqlResult<bool> {
+fn is_accepting(connection: &Connection, lease: &DeliveryLease) -> SqlResult<bool> {
     let mut statement = connection.prepare_cached(
         "select exists (
              select 1 from webhook_endpoints where workspace_id = ?1 and id = ?2 and removed_at is null and is_enabled = 1
                and status <> 'disabled')",
     )?;
-    Ok(statement.query_row((claim.workspace.as_bytes(), claim.webhook.as_bytes()), |row| row.get(0))?)
+    Ok(statement.query_row((lease.workspace.as_bytes(), lease.webhook.as_bytes()), |row| row.get(0))?)
 }
 
 /// Updates the health of the endpoint after an attempt.
 fn update_endpoint_health(
     connection: &Connection,
-    claim: &DeliveryLease,
+    lease: &DeliveryLease,
     end: &DeliveryAttemptResult,
 ) -> SqlResult<()> {
-    let key = (claim.workspace.as_bytes(), claim.webhook.as_bytes());
+    let key = (lease.workspace.as_bytes(), lease.webhook.as_bytes());
     if end.verdict == DeliveryDecision::Succeeded {
         let n_rows = connection
             .prepare_cached(
@@ -193,10 +193,10 @@ fn update_endpoint_health(
     let failing_since = cells.at()?;
     drop(rows);
     if end.verdict == DeliveryDecision::Gone {
-        return disable_endpoint(connection, claim, "the endpoint returned 410 Gone", end.now);
+        return disable_endpoint(connection, lease, "the endpoint returned 410 Gone", end.now);
     }
     if end.now.duration_since(failing_since) >= DISABLED_AFTER {
-        return disable_endpoint(connection, claim, "the endpoint has failed for five days", end.now);
+        return disable_endpoint(connection, lease, "the endpoint has failed for five days", end.now);
     }
     if n_failures == FAILING_AFTER_ATTEMPTS {
         connection
@@ -212,7 +212,7 @@ fn update_endpoint_health(
 /// Disables an endpoint and emits an event to the other endpoints. Its open deliveries become dead letters in steps.
 fn disable_endpoint(
     connection: &Connection,
-    claim: &DeliveryLease,
+    lease: &DeliveryLease,
     reason: &str,
     now: Timestamp,
 ) -> SqlResult<()> {
@@ -221,9 +221,9 @@ fn disable_endpoint(
             "update webhook_endpoints set status = 'disabled', status_reason = ?3
              where workspace_id = ?1 and id = ?2 returning name",
         )?
-        .query_row((claim.workspace.as_bytes(), claim.webhook.as_bytes(), reason), |row| row.get(0))?;
-    let data = WebhookData { webhook_id: claim.webhook, name: &name, reason: Some(reason) };
-    let about = About::workspace(claim.workspace, now);
+        .query_row((lease.workspace.as_bytes(), lease.webhook.as_bytes(), reason), |row| row.get(0))?;
+    let data = WebhookData { webhook_id: lease.webhook, name: &name, reason: Some(reason) };
+    let about = About::workspace(lease.workspace, now);
     log::emit(connection, &about, EventKind::WebhookDisabled, &data)?;
     revisions::increment(connection, "directory")
 }

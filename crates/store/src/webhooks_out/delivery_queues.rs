@@ -72,8 +72,8 @@ pub(crate) fn get_head(
         let event: i64 = cells.get()?;
         let n_failures = cells.get()?;
         if let Some(event) = log::get_event(connection, workspace, event)? {
-            let claim = DeliveryLease { workspace, webhook, lane: queue_key, position, token };
-            return Ok(Ok(LeasedDelivery { claim, event, n_failures, ends_at, is_redelivery }));
+            let lease = DeliveryLease { workspace, webhook, lane: queue_key, position, token };
+            return Ok(Ok(LeasedDelivery { lease, event, n_failures, ends_at, is_redelivery }));
         }
         // The event was deleted: there is nothing to deliver.
         update_status(connection, (workspace, position), "dead")?;

@@ -49,8 +49,8 @@ engine::deliveries_port! {
         lease_deliveries(request) cloning(request) {
             write "leasing deliveries", move |tx| deliveries::lease_due(tx, &request)
         }
-        finish_delivery_attempt(claim, end) cloning(claim, end) {
-            write "finishing a delivery attempt", move |tx| deliveries::finish_attempt(tx, &claim, &end)
+        finish_delivery_attempt(lease, end) cloning(lease, end) {
+            write "finishing a delivery attempt", move |tx| deliveries::finish_attempt(tx, &lease, &end)
         }
         expire_deliveries(now, limit) {
             write "expiring deliveries", move |tx| deliveries::expire_deliveries(tx, now, limit)

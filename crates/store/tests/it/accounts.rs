@@ -41,10 +41,10 @@ async fn a_name_or_a_number_is_taken_once() {
     let mut record = (*directory.accounts[0]).clone();
     record.account.id = app.id(domain::id::AccountId::from_parts);
     let new = engine::ports::NewAccount { record, created_at: app.now() };
-    let clash = app.store.insert_account(new, app.act(AuditAction::AccountAdded)).await;
+    let clash = app.store.insert_account(new, app.entry(AuditAction::AccountAdded)).await;
     assert_eq!(clash.unwrap_err().kind(), StoreErrorKind::Conflict);
-    let act = app.act(AuditAction::AccountRemoved);
-    let removal = app.store.delete_account(app.workspace, app.account, false, act).await.unwrap();
+    let entry = app.entry(AuditAction::AccountRemoved);
+    let removal = app.store.delete_account(app.workspace, app.account, false, entry).await.unwrap();
     assert_eq!(removal, DeleteAccountResult::Deleted);
     app.add_account("main", "330011220099887").await;
 }
@@ -53,9 +53,9 @@ async fn a_name_or_a_number_is_taken_once() {
 async fn each_change_moves_the_revision() {
     let app = TestStore::new().await;
     let before = app.store.get_revision().await.unwrap();
-    let act = app.act(AuditAction::AccountHeld);
+    let entry = app.entry(AuditAction::AccountHeld);
     app.store
-        .update_account_suspension(app.workspace, app.account, Some("token expired".to_owned()), act)
+        .update_account_suspension(app.workspace, app.account, Some("token expired".to_owned()), entry)
         .await
         .unwrap();
     let after = app.store.get_revision().await.unwrap();
@@ -89,12 +89,14 @@ pub(crate) fn an_api_key(app: &TestStore) -> ApiKey {
 async fn a_key_comes_back_and_is_revoked_once() {
     let app = TestStore::new().await;
     let key = an_api_key(&app);
-    app.store.insert_api_key(key.clone(), app.act(AuditAction::KeyCreated)).await.unwrap();
+    app.store.insert_api_key(key.clone(), app.entry(AuditAction::KeyCreated)).await.unwrap();
     let directory = app.store.get_directory().await.unwrap();
     assert_eq!(**directory.keys.get(&[3; 32]).unwrap(), key);
-    assert!(app.store.revoke_api_key(app.workspace, key.id, app.act(AuditAction::KeyRevoked)).await.unwrap());
     assert!(
-        !app.store.revoke_api_key(app.workspace, key.id, app.act(AuditAction::KeyRevoked)).await.unwrap()
+        app.store.revoke_api_key(app.workspace, key.id, app.entry(AuditAction::KeyRevoked)).await.unwrap()
+    );
+    assert!(
+        !app.store.revoke_api_key(app.workspace, key.id, app.entry(AuditAction::KeyRevoked)).await.unwrap()
     );
     let directory = app.store.get_directory().await.unwrap();
     assert!(!directory.keys.get(&[3; 32]).unwrap().is_valid(app.now()));
@@ -128,7 +130,7 @@ async fn a_complete_list_removes_what_meta_no_longer_has() {
             .map(|name| (app.id(TemplateId::from_parts), listed(name, TemplateStatus::Approved)))
             .collect(),
         is_complete,
-        act: None,
+        entry: None,
         now: app.now(),
     };
     let counts = app.store.sync_templates(put(&["a", "b"], true)).await.unwrap();

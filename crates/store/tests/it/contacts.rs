@@ -86,14 +86,14 @@ async fn what_meta_answers_as_the_number_joins_the_same_contact() {
     let number = PhoneNumber::parse("+55 11 98765 4321").unwrap();
     let new =
         || engine::ports::NewMessage { recipient: Recipient::Phone(number.clone()), ..app.new_message() };
-    let claim = app.accept(new()).await;
+    let lease = app.accept(new()).await;
     // Meta drops the nine.
     let accepted = AcceptedMessage {
         wamid: "wamid.A".to_owned(),
         wa_id: Some("551187654321".to_owned()),
         ..AcceptedMessage::default()
     };
-    app.store.finish_attempt(&claim, &AttemptResult::Sent(accepted), None, app.now()).await.unwrap();
+    app.store.finish_attempt(&lease, &AttemptResult::Sent(accepted), None, app.now()).await.unwrap();
     app.inbound(by(&app, "wamid.1", Some("551187654321"), None)).await;
     assert_eq!(contacts(&app).await.len(), 1);
     app.accept(engine::ports::NewMessage { needs_window: true, ..new() }).await;

@@ -33,7 +33,7 @@ async fn a_copy_is_made_beside_the_writer_and_holds_one_moment() {
     let sent = app.accept(app.new_message()).await;
     let copy = app.folder.path().join("copy.db");
     let copied = backup(&app.path(), &copy, false, app.now()).unwrap();
-    app.settle_sent(&sent, "wamid.A").await;
+    app.finish_sent(&sent, "wamid.A").await;
 
     assert_eq!(copied.size, fs::metadata(&copy).unwrap().len());
     assert_eq!(fs::metadata(&copy).unwrap().permissions().mode() & 0o777, 0o600);
@@ -79,13 +79,13 @@ async fn what_may_have_left_since_the_copy_was_made_does_not_leave_again() {
     let other = app.accept(app.queued(OTHER)).await.message;
     let mut scheduled = app.queued(OTHER);
     let at = app.now() + SignedDuration::from_hours(48);
-    scheduled.plan = SendSchedule::Queued { due_at: at, order_at: at, limit: 10 };
+    scheduled.schedule = SendSchedule::Queued { due_at: at, order_at: at, limit: 10 };
     let scheduled = app.accept(scheduled).await.message;
     let copy = app.folder.path().join("copy.db");
     let made_at = app.now();
     backup(&app.path(), &copy, false, made_at).unwrap();
     // The original goes on: all that is due leaves.
-    assert_eq!(app.claim(10).await.len(), 2);
+    assert_eq!(app.lease(10).await.len(), 2);
 
     let app = restored(app, &copy, Restoring::MayHaveLeft);
     assert_eq!(app.store.get_restored_backup_time().await.unwrap(), Some(made_at));
@@ -100,7 +100,7 @@ async fn what_may_have_left_since_the_copy_was_made_does_not_leave_again() {
     for id in [sending, queued, other] {
         assert_eq!(app.status(id).await, MessageStatus::Unknown);
     }
-    assert_eq!(app.claim(10).await.len(), 0);
+    assert_eq!(app.lease(10).await.len(), 0);
     assert_eq!(app.store.list_queue_depths().await.unwrap().get(&app.account), Some(&1));
     assert_eq!(app.store.get_restored_backup_time().await.unwrap(), None);
     // Meta's report settles what is unknown, by the reference that the original sent along.
@@ -108,7 +108,7 @@ async fn what_may_have_left_since_the_copy_was_made_does_not_leave_again() {
     assert_eq!(app.status(queued).await, MessageStatus::Delivered);
     // What was not due then was not due for the original either: it leaves in its time.
     app.advance(49 * 3600);
-    let left: Vec<_> = app.claim(10).await.iter().map(|claimed| claimed.claim.message).collect();
+    let left: Vec<_> = app.lease(10).await.iter().map(|leased| leased.lease.message).collect();
     assert_eq!(left, [scheduled]);
 }
 
@@ -123,7 +123,7 @@ async fn where_nothing_left_since_the_queue_goes_on() {
     let app = restored(app, &copy, Restoring::NothingLeft);
     assert!(!is_given || fs::metadata(app.path()).unwrap().uid() == 65_534);
     assert_eq!(app.store.get_restored_backup_time().await.unwrap(), None);
-    let left: Vec<_> = app.claim(10).await.iter().map(|claimed| claimed.claim.message).collect();
+    let left: Vec<_> = app.lease(10).await.iter().map(|leased| leased.lease.message).collect();
     assert_eq!(left, [queued]);
 }
 
@@ -202,7 +202,7 @@ async fn the_log_of_another_database_does_not_get_into_a_copy() {
     let log = stray_log().await;
     let app = TestStore::new().await;
     let sent = app.accept(app.new_message()).await;
-    app.settle_sent(&sent, "wamid.A").await;
+    app.finish_sent(&sent, "wamid.A").await;
     let copy = app.folder.path().join("copy.db");
     fs::write(&copy, "an older copy").unwrap();
     fs::write(app.folder.path().join("copy.db-wal"), &log).unwrap();

@@ -24,9 +24,9 @@ fn the_linked_sqlite_has_the_wal_reset_fix() {
 #[tokio::test]
 async fn an_accepted_message_is_there_after_a_restart() {
     let app = TestStore::new().await;
-    let claim = app.accept(app.new_message()).await;
+    let lease = app.accept(app.new_message()).await;
     let app = app.restart();
-    assert_eq!(app.status(claim.message).await, MessageStatus::Sending);
+    assert_eq!(app.status(lease.message).await, MessageStatus::Sending);
 }
 
 #[tokio::test]

@@ -42,10 +42,10 @@ async fn a_full_disk_takes_nothing_by_halves_and_works_again_once_it_has_room() 
 
 async fn on_a_disk_that_fills_up() {
     let app = TestStore::new().await;
-    let claim = app.accept(app.new_message()).await;
+    let lease = app.accept(app.new_message()).await;
     let waiting = app.accept(app.queued(CUSTOMER)).await.message;
     let before =
-        (format!("{:?}", app.story(claim.message).await), app.store.list_queue_depths().await.unwrap());
+        (format!("{:?}", app.detail(lease.message).await), app.store.list_queue_depths().await.unwrap());
 
     limit_files("0");
     let mut accepts = tokio::task::JoinSet::new();
@@ -59,13 +59,13 @@ async fn on_a_disk_that_fills_up() {
     }
     let sent =
         AttemptResult::Sent(AcceptedMessage { wamid: "wamid.A".to_owned(), ..AcceptedMessage::default() });
-    let settled = app.store.finish_attempt(&claim, &sent, None, app.now()).await;
+    let settled = app.store.finish_attempt(&lease, &sent, None, app.now()).await;
     assert_eq!(settled.unwrap_err().kind(), StoreErrorKind::Unavailable);
-    let claimed = app.store.lease_due_messages(app.claim_request(app.worker, 10)).await;
-    assert_eq!(claimed.unwrap_err().kind(), StoreErrorKind::Unavailable);
+    let leased = app.store.lease_due_messages(app.lease_request(app.worker, 10)).await;
+    assert_eq!(leased.unwrap_err().kind(), StoreErrorKind::Unavailable);
     assert_eq!(app.store.check_writable(app.now()).await.unwrap_err().kind(), StoreErrorKind::Unavailable); // What is there can be read, and is as it was.
     let after =
-        (format!("{:?}", app.story(claim.message).await), app.store.list_queue_depths().await.unwrap());
+        (format!("{:?}", app.detail(lease.message).await), app.store.list_queue_depths().await.unwrap());
     assert_eq!(after, before);
 
     limit_files("unlimited");
@@ -73,25 +73,25 @@ async fn on_a_disk_that_fills_up() {
     for new in news {
         assert!(matches!(app.store.insert_message(new).await.unwrap(), InsertMessageResult::Accepted { .. }));
     }
-    app.store.finish_attempt(&claim, &sent, None, app.now()).await.unwrap();
-    assert_eq!(app.claim(10).await.remove(0).claim.message, waiting);
+    app.store.finish_attempt(&lease, &sent, None, app.now()).await.unwrap();
+    assert_eq!(app.lease(10).await.remove(0).lease.message, waiting);
     let app = app.restart();
-    assert_eq!(app.status(claim.message).await, MessageStatus::Sent);
+    assert_eq!(app.status(lease.message).await, MessageStatus::Sent);
     assert_eq!(app.status(waiting).await, MessageStatus::Sending);
 }
 
 #[tokio::test]
 async fn a_database_that_another_program_has_locked_is_unavailable_until_it_is_let_go() {
     let app = TestStore::new().await;
-    let claim = app.accept(app.new_message()).await;
+    let lease = app.accept(app.new_message()).await;
     let stranger = rusqlite::Connection::open(app.path()).unwrap();
     stranger.execute_batch("begin immediate").unwrap();
     let sent =
         AttemptResult::Sent(AcceptedMessage { wamid: "wamid.A".to_owned(), ..AcceptedMessage::default() });
-    let settled = app.store.finish_attempt(&claim, &sent, None, app.now()).await;
+    let settled = app.store.finish_attempt(&lease, &sent, None, app.now()).await;
     assert_eq!(settled.unwrap_err().kind(), StoreErrorKind::Unavailable);
-    assert_eq!(app.status(claim.message).await, MessageStatus::Sending);
+    assert_eq!(app.status(lease.message).await, MessageStatus::Sending);
     stranger.execute_batch("rollback").unwrap();
-    app.store.finish_attempt(&claim, &sent, None, app.now()).await.unwrap();
-    assert_eq!(app.status(claim.message).await, MessageStatus::Sent);
+    app.store.finish_attempt(&lease, &sent, None, app.now()).await.unwrap();
+    assert_eq!(app.status(lease.message).await, MessageStatus::Sent);
 }

@@ -49,8 +49,8 @@ fn failed(code: &'static str) -> AttemptResult {
 async fn a_key_is_known_with_its_message_from_the_acceptance_on() {
     let app = TestStore::new().await;
     assert_eq!(kept(&app, "k").await, None);
-    let claim = app.accept(keyed(&app, "k", app.new_message())).await;
-    let known = IdempotencyRecord { digest: DIGEST, message: claim.message, answer: None };
+    let lease = app.accept(keyed(&app, "k", app.new_message())).await;
+    let known = IdempotencyRecord { digest: DIGEST, message: lease.message, answer: None };
     assert_eq!(kept(&app, "k").await, Some(known.clone()));
     let again = app.store.insert_message(keyed(&app, "k", app.new_message())).await.unwrap();
     assert_eq!(again, InsertMessageResult::KeyAlreadyUsed(known.clone()));
@@ -94,13 +94,13 @@ async fn an_answer_is_kept_with_the_end_and_not_changed_by_what_comes_after() {
     });
     let unknown = AttemptResult::Unknown { reason: "cut".to_owned() };
     for (key, end) in [("sent", sent()), ("refused", refused), ("unknown", unknown)] {
-        let claim = app.accept(keyed(&app, key, app.new_message())).await;
-        let settled = app.store.finish_attempt(&claim, &end, Some(answer("first")), app.now()).await.unwrap();
+        let lease = app.accept(keyed(&app, key, app.new_message())).await;
+        let settled = app.store.finish_attempt(&lease, &end, Some(answer("first")), app.now()).await.unwrap();
         assert_eq!(settled, LeaseCheck::Valid);
         assert_eq!(kept(&app, key).await.unwrap().answer, Some(answer("first")), "{key}");
         // A definite answer that comes late.
-        app.store.finish_attempt(&claim, &sent(), Some(answer("second")), app.now()).await.unwrap();
-        app.store.finish_attempt(&claim, &failed("meta_unavailable"), None, app.now()).await.unwrap();
+        app.store.finish_attempt(&lease, &sent(), Some(answer("second")), app.now()).await.unwrap();
+        app.store.finish_attempt(&lease, &failed("meta_unavailable"), None, app.now()).await.unwrap();
         assert_eq!(kept(&app, key).await.unwrap().answer, Some(answer("first")), "{key}");
     }
 }
@@ -108,25 +108,25 @@ async fn an_answer_is_kept_with_the_end_and_not_changed_by_what_comes_after() {
 #[tokio::test]
 async fn an_end_that_invites_to_try_again_frees_the_key() {
     let app = TestStore::new().await;
-    let claim = app.accept(keyed(&app, "k", app.new_message())).await;
-    app.store.finish_attempt(&claim, &failed("meta_rate_limited"), None, app.now()).await.unwrap();
+    let lease = app.accept(keyed(&app, "k", app.new_message())).await;
+    app.store.finish_attempt(&lease, &failed("meta_rate_limited"), None, app.now()).await.unwrap();
     assert_eq!(kept(&app, "k").await, None);
     let next = app.accept(keyed(&app, "k", app.new_message())).await;
     assert_eq!(kept(&app, "k").await.unwrap().message, next.message);
     // The first message has nothing to do with the key any more.
-    app.store.finish_attempt(&claim, &sent(), Some(answer("of the first")), app.now()).await.unwrap();
+    app.store.finish_attempt(&lease, &sent(), Some(answer("of the first")), app.now()).await.unwrap();
     assert_eq!(kept(&app, "k").await.unwrap().answer, None);
 }
 
 #[tokio::test]
 async fn a_message_that_is_tried_again_keeps_its_key() {
     let app = TestStore::new().await;
-    let claim = app.accept(keyed(&app, "k", app.new_message())).await;
-    let again = AttemptResult::Retry { due_at: app.now(), is_kept: true, error: None };
-    app.store.finish_attempt(&claim, &again, None, app.now()).await.unwrap();
+    let lease = app.accept(keyed(&app, "k", app.new_message())).await;
+    let again = AttemptResult::Retry { due_at: app.now(), keeps_lease: true, error: None };
+    app.store.finish_attempt(&lease, &again, None, app.now()).await.unwrap();
     assert_eq!(kept(&app, "k").await.unwrap().answer, None);
-    assert_eq!(app.store.begin_attempt(&claim, app.now()).await.unwrap(), LeaseCheck::Valid);
-    app.store.finish_attempt(&claim, &sent(), Some(answer("sent")), app.now()).await.unwrap();
+    assert_eq!(app.store.begin_attempt(&lease, app.now()).await.unwrap(), LeaseCheck::Valid);
+    app.store.finish_attempt(&lease, &sent(), Some(answer("sent")), app.now()).await.unwrap();
     assert_eq!(kept(&app, "k").await.unwrap().answer, Some(answer("sent")));
 }
 
@@ -138,9 +138,9 @@ async fn a_queued_message_answers_from_its_acceptance_on_whatever_becomes_of_it(
         key.answer = Some(answer("queued"));
     }
     let message = app.accept(new).await.message;
-    let claim = app.claim(1).await.remove(0).claim;
-    assert_eq!(claim.message, message);
-    app.store.finish_attempt(&claim, &failed("meta_unavailable"), None, app.now()).await.unwrap();
+    let lease = app.lease(1).await.remove(0).lease;
+    assert_eq!(lease.message, message);
+    app.store.finish_attempt(&lease, &failed("meta_unavailable"), None, app.now()).await.unwrap();
     assert_eq!(kept(&app, "k").await.unwrap().answer, Some(answer("queued")));
 }
 
@@ -187,14 +187,14 @@ async fn forgetting_is_bounded() {
 #[tokio::test]
 async fn the_key_of_a_send_that_may_have_left_stays_when_its_process_dies() {
     let app = TestStore::new().await;
-    let claim = app.accept(keyed(&app, "k", app.new_message())).await;
+    let lease = app.accept(keyed(&app, "k", app.new_message())).await;
     assert_eq!(app.die().await, 1);
-    assert_eq!(app.status(claim.message).await, MessageStatus::Unknown);
-    let orphan = IdempotencyRecord { digest: DIGEST, message: claim.message, answer: None };
+    assert_eq!(app.status(lease.message).await, MessageStatus::Unknown);
+    let orphan = IdempotencyRecord { digest: DIGEST, message: lease.message, answer: None };
     assert_eq!(kept(&app, "k").await, Some(orphan));
     // The dead was only slow: what it has to tell is told to whoever asks.
     assert_eq!(
-        app.store.finish_attempt(&claim, &sent(), Some(answer("late")), app.now()).await.unwrap(),
+        app.store.finish_attempt(&lease, &sent(), Some(answer("late")), app.now()).await.unwrap(),
         LeaseCheck::Lost
     );
     assert_eq!(kept(&app, "k").await.unwrap().answer, Some(answer("late")));
@@ -203,10 +203,10 @@ async fn the_key_of_a_send_that_may_have_left_stays_when_its_process_dies() {
 #[tokio::test]
 async fn the_key_of_a_send_that_never_left_is_free_when_its_process_dies() {
     let app = TestStore::new().await;
-    let waiting = NewMessage { plan: SendSchedule::Paced, ..app.new_message() };
-    let claim = app.accept(keyed(&app, "k", waiting)).await;
+    let waiting = NewMessage { schedule: SendSchedule::Paced, ..app.new_message() };
+    let lease = app.accept(keyed(&app, "k", waiting)).await;
     assert_eq!(app.die().await, 1);
-    assert_eq!(app.status(claim.message).await, MessageStatus::Failed);
+    assert_eq!(app.status(lease.message).await, MessageStatus::Failed);
     assert_eq!(kept(&app, "k").await, None);
     app.accept(keyed(&app, "k", app.new_message())).await;
 }

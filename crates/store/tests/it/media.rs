@@ -91,9 +91,11 @@ async fn an_erased_persons_file_that_is_being_fetched_is_deleted_when_the_fetch_
     let (_, id) = app.picture("wamid.1").await;
     let worker = app.id(WorkerId::from_parts);
     app.store.record_heartbeat(worker, app.now()).await.unwrap();
-    let claimed = app.fetch_claims(worker).await.remove(0);
+    let leased = app.fetch_claims(worker).await.remove(0);
     let contacts = app.store.list_contacts(app.workspace, &ContactFilter::default(), page(5)).await.unwrap();
-    assert!(app.store.begin_erasure(contacts.rows[0].id, app.act(AuditAction::ContactErased)).await.unwrap());
+    assert!(
+        app.store.begin_erasure(contacts.rows[0].id, app.entry(AuditAction::ContactErased)).await.unwrap()
+    );
     // The fetch may write yet: what is deleted too early would come back.
     assert_eq!(app.store.expire_media(app.now(), 10).await.unwrap(), []);
     let end = MediaFetchResult::Ready {
@@ -102,7 +104,7 @@ async fn an_erased_persons_file_that_is_being_fetched_is_deleted_when_the_fetch_
         mime_type: "image/png".to_owned(),
         expires_at: None,
     };
-    let settled = app.store.finish_media_fetch(app.key(id), claimed.token, end).await.unwrap();
+    let settled = app.store.finish_media_fetch(app.key(id), leased.token, end).await.unwrap();
     assert_eq!((settled, app.file(id).await.state), (LeaseCheck::Lost, MediaState::Gone));
     app.advance(21 * 60);
     assert_eq!(app.store.expire_media(app.now(), 10).await.unwrap(), [app.key(id)]);
@@ -121,10 +123,10 @@ async fn a_customers_picture_is_a_file_to_fetch_once_however_often_it_is_posted(
     assert_eq!((file.state, file.origin), (MediaState::Pending, MediaOrigin::Inbound));
     assert_eq!((file.account, file.message), (Some(app.account), Some(message)));
     assert_eq!(file.sha256, parse_sha256(&"0".repeat(64)));
-    assert_eq!(app.story(message).await.media, Some(file));
-    let claimed = app.fetch_claims(app.worker).await;
-    assert_eq!(claimed.len(), 1);
-    assert_eq!((claimed[0].id, claimed[0].meta_id.as_str()), (media, "77"));
+    assert_eq!(app.detail(message).await.media, Some(file));
+    let leased = app.fetch_claims(app.worker).await;
+    assert_eq!(leased.len(), 1);
+    assert_eq!((leased[0].id, leased[0].meta_id.as_str()), (media, "77"));
 }
 
 #[tokio::test]
@@ -178,10 +180,10 @@ async fn a_claim_of_a_living_worker_runs_out_as_well() {
 async fn a_fetch_that_failed_waits_for_its_time_and_says_why() {
     let app = TestStore::new().await;
     let (_, media) = app.picture("wamid.A").await;
-    let claim = app.fetch_claims(app.worker).await.remove(0);
+    let lease = app.fetch_claims(app.worker).await.remove(0);
     let due_at = app.now() + SignedDuration::from_secs(5);
     let end = MediaFetchResult::Retry { due_at, reason: "HTTP 500".to_owned() };
-    app.store.finish_media_fetch(app.key(media), claim.token, end).await.unwrap();
+    app.store.finish_media_fetch(app.key(media), lease.token, end).await.unwrap();
     let file = app.file(media).await;
     assert_eq!(
         (file.state, file.reason.as_deref(), file.due_at),
@@ -242,11 +244,11 @@ async fn what_is_over_is_marked_deleted_and_forgotten() {
     let upload = app.begin_upload().await;
     app.store.finish_media(app.whole(upload, 1)).await.unwrap();
     let (_, inbound) = app.picture("wamid.A").await;
-    let claim = app.fetch_claims(app.worker).await.remove(0);
+    let lease = app.fetch_claims(app.worker).await.remove(0);
     let expires_at = Some(app.now() + SignedDuration::from_hours(24 * 90));
     let end =
         MediaFetchResult::Ready { sha256: [1; 32], size: 9, mime_type: "image/png".to_owned(), expires_at };
-    app.store.finish_media_fetch(app.key(inbound), claim.token, end).await.unwrap();
+    app.store.finish_media_fetch(app.key(inbound), lease.token, end).await.unwrap();
 
     assert_eq!(app.store.expire_media(app.now(), 10).await.unwrap(), []);
     app.advance(6 * 3600);
@@ -338,18 +340,18 @@ async fn a_file_of_one_account_does_not_wait_for_the_thousands_of_another() {
     assert!(app.post("post wamid.B", vec![part]).await.has_media);
     // The first account has all under way that it may.
     let busy = MediaLeaseRequest { busy: vec![app.account], ..app.fetch_request(app.worker, 12) };
-    let claimed = app.store.lease_media(busy).await.unwrap();
-    assert_eq!(claimed.iter().map(|claim| claim.id).collect::<Vec<_>>(), [theirs]);
-    let claimed = app.fetch_claims(app.worker).await;
-    assert_eq!((claimed.len(), claimed[0].id), (4, first));
+    let leased = app.store.lease_media(busy).await.unwrap();
+    assert_eq!(leased.iter().map(|lease| lease.id).collect::<Vec<_>>(), [theirs]);
+    let leased = app.fetch_claims(app.worker).await;
+    assert_eq!((leased.len(), leased[0].id), (4, first));
 }
 
 #[tokio::test]
 async fn a_file_goes_with_the_message_that_brought_it() {
     let app = TestStore::new().await;
     let (_, id) = app.picture("wamid.A").await;
-    let claim = app.fetch_claims(app.worker).await.remove(0);
-    app.store.finish_media_fetch(app.key(id), claim.token, ready()).await.unwrap();
+    let lease = app.fetch_claims(app.worker).await.remove(0);
+    app.store.finish_media_fetch(app.key(id), lease.token, ready()).await.unwrap();
     let (_, kept) = app.picture("wamid.B").await;
     app.advance(400 * DAY);
     let (what, before) = (RetentionTarget::Messages(app.workspace), app.now());

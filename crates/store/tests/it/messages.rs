@@ -15,16 +15,16 @@ use crate::support::{CUSTOMER, TestStore, page};
 #[tokio::test]
 async fn an_accepted_message_is_sending_and_a_settled_one_is_sent() {
     let app = TestStore::new().await;
-    let claim = app.accept(app.new_message()).await;
-    assert_eq!(app.status(claim.message).await, MessageStatus::Sending);
-    app.settle_sent(&claim, "wamid.A").await;
-    let story = app.story(claim.message).await;
-    assert_eq!(story.message.status, MessageStatus::Sent);
-    assert_eq!(story.message.wamid.as_deref(), Some("wamid.A"));
-    assert_eq!(story.timeline.len(), 1);
+    let lease = app.accept(app.new_message()).await;
+    assert_eq!(app.status(lease.message).await, MessageStatus::Sending);
+    app.finish_sent(&lease, "wamid.A").await;
+    let detail = app.detail(lease.message).await;
+    assert_eq!(detail.message.status, MessageStatus::Sent);
+    assert_eq!(detail.message.wamid.as_deref(), Some("wamid.A"));
+    assert_eq!(detail.timeline.len(), 1);
     let by_wamid =
         app.store.get_message(app.workspace, &MessageKey::Wamid("wamid.A".to_owned())).await.unwrap();
-    assert_eq!(by_wamid.unwrap().message.id, claim.message);
+    assert_eq!(by_wamid.unwrap().message.id, lease.message);
 }
 
 #[tokio::test]
@@ -56,15 +56,15 @@ async fn a_window_belongs_to_one_account() {
 #[tokio::test]
 async fn a_failed_message_says_why() {
     let app = TestStore::new().await;
-    let claim = app.accept(app.new_message()).await;
+    let lease = app.accept(app.new_message()).await;
     let error = MetaError {
         code: 131_009,
         title: Some("Parameter value is not valid".to_owned()),
         ..MetaError::default()
     };
     let end = AttemptResult::Failed(MessageFailure { code: "meta_error", meta: Some(error.clone()) });
-    assert_eq!(app.store.finish_attempt(&claim, &end, None, app.now()).await.unwrap(), LeaseCheck::Valid);
-    let message = app.story(claim.message).await.message;
+    assert_eq!(app.store.finish_attempt(&lease, &end, None, app.now()).await.unwrap(), LeaseCheck::Valid);
+    let message = app.detail(lease.message).await.message;
     assert_eq!(message.status, MessageStatus::Failed);
     assert_eq!(message.failure_code.as_deref(), Some("meta_error"));
     assert_eq!(message.error, Some(error));
@@ -76,10 +76,10 @@ async fn metas_refusal_of_the_window_closes_it() {
     app.inbound(app.text_from(CUSTOMER, "wamid.IN")).await;
     app.advance(60);
     let new = || engine::ports::NewMessage { needs_window: true, ..app.new_message() };
-    let claim = app.accept(new()).await;
+    let lease = app.accept(new()).await;
     let error = MetaError { code: 131_047, ..MetaError::default() };
     let end = AttemptResult::Failed(MessageFailure { code: "meta_error", meta: Some(error) });
-    app.store.finish_attempt(&claim, &end, None, app.now()).await.unwrap();
+    app.store.finish_attempt(&lease, &end, None, app.now()).await.unwrap();
     assert!(matches!(app.store.insert_message(new()).await.unwrap(), InsertMessageResult::OutsideWindow(_)));
     app.advance(60);
     app.inbound(app.text_from(CUSTOMER, "wamid.IN2")).await;
@@ -90,8 +90,8 @@ async fn metas_refusal_of_the_window_closes_it() {
 async fn marketing_is_kept_from_those_who_stopped_it_or_rest() {
     let app = TestStore::new().await;
     let marketing = || engine::ports::NewMessage { is_marketing: true, ..app.new_message() };
-    let claim = app.accept(marketing()).await;
-    app.settle_sent(&claim, "wamid.A").await;
+    let lease = app.accept(marketing()).await;
+    app.finish_sent(&lease, "wamid.A").await;
     let mut failed = app.reported("wamid.A", MessageStatus::Failed);
     failed.error = Some(MetaError { code: 131_049, ..MetaError::default() });
     app.report(failed).await;
@@ -101,8 +101,8 @@ async fn marketing_is_kept_from_those_who_stopped_it_or_rest() {
     ));
     app.advance(86_400);
 
-    let claim = app.accept(marketing()).await;
-    app.settle_sent(&claim, "wamid.B").await;
+    let lease = app.accept(marketing()).await;
+    app.finish_sent(&lease, "wamid.B").await;
     let mut failed = app.reported("wamid.B", MessageStatus::Failed);
     failed.error = Some(MetaError { code: 131_050, ..MetaError::default() });
     app.report(failed).await;
@@ -113,24 +113,24 @@ async fn marketing_is_kept_from_those_who_stopped_it_or_rest() {
 #[tokio::test]
 async fn only_the_holder_says_that_nobody_knows() {
     let app = TestStore::new().await;
-    let claim = app.accept(app.new_message()).await;
-    let stranger = engine::ports::Lease { token: LeaseToken(-1), ..claim };
+    let lease = app.accept(app.new_message()).await;
+    let stranger = engine::ports::Lease { token: LeaseToken(-1), ..lease };
     let unknown = AttemptResult::Unknown { reason: "cut".to_owned() };
     assert_eq!(
         app.store.finish_attempt(&stranger, &unknown, None, app.now()).await.unwrap(),
         LeaseCheck::Lost
     );
-    assert_eq!(app.status(claim.message).await, MessageStatus::Sending);
+    assert_eq!(app.status(lease.message).await, MessageStatus::Sending);
 }
 
 #[tokio::test]
 async fn a_definite_answer_that_comes_late_still_settles() {
     let app = TestStore::new().await;
-    let claim = app.accept(app.new_message()).await;
-    app.settle_unknown(&claim).await;
-    assert_eq!(app.status(claim.message).await, MessageStatus::Unknown);
-    app.settle_sent(&claim, "wamid.LATE").await;
-    let message = app.story(claim.message).await.message;
+    let lease = app.accept(app.new_message()).await;
+    app.finish_unknown(&lease).await;
+    assert_eq!(app.status(lease.message).await, MessageStatus::Unknown);
+    app.finish_sent(&lease, "wamid.LATE").await;
+    let message = app.detail(lease.message).await.message;
     assert_eq!((message.status, message.wamid.as_deref()), (MessageStatus::Sent, Some("wamid.LATE")));
 }
 

@@ -39,9 +39,9 @@ async fn a_report_waits_eight_days_for_its_message_and_leaves_in_small_steps() {
         app.store.expire_messages(app.now(), 3).await.unwrap();
         assert_eq!(n_early(), left);
     } // The younger one still finds its message.
-    let claim = app.accept(app.new_message()).await;
-    app.settle_sent(&claim, "wamid.A").await;
-    assert_eq!(app.status(claim.message).await, MessageStatus::Delivered);
+    let lease = app.accept(app.new_message()).await;
+    app.finish_sent(&lease, "wamid.A").await;
+    assert_eq!(app.status(lease.message).await, MessageStatus::Delivered);
     assert_eq!(n_early(), 0);
 }
 
@@ -184,7 +184,7 @@ async fn a_replaced_secret_is_sealed_and_ends_with_the_account() {
     };
     assert!(
         app.store
-            .update_account(app.workspace, app.account, changes, app.act(AuditAction::AccountChanged))
+            .update_account(app.workspace, app.account, changes, app.entry(AuditAction::AccountChanged))
             .await
             .unwrap()
     );
@@ -201,7 +201,7 @@ async fn a_replaced_secret_is_sealed_and_ends_with_the_account() {
         }
     }
     app.store
-        .delete_account(app.workspace, app.account, false, app.act(AuditAction::AccountRemoved))
+        .delete_account(app.workspace, app.account, false, app.entry(AuditAction::AccountRemoved))
         .await
         .unwrap();
     let connection = Connection::open(app.path()).unwrap();

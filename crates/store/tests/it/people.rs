@@ -33,7 +33,7 @@ async fn put(app: &TestStore, target: ContactTarget, change: ContactChange) -> U
     let put =
         ContactUpsert { target, change, reason: OptOutReason::Api, fresh: app.id(ContactId::from_parts) };
     app.store
-        .upsert_contacts(app.workspace, vec![put], Some(app.act(AuditAction::ContactChanged)), app.now())
+        .upsert_contacts(app.workspace, vec![put], Some(app.entry(AuditAction::ContactChanged)), app.now())
         .await
         .unwrap()
         .remove(0)
@@ -105,10 +105,10 @@ async fn another_workspaces_people_are_nobody_here() {
         reason: OptOutReason::Api,
         fresh: app.id(ContactId::from_parts),
     };
-    let act = AuditEntry { workspace: elsewhere, ..app.act(AuditAction::ContactErased) };
-    let ends = app.store.upsert_contacts(elsewhere, vec![put], Some(act.clone()), app.now()).await.unwrap();
+    let entry = AuditEntry { workspace: elsewhere, ..app.entry(AuditAction::ContactErased) };
+    let ends = app.store.upsert_contacts(elsewhere, vec![put], Some(entry.clone()), app.now()).await.unwrap();
     assert_eq!(ends, [UpsertContactResult::NotFound]);
-    assert!(!app.store.begin_erasure(maya.id, act).await.unwrap());
+    assert!(!app.store.begin_erasure(maya.id, entry).await.unwrap());
     assert_eq!(contacts(&app).await.len(), 1);
 }
 
@@ -164,7 +164,7 @@ async fn a_word_and_its_opposite_in_one_post_end_as_they_were_said() {
 async fn erase(app: &TestStore, digits: &str) -> usize {
     let filter = ContactFilter { wa_ids: Some(vec![digits.to_owned()]), ..ContactFilter::default() };
     let maya = app.store.list_contacts(app.workspace, &filter, page(5)).await.unwrap().rows.remove(0);
-    assert!(app.store.begin_erasure(maya.id, app.act(AuditAction::ContactErased)).await.unwrap());
+    assert!(app.store.begin_erasure(maya.id, app.entry(AuditAction::ContactErased)).await.unwrap());
     let mut n_steps = 0;
     loop {
         n_steps += 1;
@@ -193,14 +193,14 @@ async fn a_person_of_many_messages_is_erased_in_steps_and_reports_meanwhile_are_
             ..app.new_message()
         };
         let id = new.id;
-        let claim = app.accept(new).await;
-        app.settle_sent(&claim, &format!("wamid.{i:04}-NDQ3NzAwOTAwMTEx")).await;
+        let lease = app.accept(new).await;
+        app.finish_sent(&lease, &format!("wamid.{i:04}-NDQ3NzAwOTAwMTEx")).await;
         first.get_or_insert(id);
     }
     let last = format!("wamid.{:04}-NDQ3NzAwOTAwMTEx", 449);
     let filter = ContactFilter { wa_ids: Some(vec![MAYA.to_owned()]), ..ContactFilter::default() };
     let maya = app.store.list_contacts(app.workspace, &filter, page(5)).await.unwrap().rows.remove(0);
-    assert!(app.store.begin_erasure(maya.id, app.act(AuditAction::ContactErased)).await.unwrap());
+    assert!(app.store.begin_erasure(maya.id, app.entry(AuditAction::ContactErased)).await.unwrap());
     // The last message has not been reached, and a report of it comes.
     assert!(places(&app, "parcel 449") > 0);
     let report = |status| {
@@ -238,7 +238,7 @@ async fn an_answer_to_an_erased_message_names_it_by_its_digest() {
     let other = new.id;
     app.accept(new).await;
     erase(&app, MAYA).await;
-    let context = app.story(other).await.message.context_wamid.unwrap();
+    let context = app.detail(other).await.message.context_wamid.unwrap();
     assert_eq!(context.len(), 64);
     let found = app.store.get_message(app.workspace, &MessageKey::Wamid(context)).await.unwrap().unwrap();
     assert_eq!(found.message.content, None);
@@ -293,7 +293,7 @@ async fn a_reader_in_the_way_puts_the_end_off() {
     let reader = rusqlite::Connection::open(app.path()).unwrap();
     reader.execute_batch("begin; select count(*) from messages;").unwrap();
     let contact = contacts(&app).await[0].id;
-    assert!(app.store.begin_erasure(contact, app.act(AuditAction::ContactErased)).await.unwrap());
+    assert!(app.store.begin_erasure(contact, app.entry(AuditAction::ContactErased)).await.unwrap());
     while app.store.run_erasure_step(50, app.now()).await.unwrap() == ErasureStep::RowsRemain {}
     assert!(!app.store.finish_erasures().await.unwrap());
     // Others write meanwhile, and the next round comes through.
@@ -330,7 +330,7 @@ async fn a_message_under_way_ends_without_its_person() {
             MessageStatus::Sent,
         ),
         (
-            AttemptResult::Retry { due_at: Timestamp::UNIX_EPOCH, is_kept: true, error: None },
+            AttemptResult::Retry { due_at: Timestamp::UNIX_EPOCH, keeps_lease: true, error: None },
             MessageStatus::Canceled,
         ),
         (AttemptResult::Unknown { reason: "cut".to_owned() }, MessageStatus::Unknown),
@@ -349,12 +349,12 @@ async fn a_message_under_way_ends_without_its_person() {
             idempotency: Some(idempotency),
             ..app.new_message()
         };
-        let claim = app.accept(new).await;
+        let lease = app.accept(new).await;
         erase(&app, MAYA).await;
         let answer = CachedResponse { status: 200, body: format!("to +{MAYA}").into_bytes().into() };
-        let settled = app.store.finish_attempt(&claim, &end, Some(answer), app.now()).await.unwrap();
+        let settled = app.store.finish_attempt(&lease, &end, Some(answer), app.now()).await.unwrap();
         assert_eq!(settled, LeaseCheck::Valid);
-        assert_eq!(app.status(claim.message).await, expected);
+        assert_eq!(app.status(lease.message).await, expected);
         // The key stays in use: a repeated request sends nothing.
         let owner = OwnerId::from_parts(1, &[3; 10]);
         let key = app.store.get_idempotency_record(app.workspace, owner, "key", app.now()).await.unwrap();

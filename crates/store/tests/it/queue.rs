@@ -17,8 +17,8 @@ use crate::support::{CUSTOMER, TestStore, open};
 
 const OTHER: &str = "15550100002";
 
-fn ids(claimed: &[LeasedMessage]) -> Vec<MessageId> {
-    claimed.iter().map(|claimed| claimed.claim.message).collect()
+fn ids(leased: &[LeasedMessage]) -> Vec<MessageId> {
+    leased.iter().map(|leased| leased.lease.message).collect()
 }
 
 fn sent(wamid: &str) -> AttemptResult {
@@ -29,12 +29,12 @@ fn unknown() -> AttemptResult {
     AttemptResult::Unknown { reason: "cut".to_owned() }
 }
 
-async fn settle(app: &TestStore, claim: &Lease, end: &AttemptResult) -> LeaseCheck {
-    app.store.finish_attempt(claim, end, None, app.now()).await.unwrap()
+async fn settle(app: &TestStore, lease: &Lease, end: &AttemptResult) -> LeaseCheck {
+    app.store.finish_attempt(lease, end, None, app.now()).await.unwrap()
 }
 
-async fn again(app: &TestStore, claim: &Lease, is_kept: bool) -> LeaseCheck {
-    settle(app, claim, &AttemptResult::Retry { due_at: app.now(), is_kept, error: None }).await
+async fn again(app: &TestStore, lease: &Lease, keeps_lease: bool) -> LeaseCheck {
+    settle(app, lease, &AttemptResult::Retry { due_at: app.now(), keeps_lease, error: None }).await
 }
 
 #[tokio::test]
@@ -47,19 +47,19 @@ async fn a_contacts_messages_leave_one_by_one_in_their_order() {
     // Scheduled for later, but first in the table by its id.
     let mut later = app.queued(CUSTOMER);
     let at = app.now() + SignedDuration::from_secs(60);
-    later.plan = SendSchedule::Queued { due_at: at, order_at: at, limit: 10 };
+    later.schedule = SendSchedule::Queued { due_at: at, order_at: at, limit: 10 };
     expected.push(app.accept(later).await.message);
     let mut left = Vec::new();
     for n in 0..4 {
         if n == 3 {
-            assert_eq!(app.claim(10).await.len(), 0);
+            assert_eq!(app.lease(10).await.len(), 0);
             app.advance(60);
         }
-        let round = app.claim(10).await;
+        let round = app.lease(10).await;
         assert_eq!(round.len(), 1);
-        assert_eq!(app.claim(10).await.len(), 0, "the one before is under way");
+        assert_eq!(app.lease(10).await.len(), 0, "the one before is under way");
         left.extend(ids(&round));
-        settle(&app, &round[0].claim, &sent(&format!("wamid.{n}"))).await;
+        settle(&app, &round[0].lease, &sent(&format!("wamid.{n}"))).await;
     }
     assert_eq!(left, expected);
 }
@@ -72,10 +72,10 @@ async fn whoever_is_due_first_leaves_first_and_no_more_than_asked_for() {
         expected.push(app.accept(app.queued(&format!("1555010002{i}"))).await.message);
         app.advance(1);
     }
-    let mut left = ids(&app.claim(3).await);
+    let mut left = ids(&app.lease(3).await);
     assert_eq!(left.len(), 3);
-    left.extend(ids(&app.claim(0).await));
-    left.extend(ids(&app.claim(100).await));
+    left.extend(ids(&app.lease(0).await));
+    left.extend(ids(&app.lease(100).await));
     assert_eq!(left, expected);
 }
 
@@ -85,22 +85,22 @@ async fn a_message_that_was_refused_for_a_moment_keeps_its_place() {
     let first = app.accept(app.queued(CUSTOMER)).await.message;
     app.advance(1);
     let second = app.accept(app.queued(CUSTOMER)).await.message;
-    let claim = app.claim(10).await.remove(0).claim;
+    let lease = app.lease(10).await.remove(0).lease;
     let due_at = app.now() + SignedDuration::from_secs(5);
-    let end = AttemptResult::Retry { due_at, is_kept: false, error: None };
-    assert_eq!(settle(&app, &claim, &end).await, LeaseCheck::Valid);
+    let end = AttemptResult::Retry { due_at, keeps_lease: false, error: None };
+    assert_eq!(settle(&app, &lease, &end).await, LeaseCheck::Valid);
     assert_eq!(app.status(first).await, MessageStatus::Queued);
-    assert_eq!(app.claim(10).await.len(), 0, "nobody overtakes it");
+    assert_eq!(app.lease(10).await.len(), 0, "nobody overtakes it");
     app.advance(5);
-    let retried = app.claim(10).await.remove(0).claim;
+    let retried = app.lease(10).await.remove(0).lease;
     assert_eq!((retried.message, retried.attempt), (first, 2));
-    assert_ne!(retried.token, claim.token);
+    assert_ne!(retried.token, lease.token);
     // What the first holder still says does not count any more.
-    assert_eq!(again(&app, &claim, false).await, LeaseCheck::Lost);
-    assert_eq!(settle(&app, &claim, &unknown()).await, LeaseCheck::Lost);
+    assert_eq!(again(&app, &lease, false).await, LeaseCheck::Lost);
+    assert_eq!(settle(&app, &lease, &unknown()).await, LeaseCheck::Lost);
     assert_eq!(app.status(first).await, MessageStatus::Sending);
     settle(&app, &retried, &sent("wamid.1")).await;
-    assert_eq!(ids(&app.claim(10).await), [second]);
+    assert_eq!(ids(&app.lease(10).await), [second]);
 }
 
 #[tokio::test]
@@ -111,15 +111,15 @@ async fn a_recipient_who_must_wait_is_put_off_and_delays_nobody() {
     let until = app.now() + SignedDuration::from_secs(6);
     let request = LeaseRequest {
         waiting: BTreeMap::from([(CUSTOMER.to_owned(), until)]),
-        ..app.claim_request(app.worker, 10)
+        ..app.lease_request(app.worker, 10)
     };
     let round = app.store.lease_due_messages(request).await.unwrap();
-    assert_eq!((ids(&round.claimed), round.n_settled), (vec![free], 0));
-    assert_eq!(app.story(waiting).await.message.due_at, Some(until));
+    assert_eq!((ids(&round.leased), round.n_finished), (vec![free], 0));
+    assert_eq!(app.detail(waiting).await.message.due_at, Some(until));
     app.advance(5);
-    assert_eq!(app.claim(10).await.len(), 0);
+    assert_eq!(app.lease(10).await.len(), 0);
     app.advance(1);
-    assert_eq!(ids(&app.claim(10).await), [waiting]);
+    assert_eq!(ids(&app.lease(10).await), [waiting]);
 }
 
 #[tokio::test]
@@ -134,28 +134,28 @@ async fn a_window_that_has_closed_changes_the_message_or_fails_it() {
     let fallback = Fallback { content: r#"{"name":"hello"}"#.into(), is_marketing: false };
     let saved = app.accept(NewMessage { fallback: Some(fallback), ..free_form(OTHER) }).await.message;
     app.advance(25 * 3600);
-    let round = app.store.lease_due_messages(app.claim_request(app.worker, 10)).await.unwrap();
-    assert_eq!(round.n_settled, 1);
-    let story = app.story(plain).await.message;
+    let round = app.store.lease_due_messages(app.lease_request(app.worker, 10)).await.unwrap();
+    assert_eq!(round.n_finished, 1);
+    let detail = app.detail(plain).await.message;
     assert_eq!(
-        (story.status, story.failure_code.as_deref()),
+        (detail.status, detail.failure_code.as_deref()),
         (MessageStatus::Failed, Some("outside_window"))
     );
-    let claimed = &round.claimed[0];
+    let leased = &round.leased[0];
     assert_eq!(
-        (claimed.claim.message, &*claimed.kind, &*claimed.content),
+        (leased.lease.message, &*leased.kind, &*leased.content),
         (saved, "template", r#"{"name":"hello"}"#)
     );
-    assert_eq!(claimed.context_wamid, None);
-    let story = app.story(saved).await.message;
+    assert_eq!(leased.context_wamid, None);
+    let detail = app.detail(saved).await.message;
     assert_eq!(
-        (story.sent_as, &*story.kind, story.status),
+        (detail.sent_as, &*detail.kind, detail.status),
         (SentAs::Template, "template", MessageStatus::Sending)
     );
     // Once changed it stays so, also when the window has opened again.
-    again(&app, &claimed.claim, false).await;
+    again(&app, &leased.lease, false).await;
     app.inbound(app.text_from(OTHER, "wamid.IN3")).await;
-    assert_eq!(app.claim(10).await.remove(0).kind, "template");
+    assert_eq!(app.lease(10).await.remove(0).kind, "template");
 }
 
 #[tokio::test]
@@ -164,18 +164,18 @@ async fn what_is_overdue_is_not_claimed_and_expires() {
     let until = app.now() + SignedDuration::from_secs(30);
     let short = |to| NewMessage { expires_at: Some(until), ..app.queued(to) };
     let held = app.accept(short(OTHER)).await.message;
-    let claim = app.claim(1).await.remove(0).claim;
+    let lease = app.lease(1).await.remove(0).lease;
     let overdue = app.accept(short(CUSTOMER)).await.message;
     let lasting = app.accept(app.queued(CUSTOMER)).await.message;
     app.advance(30);
-    assert_eq!(app.claim(10).await.len(), 0, "it stands in line until it has expired");
+    assert_eq!(app.lease(10).await.len(), 0, "it stands in line until it has expired");
     assert_eq!(app.store.expire_messages(app.now(), 10).await.unwrap(), 1);
     assert_eq!(app.status(overdue).await, MessageStatus::Expired);
-    assert_eq!(ids(&app.claim(10).await), [lasting]);
+    assert_eq!(ids(&app.lease(10).await), [lasting]);
     // What is under way is not called back; once it is, it is too late.
-    assert_eq!((claim.message, app.status(held).await), (held, MessageStatus::Sending));
-    again(&app, &claim, false).await;
-    assert_eq!(app.claim(10).await.len(), 0);
+    assert_eq!((lease.message, app.status(held).await), (held, MessageStatus::Sending));
+    again(&app, &lease, false).await;
+    assert_eq!(app.lease(10).await.len(), 0);
     assert_eq!(app.store.expire_messages(app.now(), 10).await.unwrap(), 1);
     assert_eq!(app.status(held).await, MessageStatus::Expired);
 }
@@ -201,18 +201,18 @@ async fn only_what_waits_can_be_canceled() {
     let waiting = app.accept(app.queued(CUSTOMER)).await.message;
     assert_eq!(cancel(waiting).await, CancelMessageResult::Canceled);
     assert_eq!(cancel(waiting).await, CancelMessageResult::TooLate(MessageStatus::Canceled));
-    assert_eq!(app.claim(10).await.len(), 0);
+    assert_eq!(app.lease(10).await.len(), 0);
     app.accept(app.queued(CUSTOMER)).await;
-    let claim = app.claim(10).await.remove(0).claim;
-    assert_eq!(cancel(claim.message).await, CancelMessageResult::TooLate(MessageStatus::Sending));
-    again(&app, &claim, false).await;
-    assert_eq!(cancel(claim.message).await, CancelMessageResult::Canceled);
+    let lease = app.lease(10).await.remove(0).lease;
+    assert_eq!(cancel(lease.message).await, CancelMessageResult::TooLate(MessageStatus::Sending));
+    again(&app, &lease, false).await;
+    assert_eq!(cancel(lease.message).await, CancelMessageResult::Canceled);
     // A caller waits for this one.
-    let sync = app.accept(NewMessage { plan: SendSchedule::Paced, ..app.new_message() }).await;
+    let sync = app.accept(NewMessage { schedule: SendSchedule::Paced, ..app.new_message() }).await;
     assert_eq!(cancel(sync.message).await, CancelMessageResult::TooLate(MessageStatus::Queued));
     assert_eq!(cancel(app.id(MessageId::from_parts)).await, CancelMessageResult::NotFound);
     // A canceled message never leaves, whoever thinks to hold it.
-    assert_eq!(app.store.begin_attempt(&claim, app.now()).await.unwrap(), LeaseCheck::Lost);
+    assert_eq!(app.store.begin_attempt(&lease, app.now()).await.unwrap(), LeaseCheck::Lost);
 }
 
 #[tokio::test]
@@ -221,12 +221,12 @@ async fn of_a_claim_and_a_cancel_at_once_one_wins() {
     let second = open(&app.path(), &app.clock, &app.random);
     for i in 0..20 {
         let id = app.accept(app.queued(&format!("155501005{i:02}"))).await.message;
-        let request = app.claim_request(app.worker, 1);
-        let claim = app.store.lease_due_messages(request);
+        let request = app.lease_request(app.worker, 1);
+        let lease = app.store.lease_due_messages(request);
         let cancel = second.cancel_message(app.workspace, id, app.now());
         let (round, canceled) =
-            if i % 2 == 0 { tokio::join!(claim, cancel) } else { swap(tokio::join!(cancel, claim)) };
-        let n_claimed = round.unwrap().claimed.len();
+            if i % 2 == 0 { tokio::join!(lease, cancel) } else { swap(tokio::join!(cancel, lease)) };
+        let n_claimed = round.unwrap().leased.len();
         assert_eq!(canceled.unwrap() == CancelMessageResult::Canceled, n_claimed == 0);
     }
 }
@@ -245,7 +245,10 @@ async fn a_full_queue_takes_no_more_until_something_has_left() {
     let app = TestStore::new().await;
     let limited = |to| {
         let new = app.queued(to);
-        NewMessage { plan: SendSchedule::Queued { due_at: app.now(), order_at: app.now(), limit: 2 }, ..new }
+        NewMessage {
+            schedule: SendSchedule::Queued { due_at: app.now(), order_at: app.now(), limit: 2 },
+            ..new
+        }
     };
     app.accept(limited(CUSTOMER)).await;
     app.accept(limited(OTHER)).await;
@@ -253,11 +256,11 @@ async fn a_full_queue_takes_no_more_until_something_has_left() {
     assert_eq!(app.store.insert_message(limited(OTHER)).await.unwrap(), InsertMessageResult::QueueFull);
     assert_eq!(n_messages(&app), before);
     // What is sent while its caller waits is not of the queue.
-    app.accept(NewMessage { plan: SendSchedule::Paced, ..app.new_message() }).await;
-    let claim = app.claim(1).await.remove(0).claim;
+    app.accept(NewMessage { schedule: SendSchedule::Paced, ..app.new_message() }).await;
+    let lease = app.lease(1).await.remove(0).lease;
     app.accept(limited(OTHER)).await;
     // One that comes back may make it one too many; it was there before.
-    again(&app, &claim, false).await;
+    again(&app, &lease, false).await;
     assert_eq!(app.store.list_queue_depths().await.unwrap(), BTreeMap::from([(app.account, 3)]));
     // Another account has a queue of its own.
     let other = app.add_account("other", "330011220099888").await;
@@ -270,42 +273,42 @@ async fn a_queue_is_one_accounts() {
     let other = app.add_account("other", "330011220099888").await;
     let theirs = app.accept(NewMessage { account: other, ..app.queued(CUSTOMER) }).await.message;
     let ours = app.accept(app.queued(CUSTOMER)).await.message;
-    assert_eq!(ids(&app.claim(10).await), [ours]);
-    let request = LeaseRequest { account: other, ..app.claim_request(app.worker, 10) };
-    assert_eq!(ids(&app.store.lease_due_messages(request).await.unwrap().claimed), [theirs]);
+    assert_eq!(ids(&app.lease(10).await), [ours]);
+    let request = LeaseRequest { account: other, ..app.lease_request(app.worker, 10) };
+    assert_eq!(ids(&app.store.lease_due_messages(request).await.unwrap().leased), [theirs]);
 }
 
 #[tokio::test]
 async fn a_message_begins_only_with_its_own_token() {
     let app = TestStore::new().await;
-    let claim = app.accept(NewMessage { plan: SendSchedule::Paced, ..app.new_message() }).await;
-    let stranger = Lease { token: LeaseToken(claim.token.0 + 1), ..claim };
+    let lease = app.accept(NewMessage { schedule: SendSchedule::Paced, ..app.new_message() }).await;
+    let stranger = Lease { token: LeaseToken(lease.token.0 + 1), ..lease };
     assert_eq!(app.store.begin_attempt(&stranger, app.now()).await.unwrap(), LeaseCheck::Lost);
-    assert_eq!(app.status(claim.message).await, MessageStatus::Queued);
-    assert_eq!(app.store.begin_attempt(&claim, app.now()).await.unwrap(), LeaseCheck::Valid);
-    assert_eq!(app.status(claim.message).await, MessageStatus::Sending);
-    settle(&app, &claim, &sent("wamid.A")).await;
-    assert_eq!(app.store.begin_attempt(&claim, app.now()).await.unwrap(), LeaseCheck::Lost);
-    assert_eq!(app.status(claim.message).await, MessageStatus::Sent);
+    assert_eq!(app.status(lease.message).await, MessageStatus::Queued);
+    assert_eq!(app.store.begin_attempt(&lease, app.now()).await.unwrap(), LeaseCheck::Valid);
+    assert_eq!(app.status(lease.message).await, MessageStatus::Sending);
+    settle(&app, &lease, &sent("wamid.A")).await;
+    assert_eq!(app.store.begin_attempt(&lease, app.now()).await.unwrap(), LeaseCheck::Lost);
+    assert_eq!(app.status(lease.message).await, MessageStatus::Sent);
 }
 
 #[tokio::test]
 async fn what_a_dead_process_held_is_let_go_as_far_as_it_may_have_left() {
     let app = TestStore::new().await;
     let sending = app.accept(app.queued(CUSTOMER)).await.message;
-    app.claim(1).await;
+    app.lease(1).await;
     let waiting = app.accept(app.queued(CUSTOMER)).await.message;
     let put_back = app.accept(app.queued(OTHER)).await.message;
-    let claim = app.claim(1).await.remove(0).claim;
-    again(&app, &claim, true).await;
-    let sync = app.accept(NewMessage { plan: SendSchedule::Paced, ..app.new_message() }).await;
+    let lease = app.lease(1).await.remove(0).lease;
+    again(&app, &lease, true).await;
+    let sync = app.accept(NewMessage { schedule: SendSchedule::Paced, ..app.new_message() }).await;
     assert_eq!(app.die().await, 3);
     assert_eq!(app.status(sending).await, MessageStatus::Unknown);
-    let story = app.story(sync.message).await.message;
-    assert_eq!((story.status, story.failure_code.as_deref()), (MessageStatus::Failed, Some("interrupted")));
+    let detail = app.detail(sync.message).await.message;
+    assert_eq!((detail.status, detail.failure_code.as_deref()), (MessageStatus::Failed, Some("interrupted")));
     assert_eq!(app.store.begin_attempt(&sync, app.now()).await.unwrap(), LeaseCheck::Lost);
     // The rest waits in the queue, for anybody.
-    let left: BTreeSet<_> = ids(&app.claim(10).await).into_iter().collect();
+    let left: BTreeSet<_> = ids(&app.lease(10).await).into_iter().collect();
     assert_eq!(left, BTreeSet::from([waiting, put_back]));
 }
 
@@ -313,45 +316,45 @@ async fn what_a_dead_process_held_is_let_go_as_far_as_it_may_have_left() {
 async fn an_unknown_message_is_claimed_once_in_its_life() {
     let app = TestStore::new().await;
     let first = app.accept(app.new_message()).await;
-    let claim = async || {
+    let lease = async || {
         let by = (app.worker, app.token());
         app.store
-            .lease_unknown_message(app.workspace, first.message, by, app.act(AuditAction::MessageResolved))
+            .lease_unknown_message(app.workspace, first.message, by, app.entry(AuditAction::MessageResolved))
             .await
             .unwrap()
     };
-    assert!(claim().await.is_none(), "it is being sent");
+    assert!(lease().await.is_none(), "it is being sent");
     settle(&app, &first, &unknown()).await;
-    let mut claims = JoinSet::new();
+    let mut leases = JoinSet::new();
     for _ in 0..8 {
         let (store, workspace, by) = (app.store.clone(), app.workspace, (app.worker, app.token()));
-        let act = app.act(AuditAction::MessageResolved);
-        claims.spawn(
-            async move { store.lease_unknown_message(workspace, first.message, by, act).await.unwrap() },
-        );
+        let entry = app.entry(AuditAction::MessageResolved);
+        leases.spawn(async move {
+            store.lease_unknown_message(workspace, first.message, by, entry).await.unwrap()
+        });
     }
-    let mut won: Vec<_> = claims.join_all().await.into_iter().flatten().collect();
+    let mut won: Vec<_> = leases.join_all().await.into_iter().flatten().collect();
     assert_eq!(won.len(), 1);
-    let again = won.remove(0).claim;
+    let again = won.remove(0).lease;
     assert_eq!((again.attempt, app.status(first.message).await), (2, MessageStatus::Unknown));
     // While it is being sent again nobody gives it up.
     assert!(
         !app.store
-            .fail_unknown_message(app.workspace, first.message, app.act(AuditAction::MessageResolved))
+            .fail_unknown_message(app.workspace, first.message, app.entry(AuditAction::MessageResolved))
             .await
             .unwrap()
     );
     settle(&app, &again, &unknown()).await;
-    assert!(claim().await.is_none(), "it was sent again before");
+    assert!(lease().await.is_none(), "it was sent again before");
     assert!(
         app.store
-            .fail_unknown_message(app.workspace, first.message, app.act(AuditAction::MessageResolved))
+            .fail_unknown_message(app.workspace, first.message, app.entry(AuditAction::MessageResolved))
             .await
             .unwrap()
     );
     assert!(
         !app.store
-            .fail_unknown_message(app.workspace, first.message, app.act(AuditAction::MessageResolved))
+            .fail_unknown_message(app.workspace, first.message, app.entry(AuditAction::MessageResolved))
             .await
             .unwrap()
     );
@@ -369,10 +372,10 @@ async fn two_processes_that_claim_at_once_never_hold_the_same_message() {
     let mut rounds = JoinSet::new();
     for i in 0..20_u8 {
         let store = if i % 2 == 0 { app.store.clone() } else { second.clone() };
-        let request = app.claim_request(WorkerId::from_parts(2, &[i; 10]), 5);
-        rounds.spawn(async move { store.lease_due_messages(request).await.unwrap().claimed });
+        let request = app.lease_request(WorkerId::from_parts(2, &[i; 10]), 5);
+        rounds.spawn(async move { store.lease_due_messages(request).await.unwrap().leased });
     }
-    let claimed: Vec<_> = rounds.join_all().await.into_iter().flatten().collect();
-    assert_eq!(claimed.len(), 60);
-    assert_eq!(ids(&claimed).into_iter().collect::<BTreeSet<_>>(), expected);
+    let leased: Vec<_> = rounds.join_all().await.into_iter().flatten().collect();
+    assert_eq!(leased.len(), 60);
+    assert_eq!(ids(&leased).into_iter().collect::<BTreeSet<_>>(), expected);
 }

@@ -59,7 +59,7 @@ struct Model {
     app: TestStore,
     reader: rusqlite::Connection,
     accepted: Vec<MessageId>,
-    claims: Vec<Lease>,
+    leases: Vec<Lease>,
     /// Who holds what, by all that was answered.
     held: BTreeMap<MessageId, LeaseToken>,
 }
@@ -68,21 +68,21 @@ impl Model {
     async fn new() -> Self {
         let app = TestStore::new().await;
         let reader = rusqlite::Connection::open(app.path()).unwrap();
-        Self { app, reader, accepted: Vec::new(), claims: Vec::new(), held: BTreeMap::new() }
+        Self { app, reader, accepted: Vec::new(), leases: Vec::new(), held: BTreeMap::new() }
     }
 
-    fn take(&mut self, claim: Lease) {
-        let before = self.held.insert(claim.message, claim.token);
+    fn take(&mut self, lease: Lease) {
+        let before = self.held.insert(lease.message, lease.token);
         assert_eq!(before, None, "held by two");
-        self.claims.push(claim);
+        self.leases.push(lease);
     }
 
     /// A settlement was the holder's exactly if the answer says so.
-    fn settled(&mut self, claim: &Lease, settled: LeaseCheck, lets_go: bool) {
-        let is_ours = self.held.get(&claim.message) == Some(&claim.token);
+    fn settled(&mut self, lease: &Lease, settled: LeaseCheck, lets_go: bool) {
+        let is_ours = self.held.get(&lease.message) == Some(&lease.token);
         assert!(is_ours || settled == LeaseCheck::Lost, "settled by somebody who does not hold it");
         if is_ours && lets_go {
-            self.held.remove(&claim.message);
+            self.held.remove(&lease.message);
         }
     }
 
@@ -92,14 +92,14 @@ impl Model {
                 let to = format!("1555010007{person}");
                 let queued = self.app.queued(&to);
                 let new = match how {
-                    0 => NewMessage { plan: SendSchedule::Immediate, ..queued },
-                    1 => NewMessage { plan: SendSchedule::Paced, ..queued },
+                    0 => NewMessage { schedule: SendSchedule::Immediate, ..queued },
+                    1 => NewMessage { schedule: SendSchedule::Paced, ..queued },
                     2 => NewMessage { expires_at: Some(self.app.now()), ..queued },
                     3 => NewMessage { needs_window: true, window_at: jiff::Timestamp::MIN, ..queued },
                     _ => queued,
                 };
-                let is_held = !matches!(new.plan, SendSchedule::Queued { .. });
-                let claim = Lease {
+                let is_held = !matches!(new.schedule, SendSchedule::Queued { .. });
+                let lease = Lease {
                     workspace: new.workspace,
                     message: new.id,
                     account: new.account,
@@ -110,24 +110,24 @@ impl Model {
                     self.app.store.insert_message(new).await.unwrap(),
                     InsertMessageResult::Accepted { .. }
                 ) {
-                    self.accepted.push(claim.message);
+                    self.accepted.push(lease.message);
                     if is_held {
-                        self.take(claim);
+                        self.take(lease);
                     }
                 }
             }
             Step::Lease { worker, n } => {
-                let request = self.app.claim_request(WorkerId::from_parts(3, &[worker; 10]), n);
+                let request = self.app.lease_request(WorkerId::from_parts(3, &[worker; 10]), n);
                 self.app.store.record_heartbeat(request.worker, request.now).await.unwrap();
-                for claimed in self.app.store.lease_due_messages(request).await.unwrap().claimed {
-                    self.take(claimed.claim);
+                for leased in self.app.store.lease_due_messages(request).await.unwrap().leased {
+                    self.take(leased.lease);
                 }
             }
             Step::Settle { nth, how } => {
-                let Some(claim) = self.claims.get(nth).copied() else { return };
+                let Some(lease) = self.leases.get(nth).copied() else { return };
                 let (end, lets_go) = match how {
                     0 | 1 => {
-                        let wamid = format!("wamid.{}.{}", claim.message, claim.attempt);
+                        let wamid = format!("wamid.{}.{}", lease.message, lease.attempt);
                         (AttemptResult::Sent(AcceptedMessage { wamid, ..AcceptedMessage::default() }), true)
                     }
                     2 => {
@@ -135,22 +135,22 @@ impl Model {
                     }
                     3 => (AttemptResult::Unknown { reason: "cut".to_owned() }, true),
                     _ => {
-                        let is_kept = how == 4;
+                        let keeps_lease = how == 4;
                         let due_at = self.app.now() + SignedDuration::from_secs(3);
-                        let status = self.app.status(claim.message).await;
+                        let status = self.app.status(lease.message).await;
                         // A report may have told more: then there is nothing to keep it for.
                         let waits = matches!(status, MessageStatus::Queued | MessageStatus::Sending);
-                        (AttemptResult::Retry { due_at, is_kept, error: None }, !is_kept || !waits)
+                        (AttemptResult::Retry { due_at, keeps_lease, error: None }, !keeps_lease || !waits)
                     }
                 };
                 let settled =
-                    self.app.store.finish_attempt(&claim, &end, None, self.app.now()).await.unwrap();
-                self.settled(&claim, settled, lets_go);
+                    self.app.store.finish_attempt(&lease, &end, None, self.app.now()).await.unwrap();
+                self.settled(&lease, settled, lets_go);
             }
             Step::Begin { nth } => {
-                let Some(claim) = self.claims.get(nth).copied() else { return };
-                let begun = self.app.store.begin_attempt(&claim, self.app.now()).await.unwrap();
-                self.settled(&claim, begun, false);
+                let Some(lease) = self.leases.get(nth).copied() else { return };
+                let begun = self.app.store.begin_attempt(&lease, self.app.now()).await.unwrap();
+                self.settled(&lease, begun, false);
             }
             Step::Cancel { nth } => {
                 let Some(id) = self.accepted.get(nth).copied() else { return };
@@ -164,11 +164,11 @@ impl Model {
             Step::ClaimUnknown { nth } => {
                 let Some(id) = self.accepted.get(nth).copied() else { return };
                 let by = (self.app.worker, self.app.token());
-                let act = self.app.act(AuditAction::MessageResolved);
-                if let Some(claimed) =
-                    self.app.store.lease_unknown_message(self.app.workspace, id, by, act).await.unwrap()
+                let entry = self.app.entry(AuditAction::MessageResolved);
+                if let Some(leased) =
+                    self.app.store.lease_unknown_message(self.app.workspace, id, by, entry).await.unwrap()
                 {
-                    self.take(claimed.claim);
+                    self.take(leased.lease);
                 }
             }
             Step::GiveUp { nth } => {
@@ -176,7 +176,11 @@ impl Model {
                 let is_given_up = self
                     .app
                     .store
-                    .fail_unknown_message(self.app.workspace, id, self.app.act(AuditAction::MessageResolved))
+                    .fail_unknown_message(
+                        self.app.workspace,
+                        id,
+                        self.app.entry(AuditAction::MessageResolved),
+                    )
                     .await
                     .unwrap();
                 assert!(!is_given_up || !self.held.contains_key(&id), "given up under its holder");

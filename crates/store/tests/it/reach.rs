@@ -52,7 +52,7 @@ struct Model {
     app: TestStore,
     other: Arc<SqliteStore>,
     reader: rusqlite::Connection,
-    claims: Vec<Lease>,
+    leases: Vec<Lease>,
     n_written: u32,
 }
 
@@ -68,7 +68,7 @@ impl Model {
         app.store.update_account_number(app.workspace, app.account, &number, app.now()).await.unwrap();
         let other = open(&app.path(), &app.clock, &app.random);
         let reader = rusqlite::Connection::open(app.path()).unwrap();
-        Self { app, other, reader, claims: Vec::new(), n_written: 0 }
+        Self { app, other, reader, leases: Vec::new(), n_written: 0 }
     }
 
     async fn play(&mut self, step: Step) {
@@ -83,29 +83,29 @@ impl Model {
                 let worker = WorkerId::from_parts(3, &[u8::from(is_other); 10]);
                 let store = if is_other { &self.other } else { &self.app.store };
                 store.record_heartbeat(worker, now).await.unwrap();
-                let round = store.lease_due_messages(self.app.claim_request(worker, n)).await.unwrap();
-                self.claims.extend(round.claimed.into_iter().map(|claimed| claimed.claim));
+                let round = store.lease_due_messages(self.app.lease_request(worker, n)).await.unwrap();
+                self.leases.extend(round.leased.into_iter().map(|leased| leased.lease));
             }
             Step::Settle { nth, how } => {
-                if nth >= self.claims.len() {
+                if nth >= self.leases.len() {
                     return;
                 }
-                let claim = self.claims.swap_remove(nth);
+                let lease = self.leases.swap_remove(nth);
                 let end = match how {
                     0 | 1 => {
-                        let wamid = format!("wamid.{}.{}", claim.message, claim.attempt);
+                        let wamid = format!("wamid.{}.{}", lease.message, lease.attempt);
                         AttemptResult::Sent(AcceptedMessage { wamid, ..AcceptedMessage::default() })
                     }
                     2 => AttemptResult::Failed(MessageFailure { code: "meta_unavailable", meta: None }),
                     3 => AttemptResult::Unknown { reason: "cut".to_owned() },
-                    _ => AttemptResult::Retry { due_at: now, is_kept: false, error: None },
+                    _ => AttemptResult::Retry { due_at: now, keeps_lease: false, error: None },
                 };
-                self.other.finish_attempt(&claim, &end, None, now).await.unwrap();
+                self.other.finish_attempt(&lease, &end, None, now).await.unwrap();
             }
             Step::Report { nth, status } => {
-                let Some(claim) = self.claims.get(nth) else { return };
-                let wamid = format!("wamid.{}.{}", claim.message, claim.attempt);
-                self.app.report(self.app.reported_for(claim.message, &wamid, status)).await;
+                let Some(lease) = self.leases.get(nth) else { return };
+                let wamid = format!("wamid.{}.{}", lease.message, lease.attempt);
+                self.app.report(self.app.reported_for(lease.message, &wamid, status)).await;
             }
             Step::Write { person } => {
                 self.n_written += 1;
@@ -116,7 +116,7 @@ impl Model {
             Step::FiveHours => {
                 // Nothing is under way that long.
                 self.app.die().await;
-                self.claims.clear();
+                self.leases.clear();
                 self.app.advance(5 * 3600);
             }
         }
@@ -199,7 +199,7 @@ async fn reserved(app: &TestStore, recipient: Recipient) -> Lease {
         PhoneNumberInfo { messaging_limit_tier: Some("TIER_3".to_owned()), ..PhoneNumberInfo::default() };
     app.store.update_account_number(app.workspace, app.account, &number, app.now()).await.unwrap();
     app.accept(NewMessage { kind: "template", recipient, ..app.queued(CUSTOMER) }).await;
-    app.claim(1).await.remove(0).claim
+    app.lease(1).await.remove(0).lease
 }
 
 fn by_user() -> Recipient {
@@ -228,11 +228,11 @@ async fn a_reservation_of_two_who_turned_out_to_be_one_was_never_given_back() {
     let app = TestStore::new().await;
     app.inbound(app.text_from(CUSTOMER, "wamid.1")).await;
     app.advance(48 * 3600);
-    let claim = reserved(&app, by_user()).await;
+    let lease = reserved(&app, by_user()).await;
     merges(&app).await;
     assert_eq!(n_reached(&app).await, None);
     let end = AttemptResult::Failed(MessageFailure { code: "meta_unavailable", meta: None });
-    app.store.finish_attempt(&claim, &end, None, app.now()).await.unwrap();
+    app.store.finish_attempt(&lease, &end, None, app.now()).await.unwrap();
     assert_eq!(n_reached(&app).await, None, "nobody was reached");
 }
 
@@ -241,12 +241,12 @@ async fn somebody_who_was_reached_was_not_counted_after_a_reservation_of_the_sam
     let app = TestStore::new().await;
     let known_by_user = NewMessage { kind: "template", recipient: by_user(), ..app.new_message() };
     let sent = AcceptedMessage { wamid: "wamid.out".to_owned(), ..AcceptedMessage::default() };
-    let claim = app.accept(known_by_user).await;
-    app.store.finish_attempt(&claim, &AttemptResult::Sent(sent), None, app.now()).await.unwrap();
+    let lease = app.accept(known_by_user).await;
+    app.store.finish_attempt(&lease, &AttemptResult::Sent(sent), None, app.now()).await.unwrap();
     assert_eq!(n_reached(&app).await, Some(1));
-    let claim = reserved(&app, app.queued(CUSTOMER).recipient).await;
+    let lease = reserved(&app, app.queued(CUSTOMER).recipient).await;
     merges(&app).await;
     let end = AttemptResult::Failed(MessageFailure { code: "meta_unavailable", meta: None });
-    app.store.finish_attempt(&claim, &end, None, app.now()).await.unwrap();
+    app.store.finish_attempt(&lease, &end, None, app.now()).await.unwrap();
     assert_eq!(n_reached(&app).await, Some(1));
 }

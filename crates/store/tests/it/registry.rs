@@ -22,7 +22,7 @@ use crate::support::{CUSTOMER, TestStore, page};
 const DAY: i64 = 86_400;
 
 async fn change(app: &TestStore, id: AccountId, changes: AccountChanges) -> Result<bool, StoreError> {
-    app.store.update_account(app.workspace, id, changes, app.act(AuditAction::AccountChanged)).await
+    app.store.update_account(app.workspace, id, changes, app.entry(AuditAction::AccountChanged)).await
 }
 
 async fn record(app: &TestStore, id: AccountId) -> AccountRecord {
@@ -109,7 +109,7 @@ async fn there_is_one_default_and_it_moves_on_within_its_kind() {
     assert_eq!(defaults[0].account.id, third);
     let removal = app
         .store
-        .delete_account(app.workspace, third, false, app.act(AuditAction::AccountRemoved))
+        .delete_account(app.workspace, third, false, app.entry(AuditAction::AccountRemoved))
         .await
         .unwrap();
     assert_eq!(removal, DeleteAccountResult::Deleted);
@@ -120,7 +120,7 @@ async fn there_is_one_default_and_it_moves_on_within_its_kind() {
     assert!(!record(&app, second).await.account.is_default);
     let again = app
         .store
-        .delete_account(app.workspace, third, false, app.act(AuditAction::AccountRemoved))
+        .delete_account(app.workspace, third, false, app.entry(AuditAction::AccountRemoved))
         .await
         .unwrap();
     assert_eq!(again, DeleteAccountResult::NotFound);
@@ -132,10 +132,10 @@ async fn there_is_one_default_and_it_moves_on_within_its_kind() {
     live.account.is_sandbox = false;
     let live_id = live.account.id;
     let new = engine::ports::NewAccount { record: live, created_at: app.now() };
-    app.store.insert_account(new, app.act(AuditAction::AccountAdded)).await.unwrap();
+    app.store.insert_account(new, app.entry(AuditAction::AccountAdded)).await.unwrap();
     for id in [second, app.account] {
         app.store
-            .delete_account(app.workspace, id, false, app.act(AuditAction::AccountRemoved))
+            .delete_account(app.workspace, id, false, app.entry(AuditAction::AccountRemoved))
             .await
             .unwrap();
     }
@@ -148,7 +148,12 @@ async fn a_waiting_message_keeps_its_account_unless_it_is_forced() {
     let first = app.accept(app.queued(CUSTOMER)).await.message;
     let second = app.accept(app.queued("15550100002")).await.message;
     let remove = |is_forced| {
-        app.store.delete_account(app.workspace, app.account, is_forced, app.act(AuditAction::AccountRemoved))
+        app.store.delete_account(
+            app.workspace,
+            app.account,
+            is_forced,
+            app.entry(AuditAction::AccountRemoved),
+        )
     };
     assert_eq!(remove(false).await.unwrap(), DeleteAccountResult::HasQueuedMessages(2));
     assert_eq!(app.status(first).await, MessageStatus::Queued);
@@ -210,7 +215,7 @@ async fn a_change_lifts_the_hold_that_it_names_and_no_other() {
                 app.workspace,
                 app.account,
                 Some(reason.to_owned()),
-                app.act(AuditAction::AccountHeld),
+                app.entry(AuditAction::AccountHeld),
             )
             .await
             .unwrap();
@@ -235,7 +240,7 @@ async fn a_token_that_works_does_not_end_what_meta_itself_did_to_the_account() {
             app.workspace,
             app.account,
             Some(reason.to_owned()),
-            app.act(AuditAction::AccountHeld),
+            app.entry(AuditAction::AccountHeld),
         )
         .await
         .unwrap();
@@ -270,19 +275,19 @@ async fn deleted_templates_are_forgotten_in_one_language_or_all() {
         templates: ["en", "fr", "de"].map(|word| (app.id(TemplateId::from_parts), listed(word))).to_vec(),
         is_complete: true,
         now: app.now(),
-        act: None,
+        entry: None,
     };
     app.store.sync_templates(put).await.unwrap();
     let before = app.store.get_revision().await.unwrap();
     let forget = |language: Option<&str>| {
-        let act = app.act(AuditAction::TemplateRemoved);
+        let entry = app.entry(AuditAction::TemplateRemoved);
         let deletion = TemplateDeletion {
             workspace: app.workspace,
             waba_id: "210987650001234".to_owned(),
             name: "ferry_delay".to_owned(),
             language: language.map(str::to_owned),
         };
-        app.store.delete_templates(deletion, act)
+        app.store.delete_templates(deletion, entry)
     };
     let total = || async {
         app.store.list_templates(app.workspace, &TemplateFilter::default(), page(10)).await.unwrap().total

@@ -12,14 +12,14 @@ use crate::support::{CUSTOMER, TestStore};
 #[tokio::test]
 async fn a_status_never_moves_backwards() {
     let app = TestStore::new().await;
-    let claim = app.accept(app.new_message()).await;
-    app.settle_sent(&claim, "wamid.A").await;
+    let lease = app.accept(app.new_message()).await;
+    app.finish_sent(&lease, "wamid.A").await;
     app.report(app.reported("wamid.A", MessageStatus::Read)).await;
     app.report(app.reported("wamid.A", MessageStatus::Delivered)).await;
     app.report(app.reported("wamid.A", MessageStatus::Sent)).await;
-    let story = app.story(claim.message).await;
-    assert_eq!(story.message.status, MessageStatus::Read);
-    let heard: Vec<_> = story.timeline.iter().map(|entry| entry.status).collect();
+    let detail = app.detail(lease.message).await;
+    assert_eq!(detail.message.status, MessageStatus::Read);
+    let heard: Vec<_> = detail.timeline.iter().map(|entry| entry.status).collect();
     assert_eq!(
         heard,
         [MessageStatus::Sent, MessageStatus::Read, MessageStatus::Delivered, MessageStatus::Sent]
@@ -29,34 +29,34 @@ async fn a_status_never_moves_backwards() {
 #[tokio::test]
 async fn the_same_report_again_changes_nothing() {
     let app = TestStore::new().await;
-    let claim = app.accept(app.new_message()).await;
-    app.settle_sent(&claim, "wamid.A").await;
+    let lease = app.accept(app.new_message()).await;
+    app.finish_sent(&lease, "wamid.A").await;
     app.report(app.reported("wamid.A", MessageStatus::Delivered)).await;
-    let before = format!("{:?}", app.story(claim.message).await);
+    let before = format!("{:?}", app.detail(lease.message).await);
     app.advance(5);
     let again = app.report(app.reported("wamid.A", MessageStatus::Delivered)).await;
     assert_eq!(again, IngestSummary { duplicates: 1, ..IngestSummary::default() });
-    assert_eq!(format!("{:?}", app.story(claim.message).await), before);
+    assert_eq!(format!("{:?}", app.detail(lease.message).await), before);
 }
 
 #[tokio::test]
 async fn a_status_that_comes_before_the_wamid_is_known_is_kept_and_applied() {
     let app = TestStore::new().await;
-    let claim = app.accept(app.new_message()).await;
+    let lease = app.accept(app.new_message()).await;
     let early = app.report(app.reported("wamid.A", MessageStatus::Delivered)).await;
     assert_eq!(early.pending_statuses, 1);
-    assert_eq!(app.status(claim.message).await, MessageStatus::Sending);
-    app.settle_sent(&claim, "wamid.A").await;
-    assert_eq!(app.status(claim.message).await, MessageStatus::Delivered);
+    assert_eq!(app.status(lease.message).await, MessageStatus::Sending);
+    app.finish_sent(&lease, "wamid.A").await;
+    assert_eq!(app.status(lease.message).await, MessageStatus::Delivered);
 }
 
 #[tokio::test]
 async fn an_unknown_message_is_settled_by_our_reference() {
     let app = TestStore::new().await;
-    let claim = app.accept(app.new_message()).await;
-    app.settle_unknown(&claim).await;
-    app.report(app.reported_for(claim.message, "wamid.A", MessageStatus::Sent)).await;
-    let message = app.story(claim.message).await.message;
+    let lease = app.accept(app.new_message()).await;
+    app.finish_unknown(&lease).await;
+    app.report(app.reported_for(lease.message, "wamid.A", MessageStatus::Sent)).await;
+    let message = app.detail(lease.message).await.message;
     assert_eq!((message.status, message.wamid.as_deref()), (MessageStatus::Sent, Some("wamid.A")));
     let by_wamid =
         app.store.get_message(app.workspace, &MessageKey::Wamid("wamid.A".to_owned())).await.unwrap();
@@ -68,44 +68,44 @@ async fn a_reference_is_honoured_for_the_messages_of_its_own_account_only() {
     let app = TestStore::new().await;
     let other = app.add_account("other", "330011220099888").await;
     let new = engine::ports::NewMessage { account: other, ..app.new_message() };
-    let claim = app.accept(new).await;
-    app.settle_unknown(&claim).await;
-    let report = app.report(app.reported_for(claim.message, "wamid.A", MessageStatus::Read)).await;
+    let lease = app.accept(new).await;
+    app.finish_unknown(&lease).await;
+    let report = app.report(app.reported_for(lease.message, "wamid.A", MessageStatus::Read)).await;
     assert_eq!(report.pending_statuses, 1);
-    assert_eq!(app.status(claim.message).await, MessageStatus::Unknown);
+    assert_eq!(app.status(lease.message).await, MessageStatus::Unknown);
 }
 
 #[tokio::test]
 async fn a_second_copy_shows_as_a_duplicate_and_changes_nothing() {
     let app = TestStore::new().await;
-    let claim = app.accept(app.new_message()).await;
-    app.settle_unknown(&claim).await;
-    app.report(app.reported_for(claim.message, "wamid.A", MessageStatus::Sent)).await;
-    app.report(app.reported_for(claim.message, "wamid.B", MessageStatus::Read)).await;
-    let story = app.story(claim.message).await;
+    let lease = app.accept(app.new_message()).await;
+    app.finish_unknown(&lease).await;
+    app.report(app.reported_for(lease.message, "wamid.A", MessageStatus::Sent)).await;
+    app.report(app.reported_for(lease.message, "wamid.B", MessageStatus::Read)).await;
+    let detail = app.detail(lease.message).await;
     assert_eq!(
-        (story.message.status, story.message.wamid.as_deref()),
+        (detail.message.status, detail.message.wamid.as_deref()),
         (MessageStatus::Sent, Some("wamid.A"))
     );
-    let duplicates: Vec<_> = story.timeline.iter().map(|entry| entry.is_duplicate).collect();
+    let duplicates: Vec<_> = detail.timeline.iter().map(|entry| entry.is_duplicate).collect();
     assert_eq!(duplicates, [false, false, true]);
 }
 
 #[tokio::test]
 async fn a_failure_after_the_acceptance_tells_metas_reason() {
     let app = TestStore::new().await;
-    let claim = app.accept(app.new_message()).await;
-    app.settle_sent(&claim, "wamid.A").await;
+    let lease = app.accept(app.new_message()).await;
+    app.finish_sent(&lease, "wamid.A").await;
     let mut failed = app.reported("wamid.A", MessageStatus::Failed);
     failed.error = Some(MetaError { code: 131_026, ..MetaError::default() });
     app.report(failed).await;
-    let message = app.story(claim.message).await.message;
+    let message = app.detail(lease.message).await.message;
     assert_eq!(message.status, MessageStatus::Failed);
     assert_eq!(message.failure_code.as_deref(), Some("meta_error"));
     assert_eq!(message.error.map(|error| error.code), Some(131_026));
     // It arrived after all: then there is no error left to tell.
     app.report(app.reported("wamid.A", MessageStatus::Delivered)).await;
-    let message = app.story(claim.message).await.message;
+    let message = app.detail(lease.message).await.message;
     assert_eq!((message.status, message.failure_code, message.error), (MessageStatus::Delivered, None, None));
 }
 
@@ -177,13 +177,13 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 
 async fn play(steps: &[Step]) -> (MessageStatus, Option<String>, Option<i64>, Option<String>) {
     let app = TestStore::new().await;
-    let claim = app.accept(app.new_message()).await;
+    let lease = app.accept(app.new_message()).await;
     for step in steps {
         match step {
-            Step::Answer => app.settle_sent(&claim, "wamid.A").await,
-            Step::Unknown => app.settle_unknown(&claim).await,
+            Step::Answer => app.finish_sent(&lease, "wamid.A").await,
+            Step::Unknown => app.finish_unknown(&lease).await,
             Step::Report(status) => {
-                let mut report = app.reported_for(claim.message, "wamid.A", *status);
+                let mut report = app.reported_for(lease.message, "wamid.A", *status);
                 if *status == MessageStatus::Failed {
                     report.error = Some(MetaError { code: 131_026, ..MetaError::default() });
                 } else {
@@ -194,7 +194,7 @@ async fn play(steps: &[Step]) -> (MessageStatus, Option<String>, Option<i64>, Op
             }
         }
     }
-    let message = app.story(claim.message).await.message;
+    let message = app.detail(lease.message).await.message;
     let price = message.pricing.and_then(|pricing| pricing.kind);
     (message.status, message.wamid, message.error.map(|error| error.code), price)
 }

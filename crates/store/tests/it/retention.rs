@@ -31,7 +31,7 @@ fn days_ago(app: &TestStore, days: i64) -> Timestamp {
     app.now() - SignedDuration::from_secs(days * DAY)
 }
 
-async fn is_kept(app: &TestStore, id: MessageId) -> bool {
+async fn keeps_lease(app: &TestStore, id: MessageId) -> bool {
     app.store.get_message(app.workspace, &MessageKey::Id(id)).await.unwrap().is_some()
 }
 
@@ -50,18 +50,18 @@ async fn events(app: &TestStore, start: EventStart) -> (Vec<StoredEvent>, bool) 
 async fn a_message_goes_when_it_was_silent_for_long_and_takes_all_that_is_its_own_with_it() {
     let app = TestStore::new().await;
     let old = app.accept(app.new_message()).await;
-    app.settle_sent(&old, "wamid.OLD").await;
+    app.finish_sent(&old, "wamid.OLD").await;
     app.report(app.reported("wamid.OLD", MessageStatus::Delivered)).await;
     let heard_of = app.accept(app.new_message()).await;
-    app.settle_sent(&heard_of, "wamid.READ").await;
+    app.finish_sent(&heard_of, "wamid.READ").await;
     app.inbound(app.text_from(CUSTOMER, "wamid.IN")).await;
     app.advance(20 * DAY);
     app.report(app.reported("wamid.READ", MessageStatus::Read)).await;
     let young = app.accept(app.new_message()).await;
-    app.settle_sent(&young, "wamid.YOUNG").await;
+    app.finish_sent(&young, "wamid.YOUNG").await;
     assert_eq!(sweep(&app, RetentionTarget::Messages(app.workspace), days_ago(&app, 10)).await, 2);
-    assert!(!is_kept(&app, old.message).await);
-    assert!(is_kept(&app, heard_of.message).await && is_kept(&app, young.message).await);
+    assert!(!keeps_lease(&app, old.message).await);
+    assert!(keeps_lease(&app, heard_of.message).await && keeps_lease(&app, young.message).await);
     for wamid in ["wamid.OLD", "wamid.IN"] {
         let found = app.store.get_message(app.workspace, &MessageKey::Wamid(wamid.to_owned())).await.unwrap();
         assert!(found.is_none(), "{wamid}");
@@ -79,10 +79,10 @@ async fn a_message_that_waits_is_being_sent_or_is_unknown_stays_however_old_it_i
     let app = TestStore::new().await;
     let sending = app.accept(app.new_message()).await.message;
     let unknown = app.accept(app.new_message()).await;
-    app.settle_unknown(&unknown).await;
+    app.finish_unknown(&unknown).await;
     let mut scheduled = app.queued(CUSTOMER);
     let at = app.now() + SignedDuration::from_secs(900 * DAY);
-    scheduled.plan = SendSchedule::Queued { due_at: at, order_at: at, limit: 10 };
+    scheduled.schedule = SendSchedule::Queued { due_at: at, order_at: at, limit: 10 };
     let queued = app.accept(scheduled).await.message;
     app.advance(800 * DAY);
     app.inbound(app.text_from(CUSTOMER, "wamid.LAST")).await;

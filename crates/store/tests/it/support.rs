@@ -120,7 +120,7 @@ impl TestStore {
     }
 
     /// An entry of the audit log.
-    pub(crate) fn act(&self, action: AuditAction) -> AuditEntry {
+    pub(crate) fn entry(&self, action: AuditAction) -> AuditEntry {
         AuditEntry {
             id: self.id(AuditEntryId::from_parts),
             workspace: self.workspace,
@@ -158,8 +158,8 @@ impl TestStore {
             old_app_secret: None,
             verify_token_digest: Some([7; 32]),
         };
-        let act = self.act(AuditAction::AccountAdded);
-        self.store.insert_account(NewAccount { record, created_at: self.now() }, act).await.unwrap();
+        let entry = self.entry(AuditAction::AccountAdded);
+        self.store.insert_account(NewAccount { record, created_at: self.now() }, entry).await.unwrap();
         id
     }
 
@@ -202,7 +202,7 @@ impl TestStore {
             client_reference: None,
             fallback: None,
             on_unknown: OnUnknown::Hold,
-            plan: SendSchedule::Immediate,
+            schedule: SendSchedule::Immediate,
             expires_at: None,
             window_at: self.now(),
             idempotency: None,
@@ -214,9 +214,9 @@ impl TestStore {
 
     /// A message for the queue, due now.
     pub(crate) fn queued(&self, to: &str) -> NewMessage {
-        let plan = SendSchedule::Queued { due_at: self.now(), order_at: self.now(), limit: 1000 };
+        let schedule = SendSchedule::Queued { due_at: self.now(), order_at: self.now(), limit: 1000 };
         let recipient = Recipient::Phone(PhoneNumber::parse(to).unwrap());
-        NewMessage { plan, recipient, ..self.new_message() }
+        NewMessage { schedule, recipient, ..self.new_message() }
     }
 
     pub(crate) fn token(&self) -> LeaseToken {
@@ -226,7 +226,7 @@ impl TestStore {
     }
 
     /// What a process asks for when it has room for `n` messages.
-    pub(crate) fn claim_request(&self, worker: WorkerId, n: usize) -> LeaseRequest {
+    pub(crate) fn lease_request(&self, worker: WorkerId, n: usize) -> LeaseRequest {
         LeaseRequest {
             workspace: self.workspace,
             account: self.account,
@@ -238,8 +238,8 @@ impl TestStore {
     }
 
     /// Claims due messages as the store's own process.
-    pub(crate) async fn claim(&self, n: usize) -> Vec<LeasedMessage> {
-        self.store.lease_due_messages(self.claim_request(self.worker, n)).await.unwrap().claimed
+    pub(crate) async fn lease(&self, n: usize) -> Vec<LeasedMessage> {
+        self.store.lease_due_messages(self.lease_request(self.worker, n)).await.unwrap().leased
     }
 
     /// The store's own process dies, and another notices.
@@ -251,7 +251,7 @@ impl TestStore {
 
     /// Accepts a message, and claims it as its sender would.
     pub(crate) async fn accept(&self, new: NewMessage) -> Lease {
-        let claim = Lease {
+        let lease = Lease {
             workspace: new.workspace,
             message: new.id,
             account: new.account,
@@ -260,29 +260,29 @@ impl TestStore {
         };
         let admission = self.store.insert_message(new).await.unwrap();
         assert!(matches!(admission, InsertMessageResult::Accepted { .. }), "{admission:?}");
-        claim
+        lease
     }
 
-    pub(crate) async fn settle_sent(&self, claim: &Lease, wamid: &str) {
+    pub(crate) async fn finish_sent(&self, lease: &Lease, wamid: &str) {
         let accepted = AcceptedMessage {
             wamid: wamid.to_owned(),
             wa_id: Some(CUSTOMER.to_owned()),
             ..AcceptedMessage::default()
         };
-        self.store.finish_attempt(claim, &AttemptResult::Sent(accepted), None, self.now()).await.unwrap();
+        self.store.finish_attempt(lease, &AttemptResult::Sent(accepted), None, self.now()).await.unwrap();
     }
 
-    pub(crate) async fn settle_unknown(&self, claim: &Lease) {
+    pub(crate) async fn finish_unknown(&self, lease: &Lease) {
         let end = AttemptResult::Unknown { reason: "cut".to_owned() };
-        self.store.finish_attempt(claim, &end, None, self.now()).await.unwrap();
+        self.store.finish_attempt(lease, &end, None, self.now()).await.unwrap();
     }
 
-    pub(crate) async fn story(&self, id: MessageId) -> MessageDetail {
+    pub(crate) async fn detail(&self, id: MessageId) -> MessageDetail {
         self.store.get_message(self.workspace, &MessageKey::Id(id)).await.unwrap().unwrap()
     }
 
     pub(crate) async fn status(&self, id: MessageId) -> MessageStatus {
-        self.story(id).await.message.status
+        self.detail(id).await.message.status
     }
 
     /// One part of a POST that concerns the account.

@@ -29,7 +29,7 @@ fn user(app: &TestStore, email: &str, role: Role) -> User {
 
 async fn add(app: &TestStore, email: &str, role: Role) -> User {
     let user = user(app, email, role);
-    app.store.insert_user(user.clone(), "hash", app.act(AuditAction::UserAdded)).await.unwrap();
+    app.store.insert_user(user.clone(), "hash", app.entry(AuditAction::UserAdded)).await.unwrap();
     user
 }
 
@@ -70,7 +70,7 @@ async fn an_act_that_cannot_be_written_undoes_what_it_tells_of() {
     let written =
         app.store.list_audit_entries(app.workspace, &filter, page(1)).await.unwrap().rows.pop().unwrap();
     // An id that is there already: the act cannot be written.
-    let broken = |action| AuditEntry { id: written.id, ..app.act(action) };
+    let broken = |action| AuditEntry { id: written.id, ..app.entry(action) };
     let new = user(&app, "bob@example.com", Role::Agent);
     let error = app.store.insert_user(new, "hash", broken(AuditAction::UserAdded)).await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Conflict);
@@ -94,17 +94,17 @@ async fn an_act_that_cannot_be_written_undoes_what_it_tells_of() {
 #[tokio::test]
 async fn an_act_comes_back_as_it_was() {
     let app = TestStore::new().await;
-    let act = AuditEntry {
+    let entry = AuditEntry {
         client: Some("2001:db8::1".parse().unwrap()),
         request_id: Some("r".to_owned()),
-        ..app.act(AuditAction::UserAdded)
+        ..app.entry(AuditAction::UserAdded)
     };
-    let act = act.with("role", "agent").with("n", 7_i64);
+    let entry = entry.with("role", "agent").with("n", 7_i64);
     let new = user(&app, "ada@example.com", Role::Agent);
-    app.store.insert_user(new, "hash", act.clone()).await.unwrap();
+    app.store.insert_user(new, "hash", entry.clone()).await.unwrap();
     let app = app.restart();
     let filter = AuditFilter { action: Some(AuditAction::UserAdded), ..AuditFilter::default() };
-    assert_eq!(app.store.list_audit_entries(app.workspace, &filter, page(9)).await.unwrap().rows, [act]);
+    assert_eq!(app.store.list_audit_entries(app.workspace, &filter, page(9)).await.unwrap().rows, [entry]);
     let elsewhere = WorkspaceId::from_parts(9, &[9; 10]);
     assert_eq!(
         app.store.list_audit_entries(elsewhere, &AuditFilter::default(), page(9)).await.unwrap().total,
@@ -117,10 +117,10 @@ async fn the_last_owner_is_kept_and_a_role_that_was_not_seen_is_not_overwritten(
     let app = TestStore::new().await;
     let owner = add(&app, "ada@example.com", Role::Owner).await;
     let demote = || UserUpdate { role: Some(Role::Admin), ..change(&app, &owner) };
-    let put = |edit| app.store.update_user(edit, app.act(AuditAction::UserChanged));
+    let put = |edit| app.store.update_user(edit, app.entry(AuditAction::UserChanged));
     assert_eq!(put(demote()).await.unwrap(), UpdateUserResult::LastOwner);
     let remove =
-        |seen| app.store.delete_user(app.workspace, owner.id, seen, app.act(AuditAction::UserRemoved));
+        |seen| app.store.delete_user(app.workspace, owner.id, seen, app.entry(AuditAction::UserRemoved));
     assert_eq!(remove(Role::Owner).await.unwrap(), UpdateUserResult::LastOwner);
     add(&app, "bob@example.com", Role::Owner).await;
     assert!(matches!(put(demote()).await.unwrap(), UpdateUserResult::Done(user) if user.role == Role::Admin));
@@ -138,7 +138,7 @@ async fn the_last_owner_is_kept_and_a_role_that_was_not_seen_is_not_overwritten(
 async fn a_session_begins_only_with_the_password_that_was_checked() {
     let app = TestStore::new().await;
     let owner = add(&app, "ada@example.com", Role::Owner).await;
-    let begin = |n| app.store.insert_session(session(&app, &owner, n), app.act(AuditAction::UserLoggedIn));
+    let begin = |n| app.store.insert_session(session(&app, &owner, n), app.entry(AuditAction::UserLoggedIn));
     assert!(begin(1).await.unwrap());
     let kept = app.store.get_session(&[1; 32]).await.unwrap().unwrap();
     assert_eq!(
@@ -147,7 +147,7 @@ async fn a_session_begins_only_with_the_password_that_was_checked() {
     );
     // The password was changed between its check and the session: there is none, and the others are over.
     let edit = UserUpdate { password_hash: Some("other".to_owned()), ..change(&app, &owner) };
-    app.store.update_user(edit, app.act(AuditAction::UserChanged)).await.unwrap();
+    app.store.update_user(edit, app.entry(AuditAction::UserChanged)).await.unwrap();
     assert!(!begin(2).await.unwrap());
     for n in [1, 2] {
         assert!(app.store.get_session(&[n; 32]).await.unwrap().is_none());
@@ -161,7 +161,10 @@ async fn sessions_that_are_over_are_forgotten() {
     let app = TestStore::new().await;
     let owner = add(&app, "ada@example.com", Role::Owner).await;
     for n in 1..=3 {
-        app.store.insert_session(session(&app, &owner, n), app.act(AuditAction::UserLoggedIn)).await.unwrap();
+        app.store
+            .insert_session(session(&app, &owner, n), app.entry(AuditAction::UserLoggedIn))
+            .await
+            .unwrap();
         app.advance(60);
     }
     app.store.update_sessions_last_used(&[([1; 32], app.now()), ([9; 32], app.now())]).await.unwrap();
@@ -181,13 +184,13 @@ async fn sessions_that_are_over_are_forgotten() {
 async fn a_key_is_replaced_once() {
     let app = TestStore::new().await;
     let old = an_api_key(&app);
-    app.store.insert_api_key(old.clone(), app.act(AuditAction::KeyCreated)).await.unwrap();
+    app.store.insert_api_key(old.clone(), app.entry(AuditAction::KeyCreated)).await.unwrap();
     let rotate = |n: u8| {
         let id = app.id(KeyId::from_parts);
         let new = domain::access::api_key::ApiKey { id, digest: [n; 32], ..old.clone() };
         let old_expires_at = app.now() + SignedDuration::from_secs(60);
         let rotation = ApiKeyRotation { new, old: old.id, old_expires_at, now: app.now() };
-        (id, app.store.rotate_api_key(rotation, app.act(AuditAction::KeyRotated)))
+        (id, app.store.rotate_api_key(rotation, app.entry(AuditAction::KeyRotated)))
     };
     let (id, first) = rotate(1);
     assert!(first.await.unwrap());
@@ -206,9 +209,9 @@ async fn a_key_is_replaced_once() {
 async fn a_workspaces_name_is_taken_once() {
     let app = TestStore::new().await;
     let [id, other] = [(); 2].map(|()| app.id(WorkspaceId::from_parts));
-    let act = |workspace| AuditEntry { workspace, ..app.act(AuditAction::WorkspaceAdded) };
-    app.store.insert_workspace(id, "clinic", act(id)).await.unwrap();
-    let taken = app.store.insert_workspace(other, "clinic", act(other)).await;
+    let entry = |workspace| AuditEntry { workspace, ..app.entry(AuditAction::WorkspaceAdded) };
+    app.store.insert_workspace(id, "clinic", entry(id)).await.unwrap();
+    let taken = app.store.insert_workspace(other, "clinic", entry(other)).await;
     assert_eq!(taken.unwrap_err().kind(), StoreErrorKind::Conflict);
     assert_eq!(app.store.get_directory().await.unwrap().workspaces.get(&id).unwrap(), "clinic");
 }

@@ -6,13 +6,13 @@ use domain::id::{AccountId, KeyId, WorkspaceId};
 use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{NewKey, create, digest, draw, prefix, revoke as take_back, subject};
+use super::{NewApiKey, create, digest, draw, prefix, revoke as take_back, subject};
 use crate::ports::{ApiKeyRotation, StoreError};
-use crate::{By, Deps, directory};
+use crate::{AuditContext, Deps, directory};
 
 /// What a key shall be.
 #[derive(Clone, Debug)]
-pub struct KeyWish {
+pub struct NewApiKeyRequest {
     /// What people call it.
     pub name: String,
     /// What it may do.
@@ -31,7 +31,7 @@ pub struct KeyWish {
 
 /// Why a key is not made, replaced or taken back.
 #[derive(Debug, thiserror::Error)]
-pub enum KeyError {
+pub enum ApiKeyError {
     /// The n-th account that was named is not there.
     #[error("there is no account `{account}`")]
     NoSuchAccount {
@@ -73,23 +73,24 @@ pub enum KeyError {
 /// Whatever is wrong with the wish; nothing was made then.
 pub async fn make(
     deps: &Deps,
-    by: &By,
+    audit: &AuditContext,
     workspace: WorkspaceId,
     limit: Option<&KeyAccess>,
-    wish: KeyWish,
-) -> Result<(ApiKey, SecretString), KeyError> {
+    wish: NewApiKeyRequest,
+) -> Result<(ApiKey, SecretString), ApiKeyError> {
     if wish.expires_at.is_some_and(|at| at <= deps.now()) {
-        return Err(KeyError::Past);
+        return Err(ApiKeyError::Past);
     }
     let (accounts, is_test) = choose_accounts(deps, workspace, limit, &wish)?;
-    let KeyWish { name, mut scopes, rate_per_minute, rate_burst, expires_at, .. } = wish;
+    let NewApiKeyRequest { name, mut scopes, rate_per_minute, rate_burst, expires_at, .. } = wish;
     scopes.sort_unstable();
     scopes.dedup();
     let expires_at = expires_at.or_else(|| limit?.expires_at);
     let reach = KeyAccess { scopes: scopes.clone(), accounts: accounts.clone(), is_test, expires_at };
     within(limit, &reach)?;
-    let new = NewKey { workspace, name, scopes, accounts, is_test, rate_per_minute, rate_burst, expires_at };
-    Ok(create(deps, by, new).await?)
+    let new =
+        NewApiKey { workspace, name, scopes, accounts, is_test, rate_per_minute, rate_burst, expires_at };
+    Ok(create(deps, audit, new).await?)
 }
 
 /// The accounts that are meant, and whether the key is a test key.
@@ -97,14 +98,14 @@ fn choose_accounts(
     deps: &Deps,
     workspace: WorkspaceId,
     limit: Option<&KeyAccess>,
-    wish: &KeyWish,
-) -> Result<(Vec<AccountId>, bool), KeyError> {
+    wish: &NewApiKeyRequest,
+) -> Result<(Vec<AccountId>, bool), ApiKeyError> {
     let directory = deps.directory.current();
     let mut named = Vec::new();
     for (index, account) in wish.accounts.iter().enumerate() {
         let record = directory
             .account(workspace, account)
-            .ok_or_else(|| KeyError::NoSuchAccount { index, account: account.clone() })?;
+            .ok_or_else(|| ApiKeyError::NoSuchAccount { index, account: account.clone() })?;
         named.push(&record.account);
     }
     let is_test = wish.is_test.or(limit.map(|limit| limit.is_test)).unwrap_or_else(|| {
@@ -118,7 +119,7 @@ fn choose_accounts(
     for (index, account) in named.into_iter().enumerate() {
         if account.is_sandbox != is_test {
             let (account, is_sandbox) = (account.name.clone(), account.is_sandbox);
-            return Err(KeyError::OtherKind { index, account, is_sandbox });
+            return Err(ApiKeyError::OtherKind { index, account, is_sandbox });
         }
         if !accounts.contains(&account.id) {
             accounts.push(account.id);
@@ -132,9 +133,9 @@ fn choose_accounts(
     Ok((accounts, is_test))
 }
 
-fn within(limit: Option<&KeyAccess>, reach: &KeyAccess) -> Result<(), KeyError> {
+fn within(limit: Option<&KeyAccess>, reach: &KeyAccess) -> Result<(), ApiKeyError> {
     match limit.and_then(|limit| limit.escalation(reach)) {
-        Some(beyond) => Err(KeyError::Beyond(beyond)),
+        Some(beyond) => Err(ApiKeyError::Beyond(beyond)),
         None => Ok(()),
     }
 }
@@ -145,10 +146,10 @@ fn find(
     workspace: WorkspaceId,
     limit: Option<&KeyAccess>,
     id: KeyId,
-) -> Result<ApiKey, KeyError> {
+) -> Result<ApiKey, ApiKeyError> {
     let directory = deps.directory.current();
     let key = directory.keys.values().find(|key| key.workspace == workspace && key.id == id);
-    let key = key.filter(|key| key.revoked_at.is_none()).ok_or(KeyError::NotFound)?;
+    let key = key.filter(|key| key.revoked_at.is_none()).ok_or(ApiKeyError::NotFound)?;
     within(limit, &key.access())?;
     Ok((**key).clone())
 }
@@ -159,11 +160,11 @@ fn find(
 /// `NotFound`, `Over`, `PrivilegeEscalation`, or when the store cannot be written.
 pub async fn rotate(
     deps: &Deps,
-    by: &By,
+    audit: &AuditContext,
     (workspace, id): (WorkspaceId, KeyId),
     limit: Option<&KeyAccess>,
     overlap: SignedDuration,
-) -> Result<(ApiKey, SecretString), KeyError> {
+) -> Result<(ApiKey, SecretString), ApiKeyError> {
     directory::refresh(deps).await?;
     let old = find(deps, workspace, limit, id)?;
     let now = deps.now();
@@ -177,15 +178,15 @@ pub async fn rotate(
         last_used_at: None,
         ..old.clone()
     };
-    let act = by
-        .act(deps, workspace, AuditAction::KeyRotated, subject(&old))
+    let entry = audit
+        .entry(deps, workspace, AuditAction::KeyRotated, subject(&old))
         .with("prefix", old.prefix.as_str())
         .with("new_id", new.id.to_string())
         .with("new_prefix", new.prefix.as_str())
         .with("expires_at", old_expires_at.to_string());
     let rotation = ApiKeyRotation { new: new.clone(), old: old.id, old_expires_at, now };
-    if !deps.api_keys.rotate_api_key(rotation, act).await? {
-        return Err(KeyError::Over);
+    if !deps.api_keys.rotate_api_key(rotation, entry).await? {
+        return Err(ApiKeyError::Over);
     }
     directory::refresh(deps).await?;
     Ok((new, secret))
@@ -197,12 +198,12 @@ pub async fn rotate(
 /// `NotFound`, `PrivilegeEscalation`, or when the store cannot be written.
 pub async fn revoke(
     deps: &Deps,
-    by: &By,
+    audit: &AuditContext,
     workspace: WorkspaceId,
     limit: Option<&KeyAccess>,
     id: KeyId,
-) -> Result<(), KeyError> {
+) -> Result<(), ApiKeyError> {
     directory::refresh(deps).await?;
     let key = find(deps, workspace, limit, id)?;
-    if take_back(deps, by, &key).await? { Ok(()) } else { Err(KeyError::NotFound) }
+    if take_back(deps, audit, &key).await? { Ok(()) } else { Err(ApiKeyError::NotFound) }
 }

@@ -20,7 +20,7 @@ use sha2::{Digest, Sha256};
 
 use crate::access::session::Session;
 use crate::ports::StoreError;
-use crate::{By, Deps, directory};
+use crate::{AuditContext, Deps, directory};
 
 /// The key that `waypost dev` prints. Everybody knows it, so nothing else accepts it.
 pub const DEV_KEY: &str = "wp_test_sandbox_key_for_local_development_only";
@@ -148,14 +148,14 @@ impl Caller {
     }
 
     /// The caller as the audit log knows it.
-    pub fn by(&self, client: Option<IpAddr>, request_id: Arc<str>) -> By {
+    pub fn audit(&self, client: Option<IpAddr>, request_id: Arc<str>) -> AuditContext {
         let actor = match self {
             Self::Key(key) => {
                 Actor { kind: ActorKind::Key, id: Some(key.id.to_string()), name: key.name.clone() }
             }
             Self::User(session) => user_actor(&session.user),
         };
-        By { actor, client, request_id: Some(request_id) }
+        AuditContext { actor, client, request_id: Some(request_id) }
     }
 
     /// How often it may call.
@@ -178,7 +178,7 @@ pub(crate) fn user_actor(user: &User) -> Actor {
 
 /// What each caller has used of its time, and when each key was last seen.
 #[derive(Default)]
-pub struct Allowances {
+pub struct RateLimiters {
     windows: Mutex<BTreeMap<OwnerId, RateLimiter>>,
     used: Mutex<BTreeMap<KeyId, Timestamp>>,
 }
@@ -189,7 +189,7 @@ pub fn digest(key: &str) -> KeyDigest {
 }
 
 /// Recognises a key. `None`: it is wrong, expired or revoked.
-pub fn recognise(deps: &Deps, presented: &str) -> Option<Caller> {
+pub fn authenticate(deps: &Deps, presented: &str) -> Option<Caller> {
     if presented == DEV_KEY && !deps.settings.is_dev {
         return None;
     }
@@ -199,28 +199,32 @@ pub fn recognise(deps: &Deps, presented: &str) -> Option<Caller> {
     if !key.is_valid(now) {
         return None;
     }
-    deps.allowances.used.lock().unwrap_or_else(PoisonError::into_inner).insert(key.id, now);
+    deps.rate_limiters.used.lock().unwrap_or_else(PoisonError::into_inner).insert(key.id, now);
     Some(Caller::Key(key.clone()))
 }
 
 /// Asks for one call of the caller's time, and counts it if it is granted.
-pub fn ask(deps: &Deps, caller: &Caller, kind: CallKind) -> RateLimitDecision {
-    with_allowance(deps, caller, |allowance, limits| allowance.acquire(kind, limits, deps.now()))
+pub fn acquire(deps: &Deps, caller: &Caller, kind: CallKind) -> RateLimitDecision {
+    with_rate_limiter(deps, caller, |limiter, limits| limiter.acquire(kind, limits, deps.now()))
 }
 
 /// What the caller's time still holds, without counting anything.
-pub fn look(deps: &Deps, caller: &Caller, kind: CallKind) -> RateLimitDecision {
-    with_allowance(deps, caller, |allowance, limits| allowance.peek(kind, limits, deps.now()))
+pub fn peek(deps: &Deps, caller: &Caller, kind: CallKind) -> RateLimitDecision {
+    with_rate_limiter(deps, caller, |limiter, limits| limiter.peek(kind, limits, deps.now()))
 }
 
 /// When the next message of the caller's batches may leave.
-pub(crate) fn plan(deps: &Deps, caller: &Caller) -> Timestamp {
-    with_allowance(deps, caller, |allowance, limits| allowance.reserve(limits, deps.now()))
+pub(crate) fn reserve(deps: &Deps, caller: &Caller) -> Timestamp {
+    with_rate_limiter(deps, caller, |limiter, limits| limiter.reserve(limits, deps.now()))
 }
 
-fn with_allowance<T>(deps: &Deps, caller: &Caller, f: impl FnOnce(&mut RateLimiter, RateLimits) -> T) -> T {
+fn with_rate_limiter<T>(
+    deps: &Deps,
+    caller: &Caller,
+    f: impl FnOnce(&mut RateLimiter, RateLimits) -> T,
+) -> T {
     let limits = caller.limits(deps);
-    let mut windows = deps.allowances.windows.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut windows = deps.rate_limiters.windows.lock().unwrap_or_else(PoisonError::into_inner);
     f(windows.entry(caller.owner()).or_insert_with(|| RateLimiter::new(limits)), limits)
 }
 
@@ -228,23 +232,23 @@ fn with_allowance<T>(deps: &Deps, caller: &Caller, f: impl FnOnce(&mut RateLimit
 ///
 /// # Errors
 /// When the store cannot be written; the next round has the same and more to write.
-pub async fn note_use(deps: &Deps) -> Result<(), StoreError> {
+pub async fn update_last_used(deps: &Deps) -> Result<(), StoreError> {
     let used: Vec<_> = {
-        let used = deps.allowances.used.lock().unwrap_or_else(PoisonError::into_inner);
+        let used = deps.rate_limiters.used.lock().unwrap_or_else(PoisonError::into_inner);
         used.iter().map(|(id, at)| (*id, *at)).collect()
     };
     if used.is_empty() {
         return Ok(());
     }
     deps.api_keys.update_api_keys_last_used(&used).await?;
-    let mut left = deps.allowances.used.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut left = deps.rate_limiters.used.lock().unwrap_or_else(PoisonError::into_inner);
     left.retain(|id, at| !used.contains(&(*id, *at)));
     Ok(())
 }
 
 /// What a new key shall be.
 #[derive(Clone, Debug)]
-pub struct NewKey {
+pub struct NewApiKey {
     /// The tenant that it acts for.
     pub workspace: WorkspaceId,
     /// What people call it.
@@ -267,9 +271,13 @@ pub struct NewKey {
 ///
 /// # Errors
 /// When the store cannot be written.
-pub async fn create(deps: &Deps, by: &By, new: NewKey) -> Result<(ApiKey, SecretString), StoreError> {
+pub async fn create(
+    deps: &Deps,
+    audit: &AuditContext,
+    new: NewApiKey,
+) -> Result<(ApiKey, SecretString), StoreError> {
     let secret = draw(deps, new.is_test);
-    let key = add(deps, by, new, &secret).await?;
+    let key = add(deps, audit, new, &secret).await?;
     Ok((key, secret))
 }
 
@@ -294,7 +302,12 @@ fn subject(key: &ApiKey) -> AuditTarget {
 ///
 /// # Errors
 /// When the store cannot be written, or the key is there already (`Conflict`).
-pub async fn add(deps: &Deps, by: &By, new: NewKey, secret: &SecretString) -> Result<ApiKey, StoreError> {
+pub async fn add(
+    deps: &Deps,
+    audit: &AuditContext,
+    new: NewApiKey,
+    secret: &SecretString,
+) -> Result<ApiKey, StoreError> {
     let id = deps.new_id(KeyId::from_parts);
     let key = ApiKey {
         id,
@@ -315,13 +328,13 @@ pub async fn add(deps: &Deps, by: &By, new: NewKey, secret: &SecretString) -> Re
         last_used_at: None,
     };
     let words = |words: Vec<String>| Value::Array(words.into_iter().map(Value::from).collect());
-    let act = by
-        .act(deps, key.workspace, AuditAction::KeyCreated, subject(&key))
+    let entry = audit
+        .entry(deps, key.workspace, AuditAction::KeyCreated, subject(&key))
         .with("prefix", key.prefix.as_str())
         .with("scopes", words(key.scopes.iter().map(|scope| scope.as_str().to_owned()).collect()))
         .with("accounts", words(key.accounts.iter().map(AccountId::to_string).collect()))
         .with("expires_at", key.expires_at.map_or(Value::Null, |at| at.to_string().into()));
-    deps.api_keys.insert_api_key(key.clone(), act).await?;
+    deps.api_keys.insert_api_key(key.clone(), entry).await?;
     directory::refresh(deps).await?;
     Ok(key)
 }
@@ -330,11 +343,11 @@ pub async fn add(deps: &Deps, by: &By, new: NewKey, secret: &SecretString) -> Re
 ///
 /// # Errors
 /// When the store cannot be written.
-pub async fn revoke(deps: &Deps, by: &By, key: &ApiKey) -> Result<bool, StoreError> {
-    let act = by
-        .act(deps, key.workspace, AuditAction::KeyRevoked, subject(key))
+pub async fn revoke(deps: &Deps, audit: &AuditContext, key: &ApiKey) -> Result<bool, StoreError> {
+    let entry = audit
+        .entry(deps, key.workspace, AuditAction::KeyRevoked, subject(key))
         .with("prefix", key.prefix.as_str());
-    let is_revoked = deps.api_keys.revoke_api_key(key.workspace, key.id, act).await?;
+    let is_revoked = deps.api_keys.revoke_api_key(key.workspace, key.id, entry).await?;
     directory::refresh(deps).await?;
     Ok(is_revoked)
 }

@@ -11,7 +11,7 @@ use domain::check::{Fields, Item};
 use domain::id::KeyId;
 use engine::Deps;
 use engine::access::api_key::grant;
-use engine::access::api_key::grant::KeyWish;
+use engine::access::api_key::grant::NewApiKeyRequest;
 use engine::ports::{ApiKeyFilter, PageRequest, PageStart};
 use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
@@ -79,7 +79,7 @@ fn key_id(id: &str) -> Result<KeyId, ApiError> {
 /// Makes a key; it is shown once.
 pub(crate) async fn create_api_key(
     State(deps): State<Arc<Deps>>,
-    Audited(caller, by): Audited,
+    Audited(caller, audit): Audited,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
@@ -87,17 +87,17 @@ pub(crate) async fn create_api_key(
     let now = deps.now();
     let wish = request_body::read(&object, |fields| read_new(fields, now))?;
     let reach = caller.reach();
-    let (key, secret) = grant::make(&deps, &by, caller.workspace(), reach.as_ref(), wish).await?;
+    let (key, secret) = grant::make(&deps, &audit, caller.workspace(), reach.as_ref(), wish).await?;
     Ok(show_once(&key, &secret))
 }
 
 /// Reads the body of a new API key.
-pub(crate) fn read_new(fields: &Fields<'_, '_>, now: Timestamp) -> KeyWish {
+pub(crate) fn read_new(fields: &Fields<'_, '_>, now: Timestamp) -> NewApiKeyRequest {
     let limit = |name, about| {
         let item = fields.optional(name).about(about);
         item.integer(1..=MOST_CALLS).and_then(|n| u32::try_from(n).ok())
     };
-    KeyWish {
+    NewApiKeyRequest {
         name: name(&fields.required("name").about("Name of the key.")).unwrap_or_default(),
         scopes: scopes(&fields.required("scopes").about("What the key may be used for.")),
         accounts: accounts(
@@ -173,7 +173,7 @@ fn future(item: Item<'_, '_>, now: Timestamp) -> Option<Timestamp> {
 /// Puts a new key in the place of one, which lives on for a while.
 pub(crate) async fn rotate_api_key(
     State(deps): State<Arc<Deps>>,
-    Audited(caller, by): Audited,
+    Audited(caller, audit): Audited,
     IdOrName(id): IdOrName,
     headers: HeaderMap,
     body: Body,
@@ -183,7 +183,7 @@ pub(crate) async fn rotate_api_key(
     let overlap = SignedDuration::from_secs(overlap.unwrap_or(OVERLAP));
     let reach = caller.reach();
     let key = (caller.workspace(), key_id(&id)?);
-    let (key, secret) = grant::rotate(&deps, &by, key, reach.as_ref(), overlap).await?;
+    let (key, secret) = grant::rotate(&deps, &audit, key, reach.as_ref(), overlap).await?;
     Ok(show_once(&key, &secret))
 }
 
@@ -196,10 +196,10 @@ pub(crate) fn read_rotation(fields: &Fields<'_, '_>) -> Option<i64> {
 /// Takes a key back.
 pub(crate) async fn revoke_api_key(
     State(deps): State<Arc<Deps>>,
-    Audited(caller, by): Audited,
+    Audited(caller, audit): Audited,
     IdOrName(id): IdOrName,
 ) -> Result<Response, ApiError> {
     let reach = caller.reach();
-    grant::revoke(&deps, &by, caller.workspace(), reach.as_ref(), key_id(&id)?).await?;
+    grant::revoke(&deps, &audit, caller.workspace(), reach.as_ref(), key_id(&id)?).await?;
     Ok(response::no_content())
 }

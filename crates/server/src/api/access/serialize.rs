@@ -48,25 +48,25 @@ pub(crate) fn serialize_user(user: &User) -> Value {
 }
 
 /// An entry of the audit log.
-pub(crate) fn serialize_audit_entry(act: AuditEntry) -> Value {
+pub(crate) fn serialize_audit_entry(entry: AuditEntry) -> Value {
     let actor = object([
-        ("kind", act.actor.kind.as_str().into()),
-        ("id", optional(act.actor.id)),
-        ("name", act.actor.name.into()),
+        ("kind", entry.actor.kind.as_str().into()),
+        ("id", optional(entry.actor.id)),
+        ("name", entry.actor.name.into()),
     ]);
     let subject = object([
-        ("kind", act.subject.kind.as_str().into()),
-        ("id", act.subject.id.into()),
-        ("name", optional(act.subject.name)),
+        ("kind", entry.subject.kind.as_str().into()),
+        ("id", entry.subject.id.into()),
+        ("name", optional(entry.subject.name)),
     ]);
     object([
-        ("id", act.id.to_string().into()),
-        ("at", time(act.at)),
+        ("id", entry.id.to_string().into()),
+        ("at", time(entry.at)),
         ("actor", actor),
-        ("action", act.action.as_str().into()),
+        ("action", entry.action.as_str().into()),
         ("subject", subject),
-        ("client_address", optional(act.client.map(|client| client.to_string()))),
-        ("request_id", optional(act.request_id)),
-        ("details", Value::Object(act.details)),
+        ("client_address", optional(entry.client.map(|client| client.to_string()))),
+        ("request_id", optional(entry.request_id)),
+        ("details", Value::Object(entry.details)),
     ])
 }

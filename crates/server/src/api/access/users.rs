@@ -83,7 +83,7 @@ pub(crate) fn not_found() -> ApiError {
 /// Adds a user.
 pub(crate) async fn create_user(
     State(deps): State<Arc<Deps>>,
-    Audited(caller, by): Audited,
+    Audited(caller, audit): Audited,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
@@ -92,7 +92,7 @@ pub(crate) async fn create_user(
     let (Some(email), Some(role), Some(password)) = (email, role, password) else {
         return Err(ApiError::invalid_at("", "the request is not complete"));
     };
-    let asking = Asking { caller: Some(&caller), by: &by };
+    let asking = Asking { caller: Some(&caller), audit: &audit };
     let new = NewUser { email, name, role, password };
     let user = user::add(&deps, asking, caller.workspace(), new)
         .await
@@ -160,14 +160,14 @@ pub(crate) fn read_change(fields: &Fields<'_, '_>) -> UserEdit {
 /// Changes a user: name and own password everybody, the rest whoever manages users.
 pub(crate) async fn update_user(
     State(deps): State<Arc<Deps>>,
-    Audited(caller, by): Audited,
+    Audited(caller, audit): Audited,
     IdOrName(id): IdOrName,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
     let object = request_body::json(&deps, &headers, body).await?;
     let edit = request_body::read(&object, read_change)?;
-    let asking = Asking { caller: Some(&caller), by: &by };
+    let asking = Asking { caller: Some(&caller), audit: &audit };
     let whose = (caller.workspace(), user_id(&id)?);
     let user =
         user::change(&deps, asking, whose, edit).await.map_err(|error| refuse(&deps, &caller, error))?;
@@ -177,10 +177,10 @@ pub(crate) async fn update_user(
 /// Removes a user with all sessions.
 pub(crate) async fn delete_user(
     State(deps): State<Arc<Deps>>,
-    Audited(caller, by): Audited,
+    Audited(caller, audit): Audited,
     IdOrName(id): IdOrName,
 ) -> Result<Response, ApiError> {
-    let asking = Asking { caller: Some(&caller), by: &by };
+    let asking = Asking { caller: Some(&caller), audit: &audit };
     let id = user_id(&id)?;
     user::remove(&deps, asking, caller.workspace(), id)
         .await

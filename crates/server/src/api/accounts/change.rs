@@ -22,7 +22,7 @@ use crate::api::request_context::{Audited, IdOrName};
 /// Makes an account.
 pub(crate) async fn create_account(
     State(deps): State<Arc<Deps>>,
-    Audited(caller, by): Audited,
+    Audited(caller, audit): Audited,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
@@ -33,7 +33,7 @@ pub(crate) async fn create_account(
     may_take_default(&deps, &caller, new.is_default)?;
     refuse_taken(&deps, &caller, (&new.name, Some(&new.phone_number_id)), None)?;
     let added =
-        accounts::add(&deps, &by, new).await.map_err(|error| ApiError::account_conflict(error, None))?;
+        accounts::add(&deps, &audit, new).await.map_err(|error| ApiError::account_conflict(error, None))?;
     let directory = deps.directory.current();
     let record =
         directory.account(caller.workspace(), &added.id.to_string()).ok_or_else(|| gone(&added.name))?;
@@ -43,7 +43,7 @@ pub(crate) async fn create_account(
 /// Changes the fields given. A new access token that works lifts a hold that was for the old one.
 pub(crate) async fn update_account(
     State(deps): State<Arc<Deps>>,
-    Audited(caller, by): Audited,
+    Audited(caller, audit): Audited,
     IdOrName(id): IdOrName,
     headers: HeaderMap,
     body: Body,
@@ -55,21 +55,21 @@ pub(crate) async fn update_account(
     if let Some(name) = &changes.name {
         refuse_taken(&deps, &caller, (name, None), Some(&record))?;
     }
-    let changed = accounts::change(&deps, &by, &record, changes).await?;
+    let changed = accounts::change(&deps, &audit, &record, changes).await?;
     show_one(&deps, &caller, &changed, StatusCode::OK).await
 }
 
 /// Removes an account, unless messages wait in its queue; `force` cancels them.
 pub(crate) async fn delete_account(
     State(deps): State<Arc<Deps>>,
-    Audited(caller, by): Audited,
+    Audited(caller, audit): Audited,
     IdOrName(id): IdOrName,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
     let query = request_body::query(query.as_deref())?;
     let is_forced = request_body::read(&query, read_deletion)?;
     let record = choose_account(&deps, &caller, Some(&id))?;
-    match accounts::remove(&deps, &by, &record.account, is_forced).await? {
+    match accounts::remove(&deps, &audit, &record.account, is_forced).await? {
         DeleteAccountResult::Deleted => Ok(StatusCode::NO_CONTENT.into_response()),
         DeleteAccountResult::NotFound => Err(gone(&id)),
         DeleteAccountResult::HasQueuedMessages(n_waiting) => {

@@ -30,7 +30,7 @@ pub(crate) async fn get_account_profile(
 /// Changes the fields given of the business profile.
 pub(crate) async fn update_account_profile(
     State(deps): State<Arc<Deps>>,
-    Audited(caller, by): Audited,
+    Audited(caller, audit): Audited,
     IdOrName(id): IdOrName,
     headers: HeaderMap,
     body: Body,
@@ -38,5 +38,5 @@ pub(crate) async fn update_account_profile(
     let object = request_body::json(&deps, &headers, body).await?;
     let record = choose_account(&deps, &caller, Some(&id))?;
     let change = request_body::read(&object, profile::read_change)?;
-    Ok(response::success(StatusCode::OK, &number::set_profile(&deps, &by, &record, &change).await?))
+    Ok(response::success(StatusCode::OK, &number::set_profile(&deps, &audit, &record, &change).await?))
 }

@@ -22,14 +22,14 @@ use crate::api::{request_body, response};
 /// Subscribes the token's app to the account's webhooks.
 pub(crate) async fn subscribe_account(
     State(deps): State<Arc<Deps>>,
-    Audited(caller, by): Audited,
+    Audited(caller, audit): Audited,
     IdOrName(id): IdOrName,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
     request_body::nothing(&deps, &headers, body).await?;
     let record = choose_account(&deps, &caller, Some(&id))?;
-    let apps = number::subscribe(&deps, &by, &record).await?;
+    let apps = number::subscribe(&deps, &audit, &record).await?;
     let data = object([
         ("id", record.account.id.to_string().into()),
         ("subscribed_apps", Value::Array(apps.into_iter().map(Value::from).collect())),
@@ -40,7 +40,7 @@ pub(crate) async fn subscribe_account(
 /// Registers the number with its PIN.
 pub(crate) async fn register_account(
     State(deps): State<Arc<Deps>>,
-    Audited(caller, by): Audited,
+    Audited(caller, audit): Audited,
     IdOrName(id): IdOrName,
     headers: HeaderMap,
     body: Body,
@@ -48,7 +48,7 @@ pub(crate) async fn register_account(
     let object = request_body::json(&deps, &headers, body).await?;
     let record = choose_account(&deps, &caller, Some(&id))?;
     let pin = request_body::read(&object, read_pin)?;
-    number::register(&deps, &by, &record, &pin).await?;
+    number::register(&deps, &audit, &record, &pin).await?;
     let registered = deps.directory.current().account(caller.workspace(), &id).cloned();
     show_one(&deps, &caller, &registered.unwrap_or(record), StatusCode::OK).await
 }

@@ -17,14 +17,14 @@ use crate::api::request_context::{Audited, IdOrName};
 /// Lets a held account send again.
 pub(crate) async fn resume_account(
     State(deps): State<Arc<Deps>>,
-    Audited(caller, by): Audited,
+    Audited(caller, audit): Audited,
     IdOrName(id): IdOrName,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
     request_body::nothing(&deps, &headers, body).await?;
     let record = choose_account(&deps, &caller, Some(&id))?;
-    accounts::resume(&deps, &by, &record.account).await?;
+    accounts::resume(&deps, &audit, &record.account).await?;
     let resumed = deps.directory.current().account(caller.workspace(), &id).cloned();
     show_one(&deps, &caller, &resumed.unwrap_or(record), StatusCode::OK).await
 }

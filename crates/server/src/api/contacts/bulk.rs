@@ -13,7 +13,7 @@ use domain::id::WorkspaceId;
 use domain::json::Value;
 use engine::contacts::{Batch, Request};
 use engine::ports::ContactTarget;
-use engine::{By, Deps, contacts};
+use engine::{AuditContext, Deps, contacts};
 
 use crate::api::contacts::lookup::refuse_bound;
 use crate::api::contacts::outcome::{done, result, word};
@@ -28,7 +28,7 @@ pub(crate) const MAX_ITEMS: usize = 1_000;
 /// alone; the others are one transaction.
 pub(crate) async fn bulk_upsert_contacts(
     State(deps): State<Arc<Deps>>,
-    Audited(caller, by): Audited,
+    Audited(caller, audit): Audited,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
@@ -36,7 +36,7 @@ pub(crate) async fn bulk_upsert_contacts(
     request_body::read(&object, |fields| read_items(fields).is_some())?;
     refuse_bound(&deps, &caller)?;
     let items = object.get("contacts").and_then(Value::as_array).unwrap_or_default();
-    let results = put(&deps, &by, caller.workspace(), items).await?;
+    let results = put(&deps, &audit, caller.workspace(), items).await?;
     Ok(response::success(StatusCode::OK, &response::object([("results", Value::Array(results))])))
 }
 
@@ -45,7 +45,12 @@ pub(crate) fn read_items<'a, 'f>(fields: &'f Fields<'a, '_>) -> Option<Items<'a,
     fields.required("contacts").array(1..=MAX_ITEMS)
 }
 
-async fn put(deps: &Deps, by: &By, workspace: WorkspaceId, items: &[Value]) -> Result<Vec<Value>, ApiError> {
+async fn put(
+    deps: &Deps,
+    audit: &AuditContext,
+    workspace: WorkspaceId,
+    items: &[Value],
+) -> Result<Vec<Value>, ApiError> {
     let read: Vec<Result<ContactChange, ApiError>> = items.iter().map(read).collect();
     let requests = read.iter().filter_map(|read| read.as_ref().ok()).map(|change| Request {
         target: ContactTarget::Matching,
@@ -53,7 +58,7 @@ async fn put(deps: &Deps, by: &By, workspace: WorkspaceId, items: &[Value]) -> R
         reason: OptOutReason::Api,
     });
     let mut ends =
-        contacts::put_all(deps, (by, Batch::List), workspace, requests.collect()).await?.into_iter();
+        contacts::put_all(deps, (audit, Batch::List), workspace, requests.collect()).await?.into_iter();
     let results = read.into_iter().enumerate().map(|(index, read)| {
         let end = read.and_then(|_| {
             let end = ends.next().unwrap_or(engine::ports::UpsertContactResult::NotFound);

@@ -21,7 +21,7 @@ use crate::api::{request_body, response};
 /// Makes a contact; with `?upsert=true` changes the one that has the number or user id.
 pub(crate) async fn create_contact(
     State(deps): State<Arc<Deps>>,
-    Audited(caller, by): Audited,
+    Audited(caller, audit): Audited,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
     body: Body,
@@ -32,7 +32,7 @@ pub(crate) async fn create_contact(
     let change = request_body::read(&object, ContactChange::read_new)?;
     refuse_bound(&deps, &caller)?;
     let target = if is_upsert == Some(true) { ContactTarget::Matching } else { ContactTarget::New };
-    let end = contacts::put(&deps, &by, caller.workspace(), target, change).await?;
+    let end = contacts::put(&deps, &audit, caller.workspace(), target, change).await?;
     let (status, contact) = done(end)?;
     Ok(response::success(status, &serialize_contact(contact)))
 }
@@ -40,7 +40,7 @@ pub(crate) async fn create_contact(
 /// Changes the fields given.
 pub(crate) async fn update_contact(
     State(deps): State<Arc<Deps>>,
-    Audited(caller, by): Audited,
+    Audited(caller, audit): Audited,
     IdOrName(id): IdOrName,
     headers: HeaderMap,
     body: Body,
@@ -49,7 +49,7 @@ pub(crate) async fn update_contact(
     let object = request_body::json(&deps, &headers, body).await?;
     let change = request_body::read(&object, ContactChange::read)?;
     refuse_bound(&deps, &caller)?;
-    let end = contacts::put(&deps, &by, caller.workspace(), target, change).await?;
+    let end = contacts::put(&deps, &audit, caller.workspace(), target, change).await?;
     if end == UpsertContactResult::NotFound {
         return Err(not_found(&id));
     }
@@ -60,12 +60,12 @@ pub(crate) async fn update_contact(
 /// Erases a contact for good.
 pub(crate) async fn delete_contact(
     State(deps): State<Arc<Deps>>,
-    Audited(caller, by): Audited,
+    Audited(caller, audit): Audited,
     IdOrName(id): IdOrName,
 ) -> Result<Response, ApiError> {
     let found = find(&deps, &caller, &id).await?;
     refuse_bound(&deps, &caller)?;
-    if contacts::erase(&deps, &by, caller.workspace(), found.id).await? {
+    if contacts::erase(&deps, &audit, caller.workspace(), found.id).await? {
         Ok(StatusCode::NO_CONTENT.into_response())
     } else {
         Err(not_found(&id))

@@ -16,7 +16,7 @@ use domain::id::WorkspaceId;
 use domain::json::{Object, Value};
 use engine::contacts::Batch;
 use engine::ports::{ContactTarget, StoreError, UpsertContactResult};
-use engine::{By, Deps, contacts};
+use engine::{AuditContext, Deps, contacts};
 use futures_util::StreamExt as _;
 use jiff::Timestamp;
 
@@ -45,7 +45,7 @@ pub(crate) fn read_dry_run(fields: &Fields<'_, '_>) -> Option<bool> {
 /// Writes down the contacts of a table, each by its number or user id.
 pub(crate) async fn import_contacts(
     State(deps): State<Arc<Deps>>,
-    Audited(caller, by): Audited,
+    Audited(caller, audit): Audited,
     RawQuery(query): RawQuery,
     request: Request,
 ) -> Result<Response, ApiError> {
@@ -54,7 +54,7 @@ pub(crate) async fn import_contacts(
     refuse_bound(&deps, &caller)?;
     let mut import = Import {
         deps: &deps,
-        by: &by,
+        audit: &audit,
         workspace: caller.workspace(),
         is_dry_run: is_dry_run.unwrap_or(false),
         table: Table::new(),
@@ -135,7 +135,7 @@ fn cut() -> ApiError {
 /// An import under way.
 struct Import<'a> {
     deps: &'a Deps,
-    by: &'a By,
+    audit: &'a AuditContext,
     workspace: WorkspaceId,
     is_dry_run: bool,
     table: Table,
@@ -209,8 +209,8 @@ impl Import<'_> {
             reason: OptOutReason::Import,
         };
         let requests = rows.iter().map(request).collect();
-        let batch = if self.is_dry_run { Batch::Rehearsal } else { Batch::Table };
-        let ends = contacts::put_all(self.deps, (self.by, batch), self.workspace, requests).await?;
+        let batch = if self.is_dry_run { Batch::DryRun } else { Batch::Table };
+        let ends = contacts::put_all(self.deps, (self.audit, batch), self.workspace, requests).await?;
         for ((line, _), end) in rows.into_iter().zip(ends) {
             self.report.add(line, end);
         }

@@ -141,7 +141,7 @@ async fn accept_one(
     let idempotency = repeat.as_ref().map(|repeat| repeat.idempotency(request_id));
     match send::send(deps, caller, read.request, idempotency).await {
         Ok(sent) => Ok(object([("id", sent.id.to_string().into()), ("status", "queued".into())])),
-        Err(SendError::KeyKnown(known)) => {
+        Err(SendError::IdempotencyKeyUsed(known)) => {
             let id = known.message;
             let digest = repeat.map(|repeat| repeat.digest()).unwrap_or_default();
             match queue::repeated(deps, caller, *known, digest).await? {

@@ -8,7 +8,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use engine::Deps;
 use engine::messages::queue;
-use engine::messages::queue::ActError;
+use engine::messages::queue::MessageActionError;
 
 use crate::api::error::{ApiError, Code};
 use crate::api::messages::message_key::key_of;
@@ -27,7 +27,7 @@ pub(crate) async fn cancel_message(
     request_body::nothing(&deps, &headers, body).await?;
     match queue::cancel(&deps, &caller, &key_of(&id)).await {
         Ok(message) => Ok(response::success(StatusCode::OK, &serialize_message(message))),
-        Err(ActError::NotPossible(status)) => {
+        Err(MessageActionError::NotPossible(status)) => {
             let message = format!("The message cannot be canceled: its status is `{status}`.");
             Err(ApiError::new(Code::NotCancelable, message).with("status", status.as_str()))
         }

@@ -1,12 +1,12 @@
 //! Response to a dry run.
 
 use domain::json::Value;
-use engine::messages::dry_run::{Rehearsal, Rehearsed};
+use engine::messages::dry_run::{DryRun, DryRunCheck};
 
 use crate::api::error::ApiError;
 use crate::api::response::object;
 
-pub(crate) fn show_rehearsal(rehearsal: Rehearsal) -> Value {
+pub(crate) fn show_rehearsal(rehearsal: DryRun) -> Value {
     let would_send = rehearsal.would_send();
     let request =
         rehearsal.request.and_then(|body| serde_json::from_slice::<Value>(&body).ok()).unwrap_or(Value::Null);
@@ -14,7 +14,7 @@ pub(crate) fn show_rehearsal(rehearsal: Rehearsal) -> Value {
     object([("would_send", would_send.into()), ("request", request), ("checks", Value::Array(checks))])
 }
 
-fn show_check(check: Rehearsed) -> Value {
+fn show_check(check: DryRunCheck) -> Value {
     let error = check.error.map(ApiError::from);
     let code = error.as_ref().map_or(Value::Null, |error| error.code().as_str().into());
     let reason = error.as_ref().map_or(Value::Null, |error| error.message().into());

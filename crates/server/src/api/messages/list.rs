@@ -59,13 +59,13 @@ pub(crate) async fn get_message(
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
     request_body::no_query(query.as_deref())?;
-    let story = deps.messages.get_message(caller.workspace(), &key_of(&id)).await?;
-    let story =
-        story.ok_or_else(|| ApiError::new(Code::MessageNotFound, "There is no message with this id."))?;
-    if !caller.may_see(&deps, story.message.account) {
+    let detail = deps.messages.get_message(caller.workspace(), &key_of(&id)).await?;
+    let detail =
+        detail.ok_or_else(|| ApiError::new(Code::MessageNotFound, "There is no message with this id."))?;
+    if !caller.may_see(&deps, detail.message.account) {
         return Err(ApiError::forbidden_account());
     }
-    Ok(response::success(StatusCode::OK, &serialize_message_detail(story)))
+    Ok(response::success(StatusCode::OK, &serialize_message_detail(detail)))
 }
 
 /// Filter of a list of messages, account and page.

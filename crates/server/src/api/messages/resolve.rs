@@ -20,7 +20,7 @@ use crate::api::{request_body, response};
 /// Ends the uncertainty about a message: sends it again, once, or gives it up.
 pub(crate) async fn resolve_message(
     State(deps): State<Arc<Deps>>,
-    Audited(caller, by): Audited,
+    Audited(caller, audit): Audited,
     IdOrName(id): IdOrName,
     headers: HeaderMap,
     body: Body,
@@ -28,7 +28,7 @@ pub(crate) async fn resolve_message(
     let object = request_body::json(&deps, &headers, body).await?;
     let action = request_body::read(&object, read_resolution)?;
     let action = action.ok_or_else(|| ApiError::invalid_at("/action", "is required"))?;
-    let message = queue::resolve(&deps, (&caller, &by), &key_of(&id), action).await?;
+    let message = queue::resolve(&deps, (&caller, &audit), &key_of(&id), action).await?;
     Ok(response::success(StatusCode::OK, &serialize_message(message)))
 }
 

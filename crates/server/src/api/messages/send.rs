@@ -39,7 +39,7 @@ pub(crate) async fn send_message(
         context.count_call(&deps, &caller, CallKind::Other)?;
         key?;
         let Read { request, .. } = read_request(read?, Kind::Single, deps.now())?;
-        let rehearsal = dry_run::rehearse(&deps, &caller, &request).await?;
+        let rehearsal = dry_run::dry_run(&deps, &caller, &request).await?;
         return Ok(response::success(StatusCode::OK, &show_rehearsal(rehearsal)));
     }
     let repeat = match (&key, &read) {
@@ -70,9 +70,9 @@ pub(crate) async fn send_message(
             let (status, answer) = SendResponse::of(&sent);
             Ok(response::success(status, &answer))
         }
-        Err(send::SendError::KeyKnown(known)) => match &repeat {
+        Err(send::SendError::IdempotencyKeyUsed(known)) => match &repeat {
             Some(repeat) => repeat.answer(&deps, &caller, *known).await,
-            None => Err(send::SendError::KeyKnown(known).into()),
+            None => Err(send::SendError::IdempotencyKeyUsed(known).into()),
         },
         Err(error) => Err(error.into()),
     }

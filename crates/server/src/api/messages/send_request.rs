@@ -5,7 +5,7 @@ use domain::contacts::bsuid::Bsuid;
 use domain::contacts::phone::PhoneNumber;
 use domain::json::{Object, Value};
 use domain::messages::content::{Content, MessageKind};
-use engine::messages::send::{Addressee, SendRequest, When};
+use engine::messages::send::{RecipientAddress, SendRequest, When};
 use engine::ports::OnUnknown;
 use jiff::{SignedDuration, Timestamp};
 
@@ -82,7 +82,7 @@ pub(crate) fn read_request(mut object: Object, kind: Kind, now: Timestamp) -> Re
 
 /// A request without the object that its type names.
 struct Envelope {
-    to: Option<Addressee>,
+    to: Option<RecipientAddress>,
     kind: Option<MessageKind>,
     account: Option<String>,
     context_wamid: Option<String>,
@@ -270,22 +270,22 @@ fn read_when(fields: &Fields<'_, '_>, item: Kind, now: Timestamp) -> When {
     }
 }
 
-fn read_recipient(fields: &Fields<'_, '_>) -> Option<Addressee> {
+fn read_recipient(fields: &Fields<'_, '_>) -> Option<RecipientAddress> {
     const NAMES: [&str; 3] = ["to", "recipient", "contact"];
     fields.exactly_one_or_main(&NAMES, "to", |name, item| match name {
         "to" => checked(
             item.about("Phone number in international format.")
                 .example("+447700900123")
                 .keyword("minLength", 1),
-            |text| PhoneNumber::parse(text).map(Addressee::Phone),
+            |text| PhoneNumber::parse(text).map(RecipientAddress::Phone),
         ),
         "recipient" => {
             checked(item.about("Meta's business-scoped user ID.").keyword("minLength", 1), |text| {
-                Bsuid::parse(text).map(Addressee::User)
+                Bsuid::parse(text).map(RecipientAddress::User)
             })
         }
         _ => checked(item.about("ID of a contact.").format("uuid"), |text| {
-            text.parse().map(Addressee::Contact)
+            text.parse().map(RecipientAddress::Contact)
         }),
     })
 }

@@ -41,7 +41,7 @@ fn message_object(message: StoredMessage) -> Object {
             shown.insert("recipient", optional(message.user_id));
             shown.insert("client_reference", optional(message.client_reference));
             shown.insert("sent_as", message.sent_as.as_str());
-            let mode = if message.is_of_queue { "queue" } else { "sync" };
+            let mode = if message.is_queued_mode { "queue" } else { "sync" };
             shown.insert("mode", if message.is_echo { "echo" } else { mode });
             if message.status == MessageStatus::Queued {
                 shown.insert("due_at", message.due_at.map_or(Value::Null, time));
@@ -89,10 +89,10 @@ fn pricing(pricing: Pricing) -> Value {
 }
 
 /// A message with its story.
-pub(crate) fn serialize_message_detail(story: MessageDetail) -> Value {
-    let StoredMessage { direction, is_of_queue, is_echo, created_at: at, .. } = story.message;
-    let mut shown = message_object(story.message);
-    let begun = match (direction, is_of_queue) {
+pub(crate) fn serialize_message_detail(detail: MessageDetail) -> Value {
+    let StoredMessage { direction, is_queued_mode, is_echo, created_at: at, .. } = detail.message;
+    let mut shown = message_object(detail.message);
+    let begun = match (direction, is_queued_mode) {
         // We did not send it: it begins with what Meta told.
         (Direction::Outbound, _) if is_echo => None,
         (Direction::Outbound, true) => Some(MessageStatus::Queued),
@@ -100,11 +100,11 @@ pub(crate) fn serialize_message_detail(story: MessageDetail) -> Value {
         (Direction::Inbound, _) => Some(MessageStatus::Received),
     };
     let mut timeline: Vec<_> = begun.map(|status| step(status, at)).into_iter().collect();
-    timeline.extend(story.timeline.into_iter().map(entry));
+    timeline.extend(detail.timeline.into_iter().map(entry));
     shown.insert("timeline", Value::Array(timeline));
-    let raw = story.raw.and_then(|raw| std::str::from_utf8(&raw).ok().map(parsed_json));
+    let raw = detail.raw.and_then(|raw| std::str::from_utf8(&raw).ok().map(parsed_json));
     shown.insert("raw", raw.unwrap_or(Value::Null));
-    if let Some(media) = &story.media {
+    if let Some(media) = &detail.media {
         shown.insert("media", Value::Object(media_object(media)));
     }
     Value::Object(shown)
@@ -120,7 +120,7 @@ fn entry(entry: TimelineEntry) -> Value {
     shown.insert("at", time(entry.at));
     shown.insert("source", if entry.is_report { "meta" } else { "waypost" });
     if entry.is_report {
-        shown.insert("received_at", time(entry.heard_at));
+        shown.insert("received_at", time(entry.received_at));
     }
     if let Some(wamid) = entry.wamid {
         shown.insert("message_id", wamid);

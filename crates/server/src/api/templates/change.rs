@@ -20,7 +20,7 @@ use crate::api::{request_body, response};
 /// Submits a template to Meta, or has one made from Meta's library.
 pub(crate) async fn create_template(
     State(deps): State<Arc<Deps>>,
-    Audited(caller, by): Audited,
+    Audited(caller, audit): Audited,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
@@ -28,7 +28,7 @@ pub(crate) async fn create_template(
     let (account, new) = request_body::read(&object, read_new)?;
     let new = new.ok_or_else(|| ApiError::invalid_at("", "the template is incomplete"))?;
     let record = choose_account(&deps, &caller, account.as_deref())?;
-    let stored = templates::create(&deps, &by, &record, &new).await?;
+    let stored = templates::create(&deps, &audit, &record, &new).await?;
     let stored = stored.ok_or_else(|| not_found("just made"))?;
     Ok(response::success(StatusCode::CREATED, &serialize_template(stored)))
 }
@@ -36,7 +36,7 @@ pub(crate) async fn create_template(
 /// Changes a template; it goes through Meta's review again.
 pub(crate) async fn update_template(
     State(deps): State<Arc<Deps>>,
-    Audited(caller, by): Audited,
+    Audited(caller, audit): Audited,
     IdOrName(id): IdOrName,
     headers: HeaderMap,
     body: Body,
@@ -57,14 +57,14 @@ pub(crate) async fn update_template(
     }
     let record = owner(&deps, &caller, &before)?;
     let changed =
-        templates::edit(&deps, &by, &record, &before, &edit).await?.ok_or_else(|| not_found(&id))?;
+        templates::edit(&deps, &audit, &record, &before, &edit).await?.ok_or_else(|| not_found(&id))?;
     Ok(response::success(StatusCode::OK, &serialize_template(changed)))
 }
 
 /// Deletes a template at Meta: in its language, or in all.
 pub(crate) async fn delete_template(
     State(deps): State<Arc<Deps>>,
-    Audited(caller, by): Audited,
+    Audited(caller, audit): Audited,
     IdOrName(id): IdOrName,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
@@ -72,7 +72,7 @@ pub(crate) async fn delete_template(
     let is_every_language = request_body::read(&query, read_deletion)?;
     let stored = find(&deps, &caller, &id).await?;
     let record = owner(&deps, &caller, &stored)?;
-    templates::delete(&deps, &by, &record, &stored, is_every_language).await?;
+    templates::delete(&deps, &audit, &record, &stored, is_every_language).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 

@@ -19,7 +19,7 @@ use crate::api::{request_body, response};
 /// Brings the templates up to date with Meta's lists: of one account, or of all that the key may use.
 pub(crate) async fn sync_templates(
     State(deps): State<Arc<Deps>>,
-    Audited(caller, by): Audited,
+    Audited(caller, audit): Audited,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
@@ -40,7 +40,7 @@ pub(crate) async fn sync_templates(
     };
     let mut sum = engine::ports::TemplateSyncCounts::default();
     for record in &records {
-        let counts = templates::sync(&deps, &by, record).await?;
+        let counts = templates::sync(&deps, &audit, record).await?;
         sum.added += counts.added;
         sum.updated += counts.updated;
         sum.removed += counts.removed;

@@ -40,7 +40,7 @@ pub(crate) async fn list_deliveries(
 /// Hands the events since a time to an endpoint again, beside what is on its way.
 pub(crate) async fn replay_webhook(
     State(deps): State<Arc<Deps>>,
-    Audited(caller, by): Audited,
+    Audited(caller, audit): Audited,
     IdOrName(id): IdOrName,
     headers: HeaderMap,
     body: Body,
@@ -50,7 +50,7 @@ pub(crate) async fn replay_webhook(
     let now = deps.now();
     let since = request_body::read(&object_given, |fields| read_replay(fields, now))?;
     refuse_disabled(&record)?;
-    let (replay, n_events) = endpoint::replay(&deps, &by, &record, since).await?;
+    let (replay, n_events) = endpoint::replay(&deps, &audit, &record, since).await?;
     let n_events = i64::try_from(n_events).unwrap_or(i64::MAX);
     let data = object([
         ("id", replay.to_string().into()),
@@ -64,7 +64,7 @@ pub(crate) async fn replay_webhook(
 /// Repeats one delivery, beside what is on its way.
 pub(crate) async fn redeliver_delivery(
     State(deps): State<Arc<Deps>>,
-    Audited(caller, by): Audited,
+    Audited(caller, audit): Audited,
     IdOrName(id): IdOrName,
     headers: HeaderMap,
     body: Body,
@@ -81,7 +81,7 @@ pub(crate) async fn redeliver_delivery(
         .filter(|record| covers(&deps, &caller, &record.accounts))
         .ok_or_else(unknown)?;
     refuse_disabled(record)?;
-    let repeated = endpoint::redeliver(&deps, &by, record, delivery.id).await?.ok_or_else(unknown)?;
+    let repeated = endpoint::redeliver(&deps, &audit, record, delivery.id).await?.ok_or_else(unknown)?;
     let position = repeated.position(caller.workspace()).ok_or_else(unknown)?;
     let delivery = one_delivery(&deps, &caller, position).await?.ok_or_else(unknown)?;
     Ok(response::success(StatusCode::ACCEPTED, &show_delivery(delivery)))

@@ -57,14 +57,14 @@ pub(crate) async fn get_webhook(
 /// Makes an endpoint; its secret is shown this once.
 pub(crate) async fn create_webhook(
     State(deps): State<Arc<Deps>>,
-    Audited(caller, by): Audited,
+    Audited(caller, audit): Audited,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
     let object = request_body::json(&deps, &headers, body).await?;
     let choice = request_body::read(&object, |fields| read_choice(Some((&deps, &caller)), fields, None))?;
     let choice = choice.ok_or_else(|| ApiError::invalid_at("", "the endpoint is incomplete"))?;
-    let Some(record) = endpoint::create(&deps, &by, caller.workspace(), choice).await? else {
+    let Some(record) = endpoint::create(&deps, &audit, caller.workspace(), choice).await? else {
         let message = format!("The workspace has the maximum of {MAX_WEBHOOKS} webhooks.");
         return Err(ApiError::new(Code::TooMany, message).with("limit", i64::from(MAX_WEBHOOKS)));
     };
@@ -74,7 +74,7 @@ pub(crate) async fn create_webhook(
 /// Changes the fields given.
 pub(crate) async fn update_webhook(
     State(deps): State<Arc<Deps>>,
-    Audited(caller, by): Audited,
+    Audited(caller, audit): Audited,
     IdOrName(id): IdOrName,
     headers: HeaderMap,
     body: Body,
@@ -88,7 +88,7 @@ pub(crate) async fn update_webhook(
         request_body::read(&object, |fields| read_choice(Some((&deps, &caller)), fields, Some(&record)))?;
     let choice = choice.ok_or_else(|| ApiError::invalid_at("", "the endpoint is incomplete"))?;
     let switches_on = object.get("enabled").and_then(Value::as_bool) == Some(true);
-    let changed = endpoint::change(&deps, &by, &record, choice, switches_on).await?;
+    let changed = endpoint::change(&deps, &audit, &record, choice, switches_on).await?;
     let changed = changed.ok_or_else(|| not_found(&id))?;
     Ok(response::success(StatusCode::OK, &show(&changed)))
 }
@@ -96,13 +96,13 @@ pub(crate) async fn update_webhook(
 /// Removes an endpoint.
 pub(crate) async fn delete_webhook(
     State(deps): State<Arc<Deps>>,
-    Audited(caller, by): Audited,
+    Audited(caller, audit): Audited,
     IdOrName(id): IdOrName,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
     request_body::no_query(query.as_deref())?;
     let record = find(&deps, &caller, &id)?;
-    if endpoint::remove(&deps, &by, &record).await? {
+    if endpoint::remove(&deps, &audit, &record).await? {
         Ok(StatusCode::NO_CONTENT.into_response())
     } else {
         Err(not_found(&id))
@@ -112,14 +112,14 @@ pub(crate) async fn delete_webhook(
 /// Posts a test event to an endpoint, and answers with how that went.
 pub(crate) async fn test_webhook(
     State(deps): State<Arc<Deps>>,
-    Audited(caller, by): Audited,
+    Audited(caller, audit): Audited,
     IdOrName(id): IdOrName,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
     request_body::nothing(&deps, &headers, body).await?;
     let record = find(&deps, &caller, &id)?;
-    let tested = endpoint::test(&deps, &by, &record).await?;
+    let tested = endpoint::test(&deps, &audit, &record).await?;
     let position = tested.ok_or_else(|| not_found(&id))?;
     let delivery = one_delivery(&deps, &caller, position).await?.ok_or_else(|| not_found(&id))?;
     Ok(response::success(StatusCode::OK, &show_delivery(delivery)))
@@ -128,14 +128,14 @@ pub(crate) async fn test_webhook(
 /// Gives an endpoint a new secret, which is shown this once.
 pub(crate) async fn rotate_webhook_secret(
     State(deps): State<Arc<Deps>>,
-    Audited(caller, by): Audited,
+    Audited(caller, audit): Audited,
     IdOrName(id): IdOrName,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
     request_body::nothing(&deps, &headers, body).await?;
     let record = find(&deps, &caller, &id)?;
-    let changed = endpoint::rotate(&deps, &by, &record).await?.ok_or_else(|| not_found(&id))?;
+    let changed = endpoint::rotate(&deps, &audit, &record).await?.ok_or_else(|| not_found(&id))?;
     Ok(response::success(StatusCode::OK, &with_secret(&changed)))
 }
 

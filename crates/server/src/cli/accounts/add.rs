@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
 use clap::Args;
-use engine::By;
+use engine::AuditContext;
 use engine::accounts;
 use engine::accounts::AddAccount;
 use engine::ports::StoreErrorKind;
@@ -113,7 +113,7 @@ impl Add {
             is_sandbox: self.sandbox,
             fetches_links: self.fetch_media.choice(),
         };
-        let account = match accounts::add(&opened.deps, &By::command_line(), new).await {
+        let account = match accounts::add(&opened.deps, &AuditContext::command_line(), new).await {
             Err(error) if error.kind() == StoreErrorKind::Conflict => {
                 bail!("another account with this name or phone number ID was added at the same time")
             }

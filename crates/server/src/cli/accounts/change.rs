@@ -8,7 +8,7 @@ use clap::Args;
 use engine::accounts::number;
 use engine::accounts::number::NumberError;
 use engine::ports::DeleteAccountResult;
-use engine::{By, accounts};
+use engine::{AuditContext, accounts};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
 
@@ -38,7 +38,7 @@ impl Register {
         }
         let opened = self.account.workspace.open(ctx).await?;
         let record = find(&opened, &self.account.id_or_name)?;
-        match number::register(&opened.deps, &By::command_line(), &record, &pin).await {
+        match number::register(&opened.deps, &AuditContext::command_line(), &record, &pin).await {
             Err(NumberError::Upstream(error)) => {
                 bail!("registering the number: {}", accounts::explain(&error))
             }
@@ -53,7 +53,7 @@ impl Register {
 pub(super) async fn subscribe(account: &AccountArg, ctx: &CommandContext) -> anyhow::Result<ExitCode> {
     let opened = account.workspace.open(ctx).await?;
     let record = find(&opened, &account.id_or_name)?;
-    let apps = match number::subscribe(&opened.deps, &By::command_line(), &record).await {
+    let apps = match number::subscribe(&opened.deps, &AuditContext::command_line(), &record).await {
         Ok(apps) => apps,
         Err(NumberError::Upstream(error)) => {
             bail!("subscribing the app: {}", accounts::explain(&error))
@@ -82,7 +82,8 @@ impl Remove {
         let opened = self.account.workspace.open(ctx).await?;
         let record = find(&opened, &self.account.id_or_name)?;
         let account = &record.account;
-        let removal = accounts::remove(&opened.deps, &By::command_line(), account, self.force).await;
+        let removal =
+            accounts::remove(&opened.deps, &AuditContext::command_line(), account, self.force).await;
         match removal.context("removing the account")? {
             DeleteAccountResult::Deleted => {
                 let text = format!("account `{}` was removed; its messages are kept", account.name);

@@ -12,7 +12,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::Subcommand;
-use engine::By;
+use engine::AuditContext;
 use engine::accounts;
 use serde_json::json;
 
@@ -68,7 +68,7 @@ impl Accounts {
                 let opened = account.workspace.open(ctx).await?;
                 let record = account_arg::find(&opened, &account.id_or_name)?;
                 let name = &record.account.name;
-                accounts::resume(&opened.deps, &By::command_line(), &record.account)
+                accounts::resume(&opened.deps, &AuditContext::command_line(), &record.account)
                     .await
                     .context("resuming the account")?;
                 account.print_result(

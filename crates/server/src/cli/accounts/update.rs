@@ -7,7 +7,7 @@ use anyhow::{Context as _, bail};
 use clap::Args;
 use domain::accounts::account::AccountStatus;
 use domain::check::Patch;
-use engine::By;
+use engine::AuditContext;
 use engine::accounts;
 use engine::accounts::{ChangeAccount, ChangeError};
 use engine::ports::StoreErrorKind;
@@ -107,7 +107,8 @@ impl Update {
         let before = find(&opened, &self.account)?;
         let has_token = change.access_token.is_some();
         let keeps_old = has_secret && before.app_secret.is_some() && change.keep_old_for.is_positive();
-        let after = match accounts::change(&opened.deps, &By::command_line(), &before, change).await {
+        let after = match accounts::change(&opened.deps, &AuditContext::command_line(), &before, change).await
+        {
             Err(ChangeError::Store(error)) if error.kind() == StoreErrorKind::Conflict => {
                 bail!("another account has this name: choose another name")
             }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use clap::Args;
-use engine::{By, Deps};
+use engine::{AuditContext, Deps};
 use sim::{Mode, Options, Sim};
 use tokio_util::sync::CancellationToken;
 
@@ -130,7 +130,7 @@ fn simulator(config: &Config, clock: &Arc<SystemClock>) -> anyhow::Result<Sim> {
         public_base_url: config.simulator_url(),
         mode: Mode::Auto,
         // Advancing the simulator's clock advances the gateway's clock, so that windows close in both.
-        on_clock_advance: Some(Arc::new(move |by| clock.advance(by))),
+        on_clock_advance: Some(Arc::new(move |audit| clock.advance(audit))),
         ..Options::default()
     })
     .with_context(|| format!("opening the simulator's state in {}", config.simulator_dir().display()))
@@ -141,7 +141,7 @@ async fn seed_sandbox(deps: &Deps, sim: &Sim, config: &Config) -> anyhow::Result
     let sandbox = sim.accounts().into_iter().next().context("the simulator has no account")?;
     let record = seed::account(deps, &sandbox).await?;
     seed::key(deps, config).await?;
-    engine::templates::sync(deps, &By::gateway(), &record)
+    engine::templates::sync(deps, &AuditContext::gateway(), &record)
         .await
         .context("reading the simulator's templates")?;
     if record.account.display_phone_number.is_none() {

@@ -8,11 +8,11 @@ use domain::accounts::account::AccountStatus;
 use domain::contacts::phone::PhoneNumber;
 use domain::id::WorkspaceId;
 use engine::access::api_key;
-use engine::access::api_key::{DEV_KEY, NewKey};
+use engine::access::api_key::{DEV_KEY, NewApiKey};
 use engine::accounts;
 use engine::accounts::AddAccount;
 use engine::ports::{AccountRecord, Recipient};
-use engine::{By, Deps};
+use engine::{AuditContext, Deps};
 use jiff::{SignedDuration, Timestamp};
 use secrecy::ExposeSecret as _;
 use sha2::{Digest as _, Sha256};
@@ -52,7 +52,7 @@ pub(super) async fn account(deps: &Deps, sandbox: &SimAccount) -> anyhow::Result
         }
         Some(known) if is_current(known, sandbox) => {
             if known.account.status != AccountStatus::Connected {
-                accounts::resume(deps, &By::gateway(), &known.account)
+                accounts::resume(deps, &AuditContext::gateway(), &known.account)
                     .await
                     .context("resuming the sandbox account")?;
             }
@@ -60,7 +60,7 @@ pub(super) async fn account(deps: &Deps, sandbox: &SimAccount) -> anyhow::Result
         }
         Some(known) => {
             is_default |= known.account.is_default;
-            accounts::remove(deps, &By::gateway(), &known.account, true)
+            accounts::remove(deps, &AuditContext::gateway(), &known.account, true)
                 .await
                 .context("replacing the sandbox account")?;
             false
@@ -79,7 +79,7 @@ pub(super) async fn account(deps: &Deps, sandbox: &SimAccount) -> anyhow::Result
             is_sandbox: true,
             fetches_links: None,
         };
-        accounts::add(deps, &By::gateway(), new).await.context("adding the sandbox account")?;
+        accounts::add(deps, &AuditContext::gateway(), new).await.context("adding the sandbox account")?;
     }
     let record = deps.directory.current().account(workspace, ACCOUNT).cloned();
     record.context("the sandbox account does not exist")
@@ -108,7 +108,7 @@ pub(super) async fn key(deps: &Deps, config: &Config) -> anyhow::Result<()> {
         }
         return Ok(());
     }
-    let new = NewKey {
+    let new = NewApiKey {
         workspace: workspace(deps)?,
         name: "dev".to_owned(),
         scopes: KeyScope::ALL.to_vec(),
@@ -118,7 +118,7 @@ pub(super) async fn key(deps: &Deps, config: &Config) -> anyhow::Result<()> {
         rate_burst: None,
         expires_at: None,
     };
-    api_key::add(deps, &By::gateway(), new, &DEV_KEY.into()).await.context("adding the dev key")?;
+    api_key::add(deps, &AuditContext::gateway(), new, &DEV_KEY.into()).await.context("adding the dev key")?;
     Ok(())
 }
 

@@ -16,7 +16,7 @@ async fn a_limited_key_accessed_contacts_and_messages_of_other_accounts_by_id() 
     let id = sent.data()["id"].as_str().unwrap();
     let contact = app.message(id).await["contact_id"].as_str().unwrap().to_owned();
     let bound = app.key(move |new| new.accounts = vec![clinic]).await;
-    let rehearse = async |body: Value| {
+    let dry_run = async |body: Value| {
         let mut body = body;
         body["dry_run"] = json!(true);
         body["whatsapp_account"] = json!("clinic");
@@ -24,7 +24,7 @@ async fn a_limited_key_accessed_contacts_and_messages_of_other_accounts_by_id() 
     };
     // Another account's person: the answer would tell the number.
     let to_contact = json!({"contact": contact, "type": "template", "template": hello()});
-    let told = rehearse(to_contact.clone()).await;
+    let told = dry_run(to_contact.clone()).await;
     assert!(!told.body.to_string().contains("0100001"), "{:#}", told.body);
     let refused = app.request_as(&bound, "POST", "/api/messages/send", {
         let mut body = to_contact;
@@ -35,7 +35,7 @@ async fn a_limited_key_accessed_contacts_and_messages_of_other_accounts_by_id() 
     // Another account's message: Meta's id of it holds the number.
     let answering =
         json!({"to": STRANGER, "type": "template", "template": hello(), "context": {"message_id": id}});
-    let told = rehearse(answering).await;
+    let told = dry_run(answering).await;
     assert!(!told.body.to_string().contains("wamid."), "{:#}", told.body);
     assert_eq!(app.n_taken(), 1);
     // Its own people and messages it reaches.

@@ -69,7 +69,7 @@ async fn a_marketing_fallback_was_sent_after_an_opt_out() {
 #[tokio::test]
 async fn a_dry_run_ignored_the_fallback_template_and_the_send_time() {
     let app = TestApp::new().await;
-    let rehearse = async |more: Value| {
+    let dry_run = async |more: Value| {
         let mut body = json!({"to": CUSTOMER, "type": "text", "text": "Hi", "dry_run": true,
             "context": {"message_id": "wamid.x"}});
         body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
@@ -77,13 +77,13 @@ async fn a_dry_run_ignored_the_fallback_template_and_the_send_time() {
     };
     // The window is open now, and closed by then.
     let later = json!({"send_at": "2026-01-03T00:00:00Z"});
-    assert_eq!(rehearse(later.clone()).await["would_send"], false);
-    assert_eq!(rehearse(json!({})).await["request"]["type"], "text");
+    assert_eq!(dry_run(later.clone()).await["would_send"], false);
+    assert_eq!(dry_run(json!({})).await["request"]["type"], "text");
     // Then the fallback goes out, and answers nothing.
     let mut saved = later;
     saved["fallback_template"] = hello();
-    let told = rehearse(saved).await;
+    let told = dry_run(saved).await;
     assert_eq!(told["would_send"], true, "{told:#}");
     assert_eq!((&told["request"]["type"], &told["request"]["context"]), (&json!("template"), &Value::Null));
-    assert_eq!(rehearse(json!({"fallback_template": hello()})).await["request"]["type"], "text");
+    assert_eq!(dry_run(json!({"fallback_template": hello()})).await["request"]["type"], "text");
 }

@@ -72,7 +72,7 @@ async fn a_message_to_an_account_that_another_process_had_just_added_was_unroute
         is_default: false,
         is_sandbox: true,
     };
-    engine::accounts::add(&app.deps, &engine::By::command_line(), new).await.unwrap();
+    engine::accounts::add(&app.deps, &engine::AuditContext::command_line(), new).await.unwrap();
     let body = json!({"object": "whatsapp_business_account", "entry": [{"id": clinic.waba_id, "changes": [{
         "field": "messages", "value": {"messaging_product": "whatsapp",
             "metadata": {"phone_number_id": clinic.phone_number_id},

@@ -32,7 +32,7 @@ pub(crate) fn schemas() -> Vec<(&'static str, Schema)> {
         need("id", text(1..)),
         need("name", text(..).or_null()),
     ]);
-    let act = shown([
+    let entry = shown([
         need("id", id()),
         need("at", time()),
         need("actor", actor),
@@ -42,7 +42,7 @@ pub(crate) fn schemas() -> Vec<(&'static str, Schema)> {
         need("request_id", text(1..).or_null()),
         need("details", any_object().about("New settings. Secrets are left out.")),
     ]);
-    vec![("AuditEntry", act)]
+    vec![("AuditEntry", entry)]
 }
 
 const SHOWN: &str = r#"{"id":"01a2b3c4-0000-7000-8000-00000000000c","at":"2026-05-29T10:30:00Z",

@@ -97,8 +97,8 @@ pub(crate) fn filters(operation: Operation) -> Operation {
 
 /// The shapes by name.
 pub(crate) fn schemas() -> Vec<(&'static str, Schema)> {
-    let mut story = message_fields();
-    story.extend([
+    let mut detail = message_fields();
+    detail.extend([
         need("timeline", list(step(), ..).about("Status changes, in order.")),
         need("raw", anything().about("Meta's webhook data. `null` for outbound messages.")),
         may("media", named("MessageMedia")),
@@ -108,7 +108,7 @@ pub(crate) fn schemas() -> Vec<(&'static str, Schema)> {
     let of = |fields: Vec<crate::api::openapi::schema::Field>| {
         shown(fields).set("additionalProperties", true).about(about)
     };
-    vec![("Message", of(message_fields())), ("MessageDetail", of(story)), ("Pricing", pricing())]
+    vec![("Message", of(message_fields())), ("MessageDetail", of(detail)), ("Pricing", pricing())]
 }
 
 fn message_fields() -> Vec<crate::api::openapi::schema::Field> {
