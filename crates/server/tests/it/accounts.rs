@@ -1,4 +1,4 @@
-//! Accounts over HTTP: made, changed, removed, tried; watched in the background.
+//! Accounts over HTTP: create, change, remove and test; checks in the background.
 
 use domain::id::AccountId;
 use engine::background;
@@ -29,7 +29,7 @@ fn new_account(name: &str) -> Value {
         "access_token": "MARK-token", "app_secret": "MARK-secret", "verify_token": "MARK-word"})
 }
 
-/// A gateway whose callback is really served, and the account's second token.
+/// Returns a gateway that serves its callback URL over TCP, and the account's second token.
 async fn served() -> (TestApp, JoinSet<()>, String) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/webhooks/meta", listener.local_addr().unwrap());
@@ -45,7 +45,7 @@ async fn served() -> (TestApp, JoinSet<()>, String) {
     (app, serving, second)
 }
 
-async fn put(app: &TestApp, path: &str, body: &Value) -> crate::support::Answer {
+async fn put(app: &TestApp, path: &str, body: &Value) -> crate::support::TestResponse {
     app.request("PUT", path, body.to_string()).await
 }
 
@@ -59,7 +59,7 @@ async fn an_account_is_created_shown_and_listed_without_its_secrets() {
     shown.sort_unstable();
     assert_eq!(members, shown);
     assert_eq!((&account["name"], &account["status"]), (&json!("desk"), &json!("connected")));
-    // What a test key makes is a sandbox account.
+    // A test key creates a sandbox account.
     assert_eq!((&account["sandbox"], &account["default"]), (&json!(true), &json!(false)));
     assert_eq!(app.get("/api/accounts").await.data()["total"], 2);
     let id = account["id"].as_str().unwrap();
@@ -152,12 +152,12 @@ async fn a_key_creates_only_accounts_that_it_can_use() {
     let made =
         app.request_as(&live, "POST", "/api/accounts", new_account("desk").to_string()).await.expect(201);
     assert_eq!(made.data()["sandbox"], false);
-    // What is meant for customers does not end in the simulator because of a test key.
+    // A test key cannot make a sandbox account the default, because customers' messages would go to the simulator.
     app.request_as(&live, "PUT", "/api/accounts/desk", json!({"default": true}).to_string())
         .await
         .expect(200);
     app.request("PUT", "/api/accounts/sandbox", json!({"default": true}).to_string()).await.expect(403);
-    // The test key sees none of it.
+    // The test key does not see the live account.
     assert_eq!(app.get("/api/accounts").await.data()["total"], 1);
     for (method, path) in [
         ("GET", "/api/accounts/desk"),
@@ -208,7 +208,7 @@ async fn an_account_with_a_queue_is_removed_only_with_force() {
     let id = queued.data()["id"].as_str().unwrap();
     let live = app.get(&format!("/api/messages/{id}")).await.expect(200);
     assert_eq!(live.data()["status"], "canceled");
-    assert_eq!(app.n_taken(), 0);
+    assert_eq!(app.n_accepted(), 0);
 }
 
 #[tokio::test]
@@ -221,7 +221,7 @@ async fn a_valid_new_token_ends_the_suspension_and_the_queue_continues() {
         .unwrap();
     let body = json!({"to": CUSTOMER, "type": "text", "text": "Hi", "mode": "queue"});
     let queued = app.send(body).await.expect(202);
-    // The token ends at Meta while the message waits.
+    // The token expires at Meta while the message is in the queue.
     let revoked = TokenChange {
         access_token: app.seeded.access_token.clone(),
         is_valid: Some(false),
@@ -233,13 +233,13 @@ async fn a_valid_new_token_ends_the_suspension_and_the_queue_continues() {
     assert_eq!(held.data()["status"], "held");
     let id = queued.data()["id"].as_str().unwrap().to_owned();
 
-    // One that Meta does not take changes nothing.
+    // A token that Meta rejects changes nothing.
     let refused =
         put(&app, "/api/accounts/sandbox", &json!({"access_token": "MARK-wrong", "name": "new"})).await;
     let refused = refused.expect(400);
     assert_eq!(refused.pointers(), ["/access_token"]);
     assert!(refused.reasons().contains("code 190") && !refused.body.to_string().contains("MARK"));
-    // One that cannot be tried is kept, and the hold stays.
+    // A token that cannot be checked is stored, and the suspension remains.
     app.sim.fail(Fault { times: 1, ..Fault::on("/debug_token", FaultAction::CutBefore) });
     let untried = put(&app, "/api/accounts/sandbox", &json!({"access_token": second})).await.expect(200);
     assert_eq!(untried.data()["status"], "held");
@@ -277,7 +277,7 @@ async fn an_account_test_has_one_line_per_check() {
     }
     assert_eq!((checks.len(), &tested.data()["ok"]), (names.len(), &json!(true)));
 
-    // Without a verify token, and unsubscribed.
+    // The account has no verify token, and the app is not subscribed.
     put(&app, "/api/accounts/sandbox", &json!({"verify_token": null})).await.expect(200);
     let path = format!("/v24.0/{}/subscribed_apps", app.seeded.waba_id);
     graph(&app, "DELETE", &path, None).await;
@@ -314,7 +314,7 @@ async fn an_account_test_shows_when_the_token_expires() {
     assert_eq!(expiry().await, soon);
 }
 
-/// Calls the simulated Graph API as the account.
+/// Calls the simulated Graph API with the account's token.
 async fn graph(app: &TestApp, method: &str, path: &str, body: Option<&Value>) -> Value {
     use http_body_util::BodyExt;
     use tower::ServiceExt;
@@ -336,10 +336,10 @@ async fn a_wrong_callback_is_reported_and_the_probe_token_grants_nothing_else() 
     let callback = tested.data()["checks"].as_array().unwrap().last().unwrap().clone();
     assert_eq!((&callback["name"], &callback["ok"]), (&json!("callback"), &json!(false)));
     assert!(callback["finding"].as_str().unwrap().contains("http://127.0.0.1:9/webhooks/meta"));
-    let door = "/webhooks/meta?hub.mode=subscribe&hub.challenge=7&hub.verify_token=";
+    let verify_path = "/webhooks/meta?hub.mode=subscribe&hub.challenge=7&hub.verify_token=";
     let ask = async |word: &str| {
         let request =
-            axum::http::Request::get(format!("{door}{word}")).body(axum::body::Body::empty()).unwrap();
+            axum::http::Request::get(format!("{verify_path}{word}")).body(axum::body::Body::empty()).unwrap();
         app.call(request).await.status.as_u16()
     };
     assert_eq!(ask(&app.seeded.verify_token).await, 200);
@@ -412,8 +412,8 @@ async fn an_expiring_token_is_reported_at_fourteen_seven_and_one_days() {
         }
         app.advance(3600);
     }
-    let told = app.get("/api/events").await.expect(200);
-    let days: Vec<_> = told.data()["events"]
+    let response = app.get("/api/events").await.expect(200);
+    let days: Vec<_> = response.data()["events"]
         .as_array()
         .unwrap()
         .iter()

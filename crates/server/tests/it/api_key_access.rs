@@ -1,4 +1,4 @@
-//! Keys: who may call, and what every answer carries.
+//! API keys: authentication, authorization, and the headers of each response.
 
 use axum::body::Body;
 use axum::http::Request;
@@ -46,8 +46,8 @@ async fn an_expired_and_a_revoked_key_are_401() {
 
     let revoked = app.key(|_| ()).await;
     let directory = app.deps.directory.current();
-    let kept = directory.key(&api_key::digest(&revoked)).unwrap();
-    assert!(api_key::revoke(&app.deps, &AuditContext::gateway(), kept).await.unwrap());
+    let revoked_key = directory.key(&api_key::digest(&revoked)).unwrap();
+    assert!(api_key::revoke(&app.deps, &AuditContext::gateway(), revoked_key).await.unwrap());
     app.request_as(&revoked, "GET", "/api/accounts", "").await.expect(401);
 }
 
@@ -77,7 +77,7 @@ async fn a_key_uses_only_its_accounts() {
     let here = app.account;
     let allowed = app.key(move |new| new.accounts = vec![here]).await;
     app.request_as(&allowed, "POST", "/api/messages/send", body()).await.expect(200);
-    assert_eq!(app.n_taken(), 1);
+    assert_eq!(app.n_accepted(), 1);
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! The audit log: each administrative act, by whoever did it.
+//! The audit log: one entry for each administrative action.
 
 use std::net::SocketAddr;
 
@@ -64,7 +64,7 @@ async fn every_administrative_action_is_audited_and_rejected_actions_are_not() {
     browse("POST", format!("{key}/rotate"), json!({})).await.expect(409);
     browse("DELETE", key, json!({})).await.expect(204);
     browse("POST", "/api/templates/sync".to_owned(), json!({})).await.expect(200);
-    // It may send: nothing changes.
+    // The account is not suspended, so the resume changes nothing.
     browse("POST", "/api/accounts/sandbox/resume".to_owned(), json!({})).await.expect(200);
     let account = app.deps.directory.current().account(app.workspace, "sandbox").unwrap().account.clone();
     let error = domain::meta_error::MetaError { code: 190, ..domain::meta_error::MetaError::default() };
@@ -114,7 +114,7 @@ async fn changes_of_accounts_and_templates_are_audited() {
     call("POST", "/api/accounts/sandbox/subscribe", json!({}), 200).await;
     call("POST", "/api/accounts/sandbox/register", json!({"pin": "123456"}), 200).await;
     call("PUT", "/api/accounts/sandbox/profile", json!({"about": "Open."}), 200).await;
-    // Nothing is asked for, so nothing is done.
+    // An empty change is not recorded.
     call("PUT", "/api/accounts/sandbox/profile", json!({}), 200).await;
     let template = json!({"name": "late", "language": "en", "category": "UTILITY",
         "components": [{"type": "BODY", "text": "It is late."}]});

@@ -1,13 +1,13 @@
-//! Tables of contacts, in and out.
+//! Import and export of contacts in CSV.
 
 use axum::body::{Body, Bytes};
 use axum::http::Request;
 use engine::access::api_key::DEV_KEY;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, CUSTOMER, TestApp};
+use crate::support::{CUSTOMER, TestApp, TestResponse};
 
-async fn import(app: &TestApp, query: &str, table: impl Into<Body>) -> Answer {
+async fn import(app: &TestApp, query: &str, table: impl Into<Body>) -> TestResponse {
     let request = Request::post(format!("/api/contacts/import{query}"))
         .header("X-API-Key", DEV_KEY)
         .header("Content-Type", "text/csv; charset=utf-8")
@@ -16,7 +16,7 @@ async fn import(app: &TestApp, query: &str, table: impl Into<Body>) -> Answer {
     app.call(request).await
 }
 
-fn counts(answer: &Answer) -> [i64; 4] {
+fn counts(answer: &TestResponse) -> [i64; 4] {
     ["created", "updated", "unchanged", "failed"].map(|name| answer.data()[name].as_i64().unwrap())
 }
 
@@ -32,7 +32,7 @@ async fn export(app: &TestApp, query: &str) -> String {
     answer.body.as_str().unwrap().to_owned()
 }
 
-/// What a spreadsheet makes: a mark of the encoding, semicolons, line ends of two characters.
+/// A file as a spreadsheet program writes it: byte order mark, semicolons, CRLF line breaks.
 const TABLE: &str = "\u{feff}name;phone_number;tags;stage;email;custom.city;opted_out\r\n\
     \"Osei; Maya\";+44 7700 900111;vip, berlin;lead;maya@example.com;Lagos;\r\n\
     Bo;447700900112;;;;;true\r\n\
@@ -67,7 +67,7 @@ async fn a_csv_file_is_imported_row_by_row() {
     let two = one(&app, "900113").await;
     assert_eq!((&two["name"], &two["tags"]), (&json!("two\r\nlines"), &json!(["a", "b,c"])));
     let again = import(&app, "", TABLE).await.expect(200);
-    // Maya is called one thing in one row and another in a later one.
+    // Two rows of the same contact have different names.
     assert_eq!(counts(&again), [0, 2, 2, 3]);
 }
 
@@ -122,13 +122,13 @@ async fn unknown_columns_reject_the_import() {
 #[tokio::test]
 async fn an_export_can_be_imported_unchanged() {
     let app = TestApp::new().await;
-    let people = json!({"contacts": [
+    let contacts = json!({"contacts": [
         {"phone_number": "+447700900111", "name": "=cmd|' /C calc'!A1", "tags": ["-1", "a,b"], "stage": "@lead",
          "email": "maya@example.com", "custom_fields": {"seats": 3, "trial": true, "note": "'=x, \"y\"\nz", "plan": " +1 "}},
         {"phone_number": "+447700900112", "tags": ["one,two"], "opted_out": true, "custom_fields": {"tab": "\tx"}},
         {"user_id": "GB.77120394857261034", "name": "Bo"},
     ]});
-    app.post("/api/contacts/bulk", &people).await.expect(200);
+    app.post("/api/contacts/bulk", &contacts).await.expect(200);
     let shown = app.get("/api/contacts").await.data().clone();
     let table = export(&app, "").await;
     assert!(table.starts_with(
@@ -147,10 +147,10 @@ async fn an_export_can_be_imported_unchanged() {
     let some = export(&app, "?opted_out=true").await;
     assert_eq!(some.lines().count(), 2);
 
-    // In a new place it is the same people.
+    // In an empty gateway, the import creates the same contacts.
     let other = TestApp::new().await;
-    let taken = import(&other, "", table.clone()).await.expect(200);
-    assert_eq!(counts(&taken)[3], 0);
+    let accepted_message = import(&other, "", table.clone()).await.expect(200);
+    assert_eq!(counts(&accepted_message)[3], 0);
     let sorted = |table: &str| {
         let mut lines: Vec<String> = table.lines().map(str::to_owned).collect();
         lines.sort();
@@ -171,13 +171,13 @@ async fn a_long_file_is_imported_in_chunks_and_reports_its_progress() {
     let answer = import(&app, "", whole).await.expect(200);
     assert_eq!(counts(&answer), [1_200, 0, 0, 0]);
     assert_eq!(export(&app, "").await.lines().count(), 1_202);
-    // The connection breaks in the middle of the second piece.
+    // The connection breaks in the middle of the second chunk.
     let broken = rows(1_700).take(801).chain([Err(std::io::Error::other("cut"))]);
     let cut = Body::from_stream(futures_util::stream::iter(broken));
     let answer = import(&app, "", cut).await.expect(400);
     let imported = &answer.body["details"]["imported"];
     assert_eq!((&imported["unchanged"], &imported["last_line"]), (&json!(500), &json!(501)));
-    // A quotation mark without its other half takes the rest of the table into one cell.
+    // An unclosed quotation mark makes the rest of the file one cell.
     let endless = format!("phone_number,name\n+447700900111,\"{}", "x".repeat(400_000));
     let refused = import(&app, "", endless).await.expect(400);
     assert!(refused.reasons().contains("line 2"), "{}", refused.reasons());

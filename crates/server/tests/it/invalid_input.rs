@@ -1,4 +1,4 @@
-//! What strangers can send: a clear 4xx that names the field, nothing stored, no panic.
+//! Invalid requests: a 4xx that names the field; nothing is stored, and no task panics.
 
 use axum::body::Body;
 use proptest::prelude::*;
@@ -47,7 +47,7 @@ async fn each_error_has_its_pointer() {
         assert!(answer.pointers().contains(&pointer), "{body} gave {:#}", answer.body);
         assert!(answer.reasons().contains(reason), "{body} gave {:#}", answer.body);
     }
-    assert_eq!(app.n_taken(), 0);
+    assert_eq!(app.n_accepted(), 0);
     assert_eq!(app.get("/api/messages?direction=outbound").await.data()["total"], 0);
 }
 
@@ -97,13 +97,13 @@ async fn five_megabytes_and_one_byte_are_413() {
     app.request("POST", "/api/messages/send", fits.clone()).await.expect(400);
     let answer = app.request("POST", "/api/messages/send", format!("{fits} ")).await.expect(413);
     assert_eq!(answer.code(), "payload_too_large");
-    // Without a length in the header, too.
-    let chunks = futures_free_stream(format!("{fits} "));
+    // The same without a `Content-Length` header.
+    let chunks = chunked_body(format!("{fits} "));
     app.request("POST", "/api/messages/send", chunks).await.expect(413);
 }
 
-/// A body whose length nobody announces.
-fn futures_free_stream(text: String) -> Body {
+/// A body without a known length.
+fn chunked_body(text: String) -> Body {
     Body::new(http_body_util::StreamBody::new(Once(Some(text))))
 }
 
@@ -140,7 +140,7 @@ async fn unexpected_query_parameters_are_rejected_before_any_change() {
     assert_eq!(answer.pointers(), ["/dry_run"]);
     app.post("/api/templates/sync?account=nope", &json!({})).await.expect(400);
     app.post("/api/accounts/sandbox/resume", &json!({"foo": 1})).await.expect(400);
-    assert_eq!(app.n_taken(), 0);
+    assert_eq!(app.n_accepted(), 0);
 }
 
 #[tokio::test]
@@ -160,7 +160,7 @@ async fn a_context_is_a_message_with_an_id_at_meta() {
     let first = app.send(text()).await.expect(200);
     let reply = |id: &str| with("context", json!({"message_id": id}));
     app.send(reply(first.data()["id"].as_str().unwrap())).await.expect(200);
-    assert_eq!(app.taken(1)["context"]["message_id"], first.data()["message_id"]);
+    assert_eq!(app.accepted_message(1)["context"]["message_id"], first.data()["message_id"]);
     for id in ["nonsense", "01900000-0000-7000-8000-000000000000"] {
         assert_eq!(app.send(reply(id)).await.expect(400).pointers(), ["/context/message_id"]);
     }
@@ -174,7 +174,7 @@ async fn an_account_of_another_workspace_is_not_found() {
     assert_eq!(answer.code(), "account_not_found");
 }
 
-/// JSON of any shape, with the fields of a send more often than chance would have it.
+/// Generates JSON of any shape that often contains the fields of a send.
 fn any_json() -> impl Strategy<Value = Value> {
     let word = prop::sample::select(vec![
         "to",

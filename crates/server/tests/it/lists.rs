@@ -1,4 +1,4 @@
-//! Reading: messages with their stories, accounts, contacts, pages.
+//! Reads: message details, accounts, contacts and pages.
 
 use engine::background;
 use serde_json::{Value, json};
@@ -102,7 +102,7 @@ async fn an_account_shows_its_messaging_limit_and_its_usage() {
     let app = TestApp::new().await;
     background::tick_numbers(&app.deps).await.unwrap();
     let template = |to: &str| json!({"to": to, "type": "template", "template": {"name": "hello_world", "language": "en_US"}});
-    // Two strangers, one of them twice, and a customer whose window is open.
+    // Two recipients without a window, one of them twice, and a customer with an open window.
     for to in ["+447700900001", "+447700900002", "+447700900002", CUSTOMER] {
         app.send(template(to)).await.expect(200);
     }

@@ -1,4 +1,5 @@
-//! Every type of message passes here and at Meta, and limits are told with their pointer before Meta sees them.
+//! The gateway and Meta accept every message type. Errors about limits have a pointer and are found before Meta is
+//! called.
 
 use serde_json::{Value, json};
 
@@ -132,7 +133,7 @@ async fn meta_accepts_every_message_type_that_the_gateway_accepts() {
         let answer = app.request_as(&key, "POST", "/api/messages/send", body.to_string()).await;
         assert_eq!(answer.status.as_u16(), 200, "{name}: {:#}", answer.body);
         n_sent += 1;
-        assert_eq!(app.n_taken(), n_sent);
+        assert_eq!(app.n_accepted(), n_sent);
     }
 }
 
@@ -147,7 +148,7 @@ async fn an_unknown_field_is_rejected_with_its_pointer() {
         let answer = app.request_as(&key, "POST", "/api/messages/send", body.to_string()).await.expect(400);
         assert!(answer.pointers()[0].ends_with("/surprise"), "{name}: {:#}", answer.body);
     }
-    assert_eq!(app.n_taken(), 0);
+    assert_eq!(app.n_accepted(), 0);
 }
 
 #[tokio::test]
@@ -160,9 +161,9 @@ async fn a_body_of_the_cloud_api_is_a_valid_body() {
     });
     let answer = app.send(body).await.expect(200);
     assert_eq!(answer.data()["client_reference"], "job=4417");
-    let taken = app.taken(0);
-    assert_eq!(taken["context"]["message_id"].as_str().unwrap().len(), 62);
-    assert_eq!(taken["biz_opaque_callback_data"], answer.data()["id"]);
+    let accepted_message = app.accepted_message(0);
+    assert_eq!(accepted_message["context"]["message_id"].as_str().unwrap().len(), 62);
+    assert_eq!(accepted_message["biz_opaque_callback_data"], answer.data()["id"]);
 }
 
 #[tokio::test]

@@ -1,13 +1,13 @@
-//! A gateway in which everything is there that the examples of the description name.
+//! A gateway with all objects that the examples of the OpenAPI document name.
 
 use axum::body::Body;
 use axum::http::Request;
 use domain::access::permission::Role;
 use serde_json::json;
 
-use crate::support::{Answer, CUSTOMER, TestApp};
+use crate::support::{CUSTOMER, TestApp, TestResponse};
 
-/// The ids of the examples.
+/// Returns an id of the examples.
 fn example_id(end: &str) -> String {
     format!("01a2b3c4-0000-7000-8000-0000000000{end}")
 }
@@ -15,14 +15,14 @@ fn example_id(end: &str) -> String {
 /// Meta's id of a customer's message in the examples.
 pub(crate) const WAMID: &str = "wamid.HBgLMTU1NTAxMDAwMDEVAgASGBQzQTYwOTU1MkZCMTlDMkQzMDlCQQA=";
 
-/// A gateway in which everything is there that the examples name.
-pub(crate) struct World {
+/// A gateway with all objects that the examples name.
+pub(crate) struct ExampleGateway {
     pub(crate) app: TestApp,
-    /// What stands in the examples, and what is here.
+    /// Ids of the examples, and the ids of the existing objects.
     ids: Vec<(String, String)>,
 }
 
-impl World {
+impl ExampleGateway {
     pub(crate) async fn of(operation: &str) -> Self {
         let app = TestApp::new().await;
         let wamid = app.customer_writes(CUSTOMER, "Hello").await;
@@ -31,7 +31,7 @@ impl World {
             let answer = app.get(path).await.expect(200);
             answer.data()[name][0]["id"].as_str().unwrap().to_owned()
         };
-        let made = |answer: Answer| answer.data()["id"].as_str().unwrap().to_owned();
+        let made = |answer: TestResponse| answer.data()["id"].as_str().unwrap().to_owned();
         let message = match operation {
             "cancel_message" => {
                 let body = json!({"to": CUSTOMER, "type": "text", "text": "Hi", "mode": "queue"});
@@ -70,18 +70,18 @@ impl World {
         ];
         let mut ids: Vec<_> = ids.into_iter().map(|(end, id)| (example_id(end), id)).collect();
         ids.push((WAMID.to_owned(), wamid));
-        // What was used up by making all this is given back.
+        // Restores the rate limit that the preparation used.
         app.advance(60);
         Self { app, ids }
     }
 
-    /// The text with the ids of here.
+    /// Returns the text with the ids of the existing objects.
     pub(crate) fn fill(&self, text: &str) -> String {
         self.ids.iter().fold(text.to_owned(), |text, (shown, real)| text.replace(shown, real))
     }
 }
 
-/// A form with a small file.
+/// Returns the upload of a small file in a form.
 pub(crate) fn upload() -> Request<Body> {
     let form = "--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.pdf\"\r\n\
                 Content-Type: application/pdf\r\n\r\n%PDF-1.4\n%%EOF\n\r\n--x--\r\n";

@@ -1,4 +1,4 @@
-//! The description of what stands outside of `/api`: each address is there, and answers as described.
+//! Routes outside of `/api`: each one exists and responds as the OpenAPI document describes.
 
 use std::collections::BTreeSet;
 
@@ -7,9 +7,9 @@ use axum::http::{Method, Request};
 use serde_json::Value;
 
 use crate::contract::{DOCUMENT, assert_fits, described};
-use crate::support::{Answer, CUSTOMER, TestApp};
+use crate::support::{CUSTOMER, TestApp, TestResponse};
 
-async fn get(app: &TestApp, path: &str) -> Answer {
+async fn get(app: &TestApp, path: &str) -> TestResponse {
     app.call(Request::get(path).body(Body::empty()).unwrap()).await
 }
 
@@ -56,7 +56,7 @@ async fn meta_checks_the_callback_as_described() {
     let query = query.finish();
     let answer = get(&app, &format!("/webhooks/meta?{query}")).await.expect(200);
     let shown = &operation["responses"]["200"]["content"]["text/plain"]["example"];
-    // A challenge is digits, which a test reads as a number.
+    // The challenge consists of digits, which the test parses as a number.
     assert_eq!(answer.body.to_string(), shown.as_str().unwrap());
     for part in query.split('&') {
         let without: Vec<_> = query.split('&').filter(|other| *other != part).collect();
@@ -70,9 +70,9 @@ async fn meta_posts_as_described() {
     let operation = described(&Method::POST, "/webhooks/meta").unwrap();
     let example = &operation["requestBody"]["content"]["application/json"]["examples"]["message"]["value"];
     app.post_signed(&app.seeded.app_secret, example.to_string()).await.expect(200);
-    let heard = app.get("/api/messages?direction=inbound").await.expect(200);
+    let response = app.get("/api/messages?direction=inbound").await.expect(200);
     let message = &example["entry"][0]["changes"][0]["value"]["messages"][0];
-    assert_eq!(heard.data()["messages"][0]["message_id"], message["id"]);
+    assert_eq!(response.data()["messages"][0]["message_id"], message["id"]);
     app.post_signed(&app.seeded.app_secret, "no JSON".to_owned()).await.expect(400);
     app.post_signed("somebody else", example.to_string()).await.expect(401);
     app.post_signed(&app.seeded.app_secret, " ".repeat(5_000_000)).await.expect(413);

@@ -1,4 +1,4 @@
-//! The limits of a key, exact at their edges.
+//! The rate limits of a key, with exact boundaries.
 
 use serde_json::json;
 
@@ -16,7 +16,7 @@ async fn ten_in_a_second_pass_and_the_eleventh_does_not() {
     let refused = app.send_text(CUSTOMER).await.expect(429);
     assert_eq!(refused.code(), "rate_limited");
     assert_eq!((refused.number("retry-after"), refused.number("x-ratelimit-remaining")), (1, 90));
-    assert_eq!(app.n_taken(), 10);
+    assert_eq!(app.n_accepted(), 10);
     assert_eq!(app.get("/api/messages?direction=outbound").await.data()["total"], 10);
     app.advance(1);
     app.send_text(CUSTOMER).await.expect(200);
@@ -25,7 +25,7 @@ async fn ten_in_a_second_pass_and_the_eleventh_does_not() {
 #[tokio::test]
 async fn a_hundred_in_a_minute_pass_and_the_next_does_not() {
     let app = TestApp::new().await;
-    // The pair rule of Meta is not the matter here: everybody gets one message.
+    // Each recipient gets one message, so that Meta's pair rate limit does not apply.
     for i in 0..100 {
         let template = json!({"name": "hello_world", "language": "en_US"});
         let to = format!("+447700900{i:03}");
@@ -38,7 +38,7 @@ async fn a_hundred_in_a_minute_pass_and_the_next_does_not() {
     assert_eq!(refused.number("x-ratelimit-remaining"), 0);
     let wait = refused.number("retry-after");
     assert!((1..=60).contains(&wait));
-    // Other calls have their own window.
+    // Other calls have their own limit.
     let other = app.get("/api/messages").await.expect(200);
     assert_eq!(other.number("x-ratelimit-limit"), 1200);
     app.advance(wait.unsigned_abs());

@@ -1,4 +1,4 @@
-//! The page that the product grew from: each request, answer and error of it, in its own words.
+//! The requests, responses and errors of the original API page, with its exact texts.
 
 use serde_json::{Value, json};
 
@@ -28,10 +28,10 @@ async fn sending_a_text_message() {
   }"#;
     let answer = app.request("POST", "/api/messages/send", body).await.expect(200);
     sent(&answer.body);
-    let taken = app.taken(0);
-    assert_eq!(taken["text"]["body"], "Hello! Your order has been shipped.");
-    assert_eq!(taken["to"], TO);
-    assert_eq!(taken["biz_opaque_callback_data"], answer.data()["id"]);
+    let accepted_message = app.accepted_message(0);
+    assert_eq!(accepted_message["text"]["body"], "Hello! Your order has been shipped.");
+    assert_eq!(accepted_message["to"], TO);
+    assert_eq!(accepted_message["biz_opaque_callback_data"], answer.data()["id"]);
 }
 
 #[tokio::test]
@@ -56,7 +56,7 @@ async fn sending_a_template_message() {
   }"#;
     let answer = app.request("POST", "/api/messages/send", body).await.expect(200);
     sent(&answer.body);
-    assert_eq!(app.taken(0)["template"]["language"], json!({"code": "en"}));
+    assert_eq!(app.accepted_message(0)["template"]["language"], json!({"code": "en"}));
 }
 
 #[tokio::test]
@@ -72,7 +72,7 @@ async fn sending_media() {
   }"#;
     let answer = app.request("POST", "/api/messages/send", body).await.expect(200);
     sent(&answer.body);
-    assert_eq!(app.taken(0)["image"]["link"], "https://example.com/product.jpg");
+    assert_eq!(app.accepted_message(0)["image"]["link"], "https://example.com/product.jpg");
     for kind in ["image", "video", "document", "audio"] {
         let body = json!({"to": TO, "type": kind, kind: {"url": format!("https://example.com/{kind}")}});
         sent(&app.send(body).await.expect(200).body);
@@ -123,7 +123,7 @@ async fn the_error_outside_the_window_has_the_pages_words() {
 #[tokio::test]
 async fn the_error_codes_of_the_page() {
     let app = app_with_open_window().await;
-    // 400: missing fields, bad format.
+    // 400: missing fields, invalid format.
     assert_eq!(app.send(json!({"to": TO})).await.expect(400).code(), "invalid_request");
     assert_eq!(app.request("POST", "/api/messages/send", "{").await.expect(400).code(), "invalid_request");
     // 401: invalid API key.
@@ -131,8 +131,9 @@ async fn the_error_codes_of_the_page() {
     assert_eq!(answer.code(), "invalid_api_key");
     assert!(answer.body["message"].as_str().unwrap().starts_with("Invalid API key"));
     // 404: contact or template not found.
-    let nobody = "01900000-0000-7000-8000-000000000000";
-    let answer = app.send(json!({"contact": nobody, "type": "text", "text": "Hi"})).await.expect(404);
+    let unknown_contact = "01900000-0000-7000-8000-000000000000";
+    let answer =
+        app.send(json!({"contact": unknown_contact, "type": "text", "text": "Hi"})).await.expect(404);
     assert_eq!(answer.code(), "contact_not_found");
     let template = json!({"name": "no_such_template", "language": "en"});
     let answer = app.send(json!({"to": TO, "type": "template", "template": template})).await.expect(404);
@@ -177,5 +178,5 @@ async fn a_retryable_answer_means_not_sent() {
         assert_eq!(answer.code(), code);
         assert!(answer.number("retry-after") >= 1);
     }
-    assert_eq!(app.n_taken(), 0);
+    assert_eq!(app.n_accepted(), 0);
 }

@@ -1,4 +1,4 @@
-//! How a handing-over can end, and what the caller hears.
+//! Outcomes of a send to Meta, and the responses to the caller.
 
 use domain::meta_error::TABLE;
 use engine::background;
@@ -7,7 +7,7 @@ use sim::{Fault, FaultAction, FaultAnswer};
 
 use crate::support::{CUSTOMER, TestApp};
 
-/// One fault that hits the next send.
+/// Returns a fault of the next send.
 fn fault(action: FaultAction) -> Fault {
     Fault::on("/messages", action)
 }
@@ -33,7 +33,7 @@ async fn a_lost_response_is_unknown_and_is_resolved_by_the_status() {
     let message = app.message(answer.data()["id"].as_str().unwrap()).await;
     assert_eq!(message["status"], "read");
     assert!(message["message_id"].as_str().unwrap().starts_with("wamid."));
-    assert_eq!(app.n_taken(), 1);
+    assert_eq!(app.n_accepted(), 1);
 }
 
 #[tokio::test]
@@ -43,7 +43,7 @@ async fn a_dropped_request_stays_unknown() {
     let answer = app.send_text(CUSTOMER).await.expect(202);
     app.step().await;
     assert_eq!(status_of(&app, &answer.data()["id"]).await, "unknown");
-    assert_eq!(app.n_taken(), 0);
+    assert_eq!(app.n_accepted(), 0);
 }
 
 #[tokio::test]
@@ -61,7 +61,7 @@ async fn ambiguous_responses_are_unknown() {
         let answer = app.send_text(CUSTOMER).await.expect(202);
         assert_eq!(answer.data()["status"], "unknown", "{status} {body}");
     }
-    assert_eq!(app.n_taken(), 0);
+    assert_eq!(app.n_accepted(), 0);
 }
 
 #[tokio::test]
@@ -78,10 +78,10 @@ async fn connection_errors_are_not_sent() {
     }
     let failed = app.get("/api/messages?status=failed").await;
     assert_eq!(failed.data()["total"], 3);
-    assert_eq!(app.n_taken(), 0);
+    assert_eq!(app.n_accepted(), 0);
 }
 
-/// The body of a refusal by Meta.
+/// Returns the body of a rejection by Meta.
 fn refusal(code: i64, title: &str) -> Value {
     json!({"error": {"message": format!("(#{code}) {title}"), "code": code, "type": "OAuthException",
         "fbtrace_id": "AbC", "error_data": {"messaging_product": "whatsapp", "details": "the details"}}})
@@ -93,13 +93,13 @@ async fn each_error_code_of_meta_has_its_response() {
     let app = TestApp::new().await;
     let key = app.key(|new| (new.rate_per_minute, new.rate_burst) = (Some(1_000_000), Some(1_000_000))).await;
     for (i, entry) in TABLE.iter().enumerate() {
-        // A person of its own: what a code does to one shall not change the next.
+        // Each code has its own recipient, so that one code does not affect the next.
         let to = format!("+447700900{i:03}");
         app.customer_writes(&to, "Hi").await;
         app.sim.fail(Fault { times: 1000, ..fault(answer(400, refusal(entry.code, entry.title))) });
         let send = json!({"to": to, "type": "text", "text": "Hi"}).to_string();
         let before = app.deps.now();
-        let got = app.patiently(app.request_as(&key, "POST", "/api/messages/send", send)).await;
+        let received = app.run_with_clock(app.request_as(&key, "POST", "/api/messages/send", send)).await;
         let waited = app.deps.now().duration_since(before);
         let (status, code) = match entry.class {
             MetaErrorClass::Retry => (503, "meta_unavailable"),
@@ -111,10 +111,16 @@ async fn each_error_code_of_meta_has_its_response() {
             | MetaErrorClass::WindowClosed
             | MetaErrorClass::Permanent => (400, "meta_error"),
         };
-        assert_eq!((got.status.as_u16(), got.code()), (status, code), "{}: {:#}", entry.code, got.body);
-        let meta = &got.body["details"]["meta"];
+        assert_eq!(
+            (received.status.as_u16(), received.code()),
+            (status, code),
+            "{}: {:#}",
+            entry.code,
+            received.body
+        );
+        let meta = &received.body["details"]["meta"];
         assert_eq!((&meta["code"], &meta["fbtrace_id"]), (&json!(entry.code), &json!("AbC")));
-        assert!(got.body["message"].as_str().unwrap().contains(entry.advice), "{:#}", got.body);
+        assert!(received.body["message"].as_str().unwrap().contains(entry.advice), "{:#}", received.body);
         assert!(waited <= jiff::SignedDuration::from_secs(5), "{}: {waited}", entry.code);
         let message =
             app.get("/api/messages?direction=outbound&per_page=1").await.data()["messages"][0].clone();
@@ -132,10 +138,10 @@ async fn each_error_code_of_meta_has_its_response() {
             app.request("POST", "/api/accounts/sandbox/resume", "").await.expect(200);
         }
         app.clear_faults().await;
-        // A slowed number is at its full pace again.
+        // The number sends at its full rate again.
         app.advance(60);
     }
-    assert_eq!(app.n_taken(), 0);
+    assert_eq!(app.n_accepted(), 0);
 }
 
 #[tokio::test]
@@ -145,15 +151,15 @@ async fn a_transient_error_of_meta_is_retried() {
         app.sim.fail(Fault { times: 2, ..fault(answer(500, body)) });
         let answer = app.send_text(CUSTOMER).await.expect(200);
         let message = app.message(answer.data()["id"].as_str().unwrap()).await;
-        let taken = app.taken(app.n_taken() - 1);
+        let accepted_message = app.accepted_message(app.n_accepted() - 1);
         let id = answer.data()["id"].as_str().unwrap();
-        assert_eq!(taken["biz_opaque_callback_data"], format!("{id}:3"));
+        assert_eq!(accepted_message["biz_opaque_callback_data"], format!("{id}:3"));
         let steps: Vec<_> =
             message["timeline"].as_array().unwrap().iter().map(|one| one["status"].clone()).collect();
         assert_eq!(steps, ["sending", "queued", "queued", "sent"]);
         app.advance(60);
     }
-    assert_eq!(app.n_taken(), 2);
+    assert_eq!(app.n_accepted(), 2);
 }
 
 #[tokio::test]
@@ -162,12 +168,12 @@ async fn an_unknown_outcome_is_resent_only_on_request_and_once() {
     let body = || json!({"to": CUSTOMER, "type": "text", "text": "Hi", "on_unknown": "resend"});
     app.sim.fail(fault(FaultAction::CutBefore));
     let answer = app.send(body()).await.expect(200);
-    assert_eq!(app.n_taken(), 1);
+    assert_eq!(app.n_accepted(), 1);
     let id = answer.data()["id"].as_str().unwrap();
-    assert_eq!(app.taken(0)["biz_opaque_callback_data"], format!("{id}:2"));
+    assert_eq!(app.accepted_message(0)["biz_opaque_callback_data"], format!("{id}:2"));
     app.sim.fail(Fault { times: 2, ..fault(FaultAction::CutBefore) });
     app.send(body()).await.expect(202);
-    assert_eq!(app.n_taken(), 1);
+    assert_eq!(app.n_accepted(), 1);
 }
 
 #[tokio::test]
@@ -175,7 +181,7 @@ async fn after_an_unknown_outcome_no_error_claims_that_nothing_was_sent() {
     let app = TestApp::new().await;
     for mode in ["sync", "queue"] {
         for code in [131_000, 131_026, 130_429, 190] {
-            let before = app.n_taken();
+            let before = app.n_accepted();
             app.sim.fail(fault(FaultAction::CutAfter));
             app.sim.fail(fault(answer(400, refusal(code, "Refused"))));
             let body =
@@ -184,7 +190,7 @@ async fn after_an_unknown_outcome_no_error_claims_that_nothing_was_sent() {
             app.tick_queue().await;
             let id = answer.data()["id"].clone();
             assert_eq!(status_of(&app, &id).await, "unknown", "{mode} {code}");
-            assert_eq!(app.n_taken() - before, 1);
+            assert_eq!(app.n_accepted() - before, 1);
             app.clear_faults().await;
             let path = format!("/api/messages/{}/resolve", id.as_str().unwrap());
             if code == 190 {
@@ -216,16 +222,16 @@ async fn an_unknown_message_can_be_resolved_manually() {
     assert_eq!(answer.code(), "not_resolvable");
 
     let resent = unknown().await;
-    let answer = app.patiently(app.post(&path(&resent), &json!({"action": "resend"}))).await.expect(200);
+    let answer = app.run_with_clock(app.post(&path(&resent), &json!({"action": "resend"}))).await.expect(200);
     assert_eq!(answer.data()["status"], "sent");
-    assert_eq!(app.n_taken(), 1);
+    assert_eq!(app.n_accepted(), 1);
     app.post(&path(&resent), &json!({"action": "resend"})).await.expect(409);
     app.post(&path(&resent), &json!({"action": "again"})).await.expect(400);
 
-    // A resend whose outcome is unknown, too, was the last.
+    // A resend with an unknown outcome cannot be repeated either.
     let twice = unknown().await;
     app.sim.fail(fault(FaultAction::CutBefore));
-    let answer = app.patiently(app.post(&path(&twice), &json!({"action": "resend"}))).await.expect(200);
+    let answer = app.run_with_clock(app.post(&path(&twice), &json!({"action": "resend"}))).await.expect(200);
     assert_eq!(answer.data()["status"], "unknown");
     app.post(&path(&twice), &json!({"action": "resend"})).await.expect(409);
 }
@@ -260,7 +266,7 @@ async fn accepted_and_failed_later() {
     }
     let answer = app.send_text("+15550101047").await.expect(400);
     assert_eq!(answer.code(), "outside_window");
-    // In the very same second: the customer's word counts.
+    // The customer writes in the same second, and the window is open.
     app.customer_writes("+15550101047", "I am still here").await;
     app.send_text("+15550101047").await.expect(200);
 }
@@ -281,7 +287,7 @@ async fn magic_numbers_have_their_documented_status() {
 #[tokio::test]
 async fn a_message_in_flight_during_a_crash_is_unknown_after_the_restart() {
     let mut app = TestApp::new().await;
-    // The answer never comes; the caller's connection and the process die.
+    // Meta never responds; the caller's connection and the process end.
     app.sim.fail(fault(FaultAction::Delay(std::time::Duration::from_secs(3600))));
     let (deps, router) = (app.deps.clone(), app.router.clone());
     let body = json!({"to": CUSTOMER, "type": "text", "text": "Hi"}).to_string();
@@ -291,7 +297,7 @@ async fn a_message_in_flight_during_a_crash_is_unknown_after_the_restart() {
         .unwrap();
     let mut calls = tokio::task::JoinSet::new();
     calls.spawn(tower::ServiceExt::oneshot(router, request));
-    while app.n_taken() == 0 {
+    while app.n_accepted() == 0 {
         tokio::task::yield_now().await;
     }
     calls.abort_all();

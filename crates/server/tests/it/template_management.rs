@@ -1,9 +1,9 @@
-//! Templates: created, changed, deleted and shown over HTTP, against the simulator's own reading of Meta's rules.
+//! Templates over HTTP: create, change, delete and show, against the simulator's own implementation of Meta's rules.
 
 use serde_json::{Value, json};
 use sim::{Fault, FaultAction, FaultAnswer, Review};
 
-use crate::support::{Answer, STRANGER, TestApp};
+use crate::support::{NEW_RECIPIENT, TestApp, TestResponse};
 
 fn ferry() -> Value {
     json!({"name": "ferry_delay", "language": "en", "category": "utility", "components": [
@@ -14,21 +14,21 @@ fn ferry() -> Value {
         {"type": "buttons", "buttons": [{"type": "quick_reply", "text": "Stop alerts"}]}]})
 }
 
-async fn create(app: &TestApp, template: &Value) -> Answer {
+async fn create(app: &TestApp, template: &Value) -> TestResponse {
     app.post("/api/templates", template).await
 }
 
-async fn put(app: &TestApp, id: &str, change: &Value) -> Answer {
+async fn put(app: &TestApp, id: &str, change: &Value) -> TestResponse {
     app.request("PUT", &format!("/api/templates/{id}"), change.to_string()).await
 }
 
-/// Meta decides about a template, by its own id.
+/// Reports Meta's decision about a template.
 async fn review(app: &TestApp, template: &Value, status: &str) {
-    // The same news at the same second would be the same webhook.
+    // The same update in the same second would be a duplicate.
     app.advance(1);
     let review = Review { status: Some(status.to_owned()), ..Review::default() };
     app.sim.review(template["template_id"].as_str().unwrap(), &review).unwrap().unwrap();
-    app.hear().await;
+    app.deliver_webhooks().await;
     engine::directory::refresh(&app.deps).await.unwrap();
 }
 
@@ -44,15 +44,15 @@ async fn a_template_is_submitted_reviewed_and_sent() {
     assert_eq!(app.get(&format!("/api/templates/{id}")).await.expect(200).data(), &template);
     let text = |text: &str| json!({"type": "text", "text": text});
     let send = || {
-        json!({"to": STRANGER, "type": "template", "template": {"name": "ferry_delay", "language": "en", "components": [
+        json!({"to": NEW_RECIPIENT, "type": "template", "template": {"name": "ferry_delay", "language": "en", "components": [
             {"type": "header", "parameters": [text("CM-22")]},
             {"type": "body", "parameters": [text("Oban"), text("45")]}]}})
     };
     assert_eq!(app.send(send()).await.expect(400).code(), "template_not_approved");
     review(&app, &template, "APPROVED").await;
     app.send(send()).await.expect(200);
-    let told = app.get("/api/events").await.expect(200);
-    let statuses: Vec<_> = told.data()["events"]
+    let response = app.get("/api/events").await.expect(200);
+    let statuses: Vec<_> = response.data()["events"]
         .as_array()
         .unwrap()
         .iter()
@@ -71,7 +71,7 @@ async fn an_authentication_template_is_submitted_and_sent() {
     let made = create(&app, &template).await.expect(201).data().clone();
     review(&app, &made, "APPROVED").await;
     let code = json!([{"type": "text", "text": "123456"}]);
-    let send = json!({"to": STRANGER, "type": "template", "template": {"name": "code", "language": "en_US", "components": [
+    let send = json!({"to": NEW_RECIPIENT, "type": "template", "template": {"name": "code", "language": "en_US", "components": [
         {"type": "body", "parameters": code},
         {"type": "button", "sub_type": "url", "index": 0, "parameters": code}]}});
     app.send(send).await.expect(200);
@@ -97,9 +97,9 @@ async fn an_invalid_template_is_rejected_with_all_pointers() {
         ]
     );
     assert!(refused.reasons().contains("did you mean `en_GB`?"));
-    let nowhere = json!({"account": "nowhere", "name": "a", "language": "en", "category": "UTILITY",
+    let unknown_account = json!({"account": "nowhere", "name": "a", "language": "en", "category": "UTILITY",
         "components": [{"type": "BODY", "text": "Late."}]});
-    assert_eq!(create(&app, &nowhere).await.expect(404).code(), "account_not_found");
+    assert_eq!(create(&app, &unknown_account).await.expect(404).code(), "account_not_found");
 }
 
 #[tokio::test]
@@ -145,7 +145,7 @@ async fn a_template_can_be_edited_when_meta_allows_it() {
     assert_eq!(put(&app, id, &json!({})).await.expect(400).pointers(), [""]);
     put(&app, id, &change).await.expect(200);
     review(&app, &made, "APPROVED").await;
-    // Once in 24 hours, and it is Meta who counts.
+    // Meta allows one change in 24 hours, and rejects the second one.
     let often = put(&app, id, &change).await.expect(400);
     assert_eq!((often.code(), &often.body["details"]["meta"]["subcode"]), ("meta_error", &json!(2_388_039)));
     app.advance(86_401);
@@ -170,7 +170,7 @@ async fn a_template_is_deleted_in_one_language_or_in_all() {
     app.get(&format!("/api/templates/{}", ids[0])).await.expect(404);
     assert_eq!(app.get("/api/templates?name=ferry_delay").await.data()["total"], 2);
     delete(&ids[1], "?all_languages=true").await.expect(204);
-    app.hear().await;
+    app.deliver_webhooks().await;
     assert_eq!(app.get("/api/templates?name=ferry_delay").await.data()["total"], 0);
     app.post("/api/templates/sync", &json!({})).await.expect(200);
     assert_eq!(app.get("/api/templates?name=ferry_delay").await.data()["total"], 0);
@@ -248,9 +248,9 @@ async fn a_library_template_is_created_stored_and_sent() {
     let preview = app.request("POST", &format!("{path}/preview"), "").await.expect(200);
     assert!(preview.data()["text"].as_str().unwrap().contains("#12345"), "{:#}", preview.body);
     let text = |text: &str| json!({"type": "text", "text": text});
-    let send = |words: Value| {
-        json!({"to": STRANGER, "type": "template", "template": {"name": "my_update", "language": "en_US", "components": [
-            {"type": "body", "parameters": words},
+    let send = |parameters: Value| {
+        json!({"to": NEW_RECIPIENT, "type": "template", "template": {"name": "my_update", "language": "en_US", "components": [
+            {"type": "body", "parameters": parameters},
             {"type": "button", "sub_type": "url", "index": 0, "parameters": [text("7")]}]}})
     };
     let short = app.send(send(json!([text("Ada")]))).await.expect(400);

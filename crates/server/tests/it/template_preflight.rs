@@ -1,11 +1,11 @@
-//! Preflight: what does not fit is found here, before Meta.
+//! Checks of template parameters before Meta is called.
 
 use serde_json::{Value, json};
 
-use crate::support::{STRANGER, TestApp};
+use crate::support::{NEW_RECIPIENT, TestApp};
 
 fn send(template: &Value) -> Value {
-    json!({"to": STRANGER, "type": "template", "template": template})
+    json!({"to": NEW_RECIPIENT, "type": "template", "template": template})
 }
 
 fn order(parameters: &Value) -> Value {
@@ -36,7 +36,7 @@ async fn missing_extra_and_wrong_parameters_are_reported() {
         );
         assert!(answer.pointers().iter().all(|pointer| pointer.starts_with("/template")));
     }
-    assert_eq!(app.n_taken(), 0);
+    assert_eq!(app.n_accepted(), 0);
     app.send(order(&json!([text("John"), text("ORD-789")]))).await.expect(200);
 }
 
@@ -60,7 +60,7 @@ async fn an_unknown_template_is_looked_up_once_per_minute() {
     let template = json!({"name": "spring_sale", "language": "en", "category": "UTILITY",
         "components": [{"type": "BODY", "text": "Spring is here."}]});
     app.sim.add_template(None, template.as_object().unwrap(), "APPROVED").unwrap();
-    // Believed for a minute.
+    // A failed look-up is cached for a minute.
     app.send(body()).await.expect(404);
     app.advance(61);
     app.send(body()).await.expect(200);

@@ -1,4 +1,4 @@
-//! Three rounds of what `cargo xtask chaos` plays for longer.
+//! Three rounds of `cargo xtask chaos`.
 
 use crate::harness::rounds::{self, Plan};
 use crate::support::{parent, program};

@@ -19,8 +19,8 @@ fn two_gateways_on_one_database_hand_each_queued_message_over_once() {
         Process::start("the second gateway", &mut command, &environment.directory.path("second.log"))
             .unwrap();
     wait_for("the second gateway", SOON, || {
-        let heard = Client::of(address).call("GET", "/readyz", &[], None);
-        Ok(matches!(heard, CallOutcome::Answered(answer) if answer.status == 200).then_some(()))
+        let outcome = Client::of(address).call("GET", "/readyz", &[], None);
+        Ok(matches!(outcome, CallOutcome::Answered(answer) if answer.status == 200).then_some(()))
     })
     .unwrap();
 
@@ -28,7 +28,7 @@ fn two_gateways_on_one_database_hand_each_queued_message_over_once() {
     batch(&environment, environment.directory.gateway, &messages);
     batch(&environment, address, &messages);
     accepted(&environment, 200);
-    // Nothing comes after them.
+    // No further messages are sent.
     wait_for("an empty queue", SOON, || {
         let is_open = |row: &Value| matches!(status(row), "queued" | "sending");
         Ok((!environment.stored()?.iter().any(is_open)).then_some(()))
