@@ -36,7 +36,7 @@ fn an_account_is_added_listed_and_removed() {
 }
 
 #[test]
-fn secrets_may_stand_in_files() {
+fn secrets_can_be_read_from_files() {
     let shell = shell();
     shell.write("token", "demo-token\n");
     let added = shell.waypost(&format!("{ADD} --name a --access-token-file token --json")).json();
@@ -48,7 +48,7 @@ fn secrets_may_stand_in_files() {
 }
 
 #[test]
-fn what_is_missing_is_told_with_the_steps() {
+fn missing_secrets_are_listed_with_the_setup_steps() {
     let output = shell().waypost(&format!("{ADD} --name a --access-token t")).ok();
     for part in ["no app secret", "Meta calls https URLs only", "this account has none"] {
         assert!(output.contains(part), "{part}: {output}");
@@ -56,7 +56,7 @@ fn what_is_missing_is_told_with_the_steps() {
 }
 
 #[test]
-fn what_an_account_cannot_be_is_refused() {
+fn an_invalid_account_is_rejected() {
     let shell = shell();
     shell.waypost(&format!("{ADD} --name main --access-token t")).ok();
     let long = "x".repeat(101);
@@ -84,7 +84,7 @@ fn what_an_account_cannot_be_is_refused() {
 }
 
 #[test]
-fn an_account_is_tested_line_by_line() {
+fn an_account_test_prints_one_line_per_check() {
     // The port was just released, so no process listens on it.
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let unreachable = format!("http://127.0.0.1:{port}");
@@ -117,7 +117,7 @@ fn another_secret_key_cannot_open_the_database() {
 }
 
 #[test]
-fn an_account_gets_other_secrets_another_name_and_the_default() {
+fn secrets_name_and_default_of_an_account_can_be_updated() {
     // No process listens on this port, so that the token is stored without a check.
     let shell = shell().with("WAYPOST_GRAPH__BASE_URL", "http://127.0.0.1:9");
     shell.write("token", "demo-token-2\n");
@@ -163,7 +163,7 @@ fn an_account_gets_other_secrets_another_name_and_the_default() {
 }
 
 #[test]
-fn an_account_is_changed() {
+fn an_update_changes_only_the_given_fields_and_shows_no_secret() {
     // No process listens on this port, so that the token is stored without a check.
     let shell = shell().with("WAYPOST_GRAPH__BASE_URL", "http://127.0.0.1:9");
     shell.waypost(&format!("{ADD} --name main --access-token demo-token-1 --default")).ok();

@@ -95,7 +95,7 @@ fn the_effective_configuration_is_printed_with_its_sources_and_without_secrets()
 }
 
 #[test]
-fn the_file_is_overridden_by_the_environment_and_that_by_flags() {
+fn the_environment_overrides_the_file_and_flags_override_the_environment() {
     let shell = empty_shell().with("WAYPOST_CONFIG", "mine.toml").with("WAYPOST_GRAPH__VERSION", "v2.0");
     shell.write("mine.toml", "listen = '127.0.0.1:1'\ndata_dir = 'x'\ngraph.version = 'v1.0'\n");
     shell.write("other.toml", "data_dir = 'y'\n");
@@ -110,14 +110,14 @@ fn the_file_is_overridden_by_the_environment_and_that_by_flags() {
 }
 
 #[test]
-fn a_flag_may_stand_before_or_after_the_command() {
+fn a_flag_is_accepted_before_and_after_the_command() {
     for line in ["--listen 127.0.0.1:3 config check --json", "config --listen 127.0.0.1:3 check --json"] {
         assert_eq!(setting(&empty_shell().waypost(line).json(), "listen").1, "flag", "{line}");
     }
 }
 
 #[test]
-fn a_name_that_no_setting_has_stops_everything_and_names_the_nearest() {
+fn an_unknown_name_is_an_error_with_the_nearest_name() {
     let shell = empty_shell();
     shell.write("waypost.toml", "listen = '127.0.0.1:1'\nlimit.burst = 3\n");
     assert_eq!(
@@ -142,7 +142,7 @@ fn a_name_that_no_setting_has_stops_everything_and_names_the_nearest() {
 }
 
 #[test]
-fn a_wrong_value_is_told_with_its_key_its_source_and_what_is_valid() {
+fn an_invalid_value_is_an_error_with_name_source_and_valid_values() {
     let error = empty_shell().with("WAYPOST_LISTEN", "8080").waypost("config check").failure();
     assert_eq!(
         error,

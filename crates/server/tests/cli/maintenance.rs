@@ -88,7 +88,7 @@ fn a_failed_check_has_advice_and_determines_the_exit_code() {
 }
 
 #[test]
-fn a_configuration_that_cannot_be_read_exits_with_2() {
+fn an_invalid_configuration_exits_with_2() {
     let shell = empty_shell();
     shell.write("waypost.toml", "listn = \"127.0.0.1:1\"\n");
     let ran = shell.waypost("doctor --offline --json");
@@ -100,7 +100,7 @@ fn a_configuration_that_cannot_be_read_exits_with_2() {
 }
 
 #[test]
-fn meta_out_of_reach_is_told_and_no_token_is_shown() {
+fn an_unreachable_meta_is_reported_without_tokens() {
     // No process listens on port 9.
     let shell = with_account(shell().with("WAYPOST_GRAPH__BASE_URL", "http://127.0.0.1:9"));
     let ran = shell.waypost("doctor --json");
@@ -124,7 +124,7 @@ fn meta_out_of_reach_is_told_and_no_token_is_shown() {
 }
 
 #[test]
-fn a_backup_is_whole_private_and_replaces_nothing_unasked() {
+fn a_backup_is_complete_private_and_replaces_files_only_with_force() {
     let shell = with_account(shell());
     let result = shell.waypost("backup copy.db --json").json();
     assert_eq!(result["size"].as_u64(), Some(fs::metadata(shell.path("copy.db")).unwrap().len()));
@@ -147,7 +147,7 @@ fn a_backup_is_whole_private_and_replaces_nothing_unasked() {
 }
 
 #[test]
-fn a_secret_key_is_replaced_step_by_step() {
+fn a_secret_key_is_rotated() {
     let shell = with_account(shell());
     let both = shell.with("WAYPOST_SECRET_KEY", NEW_KEY).with("WAYPOST_OLD_SECRET_KEY", SECRET_KEY);
     assert_eq!(verdict(&both, "database", "secrets"), "warn");

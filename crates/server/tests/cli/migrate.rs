@@ -3,7 +3,7 @@
 use crate::support::empty_shell;
 
 #[test]
-fn check_tells_what_is_pending_and_changes_nothing() {
+fn check_reports_pending_migrations_and_changes_nothing() {
     let shell = empty_shell();
     let error = shell.waypost("migrate --check").failure();
     assert!(error.contains("pending") && error.contains("run `waypost migrate`"), "{error}");
@@ -21,7 +21,7 @@ fn check_tells_what_is_pending_and_changes_nothing() {
 }
 
 #[test]
-fn the_database_may_stand_in_a_folder_that_is_not_there_yet() {
+fn missing_folders_of_the_database_are_created() {
     let shell = empty_shell();
     shell.waypost("migrate --database-url sqlite:data/deep/waypost.db").ok();
     assert!(shell.path("data/deep/waypost.db").exists());

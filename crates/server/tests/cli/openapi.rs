@@ -3,7 +3,7 @@
 use crate::support::empty_shell;
 
 #[test]
-fn the_description_is_printed_whatever_the_configuration() {
+fn the_openapi_document_is_printed_with_an_invalid_configuration() {
     let shell = empty_shell();
     shell.write("waypost.toml", "this is no configuration");
     let printed = shell.waypost("openapi").ok();

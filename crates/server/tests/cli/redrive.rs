@@ -3,7 +3,7 @@
 use crate::support::shell;
 
 #[test]
-fn a_database_without_posts_has_nothing_to_take_once_more() {
+fn a_redrive_of_an_empty_database_processes_nothing() {
     let shell = shell();
     for since in ["2d", "2026-05-29T10:00:00Z", "90m", "0"] {
         let done = shell.waypost(&format!("redrive --since {since} --json")).json();
@@ -18,7 +18,7 @@ fn a_database_without_posts_has_nothing_to_take_once_more() {
 }
 
 #[test]
-fn what_is_no_time_is_refused() {
+fn an_invalid_start_time_is_rejected() {
     let shell = shell();
     for wrong in [
         "redrive",

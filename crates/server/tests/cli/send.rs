@@ -14,7 +14,7 @@ struct Gateway {
     call: JoinHandle<(String, Value)>,
 }
 
-fn gateway(status: u16, answer: Value) -> Gateway {
+fn gateway(status: u16, response: Value) -> Gateway {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let call = std::thread::spawn(move || {
@@ -28,11 +28,11 @@ fn gateway(status: u16, answer: Value) -> Gateway {
         let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap();
         let mut body = vec![0; length.parse().unwrap()];
         reader.read_exact(&mut body).unwrap();
-        let answer = answer.to_string();
-        let length = answer.len();
+        let response = response.to_string();
+        let length = response.len();
         write!(
             &stream,
-            "HTTP/1.1 {status} X\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{answer}"
+            "HTTP/1.1 {status} X\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{response}"
         )
         .unwrap();
         (head, serde_json::from_slice(&body).unwrap())
@@ -62,14 +62,14 @@ fn a_text_is_sent_and_its_id_printed() {
 
 #[test]
 fn a_template_is_sent_with_its_parameters() {
-    let answer = json!({"status": "success", "data": {"message_id": "wamid.X", "status": "sent"}});
-    let gateway = gateway(200, answer.clone());
+    let response = json!({"status": "success", "data": {"message_id": "wamid.X", "status": "sent"}});
+    let gateway = gateway(200, response.clone());
     let shown = sender(&gateway)
         .waypost(
             "send --to +1555 --template order --language en --param John --param ORD-7 --account main --json",
         )
         .json();
-    assert_eq!(shown, answer);
+    assert_eq!(shown, response);
     let components = json!([{"type": "body", "parameters": [
         {"type": "text", "text": "John"}, {"type": "text", "text": "ORD-7"}]}]);
     let template = json!({"name": "order", "language": "en", "components": components});
@@ -80,7 +80,7 @@ fn a_template_is_sent_with_its_parameters() {
 }
 
 #[test]
-fn an_unknown_outcome_is_told_and_has_an_exit_code_of_its_own() {
+fn an_unknown_outcome_is_reported_with_exit_code_3() {
     let gateway =
         gateway(202, json!({"status": "success", "data": {"message_id": "018f", "status": "unknown"}}));
     let ran = sender(&gateway).waypost("send --to +1555 --text Hi");
@@ -89,7 +89,7 @@ fn an_unknown_outcome_is_told_and_has_an_exit_code_of_its_own() {
 }
 
 #[test]
-fn a_refusal_is_told_in_the_gateway_s_words() {
+fn an_error_shows_the_message_of_the_gateway() {
     let message = "Outside 24-hour window. Use a template message.";
     let gateway = gateway(400, json!({"status": "error", "message": message, "code": "outside_window"}));
     let error = sender(&gateway).waypost("send --to +1555 --text Hi").failure();
@@ -97,7 +97,7 @@ fn a_refusal_is_told_in_the_gateway_s_words() {
 }
 
 #[test]
-fn a_gateway_that_is_not_there_is_told() {
+fn an_unreachable_gateway_is_reported() {
     let url = {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         format!("http://{}", listener.local_addr().unwrap())
@@ -108,7 +108,7 @@ fn a_gateway_that_is_not_there_is_told() {
 }
 
 #[test]
-fn the_sandbox_key_goes_to_this_machine_only() {
+fn the_sandbox_key_is_sent_to_this_machine_only() {
     let shell = empty_shell();
     let error = shell.waypost("send --to +1555 --text Hi").failure();
     assert!(error.starts_with("error: no API key"), "{error}");
@@ -125,7 +125,7 @@ fn the_sandbox_key_goes_to_this_machine_only() {
 }
 
 #[test]
-fn what_cannot_be_sent_is_a_usage_error() {
+fn an_invalid_message_is_a_usage_error() {
     for line in [
         "send --text Hi",
         "send --to +1555",

@@ -16,7 +16,7 @@ fn serve_does_not_start_without_a_secret_key() {
 }
 
 #[test]
-fn a_port_that_is_taken_is_told_with_its_setting() {
+fn a_port_in_use_is_reported_with_its_setting() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap();
     for (command, setting) in [
@@ -42,7 +42,7 @@ fn dev_listens_on_loopback_only() {
 }
 
 #[test]
-fn the_version_and_the_help_are_results() {
+fn the_version_and_the_help_are_printed_on_standard_output() {
     assert_eq!(empty_shell().waypost("--version").ok(), format!("waypost {}\n", env!("CARGO_PKG_VERSION")));
     let help = empty_shell().waypost("--help").ok();
     for command in ["dev", "serve", "simulator", "migrate", "accounts", "keys", "send", "config"] {

@@ -48,7 +48,7 @@ fn a_user_is_added_listed_changed_and_removed() {
 }
 
 #[test]
-fn what_a_user_cannot_be_is_refused() {
+fn an_invalid_user_is_rejected() {
     let shell = with_password();
     shell.write("short", "short77");
     shell.waypost(&format!("{ADD} --email ada@example.com --role owner")).ok();

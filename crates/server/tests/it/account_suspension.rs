@@ -41,8 +41,8 @@ async fn a_suspension_that_cannot_be_stored_still_stops_calls_to_meta() {
     let unknown = app.send(json!({"to": "+15550100505", "type": "template", "template": template})).await;
     let unknown = unknown.expect(202).data()["id"].as_str().unwrap().to_owned();
     let path = format!("{}/messages", app.seeded.phone_number_id);
-    let answer = FaultAnswer { code: Some(190), status: Some(401), ..FaultAnswer::default() };
-    app.sim.fail(Fault { times: 1, ..Fault::on(&path, FaultAction::Status(answer)) });
+    let response = FaultAnswer { code: Some(190), status: Some(401), ..FaultAnswer::default() };
+    app.sim.fail(Fault { times: 1, ..Fault::on(&path, FaultAction::Status(response)) });
     let queued = json!({"to": CUSTOMER, "type": "text", "text": "Hi", "mode": "queue"});
     let id = app.send(queued.clone()).await.expect(202).data()["id"].clone();
     for _ in 0..20 {
@@ -84,8 +84,8 @@ async fn resuming_ends_a_suspension_that_was_not_stored_yet() {
     let failing_suspensions = Arc::new(FailingSuspensions(AtomicBool::new(true)));
     let guard = failing_suspensions.clone();
     app.restart_with(|ports| with_faults(ports, guard)).await;
-    let answer = FaultAnswer { code: Some(190), status: Some(401), ..FaultAnswer::default() };
-    app.sim.fail(Fault { times: 1, ..Fault::on("/messages", FaultAction::Status(answer)) });
+    let response = FaultAnswer { code: Some(190), status: Some(401), ..FaultAnswer::default() };
+    app.sim.fail(Fault { times: 1, ..Fault::on("/messages", FaultAction::Status(response)) });
     app.send_text(CUSTOMER).await.expect(503);
     app.send_text(CUSTOMER).await.expect(503);
     assert_eq!(app.n_accepted(), 0);

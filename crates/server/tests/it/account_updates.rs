@@ -362,9 +362,9 @@ async fn a_template_that_meta_rejects_as_paused_is_paused_at_once() {
             json!({"to": NEW_RECIPIENT, "type": "template",
                 "template": {"name": "hello_world", "language": "en_US"}})
         };
-        let answer = sim::FaultAnswer { status: Some(400), code: Some(code), ..Default::default() };
+        let response = sim::FaultAnswer { status: Some(400), code: Some(code), ..Default::default() };
         app.sim
-            .fail(sim::Fault { times: 1, ..sim::Fault::on("/messages", sim::FaultAction::Status(answer)) });
+            .fail(sim::Fault { times: 1, ..sim::Fault::on("/messages", sim::FaultAction::Status(response)) });
         assert_eq!(app.send(body()).await.expect(400).code(), "meta_error");
         // Meta is not called again.
         let n_accepted = app.n_accepted();

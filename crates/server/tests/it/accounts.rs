@@ -52,8 +52,8 @@ async fn put(app: &TestApp, path: &str, body: &Value) -> crate::support::TestRes
 #[tokio::test]
 async fn an_account_is_created_shown_and_listed_without_its_secrets() {
     let app = TestApp::new().await;
-    let made = app.post("/api/accounts", &new_account("desk")).await.expect(201);
-    let account = made.data();
+    let created = app.post("/api/accounts", &new_account("desk")).await.expect(201);
+    let account = created.data();
     let members: Vec<_> = account.as_object().unwrap().keys().map(String::as_str).collect();
     let mut shown = SHOWN.to_vec();
     shown.sort_unstable();
@@ -102,9 +102,9 @@ async fn all_errors_of_an_account_are_reported_at_once() {
     let wrong = json!({"name": " desk", "phone_number_id": "+1555", "waba_id": 7, "access_token": "MARK two",
         "app_secret": "", "verify_token": "MARK\n", "default": "yes", "sandbox": 1,
         "fetch_media": "on", "token": "MARK"});
-    let answer = app.post("/api/accounts", &wrong).await.expect(400);
+    let response = app.post("/api/accounts", &wrong).await.expect(400);
     assert_eq!(
-        answer.pointers(),
+        response.pointers(),
         [
             "/name",
             "/phone_number_id",
@@ -118,7 +118,7 @@ async fn all_errors_of_an_account_are_reported_at_once() {
             "/token"
         ]
     );
-    assert!(!answer.body.to_string().contains("MARK"), "{:#}", answer.body);
+    assert!(!response.body.to_string().contains("MARK"), "{:#}", response.body);
     for (change, pointer) in [
         (json!({"name": null}), "/name"),
         (json!({"access_token": null}), "/access_token"),
@@ -149,9 +149,9 @@ async fn a_key_creates_only_accounts_that_it_can_use() {
     app.request_as(&narrow, "POST", "/api/accounts", of_kind(true)).await.expect(403);
     let sender = app.key(|new| new.scopes = vec![domain::access::api_key::KeyScope::Send]).await;
     app.request_as(&sender, "POST", "/api/accounts", of_kind(true)).await.expect(403);
-    let made =
+    let created =
         app.request_as(&live, "POST", "/api/accounts", new_account("desk").to_string()).await.expect(201);
-    assert_eq!(made.data()["sandbox"], false);
+    assert_eq!(created.data()["sandbox"], false);
     // A test key cannot make a sandbox account the default, because customers' messages would go to the simulator.
     app.request_as(&live, "PUT", "/api/accounts/desk", json!({"default": true}).to_string())
         .await
@@ -258,8 +258,8 @@ async fn a_valid_new_token_ends_the_suspension_and_the_queue_continues() {
 #[tokio::test]
 async fn a_new_token_does_not_end_a_suspension_with_another_cause() {
     let app = TestApp::new().await;
-    let answer = sim::FaultAnswer { code: Some(133_010), ..sim::FaultAnswer::default() };
-    app.sim.fail(Fault::on("/messages", FaultAction::Status(answer)));
+    let response = sim::FaultAnswer { code: Some(133_010), ..sim::FaultAnswer::default() };
+    app.sim.fail(Fault::on("/messages", FaultAction::Status(response)));
     app.send_text(CUSTOMER).await.expect(503);
     let body = json!({"access_token": app.seeded.access_token});
     assert_eq!(put(&app, "/api/accounts/sandbox", &body).await.expect(200).data()["status"], "held");
@@ -426,15 +426,15 @@ async fn an_expiring_token_is_reported_at_fourteen_seven_and_one_days() {
 #[tokio::test]
 async fn secrets_are_write_only() {
     let app = TestApp::new().await;
-    let mut answers = Vec::new();
-    answers.push(app.post("/api/accounts", &new_account("desk")).await.expect(201));
-    answers.push(app.post("/api/accounts", &new_account("desk")).await.expect(409));
+    let mut responses = Vec::new();
+    responses.push(app.post("/api/accounts", &new_account("desk")).await.expect(201));
+    responses.push(app.post("/api/accounts", &new_account("desk")).await.expect(409));
     let change =
         json!({"access_token": "MARK-refused", "app_secret": "MARK-second", "verify_token": "MARK-third"});
-    answers.push(put(&app, "/api/accounts/desk", &change).await.expect(400));
+    responses.push(put(&app, "/api/accounts/desk", &change).await.expect(400));
     let change = json!({"app_secret": "MARK-second", "verify_token": "MARK-third"});
-    answers.push(put(&app, "/api/accounts/desk", &change).await.expect(200));
-    answers.push(app.post("/api/accounts/desk/register", &json!({"pin": "MARK-1"})).await.expect(400));
+    responses.push(put(&app, "/api/accounts/desk", &change).await.expect(200));
+    responses.push(app.post("/api/accounts/desk/register", &json!({"pin": "MARK-1"})).await.expect(400));
     for (method, path) in [
         ("GET", "/api/accounts"),
         ("GET", "/api/accounts/desk"),
@@ -444,11 +444,11 @@ async fn secrets_are_write_only() {
         ("POST", "/api/accounts/desk/resume"),
         ("GET", "/api/events"),
     ] {
-        answers.push(app.request(method, path, "").await);
+        responses.push(app.request(method, path, "").await);
     }
-    for answer in &answers {
-        assert!(!answer.body.to_string().contains("MARK"), "{:#}", answer.body);
-        assert!(answer.headers.values().all(|value| !value.to_str().unwrap().contains("MARK")));
+    for response in &responses {
+        assert!(!response.body.to_string().contains("MARK"), "{:#}", response.body);
+        assert!(response.headers.values().all(|value| !value.to_str().unwrap().contains("MARK")));
     }
     for entry in std::fs::read_dir(app.folder()).unwrap() {
         let bytes = std::fs::read(entry.unwrap().path()).unwrap();

@@ -27,9 +27,9 @@ async fn a_key_is_created_shown_once_used_and_revoked_at_once() {
         "scopes": ["send", "read", "send"], "accounts": ["sandbox"], "expires_at": "2026-06-01T02:00:00+02:00",
         "rate_per_minute": 7, "rate_burst": 3,
     }));
-    let made = app.post("/api/api-keys", &body).await.expect(201);
-    assert_eq!(made.headers["cache-control"], "no-store");
-    let key = made.data().clone();
+    let created = app.post("/api/api-keys", &body).await.expect(201);
+    assert_eq!(created.headers["cache-control"], "no-store");
+    let key = created.data().clone();
     let text = secret(&key);
     assert!(text.starts_with("wp_test_") && text.len() == 60, "{text}");
     assert_eq!(key["prefix"], &text[..12]);
@@ -109,8 +109,8 @@ async fn an_invalid_key_request_has_pointers_and_creates_nothing() {
         (json!({"prefix": "wp"}), "/prefix"),
         (json!({"owner": "me"}), "/owner"),
     ] {
-        let answer = app.post("/api/api-keys", &new_key(&more)).await.expect(400);
-        assert_eq!(answer.pointers(), [pointer], "{more}");
+        let response = app.post("/api/api-keys", &new_key(&more)).await.expect(400);
+        assert_eq!(response.pointers(), [pointer], "{more}");
     }
     assert!(app.post("/api/api-keys", &new_key(&json!({"scops": 1}))).await.reasons().contains("`scopes`"));
     assert_eq!(app.get("/api/api-keys").await.data()["total"], 1);
@@ -133,10 +133,10 @@ async fn a_key_creates_only_keys_within_its_own_scopes() {
         async move { app.request_as(limited, "POST", "/api/api-keys", new_key(&more).to_string()).await }
     };
     // Omitted fields are copied from the creator.
-    let made = make(json!({})).await.expect(201);
-    assert_eq!(made.data()["accounts"], json!([here.to_string()]));
-    assert_eq!(made.data()["expires_at"], "2026-01-03T00:00:00Z");
-    assert_eq!(made.data()["test"], true);
+    let created = make(json!({})).await.expect(201);
+    assert_eq!(created.data()["accounts"], json!([here.to_string()]));
+    assert_eq!(created.data()["expires_at"], "2026-01-03T00:00:00Z");
+    assert_eq!(created.data()["test"], true);
     for (more, expected) in [
         (json!({"scopes": ["send"]}), "`send`"),
         (json!({"scopes": ["read", "send", "manage"]}), "`send`"),
@@ -145,15 +145,15 @@ async fn a_key_creates_only_keys_within_its_own_scopes() {
         (json!({"expires_at": "2026-01-03T00:00:01Z"}), "longer"),
         (json!({"test": false}), "test keys"),
     ] {
-        let answer = make(more.clone()).await;
+        let response = make(more.clone()).await;
         if more.get("test").is_some() {
             // A live key cannot use the creator's accounts, because they are sandbox accounts.
-            assert_eq!(answer.expect(403).code(), "forbidden");
+            assert_eq!(response.expect(403).code(), "forbidden");
             continue;
         }
-        let answer = answer.expect(403);
-        assert_eq!(answer.code(), "forbidden");
-        assert!(answer.body["message"].as_str().unwrap().contains(expected), "{more}: {}", answer.body);
+        let response = response.expect(403);
+        assert_eq!(response.code(), "forbidden");
+        assert!(response.body["message"].as_str().unwrap().contains(expected), "{more}: {}", response.body);
     }
     // A caller that can rotate or revoke a key could use it or disable it.
     let listed = app.request_as(&limited, "GET", "/api/api-keys?search=dev", "").await.expect(200);
@@ -180,8 +180,8 @@ async fn a_user_creates_the_kind_of_key_that_the_accounts_need() {
     assert_eq!(make(json!({"accounts": ["sandbox"]})).await.expect(201).data()["test"], true);
     let live = make(json!({"test": false})).await.expect(201);
     assert!(secret(live.data()).starts_with("wp_live_"));
-    let answer = make(json!({"accounts": ["sandbox"], "test": false})).await.expect(400);
-    assert_eq!(answer.pointers(), ["/accounts/0"]);
+    let response = make(json!({"accounts": ["sandbox"], "test": false})).await.expect(400);
+    assert_eq!(response.pointers(), ["/accounts/0"]);
     // A user can create keys of both kinds.
     let path = format!("/api/api-keys/{}", live.data()["id"].as_str().unwrap());
     app.browse(&admin, "POST", &format!("{path}/rotate"), "").await.expect(201);
@@ -262,12 +262,14 @@ async fn the_overlap_is_one_day_by_default_and_can_be_zero() {
 #[tokio::test]
 async fn a_key_that_another_process_revoked_is_rejected_after_the_next_refresh() {
     let mut app = TestApp::new().await;
-    let made = app.post("/api/api-keys", &new_key(&json!({}))).await.expect(201).data().clone();
+    let created = app.post("/api/api-keys", &new_key(&json!({}))).await.expect(201).data().clone();
     let here = (app.deps.clone(), app.router.clone());
     app.restart().await;
-    app.request("DELETE", &format!("/api/api-keys/{}", made["id"].as_str().unwrap()), "").await.expect(204);
+    app.request("DELETE", &format!("/api/api-keys/{}", created["id"].as_str().unwrap()), "")
+        .await
+        .expect(204);
     (app.deps, app.router) = here;
-    app.request_as(&secret(&made), "GET", "/api/me", "").await.expect(200);
+    app.request_as(&secret(&created), "GET", "/api/me", "").await.expect(200);
     background::tick_directory(&app.deps).await.unwrap();
-    app.request_as(&secret(&made), "GET", "/api/me", "").await.expect(401);
+    app.request_as(&secret(&created), "GET", "/api/me", "").await.expect(401);
 }

@@ -46,12 +46,12 @@ impl TestApp {
     /// Logs in with this password.
     pub(crate) async fn log_in_with(&self, email: &str, password: &str) -> Browser {
         let body = json!({"email": email, "password": password});
-        let answer = self.try_login(body, "203.0.113.7").await.expect(200);
-        let cookie = answer.headers["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned();
+        let response = self.try_login(body, "203.0.113.7").await.expect(200);
+        let cookie = response.headers["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned();
         Browser {
             cookie,
-            csrf_token: answer.data()["csrf_token"].as_str().unwrap().to_owned(),
-            user: answer.data()["user"]["id"].as_str().unwrap().to_owned(),
+            csrf_token: response.data()["csrf_token"].as_str().unwrap().to_owned(),
+            user: response.data()["user"]["id"].as_str().unwrap().to_owned(),
         }
     }
 

@@ -118,12 +118,12 @@ async fn disconnect_at_each_point(
         let response = tokio::select! {
             biased;
             () = disconnect_point.reached.notified() => None,
-            answer = request(&scene) => Some(answer),
+            completed = request(&scene) => Some(completed),
         };
         disconnect_point.wait_for(0);
         let end_states = scene.end().await;
-        if let Some(answer) = &response {
-            assert_message_exists(answer, &end_states, &scene.description);
+        if let Some(completed) = &response {
+            assert_message_exists(completed, &end_states, &scene.description);
         }
         afterwards(&scene, end_states).await;
         app.advance(60);
@@ -165,8 +165,8 @@ async fn a_retry_with_the_key_after_a_disconnect_returns_the_same_message() {
 #[tokio::test]
 async fn a_send_between_two_attempts_continues_after_its_caller_disconnects() {
     let prepare = async |scene: &Scene<'_>| {
-        let answer = sim::FaultAnswer { code: Some(130_429), ..sim::FaultAnswer::default() };
-        scene.app.sim.fail(Fault::on("/messages", FaultAction::Status(answer)));
+        let response = sim::FaultAnswer { code: Some(130_429), ..sim::FaultAnswer::default() };
+        scene.app.sim.fail(Fault::on("/messages", FaultAction::Status(response)));
     };
     let send = async |scene: &Scene<'_>| scene.app.send(scene.text()).await;
     disconnect_at_each_point(prepare, send, assert_sent_or_never_accepted).await;
@@ -206,9 +206,9 @@ async fn a_queued_message_is_sent_after_its_caller_disconnects() {
 async fn the_accepted_messages_of_a_batch_are_sent_after_the_caller_disconnects() {
     let send = async |scene: &Scene<'_>| {
         let batch = json!({"messages": [scene.text(), scene.text()]});
-        let mut answer = scene.app.post("/api/messages/batch", &batch).await.expect(202);
-        answer.body["data"] = answer.body["data"]["results"][1].take();
-        answer
+        let mut response = scene.app.post("/api/messages/batch", &batch).await.expect(202);
+        response.body["data"] = response.body["data"]["results"][1].take();
+        response
     };
     disconnect_at_each_point(nothing, send, assert_sent_or_never_accepted).await;
 }

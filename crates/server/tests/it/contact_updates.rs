@@ -297,8 +297,9 @@ async fn a_message_echo_is_an_outbound_message_with_its_own_statuses() {
     let kinds: Vec<_> = events.iter().map(|(kind, _)| kind.as_str()).collect();
     assert_eq!(kinds, ["message.sent", "message.delivered", "message.read"]);
     // An echo does not open the customer service window.
-    let answer = app.send(json!({"to": format!("+{MAYA}"), "type": "text", "text": "Hi"})).await.expect(400);
-    assert_eq!(answer.code(), "outside_window");
+    let response =
+        app.send(json!({"to": format!("+{MAYA}"), "type": "text", "text": "Hi"})).await.expect(400);
+    assert_eq!(response.code(), "outside_window");
 }
 
 #[tokio::test]

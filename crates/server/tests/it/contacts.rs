@@ -18,8 +18,8 @@ async fn put(app: &TestApp, id: &str, body: Value) -> TestResponse {
     app.request("PUT", &format!("/api/contacts/{id}"), body.to_string()).await
 }
 
-fn id(answer: &TestResponse) -> String {
-    answer.data()["id"].as_str().unwrap().to_owned()
+fn id(response: &TestResponse) -> String {
+    response.data()["id"].as_str().unwrap().to_owned()
 }
 
 async fn total(app: &TestApp, query: &str) -> i64 {
@@ -41,18 +41,18 @@ async fn a_contact_is_created_shown_and_changed() {
         "phone_number": "+44 7700 900-111", "name": "Maya Osei", "tags": ["vip", "berlin", "vip"], "stage": "lead",
         "email": "maya@example.com", "custom_fields": {"plan": "gold", "seats": 3, "trial": false, "none": null}
     });
-    let made = create(&app, body).await.expect(201);
+    let created = create(&app, body).await.expect(201);
     let shown = json!({
-        "id": id(&made), "phone_number": MAYA, "user_id": null, "name": "Maya Osei", "username": null,
+        "id": id(&created), "phone_number": MAYA, "user_id": null, "name": "Maya Osei", "username": null,
         "tags": ["vip", "berlin"],
         "stage": "lead", "email": "maya@example.com",
         "custom_fields": {"plan": "gold", "seats": 3, "trial": false}, "last_inbound_at": null,
         "opted_out": false, "opted_out_reason": null, "opted_out_at": null, "created_at": "2026-01-01T00:00:00Z"
     });
-    assert_eq!(*made.data(), shown);
-    assert_eq!(*app.get(&format!("/api/contacts/{}", id(&made))).await.expect(200).data(), shown);
+    assert_eq!(*created.data(), shown);
+    assert_eq!(*app.get(&format!("/api/contacts/{}", id(&created))).await.expect(200).data(), shown);
     app.advance(60);
-    let changed = put(&app, &id(&made), json!({"stage": null, "tags": ["vip"], "opted_out": true})).await;
+    let changed = put(&app, &id(&created), json!({"stage": null, "tags": ["vip"], "opted_out": true})).await;
     let changed = changed.expect(200);
     assert_eq!(changed.data()["stage"], Value::Null);
     assert_eq!(changed.data()["name"], "Maya Osei");
@@ -60,7 +60,7 @@ async fn a_contact_is_created_shown_and_changed() {
     assert_eq!(changed.data()["opted_out_at"], "2026-01-01T00:01:00Z");
     // A change without effect is not recorded.
     app.advance(60);
-    let same = put(&app, &id(&made), json!({"opted_out": true, "tags": ["vip"]})).await.expect(200);
+    let same = put(&app, &id(&created), json!({"opted_out": true, "tags": ["vip"]})).await.expect(200);
     assert_eq!(same.data(), changed.data());
 
     let events = contact_events(&app).await;
@@ -81,13 +81,13 @@ async fn a_number_belongs_to_one_contact_in_every_format() {
         ("+525512345678", "+5215512345678"),
         ("+541123456789", "+5491123456789"),
     ] {
-        let made = create(&app, json!({"phone_number": first})).await.expect(201);
+        let created = create(&app, json!({"phone_number": first})).await.expect(201);
         let refused = create(&app, json!({"phone_number": other, "name": "Again"})).await.expect(409);
         assert_eq!(refused.code(), "contact_exists");
-        assert_eq!(refused.body["details"]["contact_id"], made.data()["id"]);
+        assert_eq!(refused.body["details"]["contact_id"], created.data()["id"]);
         let body = json!({"phone_number": other, "name": "Again"});
         let upserted = app.post("/api/contacts?upsert=true", &body).await.expect(200);
-        assert_eq!(upserted.data()["id"], made.data()["id"]);
+        assert_eq!(upserted.data()["id"], created.data()["id"]);
         assert_eq!(upserted.data()["name"], "Again");
         // The stored format of the number remains.
         assert_eq!(upserted.data()["phone_number"], first);
@@ -258,8 +258,8 @@ async fn one_bad_item_of_many_fails_alone() {
         {"phone_number": "+447700900120", "name": "New"},
         {"phone_number": "+447700900120", "user_id": "GB.1"},
     ]});
-    let answer = app.post("/api/contacts/bulk", &items).await.expect(200);
-    let results = answer.data()["results"].as_array().unwrap();
+    let response = app.post("/api/contacts/bulk", &items).await.expect(200);
+    let results = response.data()["results"].as_array().unwrap();
     let outcomes: Vec<_> =
         results.iter().map(|one| one["status"].as_str().or(one["code"].as_str()).unwrap()).collect();
     assert_eq!(
@@ -282,8 +282,8 @@ async fn one_bad_item_of_many_fails_alone() {
 async fn read_access_and_limited_keys_cannot_change_contacts() {
     let app = TestApp::new().await;
     let clinic = app.add_second_account().await;
-    let made = create(&app, json!({"phone_number": MAYA})).await.expect(201);
-    let one = format!("/api/contacts/{}", id(&made));
+    let created = create(&app, json!({"phone_number": MAYA})).await.expect(201);
+    let one = format!("/api/contacts/{}", id(&created));
     let calls = [
         ("POST", "/api/contacts".to_owned(), json!({"phone_number": NEW_RECIPIENT}).to_string()),
         ("PUT", one.clone(), json!({"name": "x"}).to_string()),
@@ -315,10 +315,10 @@ async fn read_access_and_limited_keys_cannot_change_contacts() {
 #[tokio::test]
 async fn a_live_key_sees_all_contacts_of_its_workspace_except_sandbox_contacts() {
     let app = TestApp::new().await;
-    let made = create(&app, json!({"phone_number": MAYA})).await.expect(201);
+    let created = create(&app, json!({"phone_number": MAYA})).await.expect(201);
     // A live key has access to contacts that belong to no sandbox account.
     let live = app.key(|key| key.is_test = false).await;
-    let one = format!("/api/contacts/{}", id(&made));
+    let one = format!("/api/contacts/{}", id(&created));
     app.request_as(&live, "GET", &one, "").await.expect(200);
     app.request_as(&live, "PUT", &one, json!({"name": "Maya"}).to_string()).await.expect(200);
     let seen = app.request_as(&live, "GET", "/api/contacts", "").await.expect(200);

@@ -36,18 +36,18 @@ pub(crate) fn resolve(value: &'static Value) -> &'static Value {
 }
 
 /// Checks a request and its response against the document.
-pub(crate) fn check_call(method: &Method, uri: &str, sent: Option<&[u8]>, answer: &TestResponse) {
+pub(crate) fn check_call(method: &Method, uri: &str, sent: Option<&[u8]>, response: &TestResponse) {
     let (path, query) = uri.split_once('?').unwrap_or((uri, ""));
     let Some(operation) = described(method, path) else { return };
-    let what = format!("{method} {path} → {}", answer.status);
-    let status = answer.status.as_u16();
-    let response = resolve(
+    let what = format!("{method} {path} → {}", response.status);
+    let status = response.status.as_u16();
+    let documented = resolve(
         operation["responses"]
             .get(status.to_string())
-            .unwrap_or_else(|| panic!("{what} is not described: {:#}", answer.body)),
+            .unwrap_or_else(|| panic!("{what} is not described: {:#}", response.body)),
     );
-    for (name, header) in response["headers"].as_object().into_iter().flatten() {
-        if let Some(value) = answer.headers.get(name) {
+    for (name, header) in documented["headers"].as_object().into_iter().flatten() {
+        if let Some(value) = response.headers.get(name) {
             let schema = resolve(header).get("schema").unwrap();
             let text = value.to_str().unwrap_or_default();
             let value = text.parse::<i64>().map_or_else(|_| Value::from(text), Value::from);
@@ -55,16 +55,16 @@ pub(crate) fn check_call(method: &Method, uri: &str, sent: Option<&[u8]>, answer
         } else {
             // Responses to unauthenticated callers have no rate limit headers.
             let is_needed = resolve(header)["required"] == true && !name.starts_with("X-RateLimit");
-            assert!(!is_needed, "{what} has no header {name}: {:#}", answer.body);
+            assert!(!is_needed, "{what} has no header {name}: {:#}", response.body);
         }
     }
-    let kind = answer.headers.get("content-type").and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    match response["content"].as_object() {
+    let kind = response.headers.get("content-type").and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    match documented["content"].as_object() {
         Some(content) if kind.starts_with("application/json") && content.contains_key("application/json") => {
-            assert_fits(&answer.body, &content["application/json"]["schema"], true, &what);
+            assert_fits(&response.body, &content["application/json"]["schema"], true, &what);
             // The examples of an error response are named by the error codes of the operation.
             let codes = content["application/json"]["examples"].as_object();
-            if let (Some(codes), Some(code)) = (codes, answer.body["code"].as_str()) {
+            if let (Some(codes), Some(code)) = (codes, response.body["code"].as_str()) {
                 assert!(codes.contains_key(code), "{what}: the code {code} is not described");
             }
         }
@@ -72,9 +72,9 @@ pub(crate) fn check_call(method: &Method, uri: &str, sent: Option<&[u8]>, answer
             let is_it = |described: &String| described == "*/*" || kind.starts_with(described.as_str());
             assert!(content.keys().any(is_it), "{what} is {kind}");
         }
-        None => assert!(answer.body == "", "{what} has a body: {:#}", answer.body),
+        None => assert!(response.body == "", "{what} has a body: {:#}", response.body),
     }
-    if answer.status.is_success() {
+    if response.status.is_success() {
         check_request(operation, query, sent, &what);
     }
 }
@@ -107,8 +107,7 @@ pub(crate) fn assert_fits(value: &Value, schema: &'static Value, is_answer: bool
 }
 
 /// Checks a value against a schema. Most formats are checked by the external tests. A strict check rejects members that
-/// are not
-/// in the schema.
+/// are not in the schema.
 fn fits(value: &Value, schema: &'static Value, is_strict: bool, at: &str) -> Result<(), String> {
     let schema = resolve(schema);
     let wrong = |what: &str, wanted: &Value| Err(format!("{at}: {what} {wanted}"));

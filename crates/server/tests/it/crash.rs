@@ -1,6 +1,5 @@
 //! Crashes between any two calls of the ports: each scenario is repeated with the crash one call later, until the
-//! scenario
-//! completes without a crash. Another process then takes over.
+//! scenario completes without a crash. Another process then takes over.
 
 use std::future::pending;
 use std::sync::Arc;
@@ -110,8 +109,8 @@ impl Scene<'_> {
     }
 
     fn refuse_once(&self, code: i64) {
-        let answer = FaultAnswer { code: Some(code), ..FaultAnswer::default() };
-        self.fail(FaultAction::Status(answer));
+        let response = FaultAnswer { code: Some(code), ..FaultAnswer::default() };
+        self.fail(FaultAction::Status(response));
     }
 
     fn fail(&self, action: FaultAction) {
@@ -119,8 +118,8 @@ impl Scene<'_> {
     }
 
     async fn send(&self, body: Value) {
-        let answer = self.app.send(body).await;
-        self.responses.lock().await.push(answer);
+        let response = self.app.send(body).await;
+        self.responses.lock().await.push(response);
     }
 
     async fn send_with_key(&self) -> TestResponse {
@@ -143,8 +142,8 @@ impl Scene<'_> {
         let id = self.responses.lock().await[0].data()["id"].as_str().unwrap().to_owned();
         let path = format!("/api/messages/{id}/resolve");
         let resolve = json!({"action": "resend"});
-        let answer = self.app.run_with_clock(self.app.post(&path, &resolve)).await;
-        assert_eq!(answer.status.as_u16(), 200, "{}: {:#}", self.description, answer.body);
+        let response = self.app.run_with_clock(self.app.post(&path, &resolve)).await;
+        assert_eq!(response.status.as_u16(), 200, "{}: {:#}", self.description, response.body);
     }
 
     async fn rounds(&self, n: usize) {
@@ -184,7 +183,7 @@ where
     async fn run(self) {
         let mut app = TestApp::with(self.settings).await;
         for variant in VARIANTS {
-            self.play_in(&mut app, variant).await;
+            self.run_in(&mut app, variant).await;
         }
     }
 
@@ -192,10 +191,10 @@ where
     /// variant.
     async fn run_variant(self, v: usize) {
         let mut app = TestApp::with(self.settings).await;
-        self.play_in(&mut app, VARIANTS[v]).await;
+        self.run_in(&mut app, VARIANTS[v]).await;
     }
 
-    async fn play_in(&self, app: &mut TestApp, variant: (usize, Side, bool)) {
+    async fn run_in(&self, app: &mut TestApp, variant: (usize, Side, bool)) {
         let mut last = 1;
         while self.run_with_crash(app, variant, last).await {
             last += 1;
@@ -253,10 +252,10 @@ where
         let end_states = next.end_states().await;
         assert_invariants(&end_states, self.max_accepted, &next.description);
         assert!(app.deps.message_queue.list_queue_depths().await.unwrap().is_empty(), "{}", next.description);
-        for answer in &*responses.lock().await {
-            assert_message_exists(answer, &end_states, &next.description);
+        for response in &*responses.lock().await {
+            assert_message_exists(response, &end_states, &next.description);
             let n_accepted: usize = end_states.iter().map(|end_state| end_state.n_accepted).sum();
-            assert!(!invites_retry(answer) || n_accepted == 0, "{}: {:#}", next.description, answer.body);
+            assert!(!invites_retry(response) || n_accepted == 0, "{}: {:#}", next.description, response.body);
         }
         has_crashed
     }
@@ -290,8 +289,8 @@ async fn repeat_request(scene: &Scene<'_>) {
 #[tokio::test]
 async fn an_idempotency_key_is_one_message_whenever_the_process_dies() {
     let entry = async |scene: &Scene<'_>| {
-        let answer = scene.send_with_key().await;
-        scene.responses.lock().await.push(answer);
+        let response = scene.send_with_key().await;
+        scene.responses.lock().await.push(response);
     };
     Scenario { settings: |_| (), max_accepted: 1, prepare: nothing, entry, afterwards: repeat_request }
         .run()
@@ -302,8 +301,8 @@ async fn an_idempotency_key_is_one_message_whenever_the_process_dies() {
 async fn an_idempotency_key_is_one_message_if_the_process_dies_between_two_attempts() {
     let prepare = async |scene: &Scene<'_>| scene.refuse_once(131_000);
     let entry = async |scene: &Scene<'_>| {
-        let answer = scene.send_with_key().await;
-        scene.responses.lock().await.push(answer);
+        let response = scene.send_with_key().await;
+        scene.responses.lock().await.push(response);
     };
     Scenario { settings: |_| (), max_accepted: 1, prepare, entry, afterwards: repeat_request }.run().await;
 }
@@ -391,10 +390,10 @@ async fn the_queue_of_a_held_account_survives_a_crash_after_any_call_with_early_
 async fn a_batch(variant: usize) {
     let entry = async |scene: &Scene<'_>| {
         let batch = json!({"messages": [scene.text(), scene.text(), scene.text()]});
-        let answer = scene.app.post("/api/messages/batch", &batch).await.expect(202);
-        let results = answer.data()["results"].as_array().unwrap().clone();
+        let response = scene.app.post("/api/messages/batch", &batch).await.expect(202);
+        let results = response.data()["results"].as_array().unwrap().clone();
         for data in results {
-            let TestResponse { status, headers, .. } = &answer;
+            let TestResponse { status, headers, .. } = &response;
             let body = json!({"data": data});
             scene.responses.lock().await.push(TestResponse {
                 status: *status,

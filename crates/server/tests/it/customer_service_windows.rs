@@ -11,10 +11,10 @@ async fn a_window_closes_24_hours_after_the_last_message_and_the_response_has_th
     app.advance(86_399);
     app.send_text(CUSTOMER).await.expect(200);
     app.advance(1);
-    let answer = app.send_text(CUSTOMER).await.expect(400);
-    assert_eq!(answer.code(), "outside_window");
-    assert_eq!(answer.body["details"]["last_inbound_at"], "2026-01-01T00:00:00Z");
-    assert_eq!(answer.body["details"]["closed_at"], "2026-01-02T00:00:00Z");
+    let response = app.send_text(CUSTOMER).await.expect(400);
+    assert_eq!(response.code(), "outside_window");
+    assert_eq!(response.body["details"]["last_inbound_at"], "2026-01-01T00:00:00Z");
+    assert_eq!(response.body["details"]["closed_at"], "2026-01-02T00:00:00Z");
     app.customer_writes(CUSTOMER, "Me again").await;
     app.send_text(CUSTOMER).await.expect(200);
 }
@@ -37,8 +37,8 @@ async fn a_template_needs_no_window() {
 #[tokio::test]
 async fn a_rejected_send_creates_no_contact() {
     let app = TestApp::new().await;
-    let answer = app.send_text(NEW_RECIPIENT).await.expect(400);
-    assert_eq!(answer.body["details"]["last_inbound_at"], serde_json::Value::Null);
+    let response = app.send_text(NEW_RECIPIENT).await.expect(400);
+    assert_eq!(response.body["details"]["last_inbound_at"], serde_json::Value::Null);
     assert_eq!(app.get("/api/contacts").await.data()["total"], 1);
 }
 

@@ -11,11 +11,11 @@ fn check<'a>(data: &'a Value, name: &str) -> &'a Value {
 #[tokio::test]
 async fn a_dry_run_shows_the_request_to_meta() {
     let app = TestApp::new().await;
-    let answer = app
+    let response = app
         .send(json!({"to": "1 (555) 010-0001", "type": "text", "text": "Hi", "dry_run": true}))
         .await
         .expect(200);
-    let data = answer.data();
+    let data = response.data();
     assert_eq!(data["would_send"], true);
     assert_eq!(data["request"]["messaging_product"], "whatsapp");
     assert_eq!(data["request"]["to"], CUSTOMER);
@@ -30,16 +30,16 @@ async fn a_dry_run_shows_the_request_to_meta() {
 #[tokio::test]
 async fn a_dry_run_of_a_valid_request_is_always_200() {
     let app = TestApp::new().await;
-    let answer = app
+    let response = app
         .send(json!({"to": NEW_RECIPIENT, "type": "text", "text": "Hi", "dry_run": true}))
         .await
         .expect(200);
-    assert_eq!(answer.data()["would_send"], false);
-    assert_eq!(check(answer.data(), "window")["code"], "outside_window");
+    assert_eq!(response.data()["would_send"], false);
+    assert_eq!(check(response.data(), "window")["code"], "outside_window");
     let template = json!({"name": "nothing_like_it", "language": "en"});
     let body = json!({"to": NEW_RECIPIENT, "type": "template", "template": template, "dry_run": true});
-    let answer = app.send(body).await.expect(200);
-    assert_eq!(check(answer.data(), "template")["code"], "template_not_found");
+    let response = app.send(body).await.expect(200);
+    assert_eq!(check(response.data(), "template")["code"], "template_not_found");
     let body = json!({"to": NEW_RECIPIENT, "type": "text", "text": "Hi", "whatsapp_account": "gone", "dry_run": true});
     assert_eq!(check(app.send(body).await.expect(200).data(), "account")["code"], "account_not_found");
     app.send(json!({"to": "x", "type": "text", "text": "Hi", "dry_run": true})).await.expect(400);

@@ -77,8 +77,8 @@ fn status_payload(app: &TestApp, wamid: &str, status: &str) -> String {
 /// Causes at least one event of each kind.
 async fn scenario(app: &TestApp) {
     let new_webhook = json!({"name": "shop", "url": "https://shop.example.com/hook", "events": ["*"]});
-    let made = app.post("/api/webhooks", &new_webhook).await.expect(201);
-    app.post(&format!("/api/webhooks/{}/test", made.data()["id"].as_str().unwrap()), &json!({}))
+    let created = app.post("/api/webhooks", &new_webhook).await.expect(201);
+    app.post(&format!("/api/webhooks/{}/test", created.data()["id"].as_str().unwrap()), &json!({}))
         .await
         .expect(200);
     let text = json!({"to": CUSTOMER, "type": "text", "text": "Your order is ready.", "client_reference": "order 7"});
@@ -113,7 +113,7 @@ async fn scenario(app: &TestApp) {
         "components": [{"type": "body", "parameters": [{"type": "text", "text": "Ann"}, {"type": "text", "text": "7"}]}]}}))
         .await
         .expect(503);
-    app.receiver.answer("https://shop.example.com/hook", 410);
+    app.receiver.respond_with("https://shop.example.com/hook", 410);
     app.deliver_events().await;
 }
 

@@ -215,8 +215,8 @@ async fn a_stream_continues_after_the_last_event_id() {
     let ids: Vec<_> = text.lines().filter_map(|line| line.strip_prefix("id: ")).collect();
     let expected: Vec<_> = all[1..].iter().map(|event| event["id"].as_str().unwrap()).collect();
     assert_eq!(ids, expected);
-    let answer = text.lines().find_map(|line| line.strip_prefix("data: ")).unwrap();
-    assert_eq!(serde_json::from_str::<Value>(answer).unwrap(), all[1]);
+    let data = text.lines().find_map(|line| line.strip_prefix("data: ")).unwrap();
+    assert_eq!(serde_json::from_str::<Value>(data).unwrap(), all[1]);
 
     // An event that happens while the stream is open is sent immediately.
     let (frame, _) = tokio::join!(body.frame(), app.customer_writes(CUSTOMER, "More"));

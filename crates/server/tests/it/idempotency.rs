@@ -48,7 +48,7 @@ async fn another_body_with_the_same_key_is_rejected() {
 }
 
 #[tokio::test]
-async fn a_key_is_its_owners() {
+async fn a_key_belongs_to_its_owner() {
     let app = TestApp::new().await;
     send_with(&app, "order-1", &text(CUSTOMER)).await.expect(200);
     let other = app.key(|_| ()).await;
@@ -109,8 +109,8 @@ async fn rejections_and_retryable_errors_release_the_key() {
     app.customer_writes("+15550101056", "Hi").await;
     let limited = send_with(&app, "k", &text("+15550101056")).await.expect(429);
     assert_eq!(limited.code(), "meta_rate_limited");
-    let answer = sim::FaultAnswer { code: Some(131_016), ..Default::default() };
-    app.sim.fail(Fault { times: 1000, ..Fault::on("/messages", FaultAction::Status(answer)) });
+    let response = sim::FaultAnswer { code: Some(131_016), ..Default::default() };
+    app.sim.fail(Fault { times: 1000, ..Fault::on("/messages", FaultAction::Status(response)) });
     send_with(&app, "k", &text(CUSTOMER)).await.expect(503);
     app.clear_faults().await;
     send_with(&app, "k", &text(CUSTOMER)).await.expect(200);
@@ -166,12 +166,12 @@ async fn the_key_of_a_crashed_call_returns_the_outcome_of_its_message() {
 async fn an_invalid_idempotency_key_is_rejected() {
     let app = TestApp::new().await;
     for key in [String::new(), "x".repeat(256)] {
-        let answer = send_with(&app, &key, &text(CUSTOMER)).await.expect(400);
-        assert_eq!(answer.pointers(), ["/Idempotency-Key"]);
+        let response = send_with(&app, &key, &text(CUSTOMER)).await.expect(400);
+        assert_eq!(response.pointers(), ["/Idempotency-Key"]);
         let mut dry_run = text(CUSTOMER);
         dry_run["dry_run"] = true.into();
-        let answer = send_with(&app, &key, &dry_run).await.expect(400);
-        assert_eq!(answer.pointers(), ["/Idempotency-Key"]);
+        let response = send_with(&app, &key, &dry_run).await.expect(400);
+        assert_eq!(response.pointers(), ["/Idempotency-Key"]);
     }
     send_with(&app, &"x".repeat(255), &text(CUSTOMER)).await.expect(200);
 }

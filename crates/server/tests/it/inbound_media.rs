@@ -90,8 +90,8 @@ impl TestApp {
     }
 
     fn refuse(&self, path: &str, status: u16, times: u32) {
-        let answer = FaultAnswer { status: Some(status), body: Some(json!({})), ..FaultAnswer::default() };
-        self.sim.fail(Fault { times, ..Fault::on(path, FaultAction::Status(answer)) });
+        let response = FaultAnswer { status: Some(status), body: Some(json!({})), ..FaultAnswer::default() };
+        self.sim.fail(Fault { times, ..Fault::on(path, FaultAction::Status(response)) });
     }
 }
 
@@ -224,9 +224,11 @@ async fn an_error_response_and_a_broken_connection_are_retried() {
     app.sim.fail(Fault::on("/whatsapp_business/attachments", FaultAction::CutBefore));
     app.fetch_media().await;
     app.advance(10);
-    let answer = FaultAnswer { code: Some(190), ..FaultAnswer::default() };
-    app.sim
-        .fail(Fault { method: Some("GET".to_owned()), ..Fault::on("/v24.0/", FaultAction::Status(answer)) });
+    let response = FaultAnswer { code: Some(190), ..FaultAnswer::default() };
+    app.sim.fail(Fault {
+        method: Some("GET".to_owned()),
+        ..Fault::on("/v24.0/", FaultAction::Status(response))
+    });
     app.fetch_media().await;
     let shown = app.media_of(&wamid).await;
     assert!(shown["reason"].as_str().unwrap().contains("code 190"), "{shown}");

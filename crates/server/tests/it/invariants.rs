@@ -15,8 +15,8 @@ pub(crate) struct EndState {
 }
 
 /// Returns `true` if the response invites the caller to retry.
-pub(crate) fn invites_retry(answer: &TestResponse) -> bool {
-    answer.status.as_u16() == 429 || answer.status.is_server_error()
+pub(crate) fn invites_retry(response: &TestResponse) -> bool {
+    response.status.as_u16() == 429 || response.status.is_server_error()
 }
 
 /// Completes all pending work: recovers leases, resumes the account, syncs the templates, waits for delays, empties the
@@ -70,13 +70,13 @@ pub(crate) fn assert_invariants(end_states: &[EndState], most: usize, descriptio
 
 /// Checks that each successful response has its message.
 #[track_caller]
-pub(crate) fn assert_message_exists(answer: &TestResponse, end_states: &[EndState], description: &str) {
-    if answer.status.is_success() {
-        let id = &answer.data()["id"];
+pub(crate) fn assert_message_exists(response: &TestResponse, end_states: &[EndState], description: &str) {
+    if response.status.is_success() {
+        let id = &response.data()["id"];
         assert!(
             end_states.iter().any(|end_state| json!(end_state.id) == *id),
             "{description}: lost: {:#}",
-            answer.body
+            response.body
         );
     }
 }

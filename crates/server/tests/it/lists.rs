@@ -8,10 +8,10 @@ use crate::support::{CUSTOMER, TestApp};
 #[tokio::test]
 async fn a_message_detail_has_each_step_with_metas_times_and_the_price() {
     let app = TestApp::new().await;
-    let answer = app.send_text(CUSTOMER).await.expect(200);
+    let response = app.send_text(CUSTOMER).await.expect(200);
     app.advance(1);
     app.step().await;
-    let id = answer.data()["id"].as_str().unwrap();
+    let id = response.data()["id"].as_str().unwrap();
     let message = app.message(id).await;
     let steps: Vec<_> = message["timeline"]
         .as_array()
@@ -32,7 +32,7 @@ async fn a_message_detail_has_each_step_with_metas_times_and_the_price() {
     assert_eq!(message["pricing"]["category"], "service");
     assert_eq!(message["status"], "read");
     assert_eq!(message["text"], json!({"body": "Hello!"}));
-    let by_wamid = app.message(answer.data()["message_id"].as_str().unwrap()).await;
+    let by_wamid = app.message(response.data()["message_id"].as_str().unwrap()).await;
     assert_eq!(by_wamid, message);
 }
 
@@ -126,8 +126,8 @@ async fn an_inbound_message_is_marked_as_read_with_a_typing_indicator() {
     app.request("POST", &path(&wamid), "").await.expect(200);
     app.post(&path(&wamid), &json!({"typing_indicator": true})).await.expect(200);
     app.post(&path(&wamid), &json!({"typing": true})).await.expect(400);
-    let answer = app.post(&path("wamid.unknown"), &json!({})).await.expect(404);
-    assert_eq!(answer.code(), "message_not_found");
+    let response = app.post(&path("wamid.unknown"), &json!({})).await.expect(404);
+    assert_eq!(response.code(), "message_not_found");
     let sent = app.send_text(CUSTOMER).await.expect(200);
     app.post(&path(sent.data()["message_id"].as_str().unwrap()), &json!({})).await.expect(404);
 }

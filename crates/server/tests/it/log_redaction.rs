@@ -71,9 +71,9 @@ async fn no_text_number_file_or_secret_is_in_the_log() {
         "name": "shop", "url": "https://shop.example.com/hook", "events": ["*"],
         "headers": {"Authorization": "Bearer marked-header-secret"},
     });
-    let made = app.post("/api/webhooks", &webhook).await.expect(201);
-    let webhook_secret = made.data()["secret"].as_str().unwrap().to_owned();
-    let path = format!("/api/webhooks/{}", made.data()["id"].as_str().unwrap());
+    let created = app.post("/api/webhooks", &webhook).await.expect(201);
+    let webhook_secret = created.data()["secret"].as_str().unwrap().to_owned();
+    let path = format!("/api/webhooks/{}", created.data()["id"].as_str().unwrap());
     let rotated = app.post(&format!("{path}/rotate-secret"), &json!({})).await.expect(200);
     let second_secret = rotated.data()["secret"].as_str().unwrap().to_owned();
 
@@ -142,12 +142,12 @@ async fn no_text_number_file_or_secret_is_in_the_log() {
 async fn a_server_error_is_one_log_line_with_its_request_id() {
     let (log, _guard) = listen();
     let app = TestApp::new().await;
-    let answer = app
+    let response = app
         .send(json!({"to": "+15550100190", "type": "template",
             "template": {"name": "hello_world", "language": "en_US"}}))
         .await
         .expect(503);
-    let id = answer.body["request_id"].as_str().unwrap().to_owned();
+    let id = response.body["request_id"].as_str().unwrap().to_owned();
     let logged = log.text();
     let lines: Vec<_> = logged.lines().filter(|line| line.contains(&id) && line.contains("WARN")).collect();
     assert_eq!(lines.len(), 1, "{logged}");

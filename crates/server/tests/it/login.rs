@@ -21,16 +21,16 @@ fn credentials(email: &str, password: &str) -> serde_json::Value {
 async fn a_session_can_call_the_routes_of_the_api() {
     let app = TestApp::new().await;
     app.add_user("Ada@Example.com", Role::Agent).await;
-    let answer = app.try_login(credentials("ada@EXAMPLE.com", PASSWORD), "203.0.113.7").await.expect(200);
-    assert_eq!(answer.data()["user"]["email"], "Ada@Example.com");
-    assert_eq!(answer.data()["user"]["role"], "agent");
-    assert_eq!(answer.data()["expires_at"], "2026-01-15T00:00:00Z");
-    let cookie = answer.headers["set-cookie"].to_str().unwrap();
+    let response = app.try_login(credentials("ada@EXAMPLE.com", PASSWORD), "203.0.113.7").await.expect(200);
+    assert_eq!(response.data()["user"]["email"], "Ada@Example.com");
+    assert_eq!(response.data()["user"]["role"], "agent");
+    assert_eq!(response.data()["expires_at"], "2026-01-15T00:00:00Z");
+    let cookie = response.headers["set-cookie"].to_str().unwrap();
     assert!(cookie.starts_with("waypost_session=") && !cookie.contains("Secure"), "{cookie}");
     for attribute in ["; HttpOnly", "; SameSite=Lax", "; Path=/"] {
         assert!(cookie.contains(attribute), "{cookie}");
     }
-    assert_eq!(answer.headers["cache-control"], "no-store");
+    assert_eq!(response.headers["cache-control"], "no-store");
 
     let browser = app.log_in("ada@example.com").await;
     let me = app.browse(&browser, "GET", "/api/me", "").await.expect(200);
@@ -76,11 +76,11 @@ async fn all_failed_logins_have_the_same_response() {
         credentials(&id, PASSWORD),
         json!({"email": "ada@example.com", "password": PASSWORD, "workspace": "elsewhere"}),
     ] {
-        let mut answer = app.try_login(body.clone(), "203.0.113.7").await.expect(401);
-        assert_eq!(answer.code(), "invalid_credentials");
-        assert!(!answer.headers.contains_key("set-cookie"));
-        answer.body["request_id"].take();
-        bodies.insert(answer.body.to_string());
+        let mut response = app.try_login(body.clone(), "203.0.113.7").await.expect(401);
+        assert_eq!(response.code(), "invalid_credentials");
+        assert!(!response.headers.contains_key("set-cookie"));
+        response.body["request_id"].take();
+        bodies.insert(response.body.to_string());
     }
     assert_eq!(bodies.len(), 1, "{bodies:#?}");
 }
@@ -139,8 +139,8 @@ async fn concurrent_logins_do_not_bypass_the_throttle() {
     // All attempts start before the first one ends.
     std::future::poll_fn(|context| {
         attempts.retain_mut(|attempt| match attempt.as_mut().poll(context) {
-            std::task::Poll::Ready(answer) => {
-                statuses.push(answer.status.as_u16());
+            std::task::Poll::Ready(response) => {
+                statuses.push(response.status.as_u16());
                 false
             }
             std::task::Poll::Pending => true,
@@ -206,9 +206,9 @@ async fn a_cookie_alone_changes_nothing() {
         logout().header("X-CSRF-Token", &browser.csrf_token).header("Origin", "https://evil.example"),
         logout().header("X-CSRF-Token", &browser.csrf_token).header("Origin", "null"),
     ] {
-        let answer = call(wrong).await.expect(403);
-        assert_eq!(answer.code(), "csrf_required");
-        assert!(!answer.body.to_string().contains(&browser.csrf_token));
+        let response = call(wrong).await.expect(403);
+        assert_eq!(response.code(), "csrf_required");
+        assert!(!response.body.to_string().contains(&browser.csrf_token));
     }
     let own = logout()
         .header("X-CSRF-Token", &browser.csrf_token)

@@ -182,8 +182,8 @@ async fn a_higher_tier_releases_deferred_messages_and_an_unlimited_tier_defers_n
 async fn a_rejected_template_frees_capacity_for_the_next_message() {
     let app = at_tier("TIER_50").await;
     let error = json!({"error": {"message": "(#131026) Message undeliverable", "code": 131_026}});
-    let answer = FaultAnswer { status: Some(400), body: Some(error), ..FaultAnswer::default() };
-    app.sim.fail(Fault { times: 10, ..Fault::on("/messages", FaultAction::Status(answer)) });
+    let response = FaultAnswer { status: Some(400), body: Some(error), ..FaultAnswer::default() };
+    app.sim.fail(Fault { times: 10, ..Fault::on("/messages", FaultAction::Status(response)) });
     queue_all(&app, 0..70).await;
     run_queue_for(&app, 5).await;
     assert_eq!((app.n_accepted(), used(&app).await), (50, 50));

@@ -16,9 +16,9 @@ async fn verify(app: &TestApp, token: &str) -> crate::support::TestResponse {
 #[tokio::test]
 async fn the_challenge_is_returned_for_a_valid_verify_token() {
     let app = TestApp::new().await;
-    let answer = verify(&app, &app.seeded.verify_token).await.expect(200);
-    assert_eq!(answer.body, json!(1_158_201_444));
-    assert!(answer.headers["content-type"].to_str().unwrap().starts_with("text/plain"));
+    let response = verify(&app, &app.seeded.verify_token).await.expect(200);
+    assert_eq!(response.body, json!(1_158_201_444));
+    assert!(response.headers["content-type"].to_str().unwrap().starts_with("text/plain"));
     verify(&app, "another").await.expect(403);
     verify(&app, "").await.expect(403);
     app.call(Request::get("/webhooks/meta").body(Body::empty()).unwrap()).await.expect(403);
@@ -162,12 +162,12 @@ async fn a_contact_without_a_number_can_write_and_receive_replies() {
         ..InboundMessage::default()
     };
     app.inbound(&inbound).await;
-    let answer = app
+    let response = app
         .send(json!({"recipient": "GB.77120394857261034", "type": "text", "text": "Hi"}))
         .await
         .expect(200);
-    assert_eq!(answer.data()["to"], Value::Null);
-    assert_eq!(answer.data()["recipient"], "GB.77120394857261034");
+    assert_eq!(response.data()["to"], Value::Null);
+    assert_eq!(response.data()["recipient"], "GB.77120394857261034");
     let contact = app.get("/api/contacts?search=GB").await;
     let contacts = app.get("/api/contacts").await;
     let known = contacts.data()["contacts"].as_array().unwrap();
@@ -194,8 +194,8 @@ async fn a_template_that_meta_pauses_is_paused_at_once() {
     app.sim.review(id.as_str().unwrap(), &review).unwrap().unwrap();
     app.deliver_webhooks().await;
     let body = json!({"to": NEW_RECIPIENT, "type": "template", "template": {"name": "hello_world", "language": "en_US"}});
-    let answer = app.send(body).await.expect(400);
-    assert_eq!(answer.code(), "template_paused");
+    let response = app.send(body).await.expect(400);
+    assert_eq!(response.code(), "template_paused");
 }
 
 proptest! {
@@ -214,8 +214,8 @@ proptest! {
                 let end = (middle + bytes.len()).min(mixed.len());
                 mixed.splice(middle..end, bytes.clone());
                 for body in [bytes, mixed] {
-                    let answer = app.post_signed(&app.seeded.app_secret, body).await;
-                    assert!(!answer.status.is_server_error());
+                    let response = app.post_signed(&app.seeded.app_secret, body).await;
+                    assert!(!response.status.is_server_error());
                 }
             }
         });

@@ -93,8 +93,8 @@ async fn fifty_concurrent_deliveries_of_a_payload_apply_each_change_once() {
     let body = envelope(&app, Some(1), &changes).to_string();
     let n_before = app.all_events().await.len();
     let posts = (0..50).map(|_| app.post_signed(&app.seeded.app_secret, body.clone()));
-    for answer in futures_util::future::join_all(posts).await {
-        answer.expect(200);
+    for response in futures_util::future::join_all(posts).await {
+        response.expect(200);
     }
     let events = app.all_events().await.split_off(n_before);
     let mut kinds: Vec<_> = events.iter().map(|(kind, _)| kind.as_str()).collect();
@@ -375,8 +375,8 @@ async fn no_neighbour_is_lost(posts: &[(usize, Changes, Changes, Changes)]) {
             ]},
         ]});
         let text = written(&body);
-        let answer = app.post_signed(&app.seeded.app_secret, text.clone()).await;
-        assert_eq!(answer.status.as_u16(), 200, "{text}");
+        let response = app.post_signed(&app.seeded.app_secret, text.clone()).await;
+        assert_eq!(response.status.as_u16(), 200, "{text}");
         for wamid in &wamids {
             let found = app.get(&format!("/api/messages/{wamid}")).await;
             assert_eq!(found.status.as_u16(), 200, "{wamid} was lost: {text}");

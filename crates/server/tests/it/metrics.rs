@@ -145,9 +145,9 @@ fn labels(mut text: &str) -> Vec<(String, String)> {
 
 pub(crate) async fn text(app: &TestApp) -> String {
     let request = Request::get("/metrics").body(Body::empty()).unwrap();
-    let answer = app.call(request).await.expect(200);
-    assert_eq!(answer.headers["content-type"], "text/plain; version=0.0.4; charset=utf-8");
-    answer.body.as_str().unwrap().to_owned()
+    let response = app.call(request).await.expect(200);
+    assert_eq!(response.headers["content-type"], "text/plain; version=0.0.4; charset=utf-8");
+    response.body.as_str().unwrap().to_owned()
 }
 
 async fn scrape(app: &TestApp) -> Page {
@@ -174,8 +174,8 @@ async fn the_page_counts_sent_received_and_rejected_messages() {
     app.tick_queue().await;
     app.send(template("+15550100505")).await.expect(202);
     let error = json!({"error": {"message": "(#131026) Message undeliverable", "code": 131_026}});
-    let answer = FaultAnswer { status: Some(400), body: Some(error), ..FaultAnswer::default() };
-    app.sim.fail(Fault::on("/messages", FaultAction::Status(answer)));
+    let response = FaultAnswer { status: Some(400), body: Some(error), ..FaultAnswer::default() };
+    app.sim.fail(Fault::on("/messages", FaultAction::Status(response)));
     app.send(template(NEW_RECIPIENT)).await.expect(400);
     app.step().await;
 

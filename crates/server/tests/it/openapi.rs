@@ -97,8 +97,8 @@ async fn try_examples(tags: &[&str]) -> usize {
         let name = operation["operationId"].as_str().unwrap();
         let path = path_of(template, operation);
         if method == Method::GET && name != "stream_events" {
-            let answer = try_out(&library, &path, &method, None).await;
-            assert!(answer.status.is_success(), "{name}: {:#}", answer.body);
+            let response = try_out(&library, &path, &method, None).await;
+            assert!(response.status.is_success(), "{name}: {:#}", response.body);
             n_tried += 1;
             continue;
         }
@@ -114,8 +114,8 @@ async fn try_examples(tags: &[&str]) -> usize {
                 let schema = body_of(operation);
                 assert_fits(body, schema, false, &format!("{name}, {example}"));
             }
-            let answer = try_out(&gateway, &path, &method, body).await;
-            assert!(answer.status.is_success(), "{name}, {example}: {:#}", answer.body);
+            let response = try_out(&gateway, &path, &method, body).await;
+            assert!(response.status.is_success(), "{name}, {example}: {:#}", response.body);
             n_tried += 1;
         }
     }
@@ -179,8 +179,8 @@ async fn each_response_example_matches_its_schema() {
 }
 
 /// Returns `true` if a field or a parameter is unknown to the handler.
-fn unknown_faults(answer: &TestResponse) -> bool {
-    answer.reasons().contains("unknown field")
+fn unknown_faults(response: &TestResponse) -> bool {
+    response.reasons().contains("unknown field")
 }
 
 #[tokio::test]
@@ -194,10 +194,10 @@ async fn each_described_field_is_known_to_its_handler() {
             // No field accepts such an object: the handler rejects the value, or reports an unknown field.
             let mut body = serde_json::Map::new();
             body.insert(field.clone(), json!({"": []}));
-            let answer =
+            let response =
                 try_out(&gateway, &path_of(template, operation), &method, Some(&Value::Object(body))).await;
-            assert_eq!(answer.status, 400, "{name}, {field}: {:#}", answer.body);
-            assert!(!unknown_faults(&answer), "{name}, {field}: {:#}", answer.body);
+            assert_eq!(response.status, 400, "{name}, {field}: {:#}", response.body);
+            assert!(!unknown_faults(&response), "{name}, {field}: {:#}", response.body);
         }
     }
 }
@@ -223,10 +223,10 @@ async fn each_field_of_a_send_is_known_whatever_the_type() {
                 message.insert(field.clone(), json!([[[]]]));
                 let body =
                     if shape == "BatchMessage" { json!({"messages": [message]}) } else { json!(message) };
-                let answer = app.post(path, &body).await;
-                let response = answer.body.to_string();
-                assert!(response.contains(&format!("/{field}")), "{kind} {field}: {response}");
-                assert!(!response.contains("unknown field"), "{kind} {field}: {response}");
+                let response = app.post(path, &body).await;
+                let text = response.body.to_string();
+                assert!(text.contains(&format!("/{field}")), "{kind} {field}: {text}");
+                assert!(!text.contains("unknown field"), "{kind} {field}: {text}");
                 app.advance(1);
             }
         }
@@ -247,15 +247,15 @@ async fn handlers_know_exactly_the_described_parameters() {
         let parameters = operation["parameters"].as_array().into_iter().flatten();
         for parameter in parameters.filter(|parameter| parameter["in"] == "query") {
             let parameter = parameter["name"].as_str().unwrap();
-            let answer = try_out(&gateway, &format!("{path}?{parameter}=%00"), &method, None).await;
-            assert_eq!(answer.pointers(), [format!("/{parameter}")], "{name}: {:#}", answer.body);
+            let response = try_out(&gateway, &format!("{path}?{parameter}=%00"), &method, None).await;
+            assert_eq!(response.pointers(), [format!("/{parameter}")], "{name}: {:#}", response.body);
             if method == Method::GET {
-                let answer = try_out(&gateway, &format!("{path}?{parameter}="), &method, None).await;
-                assert!(!unknown_faults(&answer), "{name}, {parameter}: {:#}", answer.body);
+                let response = try_out(&gateway, &format!("{path}?{parameter}="), &method, None).await;
+                assert!(!unknown_faults(&response), "{name}, {parameter}: {:#}", response.body);
             }
         }
-        let answer = try_out(&gateway, &format!("{path}?nobody_has_this=1"), &method, None).await;
-        assert!(answer.reasons().contains("unknown"), "{name}: {:#}", answer.body);
+        let response = try_out(&gateway, &format!("{path}?nobody_has_this=1"), &method, None).await;
+        assert!(response.reasons().contains("unknown"), "{name}: {:#}", response.body);
     }
 }
 
@@ -270,10 +270,10 @@ async fn the_document_is_public_and_has_an_etag() {
         };
         request.body(Body::empty()).unwrap()
     };
-    let answer = app.call(ask(None)).await.expect(200);
-    assert_eq!(answer.body, *DOCUMENT);
-    assert_eq!(answer.body["openapi"], "3.1.0");
-    let tag = answer.headers["etag"].to_str().unwrap().to_owned();
+    let response = app.call(ask(None)).await.expect(200);
+    assert_eq!(response.body, *DOCUMENT);
+    assert_eq!(response.body["openapi"], "3.1.0");
+    let tag = response.headers["etag"].to_str().unwrap().to_owned();
     let again = app.call(ask(Some(&tag))).await.expect(304);
     assert_eq!(again.body, "");
     app.call(ask(Some("\"other\""))).await.expect(200);
@@ -325,20 +325,20 @@ async fn the_described_errors_match_the_handlers() {
         ("template_not_editable", {
             let components = json!([{"type": "BODY", "text": "It is spring."}]);
             let body = json!({"name": "spring_sale", "language": "en", "category": "MARKETING", "components": components});
-            let made = app.post("/api/templates", &body).await.expect(201);
-            let path = format!("/api/templates/{}", made.data()["id"].as_str().unwrap());
+            let created = app.post("/api/templates", &body).await.expect(201);
+            let path = format!("/api/templates/{}", created.data()["id"].as_str().unwrap());
             app.request("PUT", &path, json!({"components": components}).to_string()).await
         }),
         ("payload_too_large", { app.request("POST", "/api/messages/send", vec![b' '; 5_000_001]).await }),
     ];
-    for (code, answer) in cases {
+    for (code, response) in cases {
         let shown = &DOCUMENT["components"]["examples"][code]["value"];
-        assert_eq!(answer.body["code"], code, "{:#}", answer.body);
-        assert_eq!(answer.body["message"], shown["message"], "{code}");
+        assert_eq!(response.body["code"], code, "{:#}", response.body);
+        assert_eq!(response.body["message"], shown["message"], "{code}");
         let names = |value: &Value| -> Vec<String> {
             value["details"].as_object().into_iter().flatten().map(|(name, _)| name.clone()).collect()
         };
-        assert_eq!(names(&answer.body), names(shown), "{code}");
+        assert_eq!(names(&response.body), names(shown), "{code}");
     }
     assert!(described(&Method::PATCH, "/api/messages").is_none());
 }
@@ -349,12 +349,12 @@ async fn the_page_is_served_and_loads_nothing_from_other_hosts() {
     for (path, kind) in
         [("/docs", "text/html"), ("/docs/page.css", "text/css"), ("/docs/page.js", "text/javascript")]
     {
-        let answer = app.call(Request::get(path).body(Body::empty()).unwrap()).await.expect(200);
-        assert!(answer.headers["content-type"].to_str().unwrap().starts_with(kind), "{path}");
-        let policy = answer.headers["content-security-policy"].to_str().unwrap();
+        let response = app.call(Request::get(path).body(Body::empty()).unwrap()).await.expect(200);
+        assert!(response.headers["content-type"].to_str().unwrap().starts_with(kind), "{path}");
+        let policy = response.headers["content-security-policy"].to_str().unwrap();
         assert!(policy.contains("default-src 'none'") && policy.contains("script-src 'self'"), "{policy}");
         assert!(!policy.contains("unsafe"), "{policy}");
-        let text = answer.body.as_str().unwrap();
+        let text = response.body.as_str().unwrap();
         for foreign in ["http://", "https://", "innerHTML", "eval(", " style=\"", " onclick="] {
             assert!(!text.contains(foreign), "{path} holds {foreign}");
         }

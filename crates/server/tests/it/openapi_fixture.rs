@@ -28,21 +28,21 @@ impl ExampleGateway {
         let wamid = app.customer_writes(CUSTOMER, "Hello").await;
         app.post("/api/templates/sync", &json!({})).await.expect(200);
         let first = async |path: &str, name: &str| {
-            let answer = app.get(path).await.expect(200);
-            answer.data()[name][0]["id"].as_str().unwrap().to_owned()
+            let response = app.get(path).await.expect(200);
+            response.data()[name][0]["id"].as_str().unwrap().to_owned()
         };
-        let made = |answer: TestResponse| answer.data()["id"].as_str().unwrap().to_owned();
+        let created = |response: TestResponse| response.data()["id"].as_str().unwrap().to_owned();
         let message = match operation {
             "cancel_message" => {
                 let body = json!({"to": CUSTOMER, "type": "text", "text": "Hi", "mode": "queue"});
-                made(app.send(body).await.expect(202))
+                created(app.send(body).await.expect(202))
             }
             "resolve_message" => {
                 app.customer_writes("+15550100505", "Hello").await;
-                made(app.send_text("+15550100505").await.expect(202))
+                created(app.send_text("+15550100505").await.expect(202))
             }
             "mark_message_read" => wamid.clone(),
-            _ => made(app.send_text(CUSTOMER).await.expect(200)),
+            _ => created(app.send_text(CUSTOMER).await.expect(200)),
         };
         app.add_user("owner@example.com", Role::Owner).await;
         let user = match operation {
@@ -50,23 +50,23 @@ impl ExampleGateway {
             _ => {
                 let body =
                     json!({"email": "ada@example.com", "role": "agent", "password": "a long sentence"});
-                made(app.post("/api/users", &body).await.expect(201))
+                created(app.post("/api/users", &body).await.expect(201))
             }
         };
         let key = json!({"name": "shop", "scopes": ["read"]});
         let webhook = json!({"name": "shop", "url": "https://shop.example/hooks", "events": ["*"]});
-        let webhook = made(app.post("/api/webhooks", &webhook).await.expect(201));
+        let webhook = created(app.post("/api/webhooks", &webhook).await.expect(201));
         let delivery = app.request("POST", &format!("/api/webhooks/{webhook}/test"), "").await.expect(200);
         let ids = [
             ("01", message),
             ("02", app.account.to_string()),
             ("03", first("/api/contacts", "contacts").await),
             ("04", first("/api/templates?name=order_confirmation", "templates").await),
-            ("05", made(app.post("/api/api-keys", &key).await.expect(201))),
+            ("05", created(app.post("/api/api-keys", &key).await.expect(201))),
             ("06", user),
             ("07", webhook),
-            ("08", made(delivery)),
-            ("0a", made(app.call(upload()).await.expect(201))),
+            ("08", created(delivery)),
+            ("0a", created(app.call(upload()).await.expect(201))),
         ];
         let mut ids: Vec<_> = ids.into_iter().map(|(end, id)| (example_id(end), id)).collect();
         ids.push((WAMID.to_owned(), wamid));

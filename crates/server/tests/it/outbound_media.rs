@@ -58,8 +58,8 @@ impl TestApp {
     }
 
     async fn uploaded(&self, file_name: &str, mime_type: &str, content: &[u8]) -> String {
-        let answer = self.upload(&[file(file_name, mime_type, content)]).await.expect(201);
-        answer.data()["id"].as_str().unwrap().to_owned()
+        let response = self.upload(&[file(file_name, mime_type, content)]).await.expect(201);
+        response.data()["id"].as_str().unwrap().to_owned()
     }
 
     async fn send_image(&self, id: &str) -> TestResponse {
@@ -74,8 +74,8 @@ impl TestApp {
         counts
     }
 
-    fn fail_upload(&self, answer: FaultAnswer, times: u32) {
-        self.sim.fail(Fault { times, ..Fault::on("/media", FaultAction::Status(answer)) });
+    fn fail_upload(&self, response: FaultAnswer, times: u32) {
+        self.sim.fail(Fault { times, ..Fault::on("/media", FaultAction::Status(response)) });
     }
 }
 
@@ -104,8 +104,8 @@ impl FaultInjector for Counts {
 #[tokio::test]
 async fn a_file_is_uploaded_and_downloaded() {
     let app = TestApp::new().await;
-    let answer = app.upload(&[file("Angebot März.pdf", "application/pdf", PDF)]).await.expect(201);
-    let data = answer.data();
+    let response = app.upload(&[file("Angebot März.pdf", "application/pdf", PDF)]).await.expect(201);
+    let data = response.data();
     assert_eq!(data["mime_type"], "application/pdf");
     assert_eq!(data["size"], PDF.len());
     assert_eq!(data["file_name"], "Angebot März.pdf");
@@ -162,9 +162,9 @@ async fn content_of_a_wrong_or_unsupported_type_is_rejected() {
         ),
         (file("a.png", "image/png", b""), "is empty"),
     ] {
-        let answer = app.upload(&[parts]).await.expect(400);
-        assert_eq!((answer.code(), answer.pointers()), ("invalid_request", vec!["/file"]));
-        assert!(answer.reasons().starts_with(reason), "{}", answer.reasons());
+        let response = app.upload(&[parts]).await.expect(400);
+        assert_eq!((response.code(), response.pointers()), ("invalid_request", vec!["/file"]));
+        assert!(response.reasons().starts_with(reason), "{}", response.reasons());
     }
     let guessed = app.upload(&[file("a", "application/octet-stream", PNG)]).await.expect(201);
     assert_eq!(guessed.data()["mime_type"], "image/png");
@@ -186,9 +186,9 @@ async fn a_form_is_parsed_strictly_in_any_order_of_its_parts() {
         (vec![part("type", "", &[b'x'; 600]), png()], "/type", "must be at most 512 bytes"),
         (vec![png(), part("account", "", b"")], "/account", "must not be empty"),
     ] {
-        let answer = app.upload(&parts).await.expect(400);
-        assert_eq!(answer.pointers(), [pointer]);
-        assert!(answer.reasons().starts_with(reason), "{pointer}: {}", answer.reasons());
+        let response = app.upload(&parts).await.expect(400);
+        assert_eq!(response.pointers(), [pointer]);
+        assert!(response.reasons().starts_with(reason), "{pointer}: {}", response.reasons());
     }
     let unknown = app.upload(&[png(), part("account", "", b"nobody")]).await.expect(404);
     assert_eq!(unknown.code(), "account_not_found");
@@ -221,9 +221,9 @@ fn n_files(app: &TestApp) -> usize {
 async fn a_file_above_metas_limit_is_413_and_stores_nothing() {
     let app = TestApp::new().await;
     let large = [PNG, &vec![0; 5 << 20]].concat();
-    let answer = app.upload(&[file("a.png", "image/png", &large)]).await.expect(413);
-    assert_eq!(answer.code(), "payload_too_large");
-    assert_eq!(answer.body["details"]["limit_bytes"], 5 << 20);
+    let response = app.upload(&[file("a.png", "image/png", &large)]).await.expect(413);
+    assert_eq!(response.code(), "payload_too_large");
+    assert_eq!(response.body["details"]["limit_bytes"], 5 << 20);
     let as_document = [PDF, &vec![b' '; 5 << 20]].concat();
     app.upload(&[file("a.pdf", "application/pdf", &as_document)]).await.expect(201);
     let announced = Request::post("/api/media")
@@ -296,8 +296,8 @@ async fn a_hundred_megabytes_are_uploaded_with_little_memory() {
         .header("Content-Type", format!("multipart/form-data; boundary={BOUNDARY}"))
         .body(Body::new(body))
         .unwrap();
-    let answer = app.call(request).await.expect(201);
-    assert_eq!(answer.data()["size"], n_left + PDF.len());
+    let response = app.call(request).await.expect(201);
+    assert_eq!(response.data()["size"], n_left + PDF.len());
     let most = alive.1.load(Ordering::SeqCst);
     assert!(most <= 1 << 20, "{most} bytes were held at once");
 }
@@ -311,8 +311,8 @@ async fn an_incomplete_upload_stores_nothing() {
         .header("Content-Type", format!("multipart/form-data; boundary={BOUNDARY}"))
         .body(Body::from(half))
         .unwrap();
-    let answer = app.call(request).await.expect(400);
-    assert!(answer.reasons().contains("is incomplete"), "{}", answer.reasons());
+    let response = app.call(request).await.expect(400);
+    assert!(response.reasons().contains("is incomplete"), "{}", response.reasons());
     struct Stalled(Option<Bytes>);
     impl http_body::Body for Stalled {
         type Data = Bytes;
@@ -332,8 +332,8 @@ async fn an_incomplete_upload_stores_nothing() {
         .header("Content-Type", format!("multipart/form-data; boundary={BOUNDARY}"))
         .body(Body::new(Stalled(Some(half.into()))))
         .unwrap();
-    let answer = app.run_with_clock(app.call(request)).await.expect(408);
-    assert_eq!(answer.code(), "request_timeout");
+    let response = app.run_with_clock(app.call(request)).await.expect(408);
+    assert_eq!(response.code(), "request_timeout");
     media::sweep(&app.deps).await.unwrap();
     assert_eq!(n_files(&app), 0);
 }
@@ -343,8 +343,8 @@ async fn a_file_of_an_account_is_visible_to_its_keys_only() {
     let app = TestApp::new().await;
     let second = app.add_second_account().await;
     let account = part("account", "", second.to_string().as_bytes());
-    let answer = app.upload(&[file("a.png", "image/png", PNG), account.clone()]).await.expect(201);
-    let id = answer.data()["id"].as_str().unwrap().to_owned();
+    let response = app.upload(&[file("a.png", "image/png", PNG), account.clone()]).await.expect(201);
+    let id = response.data()["id"].as_str().unwrap().to_owned();
     let other = app.key(|new| new.accounts = vec![app.account]).await;
     let path = format!("/api/media/{id}");
     assert_eq!(app.request_as(&other, "GET", &path, "").await.expect(404).code(), "media_not_found");
@@ -383,8 +383,8 @@ async fn sends_at_the_same_time_share_one_upload() {
     let id = app.uploaded("a.png", "image/png", PNG).await;
     let sends = (app.send_image(&id), app.send_image(&id), app.send_image(&id));
     let (a, b, c) = tokio::join!(sends.0, sends.1, sends.2);
-    for answer in [a, b, c] {
-        answer.expect(200);
+    for response in [a, b, c] {
+        response.expect(200);
     }
     assert_eq!((counts.of("upload_media"), app.n_accepted()), (1, 3));
 }
@@ -439,9 +439,9 @@ async fn a_media_id_is_checked_before_anything_is_stored() {
     ] {
         let mut body = body;
         body["to"] = json!(CUSTOMER);
-        let answer = app.send(body.clone()).await.expect(400);
-        assert_eq!((answer.code(), answer.pointers()), ("invalid_request", vec![pointer]));
-        assert!(answer.reasons().starts_with(reason), "{}", answer.reasons());
+        let response = app.send(body.clone()).await.expect(400);
+        assert_eq!((response.code(), response.pointers()), ("invalid_request", vec![pointer]));
+        assert!(response.reasons().starts_with(reason), "{}", response.reasons());
         body["dry_run"] = json!(true);
         let rehearsed = app.send(body).await.expect(200);
         assert_eq!(rehearsed.data()["would_send"], false);
@@ -459,8 +459,8 @@ async fn a_media_id_is_checked_before_anything_is_stored() {
 #[tokio::test]
 async fn media_ids_of_meta_are_passed_through() {
     let app = TestApp::new().await;
-    let answer = app.send_image("1402233445566778").await.expect(400);
-    assert_eq!(answer.code(), "meta_error", "it is Meta that does not know it");
+    let response = app.send_image("1402233445566778").await.expect(400);
+    assert_eq!(response.code(), "meta_error", "it is Meta that does not know it");
 }
 
 #[tokio::test]
@@ -506,7 +506,7 @@ async fn a_failed_upload_means_that_the_message_was_not_sent() {
     let code = |code| FaultAnswer { code: Some(code), ..FaultAnswer::default() };
     let status =
         |status| FaultAnswer { status: Some(status), body: Some(json!({})), ..FaultAnswer::default() };
-    for (n, (answer, expected)) in [
+    for (n, (fault, expected)) in [
         (code(131_000), (503, "meta_unavailable")),
         (status(500), (503, "meta_unavailable")),
         (code(1), (503, "meta_unavailable")),
@@ -520,10 +520,10 @@ async fn a_failed_upload_means_that_the_message_was_not_sent() {
     {
         let content = [PNG, n.to_string().as_bytes()].concat();
         let id = app.uploaded("a.png", "image/png", &content).await;
-        app.fail_upload(answer.clone(), 1000);
+        app.fail_upload(fault.clone(), 1000);
         let response = app.send_image(&id).await;
-        assert_eq!((response.status.as_u16(), response.code()), expected, "{answer:?}: {:#}", response.body);
-        assert_eq!(app.n_accepted(), n, "{answer:?}");
+        assert_eq!((response.status.as_u16(), response.code()), expected, "{fault:?}: {:#}", response.body);
+        assert_eq!(app.n_accepted(), n, "{fault:?}");
         app.clear_faults().await;
         app.request("POST", "/api/accounts/sandbox/resume", "").await.expect(200);
         app.advance(3600);
@@ -555,8 +555,8 @@ async fn a_message_whose_file_is_missing_fails_with_the_reason() {
     assert_eq!(shown["status"], "failed");
     assert_eq!(shown["error"]["code"], 131_053);
     assert_eq!(shown["error"]["details"], "/image/id is the id of a file whose content is gone");
-    let answer = app.send_image(&id).await.expect(400);
-    assert_eq!((answer.code(), answer.pointers()), ("invalid_request", vec!["/image/id"]));
+    let response = app.send_image(&id).await.expect(400);
+    assert_eq!((response.code(), response.pointers()), ("invalid_request", vec!["/image/id"]));
     assert_eq!(app.get(&format!("/api/media/{id}")).await.expect(410).code(), "media_failed");
     assert_eq!(app.n_accepted(), 0);
 }
@@ -634,9 +634,9 @@ async fn a_full_disk_is_503_without_a_path() {
         ..ports
     })
     .await;
-    let answer = app.upload(&[file("b.png", "image/png", &[PNG, b"2"].concat())]).await.expect(503);
-    assert_eq!(answer.code(), "store_unavailable");
-    assert!(answer.number("retry-after") >= 1 && !answer.body.to_string().contains("secret"));
+    let response = app.upload(&[file("b.png", "image/png", &[PNG, b"2"].concat())]).await.expect(503);
+    assert_eq!(response.code(), "store_unavailable");
+    assert!(response.number("retry-after") >= 1 && !response.body.to_string().contains("secret"));
     app.get(&format!("/api/media/{id}")).await.expect(503);
     let sent = app.send_image(&id).await.expect(503);
     assert_eq!((sent.code(), app.n_accepted()), ("meta_unavailable", 0));
@@ -645,7 +645,7 @@ async fn a_full_disk_is_503_without_a_path() {
 /// Web server with a few files, and the number of requests for each of them.
 #[derive(Default)]
 struct Web {
-    asked: Mutex<Vec<String>>,
+    requests: Mutex<Vec<String>>,
 }
 
 struct Given(VecDeque<Result<Bytes, FetchError>>);
@@ -661,8 +661,8 @@ impl Chunks for Given {
 impl Fetcher for Web {
     async fn fetch(&self, url: &str, max_bytes: u64) -> Result<FetchedFile, FetchError> {
         assert_eq!(max_bytes, 100 << 20);
-        self.asked.lock().unwrap().push(url.to_owned());
-        let n_asked = self.asked.lock().unwrap().iter().filter(|asked| *asked == url).count();
+        self.requests.lock().unwrap().push(url.to_owned());
+        let n_requests = self.requests.lock().unwrap().iter().filter(|requests| *requests == url).count();
         let found = |mime_type: &str, body: Vec<Result<Bytes, FetchError>>| {
             Ok(FetchedFile {
                 content_type: Some(mime_type.to_owned()),
@@ -675,13 +675,13 @@ impl Fetcher for Web {
             "a.png" | "same.png" => found("image/png", png()),
             "page.png" => found("image/png", vec![Ok(Bytes::from_static(b"<html></html>"))]),
             "film.gif" => found("image/gif", vec![Ok(Bytes::from_static(b"GIF89a"))]),
-            "cut.png" if n_asked == 1 => {
+            "cut.png" if n_requests == 1 => {
                 let cut = FetchError::Unreachable("the connection was cut".to_owned());
                 found("image/png", vec![Ok(Bytes::from_static(PNG)), Err(cut)])
             }
             "cut.png" => found("image/png", png()),
             "slow.png" => Err(FetchError::Unreachable("no answer".to_owned())),
-            "busy.png" if n_asked == 1 => Err(FetchError::UnexpectedStatus { status: 503 }),
+            "busy.png" if n_requests == 1 => Err(FetchError::UnexpectedStatus { status: 503 }),
             "busy.png" => found("image/png", png()),
             "large.png" => Err(FetchError::TooLarge { max_bytes }),
             _ => Err(FetchError::UnexpectedStatus { status: 404 }),
@@ -713,12 +713,12 @@ async fn a_link_is_downloaded_stored_and_uploaded_once() {
     app.send(link("a.png")).await.expect(200);
     assert!(app.accepted_message(0)["image"]["link"].is_null());
     assert_eq!(app.accepted_message(0)["image"]["id"], app.accepted_message(1)["image"]["id"]);
-    assert_eq!(web.asked.lock().unwrap().len(), 1, "asked a moment ago");
+    assert_eq!(web.requests.lock().unwrap().len(), 1, "asked a moment ago");
     app.send(link("same.png")).await.expect(200);
     assert_eq!(counts.of("upload_media"), 1, "the same content");
     app.advance(601);
     app.send(link("a.png")).await.expect(200);
-    assert_eq!((web.asked.lock().unwrap().len(), counts.of("upload_media")), (3, 1));
+    assert_eq!((web.requests.lock().unwrap().len(), counts.of("upload_media")), (3, 1));
 }
 
 #[tokio::test]
@@ -731,7 +731,7 @@ async fn without_the_setting_meta_downloads_a_link() {
 #[tokio::test]
 async fn an_account_overrides_the_setting_for_links() {
     let (app, web, _) = fetching().await;
-    let n_asked = || web.asked.lock().unwrap().len();
+    let n_requests = || web.requests.lock().unwrap().len();
     let says = async |choice: Value| {
         let body = json!({"fetch_media": choice}).to_string();
         app.request("PUT", "/api/accounts/sandbox", body).await.expect(200)
@@ -739,13 +739,13 @@ async fn an_account_overrides_the_setting_for_links() {
     assert_eq!(says(json!(false)).await.data()["fetch_media"], json!(false));
     app.send(link("a.png")).await.expect(200);
     assert_eq!(
-        (n_asked(), &app.accepted_message(0)["image"]["link"]),
+        (n_requests(), &app.accepted_message(0)["image"]["link"]),
         (0, &json!("https://files.example/a.png"))
     );
     // The configuration applies again.
     assert_eq!(says(Value::Null).await.data()["fetch_media"], Value::Null);
     app.send(link("a.png")).await.expect(200);
-    assert_eq!((n_asked(), &app.accepted_message(1)["image"]["link"]), (1, &Value::Null));
+    assert_eq!((n_requests(), &app.accepted_message(1)["image"]["link"]), (1, &Value::Null));
 }
 
 #[tokio::test]
@@ -757,11 +757,11 @@ async fn an_account_can_download_links_while_others_do_not() {
         .await;
     background::tick_recovery(&app.deps).await.unwrap();
     app.send(link("a.png")).await.expect(200);
-    assert!(web.asked.lock().unwrap().is_empty());
+    assert!(web.requests.lock().unwrap().is_empty());
     let body = json!({"fetch_media": true}).to_string();
     app.request("PUT", "/api/accounts/sandbox", body).await.expect(200);
     app.send(link("a.png")).await.expect(200);
-    assert_eq!(web.asked.lock().unwrap().len(), 1);
+    assert_eq!(web.requests.lock().unwrap().len(), 1);
     assert!(app.accepted_message(1)["image"]["id"].is_string());
 }
 
@@ -776,9 +776,9 @@ async fn a_link_with_invalid_content_fails_the_message_with_the_reason() {
     ] {
         let mut body = link(name);
         body["client_reference"] = json!(name);
-        let answer = app.send(body).await.expect(400);
-        assert_eq!((answer.code(), answer.pointers()), ("invalid_request", vec!["/image/link"]));
-        assert!(answer.reasons().starts_with(reason), "{}", answer.reasons());
+        let response = app.send(body).await.expect(400);
+        assert_eq!((response.code(), response.pointers()), ("invalid_request", vec!["/image/link"]));
+        assert!(response.reasons().starts_with(reason), "{}", response.reasons());
         let listed = app.get(&format!("/api/messages?client_reference={name}")).await;
         let row = &listed.data()["messages"][0];
         assert_eq!((&row["status"], &row["error"]["code"]), (&json!("failed"), &json!(131_053)));
@@ -791,11 +791,11 @@ async fn a_link_with_invalid_content_fails_the_message_with_the_reason() {
 async fn a_failed_download_of_a_link_is_retried() {
     let (app, web, _) = fetching().await;
     app.send(link("cut.png")).await.expect(200);
-    assert_eq!((web.asked.lock().unwrap().len(), app.n_accepted()), (2, 1));
+    assert_eq!((web.requests.lock().unwrap().len(), app.n_accepted()), (2, 1));
     app.send(link("busy.png")).await.expect(200);
-    assert_eq!((web.asked.lock().unwrap().len(), app.n_accepted()), (4, 2));
-    let answer = app.send(link("slow.png")).await.expect(503);
-    assert_eq!((answer.code(), app.n_accepted()), ("meta_unavailable", 2));
+    assert_eq!((web.requests.lock().unwrap().len(), app.n_accepted()), (4, 2));
+    let response = app.send(link("slow.png")).await.expect(503);
+    assert_eq!((response.code(), app.n_accepted()), ("meta_unavailable", 2));
 }
 
 #[tokio::test]

@@ -71,7 +71,7 @@ async fn a_sync_send_waits_up_to_five_seconds_for_a_send_slot_and_is_rejected_ot
 }
 
 #[tokio::test]
-async fn a_restart_forgets_no_recent_send() {
+async fn recent_sends_are_paced_after_a_restart() {
     let mut app = TestApp::new().await;
     let key = app.key(|new| (new.rate_per_minute, new.rate_burst) = (Some(10_000), Some(10_000))).await;
     let send = || json!({"to": CUSTOMER, "type": "text", "text": "Hi"}).to_string();

@@ -5,13 +5,13 @@ use serde_json::json;
 use crate::support::{CUSTOMER, TestApp};
 
 #[tokio::test]
-async fn ten_in_a_second_pass_and_the_eleventh_does_not() {
+async fn ten_sends_in_a_second_are_accepted_and_the_eleventh_is_rejected() {
     let app = TestApp::new().await;
     for i in 0..10 {
-        let answer = app.send_text(CUSTOMER).await.expect(200);
-        assert_eq!(answer.number("x-ratelimit-limit"), 100);
-        assert_eq!(answer.number("x-ratelimit-remaining"), 99 - i);
-        assert!(answer.number("x-ratelimit-reset") >= 1_767_225_660);
+        let response = app.send_text(CUSTOMER).await.expect(200);
+        assert_eq!(response.number("x-ratelimit-limit"), 100);
+        assert_eq!(response.number("x-ratelimit-remaining"), 99 - i);
+        assert!(response.number("x-ratelimit-reset") >= 1_767_225_660);
     }
     let refused = app.send_text(CUSTOMER).await.expect(429);
     assert_eq!(refused.code(), "rate_limited");
@@ -23,7 +23,7 @@ async fn ten_in_a_second_pass_and_the_eleventh_does_not() {
 }
 
 #[tokio::test]
-async fn a_hundred_in_a_minute_pass_and_the_next_does_not() {
+async fn a_hundred_sends_in_a_minute_are_accepted_and_the_next_is_rejected() {
     let app = TestApp::new().await;
     // Each recipient gets one message, so that Meta's pair rate limit does not apply.
     for i in 0..100 {
@@ -61,8 +61,8 @@ async fn a_key_can_have_its_own_limits() {
     let key = app.key(|new| (new.rate_per_minute, new.rate_burst) = (Some(3), Some(2))).await;
     let body = || json!({"to": CUSTOMER, "type": "text", "text": "Hi"}).to_string();
     for status in [200, 200, 429] {
-        let answer = app.request_as(&key, "POST", "/api/messages/send", body()).await.expect(status);
-        assert_eq!(answer.number("x-ratelimit-limit"), 3);
+        let response = app.request_as(&key, "POST", "/api/messages/send", body()).await.expect(status);
+        assert_eq!(response.number("x-ratelimit-limit"), 3);
     }
     app.advance(2);
     app.request_as(&key, "POST", "/api/messages/send", body()).await.expect(200);

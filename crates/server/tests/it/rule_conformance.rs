@@ -24,11 +24,11 @@ async fn simulator_accepts(app: &TestApp, template: &Value) -> bool {
 /// Returns `true` if the gateway forwards the template. Checks that the response is not 5xx, and that the simulator
 /// accepts a forwarded template.
 async fn gateway_accepts(app: &TestApp, template: &Value) -> bool {
-    let answer = app.post("/api/templates", template).await;
-    assert_ne!(answer.code(), "meta_error", "taken here, refused by Meta: {template}\n{:#}", answer.body);
-    assert!(matches!(answer.status.as_u16(), 201 | 400), "{template}\n{:#}", answer.body);
-    assert!(answer.status == 201 || !answer.pointers().is_empty(), "{template}\n{:#}", answer.body);
-    answer.status == 201
+    let response = app.post("/api/templates", template).await;
+    assert_ne!(response.code(), "meta_error", "taken here, refused by Meta: {template}\n{:#}", response.body);
+    assert!(matches!(response.status.as_u16(), 201 | 400), "{template}\n{:#}", response.body);
+    assert!(response.status == 201 || !response.pointers().is_empty(), "{template}\n{:#}", response.body);
+    response.status == 201
 }
 
 fn named(n: usize, category: &str, components: &Value) -> Value {

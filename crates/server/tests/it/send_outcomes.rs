@@ -12,7 +12,7 @@ fn fault(action: FaultAction) -> Fault {
     Fault::on("/messages", action)
 }
 
-fn answer(status: u16, body: Value) -> FaultAction {
+fn response(status: u16, body: Value) -> FaultAction {
     FaultAction::Status(FaultAnswer { status: Some(status), body: Some(body), ..FaultAnswer::default() })
 }
 
@@ -24,13 +24,13 @@ async fn status_of(app: &TestApp, id: &Value) -> String {
 async fn a_lost_response_is_unknown_and_is_resolved_by_the_status() {
     let app = TestApp::new().await;
     app.sim.fail(fault(FaultAction::CutAfter));
-    let answer = app.send_text(CUSTOMER).await.expect(202);
-    assert_eq!(answer.data()["status"], "unknown");
-    assert_eq!(answer.data()["message_id"], answer.data()["id"]);
-    assert_eq!(status_of(&app, &answer.data()["id"]).await, "unknown");
+    let response = app.send_text(CUSTOMER).await.expect(202);
+    assert_eq!(response.data()["status"], "unknown");
+    assert_eq!(response.data()["message_id"], response.data()["id"]);
+    assert_eq!(status_of(&app, &response.data()["id"]).await, "unknown");
     assert_eq!(app.get("/api/messages?status=unknown").await.data()["total"], 1);
     app.step().await;
-    let message = app.message(answer.data()["id"].as_str().unwrap()).await;
+    let message = app.message(response.data()["id"].as_str().unwrap()).await;
     assert_eq!(message["status"], "read");
     assert!(message["message_id"].as_str().unwrap().starts_with("wamid."));
     assert_eq!(app.n_accepted(), 1);
@@ -40,9 +40,9 @@ async fn a_lost_response_is_unknown_and_is_resolved_by_the_status() {
 async fn a_dropped_request_stays_unknown() {
     let app = TestApp::new().await;
     app.sim.fail(fault(FaultAction::CutBefore));
-    let answer = app.send_text(CUSTOMER).await.expect(202);
+    let response = app.send_text(CUSTOMER).await.expect(202);
     app.step().await;
-    assert_eq!(status_of(&app, &answer.data()["id"]).await, "unknown");
+    assert_eq!(status_of(&app, &response.data()["id"]).await, "unknown");
     assert_eq!(app.n_accepted(), 0);
 }
 
@@ -57,9 +57,9 @@ async fn ambiguous_responses_are_unknown() {
         (500, json!({"error": {"message": "x", "code": 1, "type": "OAuthException"}})),
         (503, json!({"error": {"message": "x", "code": 2, "type": "OAuthException"}})),
     ] {
-        app.sim.fail(fault(answer(status, body.clone())));
-        let answer = app.send_text(CUSTOMER).await.expect(202);
-        assert_eq!(answer.data()["status"], "unknown", "{status} {body}");
+        app.sim.fail(fault(response(status, body.clone())));
+        let response = app.send_text(CUSTOMER).await.expect(202);
+        assert_eq!(response.data()["status"], "unknown", "{status} {body}");
     }
     assert_eq!(app.n_accepted(), 0);
 }
@@ -70,10 +70,10 @@ async fn connection_errors_are_not_sent() {
     for (status, expected, code) in
         [(302, 503, "meta_unavailable"), (403, 503, "meta_unavailable"), (429, 429, "meta_rate_limited")]
     {
-        app.sim.fail(Fault { times: 1000, ..fault(answer(status, json!("no"))) });
-        let answer = app.send_text(CUSTOMER).await.expect(expected);
-        assert_eq!(answer.code(), code);
-        assert!(answer.number("retry-after") >= 1);
+        app.sim.fail(Fault { times: 1000, ..fault(response(status, json!("no"))) });
+        let response = app.send_text(CUSTOMER).await.expect(expected);
+        assert_eq!(response.code(), code);
+        assert!(response.number("retry-after") >= 1);
         app.clear_faults().await;
     }
     let failed = app.get("/api/messages?status=failed").await;
@@ -96,7 +96,7 @@ async fn each_error_code_of_meta_has_its_response() {
         // Each code has its own recipient, so that one code does not affect the next.
         let to = format!("+447700900{i:03}");
         app.customer_writes(&to, "Hi").await;
-        app.sim.fail(Fault { times: 1000, ..fault(answer(400, refusal(entry.code, entry.title))) });
+        app.sim.fail(Fault { times: 1000, ..fault(response(400, refusal(entry.code, entry.title))) });
         let send = json!({"to": to, "type": "text", "text": "Hi"}).to_string();
         let before = app.deps.now();
         let received = app.run_with_clock(app.request_as(&key, "POST", "/api/messages/send", send)).await;
@@ -148,11 +148,11 @@ async fn each_error_code_of_meta_has_its_response() {
 async fn a_transient_error_of_meta_is_retried() {
     let app = TestApp::new().await;
     for body in [refusal(131_000, "Something went wrong"), refusal(130_429, "Rate limit hit")] {
-        app.sim.fail(Fault { times: 2, ..fault(answer(500, body)) });
-        let answer = app.send_text(CUSTOMER).await.expect(200);
-        let message = app.message(answer.data()["id"].as_str().unwrap()).await;
+        app.sim.fail(Fault { times: 2, ..fault(response(500, body)) });
+        let response = app.send_text(CUSTOMER).await.expect(200);
+        let message = app.message(response.data()["id"].as_str().unwrap()).await;
         let accepted_message = app.accepted_message(app.n_accepted() - 1);
-        let id = answer.data()["id"].as_str().unwrap();
+        let id = response.data()["id"].as_str().unwrap();
         assert_eq!(accepted_message["biz_opaque_callback_data"], format!("{id}:3"));
         let steps: Vec<_> =
             message["timeline"].as_array().unwrap().iter().map(|one| one["status"].clone()).collect();
@@ -167,9 +167,9 @@ async fn an_unknown_outcome_is_resent_only_on_request_and_once() {
     let app = TestApp::new().await;
     let body = || json!({"to": CUSTOMER, "type": "text", "text": "Hi", "on_unknown": "resend"});
     app.sim.fail(fault(FaultAction::CutBefore));
-    let answer = app.send(body()).await.expect(200);
+    let response = app.send(body()).await.expect(200);
     assert_eq!(app.n_accepted(), 1);
-    let id = answer.data()["id"].as_str().unwrap();
+    let id = response.data()["id"].as_str().unwrap();
     assert_eq!(app.accepted_message(0)["biz_opaque_callback_data"], format!("{id}:2"));
     app.sim.fail(Fault { times: 2, ..fault(FaultAction::CutBefore) });
     app.send(body()).await.expect(202);
@@ -183,12 +183,12 @@ async fn after_an_unknown_outcome_no_error_claims_that_nothing_was_sent() {
         for code in [131_000, 131_026, 130_429, 190] {
             let before = app.n_accepted();
             app.sim.fail(fault(FaultAction::CutAfter));
-            app.sim.fail(fault(answer(400, refusal(code, "Refused"))));
+            app.sim.fail(fault(response(400, refusal(code, "Refused"))));
             let body =
                 json!({"to": CUSTOMER, "type": "text", "text": "Hi", "mode": mode, "on_unknown": "resend"});
-            let answer = app.send(body).await.expect(202);
+            let response = app.send(body).await.expect(202);
             app.tick_queue().await;
-            let id = answer.data()["id"].clone();
+            let id = response.data()["id"].clone();
             assert_eq!(status_of(&app, &id).await, "unknown", "{mode} {code}");
             assert_eq!(app.n_accepted() - before, 1);
             app.clear_faults().await;
@@ -213,17 +213,18 @@ async fn an_unknown_message_can_be_resolved_manually() {
     };
     let given_up = unknown().await;
     let path = |id: &str| format!("/api/messages/{id}/resolve");
-    let answer = app.post(&path(&given_up), &json!({"action": "fail"})).await.expect(200);
+    let response = app.post(&path(&given_up), &json!({"action": "fail"})).await.expect(200);
     assert_eq!(
-        (&answer.data()["status"], &answer.data()["error"]["code"]),
+        (&response.data()["status"], &response.data()["error"]["code"]),
         (&json!("failed"), &json!("given_up"))
     );
-    let answer = app.post(&path(&given_up), &json!({"action": "resend"})).await.expect(409);
-    assert_eq!(answer.code(), "not_resolvable");
+    let response = app.post(&path(&given_up), &json!({"action": "resend"})).await.expect(409);
+    assert_eq!(response.code(), "not_resolvable");
 
     let resent = unknown().await;
-    let answer = app.run_with_clock(app.post(&path(&resent), &json!({"action": "resend"}))).await.expect(200);
-    assert_eq!(answer.data()["status"], "sent");
+    let response =
+        app.run_with_clock(app.post(&path(&resent), &json!({"action": "resend"}))).await.expect(200);
+    assert_eq!(response.data()["status"], "sent");
     assert_eq!(app.n_accepted(), 1);
     app.post(&path(&resent), &json!({"action": "resend"})).await.expect(409);
     app.post(&path(&resent), &json!({"action": "again"})).await.expect(400);
@@ -231,8 +232,9 @@ async fn an_unknown_message_can_be_resolved_manually() {
     // A resend with an unknown outcome cannot be repeated either.
     let twice = unknown().await;
     app.sim.fail(fault(FaultAction::CutBefore));
-    let answer = app.run_with_clock(app.post(&path(&twice), &json!({"action": "resend"}))).await.expect(200);
-    assert_eq!(answer.data()["status"], "unknown");
+    let response =
+        app.run_with_clock(app.post(&path(&twice), &json!({"action": "resend"}))).await.expect(200);
+    assert_eq!(response.data()["status"], "unknown");
     app.post(&path(&twice), &json!({"action": "resend"})).await.expect(409);
 }
 
@@ -242,15 +244,15 @@ async fn a_held_account_sends_nothing_until_it_is_resumed() {
     app.customer_writes("+15550100190", "Hi").await;
     let refused = app.send_text("+15550100190").await.expect(503);
     assert_eq!(refused.code(), "account_disconnected");
-    let answer = app.send_text(CUSTOMER).await.expect(503);
-    assert_eq!(answer.code(), "account_disconnected");
+    let response = app.send_text(CUSTOMER).await.expect(503);
+    assert_eq!(response.code(), "account_disconnected");
     assert_eq!(app.get("/api/messages?direction=outbound").await.data()["total"], 1);
     app.request("POST", "/api/accounts/sandbox/resume", "").await.expect(200);
     app.send_text(CUSTOMER).await.expect(200);
 }
 
 #[tokio::test]
-async fn accepted_and_failed_later() {
+async fn a_message_can_fail_after_it_was_accepted() {
     let app = TestApp::new().await;
     for (number, code) in [
         ("+15550101026", 131_026),
@@ -259,13 +261,13 @@ async fn accepted_and_failed_later() {
         ("+15550101047", 131_047),
     ] {
         app.customer_writes(number, "Hi").await;
-        let answer = app.send_text(number).await.expect(200);
+        let response = app.send_text(number).await.expect(200);
         app.step().await;
-        let message = app.message(answer.data()["id"].as_str().unwrap()).await;
+        let message = app.message(response.data()["id"].as_str().unwrap()).await;
         assert_eq!((&message["status"], &message["error"]["code"]), (&json!("failed"), &json!(code)));
     }
-    let answer = app.send_text("+15550101047").await.expect(400);
-    assert_eq!(answer.code(), "outside_window");
+    let response = app.send_text("+15550101047").await.expect(400);
+    assert_eq!(response.code(), "outside_window");
     // The customer writes in the same second, and the window is open.
     app.customer_writes("+15550101047", "I am still here").await;
     app.send_text("+15550101047").await.expect(200);
@@ -278,9 +280,9 @@ async fn magic_numbers_have_their_documented_status() {
         [("+15550100001", "read"), ("+15550100002", "delivered"), ("+15550100003", "sent")]
     {
         app.customer_writes(number, "Hi").await;
-        let answer = app.send_text(number).await.expect(200);
+        let response = app.send_text(number).await.expect(200);
         app.step().await;
-        assert_eq!(status_of(&app, &answer.data()["id"]).await, status);
+        assert_eq!(status_of(&app, &response.data()["id"]).await, status);
     }
 }
 

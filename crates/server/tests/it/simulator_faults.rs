@@ -1,6 +1,5 @@
 //! Every fault of the simulator in every kind of call: no message is lost, duplicated or stuck, and no response invites
-//! the
-//! caller to send a message again that Meta has accepted.
+//! the caller to send a message again that Meta has accepted.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -45,8 +44,8 @@ fn cases() -> Vec<Case> {
         case("cut after", Some(FaultAction::CutAfter), 202, 202),
         case("delay", Some(FaultAction::Delay(TOO_LONG)), 202, 202),
     ];
-    let mut with = |name: String, answer: FaultAnswer, once, always| {
-        cases.push(Case { name, action: Some(FaultAction::Status(answer)), once, always });
+    let mut with = |name: String, response: FaultAnswer, once, always| {
+        cases.push(Case { name, action: Some(FaultAction::Status(response)), once, always });
     };
     for (status, once, always) in [
         (200, 202, 202),
@@ -59,8 +58,8 @@ fn cases() -> Vec<Case> {
         (502, 202, 202),
         (503, 202, 202),
     ] {
-        let answer = FaultAnswer { status: Some(status), ..FaultAnswer::default() };
-        with(format!("HTTP {status} without an error"), answer, once, always);
+        let response = FaultAnswer { status: Some(status), ..FaultAnswer::default() };
+        with(format!("HTTP {status} without an error"), response, once, always);
     }
     for (code, status, once, always) in [
         (1, 500, 202, 202),
@@ -77,8 +76,8 @@ fn cases() -> Vec<Case> {
         (131_047, 400, 400, 400),
         (131_009, 400, 400, 400),
     ] {
-        let answer = FaultAnswer { status: Some(status), code: Some(code), ..FaultAnswer::default() };
-        with(format!("code {code} with HTTP {status}"), answer, once, always);
+        let response = FaultAnswer { status: Some(status), code: Some(code), ..FaultAnswer::default() };
+        with(format!("code {code} with HTTP {status}"), response, once, always);
     }
     cases
 }
@@ -202,13 +201,13 @@ async fn each(path: &'static str, run: impl AsyncFn(&Scene<'_>)) {
 async fn sync(scene: &Scene<'_>, body: &Value) {
     let description = &scene.description;
     scene.begin();
-    let answer = scene.send(body).await;
-    assert_eq!(answer.status.as_u16(), scene.expected, "{description}: {:#}", answer.body);
-    assert!(!invites_retry(&answer) || answer.headers.contains_key("retry-after"), "{description}");
+    let response = scene.send(body).await;
+    assert_eq!(response.status.as_u16(), scene.expected, "{description}: {:#}", response.body);
+    assert!(!invites_retry(&response) || response.headers.contains_key("retry-after"), "{description}");
     let n_accepted: usize = scene.end_states().await.iter().map(|end_state| end_state.n_accepted).sum();
-    assert!(n_accepted == 0 || answer.status.is_success(), "{description}: {:#}", answer.body);
+    assert!(n_accepted == 0 || response.status.is_success(), "{description}: {:#}", response.body);
     let end_states = scene.end().await;
-    assert_message_exists(&answer, &end_states, description);
+    assert_message_exists(&response, &end_states, description);
     assert_eq!(
         assert_invariants(&end_states, 1, description),
         n_accepted,
@@ -258,13 +257,13 @@ async fn no_fault_sends_a_resendable_message_more_than_twice() {
             body["on_unknown"] = json!("resend");
             body["mode"] = json!(mode);
             scene.begin();
-            let answer = scene.send(&body).await;
+            let response = scene.send(&body).await;
             scene.app.tick_queue().await;
             let before = scene.end_states().await;
             let last = before.last().map_or(0, |end_state| end_state.n_accepted);
-            assert!(!invites_retry(&answer) || last == 0, "{}: {:#}", scene.description, answer.body);
+            assert!(!invites_retry(&response) || last == 0, "{}: {:#}", scene.description, response.body);
             let end_states = scene.end().await;
-            assert_message_exists(&answer, &end_states, &scene.description);
+            assert_message_exists(&response, &end_states, &scene.description);
             assert_invariants(&end_states, 2, &scene.description);
         }
     })
@@ -277,13 +276,13 @@ async fn no_fault_loses_or_duplicates_a_queued_message() {
         let mut body = scene.text();
         body["mode"] = json!("queue");
         scene.begin();
-        let answer = scene.send(&body).await.expect(202);
+        let response = scene.send(&body).await.expect(202);
         for _ in 0..3 {
             scene.app.tick_queue().await;
             scene.app.advance(2);
         }
         let end_states = scene.end().await;
-        assert_message_exists(&answer, &end_states, &scene.description);
+        assert_message_exists(&response, &end_states, &scene.description);
         assert_invariants(&end_states, 1, &scene.description);
         // After a temporary rejection, Meta has accepted the message by now.
         let is_passing = matches!(scene.expected, 200 | 429 | 503);
@@ -302,9 +301,9 @@ async fn no_fault_loses_or_duplicates_a_message_of_a_batch() {
         };
         let batch = json!({"messages": [item(&scene.to), item("+447700900777"), item("+447700900778")]});
         scene.begin();
-        let answer = scene.post("/api/messages/batch", &batch).await.expect(202);
-        let results = answer.data()["results"].as_array().unwrap();
-        assert!(results.iter().all(|result| result["status"] == "queued"), "{:#}", answer.body);
+        let response = scene.post("/api/messages/batch", &batch).await.expect(202);
+        let results = response.data()["results"].as_array().unwrap();
+        assert!(results.iter().all(|result| result["status"] == "queued"), "{:#}", response.body);
         scene.app.tick_queue().await;
         let end_states = scene.end().await;
         assert_eq!(end_states.len(), 3);
@@ -331,8 +330,8 @@ async fn resend_by_hand(first: FaultAction, most: usize) {
         scene.begin();
         let path = format!("/api/messages/{}/resolve", unknown.data()["id"].as_str().unwrap());
         let resend = json!({"action": "resend"});
-        let answer = scene.post(&path, &resend).await;
-        assert!(!invites_retry(&answer), "{}: {:#}", scene.description, answer.body);
+        let response = scene.post(&path, &resend).await;
+        assert!(!invites_retry(&response), "{}: {:#}", scene.description, response.body);
         scene.end().await;
         scene.post(&path, &resend).await.expect(409);
         let end_states = scene.end().await;
@@ -349,12 +348,12 @@ async fn a_failed_read_receipt_is_an_error_and_the_next_one_works() {
         let wamid: String = url::form_urlencoded::byte_serialize(wamid.as_bytes()).collect();
         let path = format!("/api/messages/{wamid}/read");
         scene.begin();
-        let answer = scene.post(&path, &json!({})).await;
+        let response = scene.post(&path, &json!({})).await;
         assert!(
-            [400, 429, 503].contains(&answer.status.as_u16()),
+            [400, 429, 503].contains(&response.status.as_u16()),
             "{}: {:#}",
             scene.description,
-            answer.body
+            response.body
         );
         scene.end().await;
         scene.post(&path, &json!({})).await.expect(200);
@@ -369,12 +368,12 @@ async fn no_fault_of_a_template_sync_loses_a_template() {
         scene.app.post("/api/templates/sync", &json!({})).await.expect(200);
         let before = known().await;
         scene.begin();
-        let answer = scene.post("/api/templates/sync", &json!({})).await;
+        let response = scene.post("/api/templates/sync", &json!({})).await;
         assert!(
-            [400, 429, 503].contains(&answer.status.as_u16()),
+            [400, 429, 503].contains(&response.status.as_u16()),
             "{}: {:#}",
             scene.description,
-            answer.body
+            response.body
         );
         assert_eq!(known().await, before, "{}", scene.description);
         scene.end().await;
@@ -392,12 +391,12 @@ async fn no_fault_of_a_template_look_up_stores_or_sends_a_message() {
             "components": [{"type": "BODY", "text": "Your order is ready."}]});
         scene.app.sim.add_template(None, template.as_object().unwrap(), "APPROVED").unwrap();
         scene.begin();
-        let answer = scene.send(&scene.template(&name)).await;
+        let response = scene.send(&scene.template(&name)).await;
         assert!(
-            [400, 429, 503].contains(&answer.status.as_u16()),
+            [400, 429, 503].contains(&response.status.as_u16()),
             "{}: {:#}",
             scene.description,
-            answer.body
+            response.body
         );
         assert!(scene.end().await.is_empty(), "{}", scene.description);
         scene.send(&scene.template(&name)).await.expect(200);

@@ -1,6 +1,5 @@
 //! Store failures, panics and aborted tasks: no message that Meta accepted is lost, and no response invites the caller
-//! to send
-//! it again.
+//! to send it again.
 
 use std::sync::{Arc, Mutex};
 
@@ -108,8 +107,8 @@ async fn send_with(app: &TestApp, key: &str) -> TestResponse {
 }
 
 fn refuse_once(app: &TestApp, code: i64) {
-    let answer = FaultAnswer { code: Some(code), ..FaultAnswer::default() };
-    app.sim.fail(Fault::on("/messages", FaultAction::Status(answer)));
+    let response = FaultAnswer { code: Some(code), ..FaultAnswer::default() };
+    app.sim.fail(Fault::on("/messages", FaultAction::Status(response)));
 }
 
 async fn n_messages(app: &TestApp) -> Value {
@@ -168,11 +167,11 @@ async fn a_queue_outcome_that_cannot_be_stored_is_stored_later_without_a_resend(
     for n in [1, 5] {
         let mut body = text();
         body["mode"] = json!("queue");
-        let answer = app.send(body).await.expect(202);
+        let response = app.send(body).await.expect(202);
         faults.add(n, "finish_attempt", Side::Before, TestFault::Fails);
         let n_accepted = app.n_accepted();
         app.tick_queue().await;
-        assert_eq!(app.message(answer.data()["id"].as_str().unwrap()).await["status"], "sent");
+        assert_eq!(app.message(response.data()["id"].as_str().unwrap()).await["status"], "sent");
         assert_eq!(app.n_accepted(), n_accepted + 1);
         app.advance(60);
     }
@@ -191,10 +190,10 @@ async fn a_message_that_cannot_be_accepted_is_neither_stored_nor_sent() {
     }
     faults.add(1, "insert_message", Side::Before, TestFault::Fails);
     let batch = json!({"messages": [text(), text(), text()]});
-    let answer = app.post("/api/messages/batch", &batch).await.expect(202);
-    let results = answer.data()["results"].as_array().unwrap();
+    let response = app.post("/api/messages/batch", &batch).await.expect(202);
+    let results = response.data()["results"].as_array().unwrap();
     let refused: Vec<_> = results.iter().filter(|result| result["code"] == "store_unavailable").collect();
-    assert_eq!(refused.len(), 1, "{:#}", answer.body);
+    assert_eq!(refused.len(), 1, "{:#}", response.body);
     assert_eq!(n_messages(&app).await, 2);
     app.tick_queue().await;
     app.tick_queue().await;
@@ -202,8 +201,8 @@ async fn a_message_that_cannot_be_accepted_is_neither_stored_nor_sent() {
 
     faults.add(1, "insert_message", Side::Before, TestFault::Fails);
     send_with(&app, "k").await.expect(503);
-    let answer = send_with(&app, "k").await.expect(200);
-    assert!(!answer.headers.contains_key("idempotent-replayed"));
+    let response = send_with(&app, "k").await.expect(200);
+    assert!(!response.headers.contains_key("idempotent-replayed"));
 }
 
 #[tokio::test]
@@ -253,10 +252,10 @@ async fn a_second_attempt_that_cannot_start_is_not_made() {
     refuse_once(&app, 130_429);
     faults.add(1, "begin_attempt", Side::Before, TestFault::Fails);
     faults.add(1, "finish_attempt", Side::After, TestFault::Fails);
-    let answer = send_with(&app, "l").await.expect(202);
-    assert_eq!(answer.data()["status"], "unknown");
+    let response = send_with(&app, "l").await.expect(202);
+    assert_eq!(response.data()["status"], "unknown");
     app.finish_tasks().await;
-    assert_eq!(app.message(answer.data()["id"].as_str().unwrap()).await["status"], "failed");
+    assert_eq!(app.message(response.data()["id"].as_str().unwrap()).await["status"], "failed");
     assert_eq!(app.n_accepted(), 1);
 }
 
@@ -265,11 +264,11 @@ async fn a_failure_that_cannot_be_requeued_is_final_and_not_retryable() {
     let (app, faults) = app_with_faults().await;
     refuse_once(&app, 131_000);
     faults.add(1, "finish_attempt", Side::Before, TestFault::Fails);
-    let answer = send_with(&app, "k").await.expect(202);
-    assert_eq!(answer.data()["status"], "unknown");
+    let response = send_with(&app, "k").await.expect(202);
+    assert_eq!(response.data()["status"], "unknown");
     app.finish_tasks().await;
-    assert_eq!(app.message(answer.data()["id"].as_str().unwrap()).await["status"], "failed");
-    assert_eq!(send_with(&app, "k").await.expect(202).body, answer.body);
+    assert_eq!(app.message(response.data()["id"].as_str().unwrap()).await["status"], "failed");
+    assert_eq!(send_with(&app, "k").await.expect(202).body, response.body);
     assert_eq!(app.n_accepted(), 0);
 }
 
@@ -287,10 +286,10 @@ async fn a_panic_during_a_send_is_unknown_and_is_recovered_by_the_next_round() {
             faults.add(1, call, side, TestFault::Panics);
             let mut body = text();
             body["mode"] = json!(mode);
-            let answer = app.send(body).await.expect(202);
-            let id = answer.data()["id"].as_str().unwrap();
+            let response = app.send(body).await.expect(202);
+            let id = response.data()["id"].as_str().unwrap();
             if mode == "sync" {
-                assert_eq!(answer.data()["status"], "unknown");
+                assert_eq!(response.data()["status"], "unknown");
             }
             app.tick_queue().await;
             background::tick_recovery(&app.deps).await.unwrap();
@@ -308,12 +307,12 @@ async fn a_panic_during_a_send_is_unknown_and_is_recovered_by_the_next_round() {
 async fn a_lease_that_cannot_be_released_is_released_by_the_next_round() {
     let (app, faults) = app_with_faults().await;
     faults.add(1, "send_message", Side::Before, TestFault::Panics);
-    let answer = app.send(text()).await.expect(202);
+    let response = app.send(text()).await.expect(202);
     faults.add(1, "finish_attempt", Side::Before, TestFault::Fails);
     assert!(background::tick_recovery(&app.deps).await.is_err());
-    assert_eq!(app.message(answer.data()["id"].as_str().unwrap()).await["status"], "sending");
+    assert_eq!(app.message(response.data()["id"].as_str().unwrap()).await["status"], "sending");
     assert_eq!(background::tick_recovery(&app.deps).await.unwrap(), 1);
-    assert_eq!(app.message(answer.data()["id"].as_str().unwrap()).await["status"], "unknown");
+    assert_eq!(app.message(response.data()["id"].as_str().unwrap()).await["status"], "unknown");
 }
 
 #[tokio::test]
@@ -350,7 +349,7 @@ async fn a_resend_that_cannot_be_leased_can_be_requested_again() {
 #[tokio::test]
 async fn a_webhook_that_cannot_be_stored_is_requested_again() {
     let (app, faults) = app_with_faults().await;
-    let answer = app.send(text()).await.expect(200);
+    let response = app.send(text()).await.expect(200);
     app.sim.step().await;
     let webhook = app.sim.take_webhooks().remove(0);
     let post = async || {
@@ -366,7 +365,7 @@ async fn a_webhook_that_cannot_be_stored_is_requested_again() {
     faults.add(1, "ingest_payload", Side::After, TestFault::Fails);
     post().await.expect(503);
     post().await.expect(200);
-    let message = app.message(answer.data()["id"].as_str().unwrap()).await;
+    let message = app.message(response.data()["id"].as_str().unwrap()).await;
     let timeline = message["timeline"].as_array().unwrap();
     assert_eq!(timeline.iter().filter(|entry| entry["source"] == "meta").count(), 1, "{timeline:#?}");
 }
@@ -438,8 +437,8 @@ async fn a_session_that_cannot_be_read_is_a_retryable_error() {
     let (app, faults) = app_with_faults().await;
     let browser = app.browser(Role::Agent).await;
     faults.add(1, "get_session", Side::Before, TestFault::Fails);
-    let answer = app.browse(&browser, "POST", "/api/messages/send", text().to_string()).await.expect(503);
-    assert_eq!((answer.code(), answer.number("retry-after")), ("store_unavailable", 1));
+    let response = app.browse(&browser, "POST", "/api/messages/send", text().to_string()).await.expect(503);
+    assert_eq!((response.code(), response.number("retry-after")), ("store_unavailable", 1));
     app.browse(&browser, "POST", "/api/messages/send", text().to_string()).await.expect(200);
     // A login that the store could not check does not count as failed.
     let login = || json!({"email": "agent@example.com", "password": PASSWORD});
@@ -508,8 +507,8 @@ async fn a_rejection_of_the_old_token_does_not_suspend_an_account_with_a_new_tok
         app.sim.change_token(&revoked).unwrap();
         may_go.notify_one();
     };
-    let (answer, ()) = app.run_with_clock(async { tokio::join!(send, replace) }).await;
-    assert_eq!(answer.expect(503).code(), "account_disconnected");
+    let (response, ()) = app.run_with_clock(async { tokio::join!(send, replace) }).await;
+    assert_eq!(response.expect(503).code(), "account_disconnected");
     assert_eq!(app.get("/api/accounts/sandbox").await.data()["status"], "connected");
     app.send(text()).await.expect(200);
 }

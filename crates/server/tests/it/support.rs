@@ -381,14 +381,14 @@ impl TestApp {
     pub(crate) async fn call(&self, request: Request<Body>) -> TestResponse {
         let (request, sent) = known_body(request).await;
         let (method, uri) = (request.method().clone(), request.uri().to_string());
-        let response = self.router.clone().oneshot(request).await.unwrap();
-        let (parts, body) = response.into_parts();
+        let raw = self.router.clone().oneshot(request).await.unwrap();
+        let (parts, body) = raw.into_parts();
         let bytes = body.collect().await.unwrap().to_bytes();
         let body = serde_json::from_slice(&bytes)
             .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&bytes).into_owned()));
-        let answer = TestResponse { status: parts.status, headers: parts.headers, body };
-        contract::check_call(&method, &uri, sent.as_deref(), &answer);
-        answer
+        let response = TestResponse { status: parts.status, headers: parts.headers, body };
+        contract::check_call(&method, &uri, sent.as_deref(), &response);
+        response
     }
 
     /// Sends a request with the usual key.

@@ -35,8 +35,8 @@ async fn review(app: &TestApp, template: &Value, status: &str) {
 #[tokio::test]
 async fn a_template_is_submitted_reviewed_and_sent() {
     let app = TestApp::new().await;
-    let made = create(&app, &ferry()).await.expect(201);
-    let template = made.data().clone();
+    let created = create(&app, &ferry()).await.expect(201);
+    let template = created.data().clone();
     assert_eq!((&template["status"], &template["category"]), (&json!("PENDING"), &json!("UTILITY")));
     assert_eq!(template["components"][1]["type"], "BODY");
     assert!(template["template_id"].as_str().unwrap().bytes().all(|byte| byte.is_ascii_digit()));
@@ -68,8 +68,8 @@ async fn an_authentication_template_is_submitted_and_sent() {
     let template = json!({"name": "code", "language": "en_US", "category": "AUTHENTICATION", "components": [
         {"type": "BODY", "add_security_recommendation": true}, {"type": "FOOTER", "code_expiration_minutes": 5},
         {"type": "BUTTONS", "buttons": [{"type": "OTP", "otp_type": "COPY_CODE", "text": "Copy"}]}]});
-    let made = create(&app, &template).await.expect(201).data().clone();
-    review(&app, &made, "APPROVED").await;
+    let created = create(&app, &template).await.expect(201).data().clone();
+    review(&app, &created, "APPROVED").await;
     let code = json!([{"type": "text", "text": "123456"}]);
     let send = json!({"to": NEW_RECIPIENT, "type": "template", "template": {"name": "code", "language": "en_US", "components": [
         {"type": "body", "parameters": code},
@@ -108,8 +108,8 @@ async fn a_rejection_of_meta_has_metas_message() {
     create(&app, &ferry()).await.expect(201);
     let twice = create(&app, &ferry()).await.expect(400);
     assert_eq!((twice.code(), &twice.body["details"]["meta"]["subcode"]), ("meta_error", &json!(2_388_024)));
-    let answer = FaultAnswer { status: Some(500), ..FaultAnswer::default() };
-    app.sim.fail(Fault::on("/message_templates", FaultAction::Status(answer)));
+    let response = FaultAnswer { status: Some(500), ..FaultAnswer::default() };
+    app.sim.fail(Fault::on("/message_templates", FaultAction::Status(response)));
     let mut other = ferry();
     other["name"] = json!("other");
     assert_eq!(create(&app, &other).await.expect(503).code(), "meta_unavailable");
@@ -119,15 +119,15 @@ async fn a_rejection_of_meta_has_metas_message() {
 #[tokio::test]
 async fn a_template_can_be_edited_when_meta_allows_it() {
     let app = TestApp::new().await;
-    let made = create(&app, &ferry()).await.expect(201).data().clone();
-    let id = made["id"].as_str().unwrap();
+    let created = create(&app, &ferry()).await.expect(201).data().clone();
+    let id = created["id"].as_str().unwrap();
     let change = json!({"components": [{"type": "BODY", "text": "It is late."}]});
     let early = put(&app, id, &change).await.expect(409);
     assert_eq!(
         (early.code(), &early.body["details"]["status"]),
         ("template_not_editable", &json!("PENDING"))
     );
-    review(&app, &made, "REJECTED").await;
+    review(&app, &created, "REJECTED").await;
     let mut with_category = change.clone();
     with_category["category"] = json!("MARKETING");
     let changed = put(&app, id, &with_category).await.expect(200);
@@ -136,7 +136,7 @@ async fn a_template_can_be_edited_when_meta_allows_it() {
         (&json!("PENDING"), &json!("MARKETING"))
     );
     assert_eq!(changed.data()["components"], json!([{"type": "BODY", "text": "It is late."}]));
-    review(&app, &made, "APPROVED").await;
+    review(&app, &created, "APPROVED").await;
     assert_eq!(put(&app, id, &json!({"category": "UTILITY"})).await.expect(400).pointers(), ["/category"]);
     assert_eq!(
         put(&app, id, &json!({"name": "x", "components": []})).await.expect(400).pointers(),
@@ -144,7 +144,7 @@ async fn a_template_can_be_edited_when_meta_allows_it() {
     );
     assert_eq!(put(&app, id, &json!({})).await.expect(400).pointers(), [""]);
     put(&app, id, &change).await.expect(200);
-    review(&app, &made, "APPROVED").await;
+    review(&app, &created, "APPROVED").await;
     // Meta allows one change in 24 hours, and rejects the second one.
     let often = put(&app, id, &change).await.expect(400);
     assert_eq!((often.code(), &often.body["details"]["meta"]["subcode"]), ("meta_error", &json!(2_388_039)));
@@ -179,8 +179,8 @@ async fn a_template_is_deleted_in_one_language_or_in_all() {
 #[tokio::test]
 async fn a_preview_shows_samples_or_parameters() {
     let app = TestApp::new().await;
-    let made = create(&app, &ferry()).await.expect(201).data().clone();
-    let path = format!("/api/templates/{}/preview", made["id"].as_str().unwrap());
+    let created = create(&app, &ferry()).await.expect(201).data().clone();
+    let path = format!("/api/templates/{}/preview", created["id"].as_str().unwrap());
     let shown = app.request("POST", &path, "").await.expect(200);
     assert_eq!(
         shown.data(),
@@ -210,8 +210,8 @@ async fn a_preview_shows_samples_or_parameters() {
 #[tokio::test]
 async fn a_key_changes_only_templates_of_its_accounts() {
     let app = TestApp::new().await;
-    let made = create(&app, &ferry()).await.expect(201).data().clone();
-    let path = format!("/api/templates/{}", made["id"].as_str().unwrap());
+    let created = create(&app, &ferry()).await.expect(201).data().clone();
+    let path = format!("/api/templates/{}", created["id"].as_str().unwrap());
     let clinic = app.add_second_account().await;
     let other = app.key(move |new| new.accounts = vec![clinic]).await;
     let live = app.key(|new| new.is_test = false).await;
@@ -239,12 +239,12 @@ fn delivery_update() -> Value {
 #[tokio::test]
 async fn a_library_template_is_created_stored_and_sent() {
     let app = TestApp::new().await;
-    let made = create(&app, &delivery_update()).await.expect(201).data().clone();
-    assert_eq!((&made["name"], &made["status"]), (&json!("my_update"), &json!("APPROVED")));
-    let kinds: Vec<_> = made["components"].as_array().unwrap().iter().map(|one| &one["type"]).collect();
+    let created = create(&app, &delivery_update()).await.expect(201).data().clone();
+    assert_eq!((&created["name"], &created["status"]), (&json!("my_update"), &json!("APPROVED")));
+    let kinds: Vec<_> = created["components"].as_array().unwrap().iter().map(|one| &one["type"]).collect();
     assert_eq!(kinds, ["HEADER", "BODY", "BUTTONS"]);
-    let path = format!("/api/templates/{}", made["id"].as_str().unwrap());
-    assert_eq!(app.get(&path).await.expect(200).data(), &made);
+    let path = format!("/api/templates/{}", created["id"].as_str().unwrap());
+    assert_eq!(app.get(&path).await.expect(200).data(), &created);
     let preview = app.request("POST", &format!("{path}/preview"), "").await.expect(200);
     assert!(preview.data()["text"].as_str().unwrap().contains("#12345"), "{:#}", preview.body);
     let text = |text: &str| json!({"type": "text", "text": text});
@@ -286,10 +286,10 @@ async fn an_invalid_library_template_is_rejected_locally_or_with_metas_message()
 #[tokio::test]
 async fn a_template_that_cannot_be_read_back_appears_with_the_next_sync() {
     let app = TestApp::new().await;
-    let answer = FaultAnswer { status: Some(500), ..FaultAnswer::default() };
+    let response = FaultAnswer { status: Some(500), ..FaultAnswer::default() };
     let unread = Fault {
         method: Some("GET".to_owned()),
-        ..Fault::on("/message_templates", FaultAction::Status(answer))
+        ..Fault::on("/message_templates", FaultAction::Status(response))
     };
     app.sim.fail(unread);
     assert_eq!(create(&app, &delivery_update()).await.expect(503).code(), "meta_unavailable");

@@ -109,7 +109,7 @@ async fn a_send_is_traced_from_the_caller_to_meta_and_to_the_endpoint() {
     app.post("/api/webhooks", &webhook).await.expect(201);
     let text = json!({"to": CUSTOMER, "type": "text", "text": "Hello"});
     let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
-    let answer = app.call(with_parent(parent, &text)).await.expect(200);
+    let response = app.call(with_parent(parent, &text)).await.expect(200);
     app.deliver_events().await;
     exporter.flush(&app.deps).await;
 
@@ -124,7 +124,7 @@ async fn a_send_is_traced_from_the_caller_to_meta_and_to_the_endpoint() {
     );
     let of_request = attributes_of(&request.attributes);
     assert_eq!(of_request["http.response.status_code"], "200");
-    assert_eq!(of_request["request.id"], answer.headers["x-request-id"].to_str().unwrap());
+    assert_eq!(of_request["request.id"], response.headers["x-request-id"].to_str().unwrap());
     let meta = spans.iter().find(|span| span.name == "send").unwrap();
     assert_eq!((&meta.trace_id, &meta.parent_span_id), (&request.trace_id, &request.span_id));
     assert_eq!((meta.kind, attributes_of(&meta.attributes)["meta.outcome"].as_str()), (3, "accepted"));

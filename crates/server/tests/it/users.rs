@@ -89,9 +89,9 @@ async fn an_invalid_user_is_rejected_with_pointers() {
         ("password_hash", json!("$argon2id$")),
         ("workspace", json!("other")),
     ] {
-        let answer = app.browse(&owner, "POST", "/api/users", body(field, value.clone())).await.expect(400);
-        assert_eq!(answer.pointers(), [format!("/{field}")], "{value}");
-        assert!(!answer.body.to_string().contains(PASSWORD));
+        let response = app.browse(&owner, "POST", "/api/users", body(field, value.clone())).await.expect(400);
+        assert_eq!(response.pointers(), [format!("/{field}")], "{value}");
+        assert!(!response.body.to_string().contains(PASSWORD));
     }
     for (change, pointer) in [
         (json!({"email": null}), "/email"),
@@ -100,8 +100,8 @@ async fn an_invalid_user_is_rejected_with_pointers() {
         (json!({"password": ""}), "/password"),
         (json!({"emial": "a@b.c"}), "/emial"),
     ] {
-        let answer = put(&app, &owner, &owner.user, change).await.expect(400);
-        assert_eq!(answer.pointers(), [pointer]);
+        let response = put(&app, &owner, &owner.user, change).await.expect(400);
+        assert_eq!(response.pointers(), [pointer]);
     }
     assert_eq!(app.browse(&owner, "GET", "/api/users", "").await.data()["total"], 1);
 }
@@ -121,9 +121,13 @@ async fn users_cannot_create_or_change_users_with_more_permissions() {
     ] {
         for role in Role::ALL.map(Role::as_str) {
             let email = format!("{role}-by-{}@example.com", &browser.user);
-            let answer = app.browse(browser, "POST", "/api/users", new(&email, role).to_string()).await;
+            let response = app.browse(browser, "POST", "/api/users", new(&email, role).to_string()).await;
             let status = if may.contains(&role) { 201 } else { 403 };
-            assert_eq!(answer.expect(status).code(), if status == 403 { "forbidden" } else { "" }, "{role}");
+            assert_eq!(
+                response.expect(status).code(),
+                if status == 403 { "forbidden" } else { "" },
+                "{role}"
+            );
         }
     }
     for change in [
@@ -180,8 +184,8 @@ async fn changing_ones_own_password_needs_the_old_one_and_ends_all_sessions() {
         body
     };
     for current in [None, Some("wrong horse battery")] {
-        let answer = put(&app, &agent, &agent.user, change(current)).await.expect(400);
-        assert_eq!(answer.pointers(), ["/current_password"]);
+        let response = put(&app, &agent, &agent.user, change(current)).await.expect(400);
+        assert_eq!(response.pointers(), ["/current_password"]);
     }
     put(&app, &agent, &agent.user, json!({"name": "Ada"})).await.expect(200);
     put(&app, &agent, &agent.user, change(Some(PASSWORD))).await.expect(200);

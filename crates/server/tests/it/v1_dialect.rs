@@ -24,11 +24,11 @@ fn text(to: &str) -> Value {
 }
 
 /// Returns the body of a rejection without the id.
-fn refusal(answer: &TestResponse) -> (&Value, &str, Option<i64>) {
-    let error = &answer.body["error"];
-    assert_eq!(answer.body["success"], false, "{:#}", answer.body);
-    assert_eq!(answer.body.as_object().unwrap().len(), 2);
-    assert_eq!(error["request_id"], answer.headers["x-request-id"].to_str().unwrap());
+fn refusal(response: &TestResponse) -> (&Value, &str, Option<i64>) {
+    let error = &response.body["error"];
+    assert_eq!(response.body["success"], false, "{:#}", response.body);
+    assert_eq!(response.body.as_object().unwrap().len(), 2);
+    assert_eq!(error["request_id"], response.headers["x-request-id"].to_str().unwrap());
     (&error["code"], error["message"].as_str().unwrap(), error["retry_after_seconds"].as_i64())
 }
 
@@ -55,8 +55,8 @@ async fn a_queued_and_an_unknown_message_have_their_status() {
     let app = TestApp::new().await;
     let mut queued = text(CUSTOMER);
     queued["mode"] = json!("queue");
-    let answer = send(&app, &queued).await.expect(202);
-    assert_eq!((&answer.body["status"], &answer.body["success"]), (&json!("queued"), &json!(true)));
+    let response = send(&app, &queued).await.expect(202);
+    assert_eq!((&response.body["status"], &response.body["success"]), (&json!("queued"), &json!(true)));
     app.customer_writes("+15550100505", "Hi").await;
     assert_eq!(send(&app, &text("+15550100505")).await.expect(202).body["status"], "unknown");
 }
@@ -126,8 +126,8 @@ async fn a_key_for_repeated_requests_works_in_both_dialects() {
     assert_eq!(app.n_accepted(), 1);
     // A final rejection is stored, and its repetition has the dialect of the repeated request.
     let refused = json!({"error": {"message": "(#131009) Parameter value is not valid", "code": 131_009}});
-    let answer = sim::FaultAnswer { status: Some(400), body: Some(refused), ..sim::FaultAnswer::default() };
-    app.sim.fail(sim::Fault::on("/messages", sim::FaultAction::Status(answer)));
+    let response = sim::FaultAnswer { status: Some(400), body: Some(refused), ..sim::FaultAnswer::default() };
+    app.sim.fail(sim::Fault::on("/messages", sim::FaultAction::Status(response)));
     let body = json!({"to": CUSTOMER, "type": "text", "text": {"body": "other"}}).to_string();
     let key = [("Idempotency-Key", "k2")];
     let first = send_as(&app, DEV_KEY, &key, &body).await.expect(400);

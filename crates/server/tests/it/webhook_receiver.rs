@@ -39,7 +39,7 @@ pub(crate) struct Receiver {
     /// Address guard of the real client.
     guard: EgressClient,
     received: Mutex<Vec<ReceivedDelivery>>,
-    answers: Mutex<BTreeMap<String, WebhookOutcome>>,
+    responses: Mutex<BTreeMap<String, WebhookOutcome>>,
     hanging: Mutex<BTreeSet<String>>,
     released: Notify,
 }
@@ -49,7 +49,7 @@ impl Receiver {
         Self {
             guard: EgressClient::new(&EgressConfig::default(), clock).unwrap(),
             received: Mutex::default(),
-            answers: Mutex::default(),
+            responses: Mutex::default(),
             hanging: Mutex::default(),
             released: Notify::new(),
         }
@@ -75,12 +75,12 @@ impl Receiver {
     }
 
     /// Sets the status of the endpoint's responses.
-    pub(crate) fn answer(&self, url: &str, status: u16) {
+    pub(crate) fn respond_with(&self, url: &str, status: u16) {
         self.end(url, WebhookOutcome::Responded { status, body: "so be it".to_owned(), retry_after: None });
     }
 
     pub(crate) fn end(&self, url: &str, outcome: WebhookOutcome) {
-        self.answers.lock().unwrap().insert(url.to_owned(), outcome);
+        self.responses.lock().unwrap().insert(url.to_owned(), outcome);
     }
 
     /// Makes the endpoint wait until it is released.
@@ -124,7 +124,7 @@ impl WebhookSender for Receiver {
             released.await;
         }
         let fine = WebhookOutcome::Responded { status: 200, body: String::new(), retry_after: None };
-        let outcome = self.answers.lock().unwrap().get(&url).cloned().unwrap_or(fine);
+        let outcome = self.responses.lock().unwrap().get(&url).cloned().unwrap_or(fine);
         WebhookAttempt { outcome, latency: SignedDuration::from_millis(7) }
     }
 }

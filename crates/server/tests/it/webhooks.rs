@@ -45,10 +45,10 @@ async fn an_endpoint_receives_events_that_happen_after_its_creation() {
     let app = TestApp::new().await;
     app.send_text(CUSTOMER).await.expect(200);
     app.step().await;
-    let made = add(&app, URL, json!({})).await;
-    assert!(made["secret"].as_str().unwrap().starts_with("whsec_"));
+    let created = add(&app, URL, json!({})).await;
+    assert!(created["secret"].as_str().unwrap().starts_with("whsec_"));
     assert_eq!(
-        (&made["status"], &made["enabled"], &made["events"]),
+        (&created["status"], &created["enabled"], &created["events"]),
         (&json!("active"), &json!(true), &json!(["*"]))
     );
     let sent = app.send_text(CUSTOMER).await.expect(200);
@@ -58,12 +58,12 @@ async fn an_endpoint_receives_events_that_happen_after_its_creation() {
     let received = app.receiver.received();
     assert_eq!(received[0].data()["id"], sent.data()["id"]);
     assert_eq!(received[0].body["id"], received[0].event_id);
-    assert_eq!(received[0].secrets, [made["secret"].as_str().unwrap()]);
+    assert_eq!(received[0].secrets, [created["secret"].as_str().unwrap()]);
     // The event log has the same bytes.
     let page = app.get("/api/events?events=message.sent,message.delivered,message.read").await.expect(200);
     let logged = page.data()["events"].as_array().unwrap();
     assert_eq!(logged[logged.len() - 1], received[2].body);
-    let rows = deliveries(&app, id(&made), "").await;
+    let rows = deliveries(&app, id(&created), "").await;
     assert_eq!(rows.len(), 3);
     assert_eq!(rows[0]["event"], "message.read");
     assert_eq!(
@@ -71,7 +71,7 @@ async fn an_endpoint_receives_events_that_happen_after_its_creation() {
         (&json!("succeeded"), &json!(1), &json!(200), &json!(7))
     );
     assert_eq!(rows[0]["event_id"], received[2].event_id);
-    let shown = webhook(&app, id(&made)).await;
+    let shown = webhook(&app, id(&created)).await;
     assert!(shown.get("secret").is_none());
 }
 
@@ -133,9 +133,9 @@ async fn invalid_endpoints_are_rejected_with_all_errors() {
         let (method, body) =
             if path.is_empty() { ("DELETE", "") } else { ("POST", r#"{"since":"2025-01-01T00:00:00Z"}"#) };
         let body = if path == "/replay" || path.is_empty() { body } else { "{}" };
-        let answer =
+        let response =
             app.request(method, &format!("/api/webhooks/{unknown}{path}"), body.to_owned()).await.expect(404);
-        assert_eq!(answer.code(), "webhook_not_found");
+        assert_eq!(response.code(), "webhook_not_found");
     }
     let unknown =
         app.post("/api/deliveries/018f2f3e-0c1d-7a3b-9c55-0242ac120002/redeliver", &json!({})).await;
@@ -145,9 +145,9 @@ async fn invalid_endpoints_are_rejected_with_all_errors() {
 #[tokio::test]
 async fn an_update_changes_only_the_given_fields() {
     let app = TestApp::new().await;
-    let made = add(&app, URL, json!({"headers": {"Authorization": "Bearer secret-of-the-shop"}})).await;
-    assert_eq!(made["headers"], json!({"Authorization": "***"}));
-    let path = format!("/api/webhooks/{}", id(&made));
+    let created = add(&app, URL, json!({"headers": {"Authorization": "Bearer secret-of-the-shop"}})).await;
+    assert_eq!(created["headers"], json!({"Authorization": "***"}));
+    let path = format!("/api/webhooks/{}", id(&created));
     let put = app.request(
         "PUT",
         &path,
@@ -171,20 +171,20 @@ async fn an_update_changes_only_the_given_fields() {
 #[tokio::test]
 async fn a_failed_delivery_is_retried_by_the_schedule_and_blocks_only_its_contact() {
     let app = TestApp::new().await;
-    let made = add(&app, URL, json!({"events": ["message.incoming"]})).await;
-    app.receiver.answer(URL, 500);
+    let created = add(&app, URL, json!({"events": ["message.incoming"]})).await;
+    app.receiver.respond_with(URL, 500);
     app.customer_writes(CUSTOMER, "one").await;
     app.customer_writes(CUSTOMER, "two").await;
     app.deliver_events().await;
     assert_eq!(texts(&app, URL), ["one"]);
-    let rows = deliveries(&app, id(&made), "status=failed").await;
+    let rows = deliveries(&app, id(&created), "status=failed").await;
     assert_eq!((&rows[0]["attempt"], &rows[0]["response"]), (&json!(1), &json!("so be it")));
     assert!(rows[0]["next_attempt_at"].is_string());
-    let waiting = deliveries(&app, id(&made), "status=pending").await;
+    let waiting = deliveries(&app, id(&created), "status=pending").await;
     assert_eq!((waiting.len(), &waiting[0]["next_attempt_at"]), (1, &Value::Null));
 
     // Another contact has its own queue.
-    app.receiver.answer(URL, 200);
+    app.receiver.respond_with(URL, 200);
     app.customer_writes(NEW_RECIPIENT, "other").await;
     app.deliver_events().await;
     assert_eq!(texts(&app, URL), ["one", "other"]);
@@ -199,8 +199,8 @@ async fn a_failed_delivery_is_retried_by_the_schedule_and_blocks_only_its_contac
 #[tokio::test]
 async fn the_retry_schedule_ends_in_a_dead_letter() {
     let app = TestApp::new().await;
-    let made = add(&app, URL, json!({"events": ["message.incoming"]})).await;
-    app.receiver.answer(URL, 503);
+    let created = add(&app, URL, json!({"events": ["message.incoming"]})).await;
+    app.receiver.respond_with(URL, 503);
     app.customer_writes(CUSTOMER, "lost?").await;
     app.deliver_events().await;
     let waits = [10, 60, 300, 1_800, 7_200, 18_000, 36_000, 86_400];
@@ -215,11 +215,11 @@ async fn the_retry_schedule_ends_in_a_dead_letter() {
     assert!(texts(&app, URL).len() >= 8);
     app.advance(42 * 3600);
     app.deliver_events().await;
-    let rows = deliveries(&app, id(&made), "status=dead").await;
+    let rows = deliveries(&app, id(&created), "status=dead").await;
     assert_eq!(rows.len(), 1);
-    assert_eq!(webhook(&app, id(&made)).await["status"], "failing");
+    assert_eq!(webhook(&app, id(&created)).await["status"], "failing");
     // The event is still available for a replay.
-    app.receiver.answer(URL, 200);
+    app.receiver.respond_with(URL, 200);
     app.receiver.clear();
     let path = format!("/api/deliveries/{}/redeliver", id(&rows[0]));
     let repeated = app.post(&path, &json!({})).await.expect(202);
@@ -230,14 +230,14 @@ async fn the_retry_schedule_ends_in_a_dead_letter() {
     app.deliver_events().await;
     assert_eq!(texts(&app, URL), ["lost?"]);
     assert!(app.receiver.received()[0].is_redelivery);
-    assert_eq!(webhook(&app, id(&made)).await["status"], "active");
+    assert_eq!(webhook(&app, id(&created)).await["status"], "active");
 }
 
 #[tokio::test]
 async fn an_event_that_waited_too_long_is_a_dead_letter() {
     let app = TestApp::new().await;
-    let made = add(&app, URL, json!({"events": ["message.incoming"]})).await;
-    app.receiver.answer(URL, 503);
+    let created = add(&app, URL, json!({"events": ["message.incoming"]})).await;
+    app.receiver.respond_with(URL, 503);
     for n in 0..5 {
         app.customer_writes(CUSTOMER, &n.to_string()).await;
     }
@@ -246,8 +246,8 @@ async fn an_event_that_waited_too_long_is_a_dead_letter() {
     app.receiver.clear();
     app.deliver_events().await;
     assert_eq!(texts(&app, URL), [""; 0]);
-    assert_eq!(deliveries(&app, id(&made), "status=dead").await.len(), 5);
-    app.receiver.answer(URL, 200);
+    assert_eq!(deliveries(&app, id(&created), "status=dead").await.len(), 5);
+    app.receiver.respond_with(URL, 200);
     app.customer_writes(CUSTOMER, "fresh").await;
     app.deliver_events().await;
     assert_eq!(texts(&app, URL), ["fresh"]);
@@ -274,7 +274,7 @@ async fn an_endpoint_that_returns_410_is_disabled_and_the_others_get_an_event() 
     let app = TestApp::new().await;
     let endpoint = add(&app, URL, json!({})).await;
     add(&app, OTHER, json!({"events": ["webhook.disabled"]})).await;
-    app.receiver.answer(URL, 410);
+    app.receiver.respond_with(URL, 410);
     for n in 0..3 {
         app.customer_writes(CUSTOMER, &n.to_string()).await;
     }
@@ -295,7 +295,7 @@ async fn an_endpoint_that_returns_410_is_disabled_and_the_others_get_an_event() 
     assert_eq!(app.post(&format!("{path}/replay"), &since).await.expect(409).code(), "webhook_disabled");
 
     // After it was enabled again, the endpoint can request a replay of all events.
-    app.receiver.answer(URL, 200);
+    app.receiver.respond_with(URL, 200);
     app.receiver.clear();
     let revived = app.request("PUT", &path, r#"{"enabled":true}"#).await.expect(200);
     assert_eq!(
@@ -317,26 +317,26 @@ async fn an_endpoint_that_returns_410_is_disabled_and_the_others_get_an_event() 
 #[tokio::test]
 async fn five_days_of_failures_disable_an_endpoint() {
     let app = TestApp::new().await;
-    let made = add(&app, URL, json!({"events": ["message.incoming"]})).await;
-    app.receiver.answer(URL, 500);
+    let created = add(&app, URL, json!({"events": ["message.incoming"]})).await;
+    app.receiver.respond_with(URL, 500);
     for day in 0..5 {
         app.customer_writes(CUSTOMER, &day.to_string()).await;
         app.deliver_events().await;
-        assert_ne!(webhook(&app, id(&made)).await["status"], "disabled", "day {day}");
+        assert_ne!(webhook(&app, id(&created)).await["status"], "disabled", "day {day}");
         app.advance(86_400);
     }
     app.customer_writes(CUSTOMER, "last").await;
     app.deliver_events().await;
-    assert_eq!(webhook(&app, id(&made)).await["status"], "disabled");
+    assert_eq!(webhook(&app, id(&created)).await["status"], "disabled");
 }
 
 #[tokio::test]
 async fn the_old_and_the_new_secret_both_sign_for_a_day() {
     let app = TestApp::new().await;
-    let made = add(&app, URL, json!({"events": ["message.incoming"]})).await;
-    let path = format!("/api/webhooks/{}/rotate-secret", id(&made));
+    let created = add(&app, URL, json!({"events": ["message.incoming"]})).await;
+    let path = format!("/api/webhooks/{}/rotate-secret", id(&created));
     let rotated = app.post(&path, &json!({})).await.expect(200);
-    let (old, new) = (made["secret"].as_str().unwrap(), rotated.data()["secret"].as_str().unwrap());
+    let (old, new) = (created["secret"].as_str().unwrap(), rotated.data()["secret"].as_str().unwrap());
     assert_ne!(old, new);
     app.customer_writes(CUSTOMER, "during").await;
     app.deliver_events().await;
@@ -351,9 +351,9 @@ async fn the_old_and_the_new_secret_both_sign_for_a_day() {
 #[tokio::test]
 async fn a_test_event_goes_to_its_endpoint_only_and_returns_the_result() {
     let app = TestApp::new().await;
-    let made = add(&app, URL, json!({"events": ["message.read"]})).await;
+    let created = add(&app, URL, json!({"events": ["message.read"]})).await;
     add(&app, OTHER, json!({})).await;
-    let path = format!("/api/webhooks/{}/test", id(&made));
+    let path = format!("/api/webhooks/{}/test", id(&created));
     let fine = app.post(&path, &json!({})).await.expect(200);
     assert_eq!(
         (&fine.data()["status"], &fine.data()["event"], &fine.data()["http_status"]),
@@ -372,12 +372,12 @@ async fn a_test_event_goes_to_its_endpoint_only_and_returns_the_result() {
 }
 
 #[tokio::test]
-async fn an_endpoint_that_is_switched_off_by_hand_gets_what_waited_when_it_is_on_again() {
+async fn a_disabled_endpoint_receives_waiting_events_after_it_is_enabled() {
     let app = TestApp::new().await;
-    let made = add(&app, URL, json!({"events": ["message.incoming"]})).await;
-    let path = format!("/api/webhooks/{}", id(&made));
+    let created = add(&app, URL, json!({"events": ["message.incoming"]})).await;
+    let path = format!("/api/webhooks/{}", id(&created));
     app.request("PUT", &path, r#"{"enabled":false}"#).await.expect(200);
-    assert_eq!(webhook(&app, id(&made)).await["status"], "disabled");
+    assert_eq!(webhook(&app, id(&created)).await["status"], "disabled");
     app.customer_writes(CUSTOMER, "meanwhile").await;
     app.deliver_events().await;
     assert_eq!(texts(&app, URL), [""; 0]);
@@ -387,7 +387,7 @@ async fn an_endpoint_that_is_switched_off_by_hand_gets_what_waited_when_it_is_on
 }
 
 #[tokio::test]
-async fn a_slow_endpoint_delays_no_other_and_no_more_than_its_share_is_under_way() {
+async fn a_slow_endpoint_delays_no_other_endpoint_and_its_concurrency_is_limited() {
     let app = TestApp::with(|settings| settings.hooks.concurrency = 2).await;
     add(&app, URL, json!({"events": ["message.incoming"]})).await;
     add(&app, OTHER, json!({"events": ["message.incoming"]})).await;
@@ -415,16 +415,16 @@ async fn a_slow_endpoint_delays_no_other_and_no_more_than_its_share_is_under_way
 }
 
 #[tokio::test]
-async fn a_first_attempt_goes_before_attempts_that_are_made_again() {
+async fn first_attempts_precede_retries() {
     let app = TestApp::with(|settings| settings.hooks.concurrency = 1).await;
     add(&app, URL, json!({"events": ["message.incoming"]})).await;
-    app.receiver.answer(URL, 500);
+    app.receiver.respond_with(URL, 500);
     for n in 0..3 {
         app.customer_writes(&format!("+1555010123{n}"), "failed").await;
     }
     app.deliver_events().await;
     app.advance(13);
-    app.receiver.answer(URL, 200);
+    app.receiver.respond_with(URL, 200);
     app.receiver.clear();
     app.customer_writes("+15550101239", "fresh").await;
     app.deliver_events().await;
@@ -432,7 +432,7 @@ async fn a_first_attempt_goes_before_attempts_that_are_made_again() {
 }
 
 #[tokio::test]
-async fn a_backlog_survives_the_process_and_keeps_its_order() {
+async fn a_backlog_survives_a_restart_in_order() {
     let mut app = TestApp::new().await;
     add(&app, URL, json!({"events": ["message.incoming"]})).await;
     app.receiver.stop_responding(URL);
@@ -455,7 +455,7 @@ async fn a_backlog_survives_the_process_and_keeps_its_order() {
 }
 
 #[tokio::test]
-async fn a_key_of_one_account_has_nothing_to_do_with_endpoints_that_hear_of_others() {
+async fn a_key_of_one_account_cannot_access_endpoints_of_other_accounts() {
     let app = TestApp::new().await;
     let clinic = app.add_second_account().await;
     let all = add(&app, URL, json!({})).await;
@@ -473,8 +473,8 @@ async fn a_key_of_one_account_has_nothing_to_do_with_endpoints_that_hear_of_othe
             ("POST", format!("{path}/replay"), since),
             ("DELETE", path, String::new()),
         ] {
-            let answer = app.request_as(&key, method, &path, body).await.expect(404);
-            assert_eq!(answer.code(), "webhook_not_found", "{method} {path}");
+            let response = app.request_as(&key, method, &path, body).await.expect(404);
+            assert_eq!(response.code(), "webhook_not_found", "{method} {path}");
         }
     }
     let listed = app.request_as(&key, "GET", "/api/webhooks", "").await.expect(200);
@@ -492,11 +492,11 @@ async fn a_key_of_one_account_has_nothing_to_do_with_endpoints_that_hear_of_othe
 }
 
 #[tokio::test]
-async fn an_endpoint_can_ask_for_what_happened_before_it_was_made() {
+async fn an_endpoint_can_replay_events_from_before_its_creation() {
     let app = TestApp::new().await;
     app.customer_writes(CUSTOMER, "early").await;
-    let made = add(&app, URL, json!({"events": ["message.incoming"]})).await;
-    let path = format!("/api/webhooks/{}/replay", id(&made));
+    let created = add(&app, URL, json!({"events": ["message.incoming"]})).await;
+    let path = format!("/api/webhooks/{}/replay", id(&created));
     let replay = app.post(&path, &json!({"since": "2025-12-31T00:00:00Z"})).await.expect(202);
     assert!(replay.data()["events_since"].as_i64().unwrap() >= 2);
     app.customer_writes(CUSTOMER, "late").await;
@@ -507,10 +507,10 @@ async fn an_endpoint_can_ask_for_what_happened_before_it_was_made() {
 }
 
 #[tokio::test]
-async fn an_hour_of_failures_is_made_good_by_a_replay() {
+async fn a_replay_delivers_events_after_an_hour_of_failures() {
     let app = TestApp::with(|settings| settings.hooks.schedule = vec![SignedDuration::from_secs(1)]).await;
-    let made = add(&app, URL, json!({"events": ["message.incoming"]})).await;
-    app.receiver.answer(URL, 500);
+    let created = add(&app, URL, json!({"events": ["message.incoming"]})).await;
+    app.receiver.respond_with(URL, 500);
     app.advance(1);
     let since = app.deps.now().to_string();
     for n in 0..6 {
@@ -520,12 +520,14 @@ async fn an_hour_of_failures_is_made_good_by_a_replay() {
             app.advance(200);
         }
     }
-    assert_eq!(deliveries(&app, id(&made), "status=dead").await.len(), 6);
-    app.receiver.answer(URL, 200);
+    assert_eq!(deliveries(&app, id(&created), "status=dead").await.len(), 6);
+    app.receiver.respond_with(URL, 200);
     app.receiver.clear();
-    let replay =
-        app.post(&format!("/api/webhooks/{}/replay", id(&made)), &json!({"since": since})).await.expect(202);
-    assert_eq!(replay.data()["webhook_id"], made["id"]);
+    let replay = app
+        .post(&format!("/api/webhooks/{}/replay", id(&created)), &json!({"since": since}))
+        .await
+        .expect(202);
+    assert_eq!(replay.data()["webhook_id"], created["id"]);
     app.customer_writes(CUSTOMER, "new").await;
     app.deliver_events().await;
     let mut received = texts(&app, URL);

@@ -6,7 +6,7 @@ use crate::harness::wait_for;
 use crate::support::{SOON, accepted, batch, environment, queued, references, status};
 
 #[test]
-fn a_restored_copy_hands_nothing_over_that_the_original_may_have_handed_over() {
+fn a_restored_backup_sends_no_message_that_the_original_may_have_sent() {
     let environment =
         environment(&[("WAYPOST_PACING__PAIR_RULE", "false"), ("WAYPOST_PACING__THROUGHPUT", "5")]);
     let gateway = environment.serve().unwrap();
@@ -47,7 +47,7 @@ fn a_restored_copy_hands_nothing_over_that_the_original_may_have_handed_over() {
 }
 
 #[test]
-fn a_gateway_that_has_ended_stands_in_nobodys_way() {
+fn a_backup_can_be_restored_after_the_gateway_stopped() {
     let environment = environment(&[]);
     let mut gateway = environment.serve().unwrap();
     environment.directory.run(["backup", "copy.db"]).unwrap();

@@ -54,14 +54,14 @@ fn curl(arguments: &[String]) -> CallOutcome {
 }
 
 #[test]
-fn every_line_of_the_banner_of_dev_works_as_printed() {
+fn every_command_of_the_dev_banner_works_as_printed() {
     let (process, _place, banner) = dev();
     let lines: Vec<&str> = banner.lines().map(str::trim).filter(|line| line.starts_with("curl ")).collect();
     assert_eq!(lines.len(), 4, "{banner}");
     for (position, line) in lines.into_iter().enumerate() {
         let outcome = curl(&arguments(line));
         assert!(
-            matches!(&outcome, CallOutcome::Answered(answer) if answer.status == 200),
+            matches!(&outcome, CallOutcome::Answered(response) if response.status == 200),
             "{line}: {outcome:?}"
         );
         if position == 0 {
@@ -73,7 +73,7 @@ fn every_line_of_the_banner_of_dev_works_as_printed() {
 }
 
 #[test]
-fn ctrl_c_lets_dev_finish_a_send_that_is_under_way() {
+fn ctrl_c_completes_a_send_in_flight() {
     let (mut process, directory, banner) = dev();
     let key = banner.lines().find_map(|line| line.trim().strip_prefix("API key")).unwrap().trim().to_owned();
     let client = Client { address: directory.gateway, key: Some(key) };

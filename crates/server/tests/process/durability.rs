@@ -73,14 +73,14 @@ fn traced(environment: &Environment, trace: &Path) -> Process {
     wait_for("the gateway under strace", SOON, || {
         assert_eq!(process.end().unwrap(), None, "{}", std::fs::read_to_string(&log).unwrap());
         let outcome = environment.gateway.call("GET", "/readyz", &[], None);
-        Ok(matches!(outcome, CallOutcome::Answered(answer) if answer.status == 200).then_some(()))
+        Ok(matches!(outcome, CallOutcome::Answered(response) if response.status == 200).then_some(()))
     })
     .unwrap();
     process
 }
 
 #[test]
-fn a_message_is_synced_to_the_disk_before_it_leaves_and_again_before_it_is_answered() {
+fn a_message_is_synced_to_disk_before_the_send_and_before_the_response() {
     let environment = environment(&[]);
     // No webhooks, whose steps would be in between.
     environment

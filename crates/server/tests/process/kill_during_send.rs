@@ -13,8 +13,7 @@ use crate::support::{SLOW, SOON, accepted, environment, only, sent, template, wa
 const FREE_AFTER: Duration = Duration::from_secs(12);
 
 #[test]
-fn a_message_that_was_being_sent_when_its_process_was_killed_becomes_unknown_and_is_settled_by_its_statuses()
-{
+fn a_message_in_flight_during_a_kill_is_unknown_until_a_status_arrives() {
     let environment = environment(&[]);
     environment
         .simulator
@@ -38,7 +37,7 @@ fn a_message_that_was_being_sent_when_its_process_was_killed_becomes_unknown_and
     assert_eq!(row.get("status").and_then(Value::as_str), Some("sending"), "{row}");
     // The request is in progress until the leases of the first process expire.
     let again = || environment.gateway.call("POST", "/api/messages/send", &key, Some(&template(SLOW)));
-    assert!(matches!(again(), CallOutcome::Answered(answer) if answer.status == 409));
+    assert!(matches!(again(), CallOutcome::Answered(response) if response.status == 409));
 
     let row = wait_for_status(&environment, "unknown", FREE_AFTER);
     let took = ready_at.elapsed();

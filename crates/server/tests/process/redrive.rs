@@ -6,7 +6,7 @@ use crate::harness::wait_for;
 use crate::support::{SOON, environment, sent, template};
 
 #[test]
-fn what_came_is_taken_once_more_beside_a_running_gateway_that_takes_and_sends_meanwhile() {
+fn a_redrive_runs_beside_a_gateway_that_receives_and_sends() {
     let environment = environment(&[]);
     let gateway = environment.serve().unwrap();
     let recipients: Vec<_> = (0..60).map(|n| format!("+1555010{}", 4_000 + n)).collect();

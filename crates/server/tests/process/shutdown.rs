@@ -10,7 +10,7 @@ use crate::harness::{now, sleep, wait_for};
 use crate::support::{QUICK, SLOW, SOON, accepted, batch, environment, queued, references, status, template};
 
 #[test]
-fn sigterm_ends_serve_with_0_and_the_queue_is_kept() {
+fn sigterm_exits_with_0_and_keeps_the_queue() {
     /// Number of shutdowns, each one a little later than the one before.
     const TIMES: u16 = 8;
     /// Number of messages before each shutdown.
@@ -50,7 +50,7 @@ fn sigterm_ends_serve_with_0_and_the_queue_is_kept() {
 }
 
 #[test]
-fn a_second_signal_ends_serve_at_once() {
+fn a_second_signal_stops_the_process_immediately() {
     let environment = environment(&[]);
     let mut gateway = environment.serve().unwrap();
     let client = environment.gateway.clone();
@@ -64,15 +64,15 @@ fn a_second_signal_ends_serve_at_once() {
     })
     .unwrap();
     assert_eq!(gateway.end().unwrap(), None, "it did not wait for the send");
-    let begun = now();
+    let started_at = now();
     gateway.signal("TERM").unwrap();
     assert_eq!(gateway.wait(SOON).unwrap().code(), Some(143));
-    assert!(begun.elapsed() < Duration::from_secs(3), "it took {:?}", begun.elapsed());
+    assert!(started_at.elapsed() < Duration::from_secs(3), "it took {:?}", started_at.elapsed());
     assert!(matches!(sending.join().unwrap(), CallOutcome::Interrupted(_)));
 }
 
 #[test]
-fn a_client_that_goes_away_in_the_middle_of_a_send_changes_nothing() {
+fn a_client_disconnect_during_a_send_changes_nothing() {
     let environment = environment(&[]);
     let gateway = environment.serve().unwrap();
     let fault = serde_json::json!({ "match": { "path": environment.messages_path }, "action": "delay", "delay_ms": 1_000 });
@@ -85,7 +85,7 @@ fn a_client_that_goes_away_in_the_middle_of_a_send_changes_nothing() {
 
     let outcome = wait_for("the first answer", SOON, || {
         match environment.gateway.call("POST", "/api/messages/send", &key, Some(&body)) {
-            CallOutcome::Answered(answer) if answer.status == 409 => Ok(None),
+            CallOutcome::Answered(response) if response.status == 409 => Ok(None),
             expected @ (CallOutcome::NotConnected
             | CallOutcome::Interrupted(_)
             | CallOutcome::Answered(_)) => Ok(Some(expected)),

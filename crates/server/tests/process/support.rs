@@ -45,16 +45,20 @@ pub(crate) fn queued(to: &str) -> Value {
 
 /// Returns status, id and message id of the response to a send.
 pub(crate) fn sent(outcome: &CallOutcome) -> (u16, &str, &str) {
-    let CallOutcome::Answered(answer) = outcome else { panic!("no answer: {outcome:?}") };
-    (answer.status, answer.text("id").unwrap_or_default(), answer.text("message_id").unwrap_or_default())
+    let CallOutcome::Answered(response) = outcome else { panic!("no answer: {outcome:?}") };
+    (
+        response.status,
+        response.text("id").unwrap_or_default(),
+        response.text("message_id").unwrap_or_default(),
+    )
 }
 
 /// Sends a batch. Panics if a message was not queued.
 pub(crate) fn batch(environment: &Environment, address: std::net::SocketAddr, messages: &[Value]) {
     let client = crate::harness::client::Client { address, ..environment.gateway.clone() };
     let outcome = client.call("POST", "/api/messages/batch", &[], Some(&json!({ "messages": messages })));
-    let CallOutcome::Answered(answer) = outcome else { panic!("no answer: {outcome:?}") };
-    let results = answer.body.pointer("/data/results").and_then(Value::as_array).unwrap();
+    let CallOutcome::Answered(response) = outcome else { panic!("no answer: {outcome:?}") };
+    let results = response.body.pointer("/data/results").and_then(Value::as_array).unwrap();
     assert_eq!(results.len(), messages.len());
     assert!(results.iter().all(|result| result.get("status").is_some()), "{results:?}");
 }

@@ -9,7 +9,7 @@ use crate::harness::wait_for;
 use crate::support::{SOON, accepted, batch, environment, queued, references, status};
 
 #[test]
-fn two_gateways_on_one_database_hand_each_queued_message_over_once() {
+fn two_gateways_on_one_database_send_each_queued_message_once() {
     let environment =
         environment(&[("WAYPOST_PACING__PAIR_RULE", "false"), ("WAYPOST_PACING__THROUGHPUT", "50")]);
     let first = environment.serve().unwrap();
@@ -20,7 +20,7 @@ fn two_gateways_on_one_database_hand_each_queued_message_over_once() {
             .unwrap();
     wait_for("the second gateway", SOON, || {
         let outcome = Client::of(address).call("GET", "/readyz", &[], None);
-        Ok(matches!(outcome, CallOutcome::Answered(answer) if answer.status == 200).then_some(()))
+        Ok(matches!(outcome, CallOutcome::Answered(response) if response.status == 200).then_some(()))
     })
     .unwrap();
 

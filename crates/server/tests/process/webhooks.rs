@@ -86,7 +86,7 @@ fn texts(received: &[Value]) -> BTreeMap<String, Vec<String>> {
 }
 
 #[test]
-fn no_event_is_lost_and_the_order_is_kept_when_the_process_is_killed_again_and_again() {
+fn no_event_is_lost_or_reordered_when_the_process_is_killed_repeatedly() {
     let endpoint = Endpoint::open();
     let environment = environment(&[
         ("WAYPOST_WEBHOOKS__ALLOW_HTTP", "true"),

@@ -24,8 +24,8 @@ async fn a_limited_key_accessed_contacts_and_messages_of_other_accounts_by_id() 
     };
     // The contact belongs to another account: the response would reveal its number.
     let to_contact = json!({"contact": contact, "type": "template", "template": hello()});
-    let answer = dry_run(to_contact.clone()).await;
-    assert!(!answer.body.to_string().contains("0100001"), "{:#}", answer.body);
+    let response = dry_run(to_contact.clone()).await;
+    assert!(!response.body.to_string().contains("0100001"), "{:#}", response.body);
     let refused = app.request_as(&bound, "POST", "/api/messages/send", {
         let mut body = to_contact;
         body["whatsapp_account"] = json!("clinic");
@@ -35,8 +35,8 @@ async fn a_limited_key_accessed_contacts_and_messages_of_other_accounts_by_id() 
     // The message belongs to another account: Meta's id of the message contains the number.
     let answering =
         json!({"to": NEW_RECIPIENT, "type": "template", "template": hello(), "context": {"message_id": id}});
-    let answer = dry_run(answering).await;
-    assert!(!answer.body.to_string().contains("wamid."), "{:#}", answer.body);
+    let response = dry_run(answering).await;
+    assert!(!response.body.to_string().contains("wamid."), "{:#}", response.body);
     assert_eq!(app.n_accepted(), 1);
     // The key has access to the contacts and messages of its own account.
     let send =

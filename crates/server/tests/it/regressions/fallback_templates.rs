@@ -7,8 +7,8 @@ use crate::support::{CUSTOMER, NEW_RECIPIENT, TestApp};
 
 /// Makes the simulator reject the next message with this code.
 fn refuse_once(app: &TestApp, code: i64) {
-    let answer = FaultAnswer { code: Some(code), ..FaultAnswer::default() };
-    app.sim.fail(Fault::on("/messages", FaultAction::Status(answer)));
+    let response = FaultAnswer { code: Some(code), ..FaultAnswer::default() };
+    app.sim.fail(Fault::on("/messages", FaultAction::Status(response)));
 }
 
 fn hello() -> Value {

@@ -84,10 +84,10 @@ async fn a_rejected_retry_denied_the_effect_of_the_first_attempt() {
         let app = TestApp::new().await;
         fault(&app, FaultAction::CutAfter);
         app.sim.fail(Fault { times, ..Fault::on("/messages", second) });
-        let answer =
+        let response =
             app.send(json!({"to": CUSTOMER, "type": "text", "text": "Hi", "on_unknown": "resend"})).await;
         assert_eq!(app.n_accepted(), 1);
-        assert_eq!(answer.status.as_u16(), 202, "Meta has taken it: {:#}", answer.body);
+        assert_eq!(response.status.as_u16(), 202, "Meta has taken it: {:#}", response.body);
     }
 }
 
@@ -106,11 +106,11 @@ async fn a_key_was_released_although_the_first_attempt_may_have_been_sent() {
             .unwrap();
         app.run_with_clock(app.call(request)).await
     };
-    let answer = send().await;
+    let response = send().await;
     app.clear_faults().await;
     fault(&app, FaultAction::CutAfter);
     send().await;
-    assert!(app.n_accepted() <= 2, "{}: {:#}", app.n_accepted(), answer.body);
+    assert!(app.n_accepted() <= 2, "{}: {:#}", app.n_accepted(), response.body);
 }
 
 #[tokio::test]
@@ -163,7 +163,7 @@ async fn a_round_of_the_queue_that_was_aborted_left_its_messages_sending() {
     let guard = tells.clone();
     app.restart_with(|ports| with_faults(ports, guard)).await;
     background::tick_recovery(&app.deps).await.unwrap();
-    let answer =
+    let response =
         app.send(json!({"to": CUSTOMER, "type": "text", "text": "Hi", "mode": "queue"})).await.expect(202);
     tokio::select! {
         biased;
@@ -175,7 +175,7 @@ async fn a_round_of_the_queue_that_was_aborted_left_its_messages_sending() {
         background::tick_recovery(&app.deps).await.unwrap();
         app.tick_queue().await;
     }
-    assert_ne!(app.message(answer.data()["id"].as_str().unwrap()).await["status"], "sending");
+    assert_ne!(app.message(response.data()["id"].as_str().unwrap()).await["status"], "sending");
 }
 
 #[tokio::test]
@@ -187,11 +187,16 @@ async fn a_panic_before_the_record_was_answered_as_accepted() {
         app.restart_with(|ports| with_faults(ports, guard)).await;
         background::tick_recovery(&app.deps).await.unwrap();
         *panics.0.lock().unwrap() = Some("insert_message");
-        let answer = app.send(json!({"to": CUSTOMER, "type": "text", "text": "Hi", "mode": mode})).await;
+        let response = app.send(json!({"to": CUSTOMER, "type": "text", "text": "Hi", "mode": mode})).await;
         background::tick_recovery(&app.deps).await.unwrap();
-        let id = answer.data()["id"].as_str().unwrap_or_default();
+        let id = response.data()["id"].as_str().unwrap_or_default();
         let found = app.get(&format!("/api/messages/{id}")).await.status;
-        assert!(!answer.status.is_success() || found == 200, "{mode}: {}: {:#}", answer.status, answer.body);
+        assert!(
+            !response.status.is_success() || found == 200,
+            "{mode}: {}: {:#}",
+            response.status,
+            response.body
+        );
     }
 }
 
@@ -200,13 +205,13 @@ async fn a_message_was_canceled_although_the_customer_had_it() {
     let app = TestApp::new().await;
     fault(&app, FaultAction::CutAfter);
     fault(&app, code(131_000));
-    let answer = app
+    let response = app
         .send(json!({"to": CUSTOMER, "type": "text", "text": "Hi", "on_unknown": "resend", "mode": "queue"}))
         .await
         .expect(202);
     app.tick_queue().await;
     assert_eq!(app.n_accepted(), 1);
-    let id = answer.data()["id"].as_str().unwrap();
+    let id = response.data()["id"].as_str().unwrap();
     app.request("POST", &format!("/api/messages/{id}/cancel"), "").await;
     app.step().await;
     assert_eq!(app.message(id).await["status"], "read");
@@ -236,14 +241,14 @@ async fn one_failed_write_failed_a_queued_message_for_good() {
     app.restart_with(|ports| with_faults(ports, guard)).await;
     background::tick_recovery(&app.deps).await.unwrap();
     fault(&app, code(131_000));
-    let answer =
+    let response =
         app.send(json!({"to": CUSTOMER, "type": "text", "text": "Hi", "mode": "queue"})).await.expect(202);
     fails.0.store(1, std::sync::atomic::Ordering::SeqCst);
     for _ in 0..10 {
         app.tick_queue().await;
         app.advance(7);
     }
-    let message = app.message(answer.data()["id"].as_str().unwrap()).await;
+    let message = app.message(response.data()["id"].as_str().unwrap()).await;
     assert_eq!(message["status"], "sent", "{message:#}");
 }
 
@@ -274,11 +279,11 @@ async fn a_rejected_manual_resend_denied_the_effect_of_the_first_attempt() {
     fault(&app, code(131_009));
     let id = unknown.data()["id"].as_str().unwrap();
     let resend = json!({"action": "resend"});
-    let answer =
+    let response =
         app.run_with_clock(app.post(&format!("/api/messages/{id}/resolve"), &resend)).await.expect(200);
     app.step().await;
     let message = app.message(id).await;
-    assert_eq!((app.n_accepted(), &message["status"]), (1, &json!("sent")), "{:#}", answer.body);
+    assert_eq!((app.n_accepted(), &message["status"]), (1, &json!("sent")), "{:#}", response.body);
 }
 
 #[tokio::test]
@@ -300,12 +305,12 @@ async fn a_retry_that_could_not_start_denied_the_effect_of_the_first_attempt() {
     app.restart_with(|ports| with_faults(ports, Arc::new(Begin))).await;
     background::tick_recovery(&app.deps).await.unwrap();
     fault(&app, FaultAction::CutAfter);
-    let answer = app
+    let response = app
         .send(json!({"to": CUSTOMER, "type": "text", "text": "Hi", "on_unknown": "resend"}))
         .await
         .expect(202);
-    assert_eq!(answer.data()["status"], "unknown");
+    assert_eq!(response.data()["status"], "unknown");
     app.step().await;
-    assert_eq!(app.message(answer.data()["id"].as_str().unwrap()).await["status"], "read");
+    assert_eq!(app.message(response.data()["id"].as_str().unwrap()).await["status"], "read");
     assert_eq!(app.n_accepted(), 1);
 }

@@ -12,8 +12,8 @@ use crate::support::{CUSTOMER, NEW_RECIPIENT, TestApp, signature};
 async fn an_update_of_an_endpoint_reverted_a_secret_of_another_process() {
     let mut app = TestApp::new().await;
     let body = json!({"name": "shop", "url": "https://shop.example.com/hook", "events": ["*"]});
-    let made = app.post("/api/webhooks", &body).await.expect(201);
-    let path = format!("/api/webhooks/{}", made.data()["id"].as_str().unwrap());
+    let created = app.post("/api/webhooks", &body).await.expect(201);
+    let path = format!("/api/webhooks/{}", created.data()["id"].as_str().unwrap());
     // Two processes use one database; the first one checks for changes once a second.
     let first = app.router.clone();
     app.restart().await;
@@ -27,8 +27,9 @@ async fn an_update_of_an_endpoint_reverted_a_secret_of_another_process() {
     app.customer_writes(CUSTOMER, "Hi").await;
     app.deliver_events().await;
     let received = app.receiver.received();
-    let secret = |answer: &crate::support::TestResponse| answer.data()["secret"].as_str().unwrap().to_owned();
-    assert_eq!(received.last().unwrap().secrets, [secret(&rotated), secret(&made)]);
+    let secret =
+        |response: &crate::support::TestResponse| response.data()["secret"].as_str().unwrap().to_owned();
+    assert_eq!(received.last().unwrap().secrets, [secret(&rotated), secret(&created)]);
     let shown = app.get(&path).await.expect(200);
     assert_eq!(
         (&shown.data()["name"], &shown.data()["events"]),
