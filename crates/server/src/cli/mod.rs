@@ -33,7 +33,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 
-use crate::api::openapi;
+use crate::api::document;
 use crate::cli::context::CommandContext;
 use crate::cli::setting_flags::SettingFlags;
 use crate::config::{self, Environment, Origin};
@@ -130,7 +130,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     }
     if matches!(cli.command, Command::Openapi) {
         // The description does not depend on the configuration.
-        terminal::print_line(openapi::printed().trim_end())?;
+        terminal::print_line(document::printed().trim_end())?;
         return Ok(ExitCode::SUCCESS);
     }
     if let Command::Doctor(doctor) = &cli.command {

@@ -175,8 +175,8 @@ async fn a_form_is_parsed_strictly_in_any_order_of_its_parts() {
     let app = TestApp::new().await;
     let png = || file("a.png", "image/png", PNG);
     for (parts, pointer, reason) in [
-        (vec![part("caption", "", b"x"), png()], "/caption", "unknown part `caption`; known are"),
-        (vec![png(), part("ttl", "", b"1")], "/ttl", "unknown part `ttl`"),
+        (vec![part("caption", "", b"x"), png()], "/caption", "unknown field `caption`; known are"),
+        (vec![png(), part("ttl", "", b"1")], "/ttl", "unknown field `ttl`"),
         (vec![png(), png()], "/file", "appears twice"),
         (vec![part("type", "", b"image")], "/file", "is required"),
         (vec![png(), part("type", "", b"film")], "/type", "must be a MIME type, or one of"),
@@ -184,17 +184,17 @@ async fn a_form_is_parsed_strictly_in_any_order_of_its_parts() {
         (vec![png(), part("type", "", b"application/pdf")], "/file", "is said to be application/pdf"),
         (vec![png(), part("type", "", b"video")], "/file", "is image/png, but must be one of video/mp4"),
         (vec![part("type", "", &[b'x'; 600]), png()], "/type", "must be at most 512 bytes"),
-        (vec![png(), part("account", "", b"")], "/account", "must not be empty"),
+        (vec![png(), part("whatsapp_account", "", b"")], "/whatsapp_account", "must be 1 to 512 characters, is 0"),
     ] {
         let response = app.upload(&parts).await.expect(400);
         assert_eq!(response.pointers(), [pointer]);
         assert!(response.reasons().starts_with(reason), "{pointer}: {}", response.reasons());
     }
-    let unknown = app.upload(&[png(), part("account", "", b"nobody")]).await.expect(404);
+    let unknown = app.upload(&[png(), part("whatsapp_account", "", b"nobody")]).await.expect(404);
     assert_eq!(unknown.code(), "account_not_found");
     let json = app.post("/api/media", &json!({"file": "x"})).await.expect(400);
     assert!(json.reasons().contains("multipart/form-data"), "{}", json.reasons());
-    let whole = [part("type", "", b"image/png"), part("account", "", b"sandbox"), png()];
+    let whole = [part("type", "", b"image/png"), part("whatsapp_account", "", b"sandbox"), png()];
     app.upload(&whole).await.expect(201);
     // No content of the rejected uploads remains.
     media::sweep(&app.deps).await.unwrap();
@@ -342,7 +342,7 @@ async fn an_incomplete_upload_stores_nothing() {
 async fn a_file_of_an_account_is_visible_to_its_keys_only() {
     let app = TestApp::new().await;
     let second = app.add_second_account().await;
-    let account = part("account", "", second.to_string().as_bytes());
+    let account = part("whatsapp_account", "", second.to_string().as_bytes());
     let response = app.upload(&[file("a.png", "image/png", PNG), account.clone()]).await.expect(201);
     let id = response.data()["id"].as_str().unwrap().to_owned();
     let other = app.key(|new| new.accounts = vec![app.account]).await;

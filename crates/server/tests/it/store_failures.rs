@@ -479,12 +479,12 @@ async fn a_template_that_was_created_at_meta_but_not_stored_appears_with_the_nex
     assert_eq!(app.post("/api/templates", &template).await.expect(400).code(), "meta_error");
     let listed = async || app.get("/api/templates?name=late").await.data()["templates"].clone();
     assert_eq!(listed().await, json!([]));
-    app.post("/api/templates/sync", &json!({"account": "sandbox"})).await.expect(200);
+    app.post("/api/templates/sync", &json!({"whatsapp_account": "sandbox"})).await.expect(200);
     let id = listed().await[0]["id"].as_str().unwrap().to_owned();
     faults.add(1, "delete_templates", Side::Before, TestFault::Fails);
     app.request("DELETE", &format!("/api/templates/{id}"), "").await.expect(503);
     app.advance(1);
-    app.post("/api/templates/sync", &json!({"account": "sandbox"})).await.expect(200);
+    app.post("/api/templates/sync", &json!({"whatsapp_account": "sandbox"})).await.expect(200);
     assert_eq!(listed().await, json!([]));
 }
 
