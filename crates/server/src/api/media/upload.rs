@@ -194,8 +194,9 @@ async fn take(
         origin: MediaOrigin::Upload,
         mime_type: mime_type.or(field.content_type()).map(str::to_owned),
         file_name: field
-            .file_name()
-            .map(|name| name.chars().filter(|letter| *letter != '\0').take(240).collect()),
+            .headers()
+            .get(CONTENT_DISPOSITION)
+            .and_then(|value| file_name_of_header(value.as_bytes())),
     };
     let (give, pieces) = mpsc::channel(PIECES_BETWEEN);
     let pump = async move {
