@@ -9,7 +9,7 @@ use axum::extract::multipart::{Field, Multipart, MultipartRejection};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
 use bytes::Bytes;
-use domain::media::{MAX_FILE_SIZE, supported_types};
+use domain::media::{MAX_FILE_SIZE, file_name_of_header, supported_types};
 use domain::messages::content::MediaKind;
 use engine::access::api_key::Caller;
 use engine::media::{Incoming, Received};
@@ -195,7 +195,7 @@ async fn take(
         mime_type: mime_type.or(field.content_type()).map(str::to_owned),
         file_name: field
             .headers()
-            .get(CONTENT_DISPOSITION)
+            .get(header::CONTENT_DISPOSITION)
             .and_then(|value| file_name_of_header(value.as_bytes())),
     };
     let (give, pieces) = mpsc::channel(PIECES_BETWEEN);
