@@ -16,7 +16,17 @@ const STATIC: &str = "x86_64-unknown-linux-musl";
 /// C compiler for the target: SQLite and the cryptography are written in C.
 const STATIC_COMPILERS: [&str; 2] = ["musl-gcc", "x86_64-linux-musl-gcc"];
 /// Files and folders of the archive besides the program.
-const BESIDE: [&str; 6] = ["LICENSE", "README.md", "CHANGELOG.md", "SECURITY.md", "deploy", "docs"];
+const BESIDE: [&str; 9] = [
+    "LICENSE",
+    "README.md",
+    "CHANGELOG.md",
+    "SECURITY.md",
+    "CONTRIBUTING.md",
+    "ARCHITECTURE.md",
+    "deploy",
+    "docs",
+    "examples",
+];
 
 /// A built program.
 struct Built {
@@ -152,6 +162,17 @@ fn try_out(dist: &Path, name: &str, archive: &Path) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_link_of_the_readme_leads_into_the_archive() {
+        let readme = fs::read_to_string(root().join("README.md")).unwrap();
+        let targets = readme.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+        for target in targets.filter(|target| !target.contains("://") && !target.starts_with('#')) {
+            let path = target.split('#').next().unwrap_or(target);
+            let first = path.split('/').next().unwrap_or(path);
+            assert!(BESIDE.contains(&first), "{target} is not in the archive");
+        }
+    }
 
     #[test]
     fn the_same_files_make_the_same_archive() {
