@@ -1,23 +1,23 @@
-//! Digests as the lower-case hex that files and headers carry.
+//! SHA-256 and HMAC-SHA256 as lower-case hexadecimal text.
 
 use anyhow::{Context, Result};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 use std::fmt::Write as _;
 
-/// SHA-256 of some bytes.
+/// Returns the SHA-256 of some bytes.
 pub(crate) fn sha256_hex(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
 }
 
-/// HMAC-SHA256 of some bytes, as Meta signs its webhooks.
+/// Returns the HMAC-SHA256 of some bytes, as Meta signs its webhooks.
 pub(crate) fn hmac_sha256_hex(key: &str, bytes: &[u8]) -> Result<String> {
     let mut mac = Hmac::<Sha256>::new_from_slice(key.as_bytes()).context("making a signature key")?;
     mac.update(bytes);
     Ok(hex(&mac.finalize().into_bytes()))
 }
 
-/// Writes bytes as hex.
+/// Returns bytes as hexadecimal text.
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut text, byte| {
         // Writing to a string cannot fail.

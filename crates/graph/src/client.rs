@@ -246,7 +246,7 @@ impl Upstream for GraphClient {
         let uri =
             id(&line.account.phone_number_id).and_then(|number| self.uri(line, &["/", number, "/messages"]));
         let body = envelope::read_mark(wamid, is_typing);
-        self.ask((Method::POST, line, uri), (body, SMALL), node::success).await
+        self.call(ApiCall::post(line, uri, body), node::success).await
     }
 
     async fn fetch_templates(
@@ -265,24 +265,24 @@ impl Upstream for GraphClient {
             }
         }
         let uri = id(&line.account.waba_id).and_then(|waba| self.uri(line, &["/", waba, &parameters]));
-        self.ask((Method::GET, line, uri), (Bytes::new(), LARGE), template::page).await
+        self.call(ApiCall::get(line, uri).with_large_response(), template::page).await
     }
 
     async fn get_phone_number(&self, line: &AccountCredentials) -> Result<PhoneNumberInfo, UpstreamError> {
         let uri = id(&line.account.phone_number_id)
             .and_then(|number| self.uri(line, &["/", number, "?fields=", node::NUMBER_FIELDS]));
-        self.ask((Method::GET, line, uri), (Bytes::new(), SMALL), node::number).await
+        self.call(ApiCall::get(line, uri), node::number).await
     }
 
     async fn get_token_info(&self, line: &AccountCredentials) -> Result<TokenInfo, UpstreamError> {
         let token: String = byte_serialize(line.access_token.expose_secret().as_bytes()).collect();
         let uri = self.uri(line, &["/debug_token?input_token=", &token]);
-        self.ask((Method::GET, line, uri), (Bytes::new(), SMALL), node::token).await
+        self.call(ApiCall::get(line, uri), node::token).await
     }
 
     async fn list_subscribed_apps(&self, line: &AccountCredentials) -> Result<Vec<String>, UpstreamError> {
         let uri = id(&line.account.waba_id).and_then(|waba| self.uri(line, &["/", waba, "/subscribed_apps"]));
-        self.ask((Method::GET, line, uri), (Bytes::new(), LARGE), node::apps).await
+        self.call(ApiCall::get(line, uri).with_large_response(), node::apps).await
     }
 }
 

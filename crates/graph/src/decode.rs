@@ -100,8 +100,8 @@ impl Split {
     }
 
     fn entry(&mut self, entry: Json<'_>) {
-        let id = entry.get("id").and_then(Json::word);
-        let time = entry.get("time").and_then(Json::word).and_then(|time| fields::from_seconds(&time));
+        let id = entry.get("id").and_then(Json::scalar);
+        let time = entry.get("time").and_then(Json::scalar).and_then(|time| fields::from_seconds(&time));
         let about = About { waba_id: id.as_deref(), time, ..About::default() };
         if !entry.is_object() {
             return self.oddity(about, entry, "an element of `entry`", "an object");
@@ -138,7 +138,7 @@ impl Split {
         } else {
             field
         };
-        let number = value.and_then(|value| value.get("metadata")?.get("phone_number_id")?.word());
+        let number = value.and_then(|value| value.get("metadata")?.get("phone_number_id")?.scalar());
         let about = About { field, phone_number_id: number.as_deref(), ..about };
         let Some(value) = value.filter(|value| value.is_object()) else {
             return self.push(about, change, Err("a change has no `value` that is an object".to_owned()));

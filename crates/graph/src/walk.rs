@@ -63,7 +63,7 @@ impl<'a> Json<'a> {
 
     /// Returns the text of a string, or the digits of a number, because Meta writes ids and times as either. `None`
     /// if empty.
-    pub(crate) fn word(self) -> Option<Cow<'a, str>> {
+    pub(crate) fn scalar(self) -> Option<Cow<'a, str>> {
         match self.text.as_bytes().first()? {
             b'-' | b'0'..=b'9' => Some(Cow::Borrowed(self.text)),
             _ => self.string().filter(|text| !text.is_empty()),
@@ -90,7 +90,7 @@ impl<'a> Json<'a> {
 
     /// Returns a whole number, also if it is written as a string.
     pub(crate) fn whole(self) -> Option<i64> {
-        self.word()?.parse().ok()
+        self.scalar()?.parse().ok()
     }
 
     /// Returns the members of an object, duplicates included; nothing for any other type.
@@ -228,10 +228,10 @@ mod tests {
 
     #[test]
     fn a_word_is_a_string_or_a_number_and_never_empty() {
-        assert_eq!(parse(r#""a\/b""#).word().as_deref(), Some("a/b"));
-        assert_eq!(parse("707001122334455").word().as_deref(), Some("707001122334455"));
+        assert_eq!(parse(r#""a\/b""#).scalar().as_deref(), Some("a/b"));
+        assert_eq!(parse("707001122334455").scalar().as_deref(), Some("707001122334455"));
         for none in [r#""""#, "null", "true", "{}", "[]"] {
-            assert_eq!(parse(none).word(), None);
+            assert_eq!(parse(none).scalar(), None);
         }
         assert_eq!(parse(r#""17""#).whole(), Some(17));
         assert_eq!(parse("1.5").whole(), None);

@@ -1,4 +1,4 @@
-//! The same promises everywhere.
+//! The contract of `Blobs`, checked with every store.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

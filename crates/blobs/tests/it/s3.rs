@@ -1,4 +1,5 @@
-//! A server that speaks as much of S3's language as a gateway needs: objects, parts, ranges. It takes signed requests only.
+//! A server with the part of the S3 API that the gateway uses: objects, multipart uploads, ranges. It accepts signed
+//! requests only.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -25,7 +26,7 @@ struct State {
     fail_next: u32,
 }
 
-/// A bucket on a port.
+/// A bucket on a local port.
 pub(crate) struct Bucket {
     url: String,
     state: Arc<Mutex<State>>,

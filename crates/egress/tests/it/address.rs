@@ -1,4 +1,4 @@
-//! URLs that may be saved, and URLs that are refused.
+//! URLs that may be saved, and URLs that are rejected.
 
 use egress::Policy;
 use engine::ports::{UrlError, WebhookSender as _};
@@ -13,7 +13,7 @@ async fn hostile_urls_are_refused_for_what_they_are() {
     let name = format!("https://{}example.com/", "abc.".repeat(70));
     let caller = Caller::with(STRICT);
     for (url, expected) in [
-        // This machine, in every spelling.
+        // This machine, in every notation.
         ("https://127.0.0.1/", NotPublic),
         ("https://127.1/", NotPublic),
         ("https://127.0.0.1./", NotPublic),
@@ -38,11 +38,11 @@ async fn hostile_urls_are_refused_for_what_they_are() {
         ("https://ｌｏｃａｌｈｏｓｔ/", LocalName),
         ("https://api.localhost/", LocalName),
         ("https://loc%61lhost/", LocalName),
-        // Nowhere.
+        // The unspecified address.
         ("https://0.0.0.0/", NotPublic),
         ("https://0/", NotPublic),
         ("https://[::]/", NotPublic),
-        // Metadata of clouds, and link-local.
+        // Metadata services of clouds, and link-local addresses.
         ("https://169.254.169.254/latest/meta-data/", NotPublic),
         ("https://2852039166/", NotPublic),
         ("https://0xa9fea9fe/", NotPublic),
@@ -70,7 +70,7 @@ async fn hostile_urls_are_refused_for_what_they_are() {
         ("https://nas.home.arpa/", LocalName),
         ("https://db.corp.internal/", LocalName),
         ("https://host.localdomain/", LocalName),
-        // IPv4 within IPv6.
+        // IPv4 addresses within IPv6.
         ("https://[::ffff:127.0.0.1]/", NotPublic),
         ("https://[::ffff:7f00:1]/", NotPublic),
         ("https://[::127.0.0.1]/", NotPublic),
@@ -79,7 +79,7 @@ async fn hostile_urls_are_refused_for_what_they_are() {
         ("https://[64:ff9b:1::1]/", NotPublic),
         ("https://[2002:7f00:1::]/", NotPublic),
         ("https://[2001::7f00:1]/", NotPublic),
-        // For other uses.
+        // Addresses for special purposes.
         ("https://192.0.2.1/", NotPublic),
         ("https://198.51.100.1/", NotPublic),
         ("https://203.0.113.1/", NotPublic),
@@ -93,7 +93,7 @@ async fn hostile_urls_are_refused_for_what_they_are() {
         ("https://[100::1]/", NotPublic),
         ("https://[5f00::1]/", NotPublic),
         ("https://[fec0::1]/", NotPublic),
-        // Credentials and the rest.
+        // Credentials, ports and fragments.
         ("https://user:password@example.com/", Credentials),
         ("https://user@example.com/", Credentials),
         ("https://@example.com/", Credentials),
@@ -114,7 +114,7 @@ async fn hostile_urls_are_refused_for_what_they_are() {
         ("gopher://example.com/", NotHttps),
         ("javascript://example.com/%0aalert(1)", NotHttps),
         ("wss://example.com/", NotHttps),
-        // What a lenient reader would mend.
+        // Spellings that a lenient parser corrects.
         ("", NotAUrl),
         ("example.com", NotAUrl),
         ("//example.com/", NotAUrl),

@@ -22,7 +22,7 @@ async fn a_name_that_leads_to_an_address_that_is_not_public_is_refused_when_dial
         &["::ffff:127.0.0.1"],
         &["64:ff9b::7f00:1"],
         &["0.0.0.0"],
-        // One that is public does not make up for one that is not, in either order.
+        // A public address does not make up for a private one, in either order.
         &["93.184.216.34", "127.0.0.1"],
         &["127.0.0.1", "93.184.216.34"],
         &["93.184.216.34", "2606:4700::1", "fe80::1"],
@@ -66,7 +66,7 @@ async fn in_development_localhost_leads_to_this_machine_or_nowhere() {
     assert_eq!(reason, "the address is refused: the host is not a public address");
 }
 
-/// DNS rebinding: what was checked is what is called, so a second look-up has nothing to change.
+/// DNS rebinding: the connection uses the addresses that were checked, so that a second look-up has no effect.
 #[tokio::test]
 async fn a_dial_looks_the_name_up_once_and_the_next_dial_judges_anew() {
     let (listener, _) = port().await;
@@ -106,7 +106,7 @@ async fn a_name_is_called_by_its_name_at_the_address_it_leads_to() {
 async fn an_address_that_refuses_makes_room_for_the_next() {
     let (listener, _) = port().await;
     let url = format!("http://shop.example:{}/", listener.local_addr().unwrap().port());
-    // Nobody listens at the first two.
+    // No server listens on the first two addresses.
     let names = Names::default().lead("shop.example", &[&["127.0.0.2", "127.0.0.3", "127.0.0.1"]]);
     let caller = caller(OPEN, &names);
     let serve = async { answer(&mut accept(&listener).await, "204 No Content", "").await };
@@ -114,7 +114,7 @@ async fn an_address_that_refuses_makes_room_for_the_next() {
     assert_eq!(status, 204);
 }
 
-/// A port whose queue is full: Linux lets the next caller wait, and says nothing.
+/// A port whose accept queue is full: Linux does not answer further connection attempts.
 #[tokio::test]
 async fn an_address_that_says_nothing_makes_room_for_the_next_after_a_moment() {
     let (listener, _) = port().await;

@@ -1,4 +1,4 @@
-//! Downloads from addresses that strangers chose.
+//! Downloads from URLs that callers chose.
 
 use engine::ports::{FetchError, FetchedFile, Fetcher as _, UrlError};
 use tokio::io::AsyncWriteExt as _;
@@ -13,7 +13,7 @@ async fn whole(mut fetched: FetchedFile) -> Result<Vec<u8>, FetchError> {
     Ok(whole)
 }
 
-/// Fetches what a server answers with exactly these bytes.
+/// Downloads a file from a server that sends exactly these bytes.
 async fn fetched(
     answer: &str,
     max_bytes: u64,
@@ -139,7 +139,7 @@ async fn a_download_has_a_deadline_in_every_phase() {
     closed(&mut stream).await;
 }
 
-/// Nothing is read ahead: the server gets rid of no more than the socket's buffers take while nobody asks.
+/// Nothing is read ahead: the server can send no more than the buffers of the socket while the client does not read.
 #[tokio::test]
 async fn a_download_that_nobody_reads_is_not_piled_up() {
     const LENGTH: u64 = 64 << 20;
@@ -157,7 +157,7 @@ async fn a_download_that_nobody_reads_is_not_piled_up() {
     let mut n_written: u64 = 0;
     let mut n_read: u64 = 0;
     while n_written < LENGTH {
-        // Writing goes on until the buffers are full, and only then is one piece read.
+        // The server writes until the buffers are full; then one chunk is read.
         tokio::select! {
             biased;
             written = stream.write(&piece) => n_written += u64::try_from(written.unwrap()).unwrap().min(LENGTH),

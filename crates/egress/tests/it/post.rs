@@ -1,4 +1,4 @@
-//! The request of a webhook call, and every way in which the call can end.
+//! The request of a webhook call, and all outcomes of the call.
 
 use std::time::Duration;
 
@@ -121,7 +121,7 @@ async fn any_2xx_is_a_success_and_nothing_else() {
 async fn the_wait_that_an_endpoint_asks_for_is_told_in_either_form() {
     let (listener, url) = port().await;
     let caller = Caller::open();
-    // The clock stands at 2026-01-01T00:00:00Z.
+    // The clock is at 2026-01-01T00:00:00Z.
     for value in ["90", "Thu, 01 Jan 2026 00:01:30 GMT"] {
         let head = format!(
             "HTTP/1.1 503 Later\r\nretry-after: {value}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
@@ -146,7 +146,7 @@ async fn two_kilobytes_of_an_answer_are_kept_and_one_without_end_is_dropped() {
         stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
         let more = vec![b'x'; 64 * 1024];
         let mut n_written: usize = 0;
-        // Ends when the client has closed, and not before the socket's own buffers are full.
+        // The server writes until the client closes the connection, which happens after the socket's buffers are full.
         while stream.write_all(&more).await.is_ok() {
             n_written += more.len();
             assert!(n_written < 64 << 20, "it reads for ever");

@@ -1,4 +1,4 @@
-//! Connections that are used again.
+//! Reuse of idle connections.
 
 use bytes::Bytes;
 use engine::ports::{WebhookOutcome, WebhookRequest};
@@ -62,7 +62,7 @@ async fn a_kept_connection_that_was_closed_is_replaced() {
     let caller = Caller::open();
     let serve = async {
         for _ in 0..3 {
-            // Closed after each answer, without having said so.
+            // The server closes the connection after each response, without `Connection: close`.
             answer(&mut accept(&listener).await, "200 OK", "").await;
         }
     };
@@ -83,7 +83,7 @@ async fn a_kept_connection_that_takes_a_request_and_closes_is_replaced_once() {
         answer(&mut stream, "200 OK", "").await;
         let first = request(&mut stream).await.unwrap();
         drop(stream);
-        // The same request again; this connection is new, so there is no third time.
+        // The same request over a new connection: it is not sent a third time.
         let mut stream = accept(&listener).await;
         assert_eq!(request(&mut stream).await.unwrap(), first);
     };
@@ -147,7 +147,7 @@ async fn an_unused_connection_is_closed_when_its_time_has_come() {
         assert_eq!(caller.status(&url).await, 200);
     };
     let ((), mut stream) = tokio::join!(posts, serve);
-    // The first deadline passes and closes nothing, for the connection was used since.
+    // The connection was used since, so that the first deadline does not close it.
     caller.clock.advance(29);
     caller.clock.advance(1);
     closed(&mut stream).await;
@@ -171,7 +171,7 @@ async fn a_post_that_is_dropped_closes_its_connection_and_disturbs_no_other() {
     assert_eq!(status, 200);
 }
 
-/// Many at once, each with its own event, over connections that come and go: each answer belongs to its request.
+/// Concurrent calls with different events over connections that open and close: each response belongs to its request.
 #[tokio::test]
 async fn answers_do_not_get_mixed_up() {
     let (listener, url) = port().await;
@@ -181,7 +181,7 @@ async fn answers_do_not_get_mixed_up() {
         loop {
             let mut stream = accept(&listener).await;
             servers.spawn(async move {
-                // Every seventh request of a connection ends it.
+                // Every seventh request of a connection closes it.
                 for n in 1.. {
                     let Some((_, body)) = request(&mut stream).await else { break };
                     let close = if n % 7 == 0 { "connection: close\r\n" } else { "" };

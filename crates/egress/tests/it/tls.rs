@@ -1,4 +1,4 @@
-//! TLS vouches for the name in the URL, at whatever address it was reached.
+//! TLS: the certificate must be valid for the name in the URL, for every address of the name.
 
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ fn acceptor() -> TlsAcceptor {
     TlsAcceptor::from(Arc::new(config))
 }
 
-/// A port, and a client that trusts who stands behind it. The certificate is for `localhost` and 127.0.0.1.
+/// A listener with TLS, and a client that trusts its authority. The certificate is for `localhost` and 127.0.0.1.
 async fn secure_port() -> (TcpListener, Caller, impl Fn(&str) -> String) {
     let (listener, _) = port().await;
     let port = listener.local_addr().unwrap().port();

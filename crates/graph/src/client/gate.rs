@@ -1,6 +1,6 @@
 //! Proof that a request body was not sent.
 //!
-//! A connection task takes a request body at a time that the client does not control. Asking at the deadline, or
+//! A connection task takes a request body at a time that the client does not control. Checking at the deadline, or
 //! after an error, whether the body has been taken would be a race. The gate decides instead: either the body has
 //! passed, or it never will.
 //!

@@ -21,7 +21,7 @@ use crate::wire::{envelope, node, template};
 impl UpstreamAdmin for GraphClient {
     async fn subscribe_app(&self, line: &AccountCredentials) -> Result<(), UpstreamError> {
         let uri = id(&line.account.waba_id).and_then(|waba| self.uri(line, &["/", waba, "/subscribed_apps"]));
-        self.ask((Method::POST, line, uri), (Bytes::from_static(b"{}"), SMALL), node::success).await
+        self.call(ApiCall::post(line, uri, Bytes::from_static(b"{}")), node::success).await
     }
 
     async fn register_phone_number(
@@ -33,14 +33,14 @@ impl UpstreamAdmin for GraphClient {
         body.insert("pin", pin.expose_secret());
         let uri =
             id(&line.account.phone_number_id).and_then(|number| self.uri(line, &["/", number, "/register"]));
-        self.ask((Method::POST, line, uri), (envelope::product(&body), SMALL), node::success).await
+        self.call(ApiCall::post(line, uri, envelope::product(&body)), node::success).await
     }
 
     async fn get_business_profile(&self, line: &AccountCredentials) -> Result<Object, UpstreamError> {
         let fields = domain::accounts::profile::FIELDS.join(",");
         let uri = id(&line.account.phone_number_id)
             .and_then(|number| self.uri(line, &["/", number, "/whatsapp_business_profile?fields=", &fields]));
-        self.ask((Method::GET, line, uri), (Bytes::new(), SMALL), node::profile).await
+        self.call(ApiCall::get(line, uri), node::profile).await
     }
 
     async fn update_business_profile(
@@ -50,7 +50,7 @@ impl UpstreamAdmin for GraphClient {
     ) -> Result<(), UpstreamError> {
         let uri = id(&line.account.phone_number_id)
             .and_then(|number| self.uri(line, &["/", number, "/whatsapp_business_profile"]));
-        self.ask((Method::POST, line, uri), (envelope::product(change), SMALL), node::success).await
+        self.call(ApiCall::post(line, uri, envelope::product(change)), node::success).await
     }
 
     async fn create_template(
@@ -60,7 +60,7 @@ impl UpstreamAdmin for GraphClient {
     ) -> Result<CreatedTemplate, UpstreamError> {
         let uri =
             id(&line.account.waba_id).and_then(|waba| self.uri(line, &["/", waba, "/message_templates"]));
-        self.ask((Method::POST, line, uri), (body.into(), SMALL), template::submitted).await
+        self.call(ApiCall::post(line, uri, body.into()), template::submitted).await
     }
 
     async fn edit_template(
@@ -70,7 +70,7 @@ impl UpstreamAdmin for GraphClient {
         body: String,
     ) -> Result<(), UpstreamError> {
         let uri = id(meta_id).and_then(|template| self.uri(line, &["/", template]));
-        self.ask((Method::POST, line, uri), (body.into(), SMALL), node::success).await
+        self.call(ApiCall::post(line, uri, body.into()), node::success).await
     }
 
     async fn delete_template(
@@ -86,7 +86,7 @@ impl UpstreamAdmin for GraphClient {
             parameters.extend(byte_serialize(meta_id.as_bytes()));
         }
         let uri = id(&line.account.waba_id).and_then(|waba| self.uri(line, &["/", waba, &parameters]));
-        self.ask((Method::DELETE, line, uri), (Bytes::new(), SMALL), node::success).await
+        self.call(ApiCall::delete(line, uri), node::success).await
     }
 
     async fn verify_callback(&self, callback: &CallbackVerification) -> Result<(), String> {

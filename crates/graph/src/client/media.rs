@@ -65,7 +65,7 @@ impl MediaUpstream for GraphClient {
         media_id: &str,
     ) -> Result<MediaInfo, UpstreamError> {
         let uri = of_number(self, line, media_id);
-        self.ask((Method::GET, line, uri), (Bytes::new(), SMALL), media::info).await
+        self.call(ApiCall::get(line, uri), media::info).await
     }
 
     async fn download_media(
@@ -120,7 +120,7 @@ impl MediaUpstream for GraphClient {
         media_id: &str,
     ) -> Result<(), UpstreamError> {
         let uri = of_number(self, line, media_id);
-        self.ask((Method::DELETE, line, uri), (Bytes::new(), SMALL), node::success).await
+        self.call(ApiCall::delete(line, uri), node::success).await
     }
 }
 

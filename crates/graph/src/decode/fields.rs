@@ -24,14 +24,14 @@ impl<'a> ElementFields<'a> {
     }
 
     /// Returns an optional string.
-    pub(super) fn word(&self, name: &str) -> Option<Cow<'a, str>> {
-        self.get(name)?.word()
+    pub(super) fn scalar(&self, name: &str) -> Option<Cow<'a, str>> {
+        self.get(name)?.scalar()
     }
 
     /// Returns a required string.
     pub(super) fn required(&self, name: &str) -> Result<Cow<'a, str>, String> {
         let Some(value) = self.get(name) else { return Err(format!("it has no `{name}`")) };
-        value.word().ok_or_else(|| match value.string() {
+        value.scalar().ok_or_else(|| match value.string() {
             Some(_) => format!("its `{name}` is empty"),
             None => format!("its `{name}` is {}", value.kind_name()),
         })
@@ -45,7 +45,7 @@ impl<'a> ElementFields<'a> {
 
     /// Returns the string `name` in upper case.
     pub(super) fn upper(&self, name: &str) -> Option<String> {
-        Some(self.word(name)?.to_ascii_uppercase())
+        Some(self.scalar(name)?.to_ascii_uppercase())
     }
 }
 

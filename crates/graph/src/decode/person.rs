@@ -33,12 +33,12 @@ impl<'a> People<'a> {
         let mut people = Self::default();
         let lists = value.members().filter(|(name, _)| name == "contacts");
         for contact in lists.flat_map(|(_, contacts)| contacts.elements()) {
-            let word = |name| contact.get(name).and_then(Json::word);
+            let field = |name| contact.get(name).and_then(Json::scalar);
             let profile = |name: &str| contact.get("profile")?.get(name)?.string();
             let seen = |text: &Cow<'_, str>| !text.trim().is_empty();
             let contact = Contact {
-                wa_id: word("wa_id"),
-                user_id: word("user_id"),
+                wa_id: field("wa_id"),
+                user_id: field("user_id"),
                 name: profile("name").filter(seen),
                 username: profile("username").filter(seen),
             };

@@ -62,7 +62,7 @@ fn accepted(answer: Json<'_>) -> Option<AcceptedMessage> {
         }
     }
     let message = message?;
-    let owned = |object: Option<Json<'_>>, name| object?.get(name)?.word().map(Cow::into_owned);
+    let owned = |object: Option<Json<'_>>, name| object?.get(name)?.scalar().map(Cow::into_owned);
     Some(AcceptedMessage {
         wamid: owned(Some(message), "id")?,
         wa_id: owned(contact, "wa_id"),

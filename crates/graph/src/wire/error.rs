@@ -17,14 +17,14 @@ pub(crate) fn read(object: Json<'_>) -> Option<MetaError> {
         match &*name {
             "code" => code = value.whole(),
             "error_subcode" => error.subcode = value.whole(),
-            "title" => title = value.word(),
-            "message" => message = value.word(),
-            "error_user_title" => user_title = value.word(),
-            "error_user_msg" => user_message = value.word(),
+            "title" => title = value.scalar(),
+            "message" => message = value.scalar(),
+            "error_user_title" => user_title = value.scalar(),
+            "error_user_msg" => user_message = value.scalar(),
             "error_data" => data = details_of(value),
             // The on-premises API used this member, and some errors still do.
-            "details" => details = value.word(),
-            "fbtrace_id" => error.fbtrace_id = value.word().map(Cow::into_owned),
+            "details" => details = value.scalar(),
+            "fbtrace_id" => error.fbtrace_id = value.scalar().map(Cow::into_owned),
             _ => {}
         }
     }
@@ -39,11 +39,11 @@ pub(crate) fn read(object: Json<'_>) -> Option<MetaError> {
 /// Reads `error_data`: an object, an object in a string, or a text.
 fn details_of(data: Json<'_>) -> Option<String> {
     if data.is_object() {
-        return data.get("details")?.word().map(Cow::into_owned);
+        return data.get("details")?.scalar().map(Cow::into_owned);
     }
-    let text = data.word()?;
+    let text = data.scalar()?;
     match Json::parse(text.as_bytes()) {
-        Ok(inner) if inner.is_object() => inner.get("details")?.word().map(Cow::into_owned),
+        Ok(inner) if inner.is_object() => inner.get("details")?.scalar().map(Cow::into_owned),
         Ok(_) | Err(_) => Some(text.into_owned()),
     }
 }

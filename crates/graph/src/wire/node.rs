@@ -15,17 +15,17 @@ pub(crate) const NUMBER_FIELDS: &str = "display_phone_number,verified_name,quali
 
 /// Reads a phone number.
 pub(crate) fn number(answer: Json<'_>) -> Option<PhoneNumberInfo> {
-    let word = |name| answer.get(name).and_then(Json::word).map(Cow::into_owned);
+    let field = |name| answer.get(name).and_then(Json::scalar).map(Cow::into_owned);
     answer.is_object().then(|| PhoneNumberInfo {
-        display_phone_number: word("display_phone_number"),
-        verified_name: word("verified_name"),
-        quality_rating: word("quality_rating"),
-        status: word("status"),
-        messaging_limit_tier: word("whatsapp_business_manager_messaging_limit")
-            .or_else(|| word("messaging_limit_tier")),
+        display_phone_number: field("display_phone_number"),
+        verified_name: field("verified_name"),
+        quality_rating: field("quality_rating"),
+        status: field("status"),
+        messaging_limit_tier: field("whatsapp_business_manager_messaging_limit")
+            .or_else(|| field("messaging_limit_tier")),
         throughput_level: answer
             .get("throughput")
-            .and_then(|throughput| throughput.get("level")?.word())
+            .and_then(|throughput| throughput.get("level")?.scalar())
             .map(Cow::into_owned),
     })
 }
@@ -39,7 +39,7 @@ pub(crate) fn token(answer: Json<'_>) -> Option<TokenInfo> {
         expires_at: expires_at.and_then(|seconds| Timestamp::from_second(seconds).ok()),
         scopes: data
             .get("scopes")
-            .map(|scopes| scopes.elements().filter_map(|scope| scope.word().map(Cow::into_owned)).collect())
+            .map(|scopes| scopes.elements().filter_map(|scope| scope.scalar().map(Cow::into_owned)).collect())
             .unwrap_or_default(),
     })
 }
@@ -49,8 +49,8 @@ pub(crate) fn apps(answer: Json<'_>) -> Option<Vec<String>> {
     let data = answer.get("data").filter(|data| data.is_array())?;
     let name = |app: Json<'_>| {
         let app = app.get("whatsapp_business_api_data").unwrap_or(app);
-        let word = |name| app.get(name).and_then(Json::word);
-        word("name").or_else(|| word("id")).map(Cow::into_owned)
+        let field = |name| app.get(name).and_then(Json::scalar);
+        field("name").or_else(|| field("id")).map(Cow::into_owned)
     };
     Some(data.elements().filter_map(name).collect())
 }

@@ -24,11 +24,11 @@ pub(crate) fn page(answer: Json<'_>) -> Option<TemplatePage> {
         match listed(node) {
             Ok(template) => templates.push(template),
             Err(reason) => {
-                let word = |name| node.get(name).and_then(Json::word).unwrap_or_default();
+                let field = |name| node.get(name).and_then(Json::scalar).unwrap_or_default();
                 tracing::warn!(
-                    template.meta_id = %word("id"),
-                    template.name = %word("name"),
-                    template.language = %word("language"),
+                    template.meta_id = %field("id"),
+                    template.name = %field("name"),
+                    template.language = %field("language"),
                     reason,
                     "left out a template that cannot be read"
                 );
@@ -40,37 +40,37 @@ pub(crate) fn page(answer: Json<'_>) -> Option<TemplatePage> {
 
 /// The last page still has cursors, but no `next`.
 fn after(paging: Json<'_>) -> Option<String> {
-    paging.get("next").and_then(Json::word)?;
-    paging.get("cursors")?.get("after")?.word().map(Cow::into_owned)
+    paging.get("next").and_then(Json::scalar)?;
+    paging.get("cursors")?.get("after")?.scalar().map(Cow::into_owned)
 }
 
 fn listed(node: Json<'_>) -> Result<ListedTemplate, String> {
     let value = value::read(node).ok_or("it is nested too deeply")?;
     let template = Template::from_node(&value).map_err(|violations| format!("{violations:?}"))?;
-    let word = |name| node.get(name).and_then(Json::word).map(Cow::into_owned);
+    let field = |name| node.get(name).and_then(Json::scalar).map(Cow::into_owned);
     let components = node.get("components").filter(|components| components.is_array());
     Ok(ListedTemplate {
-        meta_id: word("id").ok_or("it has no id")?,
+        meta_id: field("id").ok_or("it has no id")?,
         template,
         components: components.map_or("[]", Json::text).to_owned(),
         quality: node.get("quality_score").and_then(score),
-        rejected_reason: word("rejected_reason").filter(|reason| !reason.eq_ignore_ascii_case("NONE")),
+        rejected_reason: field("rejected_reason").filter(|reason| !reason.eq_ignore_ascii_case("NONE")),
     })
 }
 
 /// Reads `{"score":"GREEN","date":…}`, or a plain string.
 fn score(quality: Json<'_>) -> Option<String> {
-    let word = if quality.is_object() { quality.get("score")?.word() } else { quality.word() };
+    let word = if quality.is_object() { quality.get("score")?.scalar() } else { quality.scalar() };
     word.map(|word| word.to_ascii_uppercase())
 }
 
 /// Reads the response to a template that was submitted.
 pub(crate) fn submitted(answer: Json<'_>) -> Option<CreatedTemplate> {
-    let word = |name| answer.get(name).and_then(Json::word);
+    let field = |name| answer.get(name).and_then(Json::scalar);
     Some(CreatedTemplate {
-        meta_id: word("id")?.into_owned(),
-        status: word("status").map_or(TemplateStatus::Pending, |word| TemplateStatus::parse(&word)),
-        category: word("category").map(|word| TemplateCategory::parse(&word)),
+        meta_id: field("id")?.into_owned(),
+        status: field("status").map_or(TemplateStatus::Pending, |word| TemplateStatus::parse(&word)),
+        category: field("category").map(|word| TemplateCategory::parse(&word)),
     })
 }
 

@@ -1,4 +1,4 @@
-//! Every way in which a send over HTTP/1.1 can end.
+//! All outcomes of a send over HTTP/1.1.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -178,7 +178,7 @@ async fn an_answer_after_the_deadline_is_unknown_and_the_connection_is_closed() 
     let serve = async {
         let mut stream = accept(&listener).await;
         request(&mut stream).await.unwrap();
-        // Ends when the client gives up.
+        // The server waits until the client closes the connection.
         stream.read(&mut [0; 16]).await.unwrap_or_default()
     };
     let (outcome, read) = tokio::join!(send(&client), serve);
@@ -264,8 +264,9 @@ async fn a_send_that_is_dropped_halfway_disturbs_no_other() {
     assert_eq!(outcome, accepted());
 }
 
-/// A server that closes after each answer without having said so: the next send may find the connection closing.
-/// Whatever the race brings, no send is seen twice, a yes was seen once, and what was not sent was not seen.
+/// A server closes the connection after each response without `Connection: close`, so that the next send may use a
+/// closing connection. No send arrives twice, an accepted send arrived once, and a send that is not sent did not
+/// arrive.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn closing_while_a_connection_is_used_again_never_doubles_a_send() {
     let (listener, client) = server().await;
@@ -275,7 +276,7 @@ async fn closing_while_a_connection_is_used_again_never_doubles_a_send() {
     tasks.spawn(async move {
         loop {
             let mut stream = accept(&listener).await;
-            // A connection that the client opened and did not need ends without a request.
+            // A connection that the client opened but did not use ends without a request.
             if let Some((_, body)) = request(&mut stream).await {
                 *count.lock().unwrap().entry(body).or_default() += 1;
                 let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{YES}", YES.len());
@@ -301,7 +302,7 @@ async fn closing_while_a_connection_is_used_again_never_doubles_a_send() {
     }
 }
 
-/// Accepts and closes at once. The request may have been written into a dying connection, or never have left it.
+/// Accepts connections and closes them immediately. The request may have been written into the closing connection.
 #[tokio::test]
 async fn a_connection_that_closes_at_once_is_unknown_or_not_sent() {
     let (listener, client) = server().await;

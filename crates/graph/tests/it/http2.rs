@@ -22,13 +22,13 @@ const REFUSED_STREAM: u32 = 7;
 const CANCEL: u32 = 8;
 const ENHANCE_YOUR_CALM: u32 = 11;
 
-/// The server's side of a connection, written by hand.
+/// Server side of a connection that is written frame by frame.
 pub(crate) struct Frames<S> {
     stream: S,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Frames<S> {
-    /// After the client's preface, with our settings sent.
+    /// Accepts a connection, reads the client's preface and sends its own settings.
     pub(crate) async fn greeted(mut stream: S) -> Self {
         let mut preface = [0; 24];
         stream.read_exact(&mut preface).await.unwrap();
@@ -47,7 +47,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Frames<S> {
         self.stream.write_all(&frame).await.unwrap();
     }
 
-    /// The next frame: its type, flags and stream. `None` when the client has closed.
+    /// Reads the next frame: its type, flags and stream. Returns `None` if the client has closed the connection.
     async fn read(&mut self) -> Option<(u8, u8, u32)> {
         let mut head = [0; 9];
         self.stream.read_exact(&mut head).await.ok()?;
@@ -57,7 +57,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Frames<S> {
         Some((kind, flags, u32::from_be_bytes(stream)))
     }
 
-    /// Waits for a whole request; gives its stream.
+    /// Waits for a complete request; returns its stream.
     pub(crate) async fn request(&mut self) -> u32 {
         loop {
             match self.read().await.expect("a request") {
@@ -252,8 +252,8 @@ async fn a_server_that_speaks_http_1_means_not_sent_or_unknown() {
     assert!(matches!(outcome, SendOutcome::NotSent { .. } | SendOutcome::Unknown { .. }), "{outcome:?}");
 }
 
-/// The server takes no more streams, so the second send waits for its turn until its deadline: its body never passed.
-/// When the server takes streams again, it still does not pass.
+/// The server accepts no more streams, so that the second send waits until its deadline: its body never passed the
+/// gate. After the server accepts streams again, the body still does not pass.
 #[tokio::test]
 async fn a_stream_that_never_opens_means_not_sent() {
     let (listener, config) = port().await;
@@ -300,7 +300,7 @@ async fn an_answer_after_the_deadline_is_unknown() {
     let serve = async {
         let mut frames = connection(&listener).await;
         let stream = frames.request().await;
-        // The client says that it no longer waits.
+        // The client cancels the stream.
         loop {
             if let (RST_STREAM, _, reset) = frames.read().await.expect("a reset") {
                 return stream == reset;

@@ -1,4 +1,4 @@
-//! The whole crate from outside: webhook bodies in, parts out; a socket on the other side of the client.
+//! Tests of the crate's public interface: decoding of webhook bodies, and calls to a local server.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test may panic")]
 

@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 
 use crate::support::{TOKEN, accept, answer_raw, impatient, line, request, server};
 
-/// Answers one request; gives its first line and its body.
+/// Responds to one request; returns its first line and its body.
 async fn serve(listener: &TcpListener, status: &str, body: &str) -> (String, String) {
     let mut stream = accept(listener).await;
     let (head, asked) = request(&mut stream).await.unwrap();

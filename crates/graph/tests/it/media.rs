@@ -1,4 +1,4 @@
-//! Files on the wire: what is asked, where the token goes, and what is held in memory.
+//! Upload and download of files: requests, use of the access token, and memory.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -51,7 +51,7 @@ async fn all(mut pieces: ByteStream) -> Result<Vec<u8>, ByteStreamError> {
     Ok(whole)
 }
 
-/// Answers one request with these bytes; gives its head and body.
+/// Responds to one request with these bytes; returns its head and body.
 async fn serve(listener: &TcpListener, answer: impl AsRef<str>) -> (String, String) {
     let mut stream = accept(listener).await;
     let asked = request(&mut stream).await.unwrap();
@@ -174,7 +174,7 @@ async fn download(answer: &str, most: u64) -> Result<Result<Vec<u8>, ByteStreamE
         let mut stream = accept(&listener).await;
         let (head, _) = request(&mut stream).await.unwrap();
         stream.write_all(answer.as_bytes()).await.unwrap();
-        // A connection stays open when the answer says how long it is.
+        // A connection stays open if the response contains its length.
         (head, answer.contains("stall").then_some(stream))
     });
     assert!(head.starts_with("GET /whatsapp_business/attachments/?mid=1 HTTP/1.1"), "{head}");
@@ -251,7 +251,7 @@ async fn the_token_goes_to_meta_and_to_nobody_else() {
     assert!(has_no_more_callers(listener));
 }
 
-/// Counts how many bytes are alive at once.
+/// Counts the bytes that are in memory at once.
 #[derive(Default)]
 struct Alive {
     now: AtomicUsize,

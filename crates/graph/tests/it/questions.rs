@@ -1,11 +1,11 @@
-//! The calls that are not sends: what is asked, and what the answers become.
+//! Calls that are not sends: requests, and decoded responses.
 
 use engine::ports::{TemplateQuery, Upstream as _, UpstreamError};
 use tokio::net::TcpListener;
 
 use crate::support::{TOKEN, accept, impatient, line, request, server};
 
-/// Answers one request; gives its first line and its body.
+/// Responds to one request; returns its first line and its body.
 async fn serve(listener: &TcpListener, status: &str, body: &str) -> (String, String) {
     use tokio::io::AsyncWriteExt as _;
 

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use serde_json::{Value, json};
 
-/// A message or a status that is well-formed, with a number to know it by.
+/// Returns a well-formed message or status that contains a number.
 fn element(number: usize, is_status: bool) -> Value {
     if is_status {
         json!({"id": format!("wamid.{number}"), "status": "delivered", "timestamp": "1767261612", "recipient_id": "447700900123",
@@ -34,7 +34,7 @@ fn change(elements: &[Value]) -> Value {
         "contacts": [{"profile": {"name": "Maya"}, "wa_id": "447700900123"}], "messages": messages, "statuses": statuses}})
 }
 
-/// Elements in changes in entries, each with its own number.
+/// Generates elements in changes in entries, each with its own number.
 fn elements() -> impl Strategy<Value = Vec<Vec<Vec<Value>>>> {
     let kinds = prop::collection::vec(any::<bool>(), 0..5);
     prop::collection::vec(prop::collection::vec(kinds, 1..4), 1..4).prop_map(|entries| {
@@ -108,7 +108,7 @@ fn mutation() -> impl Strategy<Value = (Index, Mutation)> {
     (any::<Index>(), mutation)
 }
 
-/// Pointers to all values below the root.
+/// Returns the pointers to all values below the root.
 fn pointers(value: &Value, at: &str, found: &mut Vec<String>) {
     let children: Vec<(String, &Value)> = match value {
         Value::Array(elements) => {

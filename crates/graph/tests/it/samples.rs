@@ -1,4 +1,5 @@
-//! Every sample of reference C and K, and what it decodes to.
+//! Sample payloads of the webhook fields, and their decoded changes (Meta: Cloud API, Webhooks Notification Payload
+//! Examples, <https://developers.facebook.com/docs/whatsapp/cloud-api/webhooks/payload-examples>).
 
 use std::fmt::Write as _;
 
@@ -9,7 +10,7 @@ use engine::ports::WebhookChange;
 use expect_test::{Expect, expect};
 use graph::decode_webhook;
 
-/// A change's `value` of the field `messages` around the members given, as in reference C.3.
+/// Returns the `value` of a change of the field `messages` with these members, as Meta's samples show it.
 pub(crate) fn envelope(members: &str) -> String {
     format!(
         r#"{{"object":"whatsapp_business_account","entry":[{{"id":"210987650001234","changes":[{{"field":"messages","value":{{"messaging_product":"whatsapp","metadata":{{"display_phone_number":"442079460018","phone_number_id":"330011220099887"}},{members}}}}}]}}]}}"#
@@ -22,7 +23,7 @@ pub(crate) fn parts(body: &str) -> Vec<WebhookChange> {
     decode_webhook(&Bytes::copy_from_slice(body.as_bytes())).expect("JSON")
 }
 
-/// The bytes of a part.
+/// Returns the bytes of a change.
 pub(crate) fn bytes_of<'a>(body: &'a str, part: &WebhookChange) -> &'a str {
     let start = usize::try_from(part.span.0).unwrap();
     let end = start + usize::try_from(part.span.1).unwrap();
@@ -67,7 +68,7 @@ fn account(update: &AccountUpdate) -> String {
     line
 }
 
-/// One part on one line; an id of Meta's by its end.
+/// Formats one change on one line; ids of Meta are shortened to their end.
 pub(crate) fn line(part: &WebhookChange) -> String {
     let tail = |id: &str| id.get(id.len().saturating_sub(8)..).unwrap_or(id).to_owned();
     let mut line = match &part.update {

@@ -1,4 +1,4 @@
-//! Bodies that do not have the shape, and elements that cannot be decoded.
+//! Bodies with an unexpected shape, and elements that cannot be decoded.
 
 use bytes::Bytes;
 use domain::webhooks_in::update::WebhookUpdate;
@@ -232,7 +232,7 @@ fn a_person_is_matched_by_id_and_never_by_place() {
         text w | 3 - - | 2026-01-01T10:00:05Z | "x" | {"body":"x"}
     "#]],
     );
-    // The only contact, without ids; with others' ids; and for a message without any.
+    // A single contact: without ids; with the ids of another user; and for a message without ids.
     let message = message(r#""from":"2","#);
     reads(
         &envelope(&format!(

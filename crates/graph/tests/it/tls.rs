@@ -1,4 +1,4 @@
-//! TLS: what goes wrong in it is never a send, and ALPN chooses the version.
+//! TLS: a send that fails during the handshake was not sent, and ALPN selects the HTTP version.
 
 use std::sync::Arc;
 use std::time::Duration;

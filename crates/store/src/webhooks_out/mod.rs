@@ -9,6 +9,8 @@ pub(crate) mod replays;
 pub(crate) mod routed_events;
 
 use crate::sqlite::port_macro::sqlite_port;
+use crate::webhooks_out::deliveries::TestDelivery;
+use crate::webhooks_out::endpoints::SecretRotation;
 use domain::access::audit::AuditEntry;
 use domain::id::{DeliveryId, ReplayId, WebhookId, WorkerId, WorkspaceId};
 use engine::ports::{
@@ -30,7 +32,11 @@ engine::webhook_endpoints_port! {
         }
         rotate_webhook_secret(id, secret, old_until, audit_entry) cloning(secret) with sealer {
             write "rotating an endpoint's secret",
-            move |tx| endpoints::rotate_secret(tx, &sealer, id, (&secret, old_until), &audit_entry)
+            move |tx| {
+                let (workspace, webhook) = id;
+                let rotation = SecretRotation { workspace, webhook, secret: secret.clone(), old_until };
+                endpoints::rotate_secret(tx, &sealer, &rotation, &audit_entry)
+            }
         }
         delete_webhook_endpoint(workspace, id, audit_entry) {
             write "removing an endpoint", move |tx| endpoints::delete_endpoint(tx, workspace, id, &audit_entry)
@@ -41,7 +47,7 @@ engine::webhook_endpoints_port! {
 engine::deliveries_port! {
     sqlite_port for Deliveries {
         get_pending_deliveries(now) {
-            read "reading pending deliveries", move |tx| deliveries::get_work(tx, now)
+            read "reading pending deliveries", move |tx| deliveries::get_pending(tx, now)
         }
         fan_out_events(now, limit) {
             write "fanning out events", move |tx| fan_out::fan_out_events(tx, now, limit)
@@ -49,8 +55,8 @@ engine::deliveries_port! {
         lease_deliveries(request) cloning(request) {
             write "leasing deliveries", move |tx| deliveries::lease_due(tx, &request)
         }
-        finish_delivery_attempt(lease, end) cloning(lease, end) {
-            write "finishing a delivery attempt", move |tx| deliveries::finish_attempt(tx, &lease, &end)
+        finish_delivery_attempt(lease, result) cloning(lease, result) {
+            write "finishing a delivery attempt", move |tx| deliveries::finish_attempt(tx, &lease, &result)
         }
         expire_deliveries(now, limit) {
             write "expiring deliveries", move |tx| deliveries::expire_deliveries(tx, now, limit)
@@ -67,7 +73,11 @@ engine::deliveries_port! {
         }
         insert_test_delivery(workspace, webhook, by, audit_entry) {
             write "testing an endpoint",
-            move |tx| deliveries::lease_test(tx, (workspace, webhook), by, &audit_entry)
+            move |tx| {
+                let (worker, token, queue_key) = by;
+                let test = TestDelivery { workspace, webhook, queue_key, worker, token };
+                deliveries::insert_test_delivery(tx, &test, &audit_entry)
+            }
         }
     }
 }

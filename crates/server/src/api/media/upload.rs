@@ -11,7 +11,7 @@ use axum::response::Response;
 use bytes::Bytes;
 use domain::check::{Fields, RequestSchema};
 use domain::json::{Object, Value};
-use domain::media::{MAX_FILE_SIZE, supported_types};
+use domain::media::{MAX_FILE_SIZE, file_name_of_header, supported_types};
 use domain::messages::content::MediaKind;
 use engine::access::api_key::Caller;
 use engine::media::{Incoming, Received};
@@ -230,8 +230,9 @@ async fn receive_file(
         origin: MediaOrigin::Upload,
         mime_type: mime_type.or(part.content_type()).map(str::to_owned),
         file_name: part
-            .file_name()
-            .map(|name| name.chars().filter(|letter| *letter != '\0').take(240).collect()),
+            .headers()
+            .get(header::CONTENT_DISPOSITION)
+            .and_then(|value| file_name_of_header(value.as_bytes())),
     };
     let (sender, chunks) = mpsc::channel(MAX_BUFFERED_CHUNKS);
     let forward = async move {
