@@ -6,7 +6,7 @@
 
 use domain::json::{Object, Value};
 
-use crate::walk::Json;
+use crate::json_reader::Json;
 
 /// Maximum nesting depth: the maximum of serde_json, because values are written and read again.
 const DEPTH: u8 = 120;
@@ -16,22 +16,23 @@ const MEMBERS: usize = 2_000;
 
 /// Returns the value, or `None` if it is nested deeper than the maximum.
 pub(crate) fn read(json: Json<'_>) -> Option<Value> {
-    serde_json::from_str(json.text()).ok().or_else(|| by_hand(json, DEPTH))
+    serde_json::from_str(json.text()).ok().or_else(|| read_leniently(json, DEPTH))
 }
 
-fn by_hand(json: Json<'_>, depth: u8) -> Option<Value> {
+fn read_leniently(json: Json<'_>, depth: u8) -> Option<Value> {
     let below = depth.checked_sub(1)?;
     if json.is_object() {
         if json.members().nth(MEMBERS).is_some() {
             return None;
         }
-        let members = json.members().map(|(name, value)| Some((name.into_owned(), by_hand(value, below)?)));
+        let members =
+            json.members().map(|(name, value)| Some((name.into_owned(), read_leniently(value, below)?)));
         return members.collect::<Option<Object>>().map(Value::Object);
     }
     if json.is_array() {
         return json
             .elements()
-            .map(|element| by_hand(element, below))
+            .map(|element| read_leniently(element, below))
             .collect::<Option<Vec<_>>>()
             .map(Value::Array);
     }

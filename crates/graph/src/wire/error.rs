@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use domain::meta_error::MetaError;
 
-use crate::walk::Json;
+use crate::json_reader::Json;
 
 /// Reads an error object of a response (`message`, `error_subcode`, `error_user_msg`, …) or of a webhook (`title`,
 /// `error_data`, `href`). Returns `None` if it has no code: it is then not an error of Meta's API.
@@ -15,8 +15,8 @@ pub(crate) fn read(object: Json<'_>) -> Option<MetaError> {
     let (mut data, mut details) = (None, None);
     for (name, value) in object.members() {
         match &*name {
-            "code" => code = value.whole(),
-            "error_subcode" => error.subcode = value.whole(),
+            "code" => code = value.integer(),
+            "error_subcode" => error.subcode = value.integer(),
             "title" => title = value.scalar(),
             "message" => message = value.scalar(),
             "error_user_title" => user_title = value.scalar(),

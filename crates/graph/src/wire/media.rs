@@ -5,22 +5,22 @@ use std::fmt::Write as _;
 
 use engine::ports::MediaInfo;
 
-use crate::walk::Json;
+use crate::json_reader::Json;
 
 /// Reads the metadata of a file. Its size is a number or a string, its digest is hexadecimal or base64.
-pub(crate) fn info(answer: Json<'_>) -> Option<MediaInfo> {
-    let field = |name| answer.get(name).and_then(Json::scalar).map(Cow::into_owned);
+pub(crate) fn info(response: Json<'_>) -> Option<MediaInfo> {
+    let field = |name| response.get(name).and_then(Json::scalar).map(Cow::into_owned);
     Some(MediaInfo {
         url: field("url")?,
         mime_type: field("mime_type"),
         sha256: field("sha256").as_deref().and_then(domain::media::parse_sha256),
-        size: answer.get("file_size").and_then(Json::whole).and_then(|size| u64::try_from(size).ok()),
+        size: response.get("file_size").and_then(Json::integer).and_then(|size| u64::try_from(size).ok()),
     })
 }
 
 /// Reads Meta's id of an upload.
-pub(crate) fn uploaded(answer: Json<'_>) -> Option<String> {
-    answer.get("id").and_then(Json::scalar).filter(|id| !id.is_empty()).map(Cow::into_owned)
+pub(crate) fn uploaded(response: Json<'_>) -> Option<String> {
+    response.get("id").and_then(Json::scalar).filter(|id| !id.is_empty()).map(Cow::into_owned)
 }
 
 /// Bytes before and after the content of an upload, and the boundary between its parts.

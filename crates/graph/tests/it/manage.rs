@@ -175,5 +175,5 @@ async fn a_callback_that_is_somebody_elses_is_told() {
     let reason = client.verify_callback(&callback).await.unwrap_err();
     assert!(!reason.is_empty() && !reason.contains("meta:"), "{reason}");
     let nonsense = CallbackVerification { url: "not a url".to_owned(), ..callback };
-    assert_eq!(client.verify_callback(&nonsense).await, Err("it is no URL".to_owned()));
+    assert_eq!(client.verify_callback(&nonsense).await, Err("the value is not a URL".to_owned()));
 }

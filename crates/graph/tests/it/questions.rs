@@ -137,7 +137,7 @@ async fn an_unreachable_meta_is_said_so_without_the_token() {
     let line = line();
     let (token, _stream) = tokio::join!(client.get_token_info(&line), accept(&listener));
     let Err(UpstreamError::Unreachable(reason)) = token else { panic!("{token:?}") };
-    assert_eq!(reason, "waiting for meta: nothing within 500 ms");
+    assert_eq!(reason, "waiting for Meta: timed out after 500 ms");
     drop(listener);
     let Err(error) = client.get_token_info(&line).await else { panic!("it answered") };
     assert!(!format!("{error:?}").contains(TOKEN));

@@ -8,22 +8,22 @@ use domain::retry_after;
 use http::header::{DATE, RETRY_AFTER};
 use http::{HeaderMap, StatusCode};
 
-use crate::lossy;
-use crate::walk::Json;
+use crate::escapes;
+use crate::json_reader::Json;
 
 /// Returns the outcome of a send whose response was read completely.
 pub(crate) fn outcome(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> SendOutcome {
-    let body = lossy::mend(body);
-    let Ok(answer) = Json::parse(&body) else { return without_error(status, headers) };
+    let body = escapes::replace_invalid_escapes(body);
+    let Ok(response) = Json::parse(&body) else { return without_error(status, headers) };
     if status.is_success()
-        && let Some(accepted) = accepted(answer)
+        && let Some(accepted) = accepted(response)
     {
         return SendOutcome::Accepted(accepted);
     }
-    match error(status, headers, answer) {
+    match error(status, headers, response) {
         Some(error) if error.is_ambiguous() => SendOutcome::Unknown {
             reason: format!(
-                "HTTP {} with Meta's code {}, which promises nothing",
+                "HTTP {} with Meta's code {}, which does not prove that the message was rejected",
                 status.as_u16(),
                 error.code
             ),
@@ -34,27 +34,27 @@ pub(crate) fn outcome(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> S
 }
 
 /// Returns the outcome that the status alone proves: 3xx and 4xx are a refusal before Meta's API.
-pub(crate) fn stopped(status: StatusCode, headers: &HeaderMap) -> Option<SendOutcome> {
+pub(crate) fn rejected_by_status(status: StatusCode, headers: &HeaderMap) -> Option<SendOutcome> {
     (status.is_redirection() || status.is_client_error())
         .then(|| SendOutcome::Stopped { http_status: status.as_u16(), retry_after: retry_after(headers) })
 }
 
 fn without_error(status: StatusCode, headers: &HeaderMap) -> SendOutcome {
-    stopped(status, headers).unwrap_or_else(|| {
-        let what = if status.is_success() { "no message id" } else { "no error of Meta's" };
-        SendOutcome::Unknown { reason: format!("HTTP {} with {what}", status.as_u16()) }
+    rejected_by_status(status, headers).unwrap_or_else(|| {
+        let missing = if status.is_success() { "message id" } else { "error object of Meta" };
+        SendOutcome::Unknown { reason: format!("HTTP {} without a {missing}", status.as_u16()) }
     })
 }
 
 /// Returns the Graph API's `error` object of a response.
-pub(crate) fn error(status: StatusCode, headers: &HeaderMap, answer: Json<'_>) -> Option<MetaError> {
-    let error = crate::wire::error::read(answer.get("error")?)?;
+pub(crate) fn error(status: StatusCode, headers: &HeaderMap, response: Json<'_>) -> Option<MetaError> {
+    let error = crate::wire::error::read(response.get("error")?)?;
     Some(MetaError { http_status: Some(status.as_u16()), retry_after: retry_after(headers), ..error })
 }
 
-fn accepted(answer: Json<'_>) -> Option<AcceptedMessage> {
+fn accepted(response: Json<'_>) -> Option<AcceptedMessage> {
     let (mut message, mut contact) = (None, None);
-    for (name, value) in answer.members() {
+    for (name, value) in response.members() {
         match &*name {
             "messages" => message = value.elements().next(),
             "contacts" => contact = value.elements().next(),
@@ -84,7 +84,7 @@ fn retry_after(headers: &HeaderMap) -> Option<u32> {
     let minutes = usage
         .members()
         .flat_map(|(_, limits)| limits.elements())
-        .filter_map(|limit| limit.get("estimated_time_to_regain_access")?.whole())
+        .filter_map(|limit| limit.get("estimated_time_to_regain_access")?.integer())
         .max()?;
     u32::try_from(minutes.saturating_mul(60)).ok().filter(|seconds| *seconds > 0)
 }
