@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn nul_and_lone_halves_become_the_replacement_character() {
+    fn nul_and_lone_surrogates_become_the_replacement_character() {
         assert_eq!(replaced(r#""a\u0000b""#), r#""a\ufffdb""#);
         assert_eq!(replaced(r#""\ud83d""#), r#""\ufffd""#);
         assert_eq!(replaced(r#""\uDE00!""#), r#""\ufffd!""#);
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_looks_like_an_escape_stays() {
+    fn text_that_resembles_an_escape_is_unchanged() {
         for text in [
             r#""\\u0000""#,
             r#""\\\\ud83d""#,
@@ -124,7 +124,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_string_decodes_to_its_text_with_the_holes_filled(pieces in prop::collection::vec(piece(), 0..40)) {
+        fn every_string_decodes_to_its_text_with_replacements(pieces in prop::collection::vec(piece(), 0..40)) {
             let json = format!("\"{}\"", pieces.iter().map(|(text, _)| text.as_str()).collect::<String>());
             prop_assert!(serde_json::from_str::<&RawValue>(&json).is_ok());
             let units: Vec<u16> = pieces.iter().flat_map(|(_, units)| units.clone()).collect();
@@ -135,7 +135,7 @@ mod tests {
         }
 
         #[test]
-        fn a_text_that_serde_takes_and_without_nul_is_left_alone(text in "\\PC*") {
+        fn a_valid_text_without_nul_is_unchanged(text in "\\PC*") {
             let json = serde_json::to_string(&text).expect("a string");
             prop_assert!(matches!(replace_invalid_escapes(json.as_bytes()), Cow::Borrowed(_)));
         }

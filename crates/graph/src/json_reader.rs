@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn members_and_elements_come_with_their_places() {
+    fn members_and_elements_have_their_offsets() {
         let text = r#" { "a" : [ 1 , "x\"]" , { } , [ ] , null , true ] , "b\u0063" : -2.5e3 } "#;
         let integer = parse(text);
         let names: Vec<_> = integer.members().map(|(name, _)| name.into_owned()).collect();
@@ -220,14 +220,14 @@ mod tests {
     }
 
     #[test]
-    fn of_twins_the_last_is_taken_and_both_are_seen() {
+    fn of_duplicate_members_the_last_is_returned_and_both_are_iterated() {
         let integer = parse(r#"{"a":1,"a":2}"#);
         assert_eq!(integer.get("a").and_then(Json::integer), Some(2));
         assert_eq!(integer.members().count(), 2);
     }
 
     #[test]
-    fn a_word_is_a_string_or_a_number_and_never_empty() {
+    fn a_scalar_is_a_string_or_a_number_and_never_empty() {
         assert_eq!(parse(r#""a\/b""#).scalar().as_deref(), Some("a/b"));
         assert_eq!(parse("707001122334455").scalar().as_deref(), Some("707001122334455"));
         for none in [r#""""#, "null", "true", "{}", "[]"] {
@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hundred_thousand_levels_are_walked() {
+    fn a_hundred_thousand_levels_are_read() {
         let deep = format!(r#"{{"a":{}{},"b":1}}"#, "[".repeat(100_000), "]".repeat(100_000));
         assert_eq!(parse(&deep).get("b").and_then(Json::integer), Some(1));
     }
@@ -274,7 +274,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_walk_sees_what_serde_sees(value in json(), is_pretty in any::<bool>()) {
+        fn the_reader_agrees_with_serde(value in json(), is_pretty in any::<bool>()) {
             let text = if is_pretty { serde_json::to_string_pretty(&value) } else { serde_json::to_string(&value) };
             let text = text.expect("JSON");
             prop_assert_eq!(rebuilt(parse(&text)), serde_json::from_str::<Value>(&text).expect("JSON"));

@@ -60,20 +60,20 @@ mod tests {
     }
 
     #[test]
-    fn the_vector_of_the_reference_verifies_in_either_case() {
+    fn the_test_vector_verifies_in_upper_and_lower_case() {
         assert!(is_valid(&format!("sha256={HEX}")));
         assert!(is_valid(&format!("sha256={}", HEX.to_uppercase())));
     }
 
     #[test]
-    fn one_other_byte_anywhere_does_not_verify() {
+    fn another_body_secret_or_signature_does_not_verify() {
         assert!(!verify(Some(format!("sha256={HEX}").as_bytes()), b"{}", &secret()));
         assert!(!verify(Some(format!("sha256={HEX}").as_bytes()), BODY, &SecretString::from("another")));
         assert!(!is_valid(&format!("sha256={}3", &HEX[..63])));
     }
 
     #[test]
-    fn only_the_exact_form_is_taken() {
+    fn only_the_exact_format_is_accepted() {
         assert!(!verify(None, BODY, &secret()));
         for header in
             ["", "sha256=", HEX, &format!("sha1={HEX}"), &format!("SHA256={HEX}"), &format!(" sha256={HEX}")]
@@ -94,7 +94,7 @@ mod tests {
         }
 
         #[test]
-        fn no_header_of_the_right_form_verifies_by_chance(hex in "sha256=[0-9a-fA-F]{60,68}") {
+        fn no_random_signature_verifies(hex in "sha256=[0-9a-fA-F]{60,68}") {
             prop_assert!(!is_valid(&hex));
         }
     }

@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn sizes_and_digests_are_read_in_all_their_spellings() {
+    fn sizes_and_digests_are_read_in_all_formats() {
         let hex = read(
             r#"{"messaging_product":"whatsapp","url":"https://lookaside.fbsbx.com/x","mime_type":"image/jpeg",
                 "sha256":"2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824","file_size":184233,"id":"1"}"#,
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hostile_name_stays_within_its_quotes() {
+    fn a_hostile_file_name_is_escaped() {
         let frame = frame(&[7; 32], "image/png\r\nX: y", Some("a\"; name=\"type\"\r\n\r\nb\0ü.png"));
         assert!(
             frame.before.contains("filename=\"a%22; name=%22type%22%0D%0A%0D%0Abü.png\"\r\n"),

@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_that_expires_at_0_never_does() {
+    fn a_token_with_expiry_0_never_expires() {
         let read = token(json(
             r#"{"data":{"app_id":"555","expires_at":0,"is_valid":true,"scopes":["whatsapp_business_management","whatsapp_business_messaging"]}}"#,
         ));
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn apps_go_by_name() {
+    fn apps_are_listed_by_name() {
         let read = apps(json(
             r#"{"data":[{"whatsapp_business_api_data":{"id":"1","link":"l","name":"Harbour Desk"}},{"id":"2"}]}"#,
         ));

@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_means_that_meta_took_it() {
+    fn an_id_means_that_meta_accepted_the_message() {
         let body = r#"{"messaging_product":"whatsapp","contacts":[{"input":"+44 7700 900123","wa_id":"447700900123"}],
             "messages":[{"id":"wamid.HBg=","message_status":"accepted"}]}"#;
         assert_eq!(
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_is_enough_whatever_surrounds_it() {
+    fn an_id_is_sufficient_with_any_other_members() {
         let accepted = |wa_id: Option<&str>, user_id: Option<&str>| {
             SendOutcome::Accepted(AcceptedMessage {
                 wamid: "w".into(),
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn a_yes_without_an_id_is_not_known() {
+    fn a_success_without_an_id_is_unknown() {
         for body in [
             "",
             "{}",
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_object_is_a_refusal_whatever_the_status() {
+    fn an_error_object_is_a_rejection_with_any_status() {
         let body = r#"{"error":{"message":"(#131000) Something went wrong","code":131000}}"#;
         for status in [200, 302, 400, 404, 429, 500, 503] {
             let SendOutcome::Refused(error) = read(status, body) else { panic!("{status}") };
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn codes_1_and_2_are_a_refusal_only_with_a_client_error() {
+    fn codes_1_and_2_are_a_rejection_only_with_a_client_error() {
         for code in [1, 2] {
             let body = format!(r#"{{"error":{{"message":"An unknown error occurred","code":{code}}}}}"#);
             assert!(matches!(read(400, &body), SendOutcome::Refused(_)));
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn without_an_error_object_the_status_decides() {
+    fn without_an_error_object_the_status_determines_the_outcome() {
         for body in ["", "<html>429</html>", r#"{"error":"slow down"}"#, r#"{"error":{"message":"no code"}}"#]
         {
             for status in [301, 400, 403, 429] {
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn the_wait_comes_from_either_header_in_seconds() {
+    fn the_wait_is_read_from_both_headers() {
         assert_eq!(with_headers(&[("retry-after", "17")]), Some(17));
         assert_eq!(with_headers(&[("retry-after", "Wed, 21 Oct 2026 07:28:00 GMT")]), None);
         let date = ("date", "Wed, 21 Oct 2026 07:27:30 GMT");

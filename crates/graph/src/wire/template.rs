@@ -87,7 +87,7 @@ mod tests {
         "quality_score":{"score":"green","date":1767261605},"rejected_reason":"NONE"}"#;
 
     #[test]
-    fn a_template_is_read_with_its_components_as_they_came() {
+    fn a_template_is_read_with_its_original_components() {
         let page = read(&format!(
             r#"{{"data":[{NODE}],"paging":{{"cursors":{{"before":"b","after":"a1"}},"next":"https://graph.facebook.com/x"}}}}"#
         ))
@@ -110,13 +110,13 @@ mod tests {
     }
 
     #[test]
-    fn one_template_that_cannot_be_read_does_not_hide_the_others() {
+    fn an_invalid_template_does_not_affect_the_others() {
         let page = read(&format!(r#"{{"data":[17,{{"id":"1"}},{NODE},{{"name":7}}]}}"#)).expect("a page");
         assert_eq!(page.templates.len(), 1);
     }
 
     #[test]
-    fn an_answer_of_another_shape_is_no_page() {
+    fn a_response_with_another_shape_is_not_a_page() {
         assert!(read(r#"{"data":{}}"#).is_none());
         assert!(read("[]").is_none());
     }
