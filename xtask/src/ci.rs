@@ -185,14 +185,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn closing_lines_are_added_up() {
+    fn results_are_added_up() {
         let text = "running 2 tests\ntest result: ok. 2 passed; 0 failed; 1 ignored; 0 measured\n\
                     test result: FAILED. 1 passed; 3 failed; 0 ignored\n";
         assert_eq!(harness_counts(text), Counts { passed: 3, failed: 3 });
     }
 
     #[test]
-    fn documentation_tests_are_noticed() {
+    fn documentation_tests_are_found() {
         let file =
             |text: &str| [TextFile { path: "crates/domain/src/a.rs".to_owned(), text: text.to_owned() }];
         assert!(has_doc_tests(&file("/// Adds.\n///\n/// ```\n/// add(1, 2);\n/// ```\nfn add() {}\n")));

@@ -33,7 +33,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_webhook_is_signed_as_the_reference_says() {
+    fn a_webhook_signature_matches_the_test_vector() {
         let signature =
             hmac_sha256_hex("demo-app-secret", br#"{"object":"whatsapp_business_account","entry":[]}"#);
         assert_eq!(signature.unwrap(), "d6003bedf605fdf46943662e7d2065e132f4b26764d6ec946ba3fae527acafc2");

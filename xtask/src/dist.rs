@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_files_make_the_same_archive() {
+    fn the_same_files_produce_the_same_archive() {
         let make = |names: [&str; 2]| {
             let folder = tempfile::tempdir().unwrap();
             let stage = folder.path().join("waypost");

@@ -210,7 +210,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn closing_lines_of_node_are_read() {
+    fn the_last_lines_of_node_are_parsed() {
         let report =
             "ok 1 - a\n1..2\n# tests 3\n# suites 0\n# pass 1\n# fail 1\n# cancelled 1\n# skipped 0\n";
         assert_eq!(tap_counts(report), Some(Counts { passed: 1, failed: 2 }));
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn closing_lines_of_unittest_are_read() {
+    fn the_last_lines_of_unittest_are_parsed() {
         let good = "test_a ... ok\n-----\nRan 21 tests in 4.216s\n\nOK (skipped=1)\n";
         assert_eq!(counts(good), Some(Counts { passed: 20, failed: 0 }));
         let bad = "Ran 9 tests in 1s\n\nFAILED (failures=1, errors=2)\n";

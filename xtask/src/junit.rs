@@ -41,7 +41,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_report_of_nextest_is_read() {
+    fn a_report_of_nextest_is_parsed() {
         let xml = r#"<testsuites name="nextest-run" tests="2" failures="1">
             <testsuite name="store::it" tests="2">
                 <testcase name="claims::a_claim_ends" classname="store::it" timestamp="2026-01-01T00:00:00Z" time="1.250">

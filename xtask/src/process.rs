@@ -166,13 +166,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_stat_is_read_whatever_the_command_is_called() {
+    fn a_stat_is_parsed_with_any_command_name() {
         let text = "42 (a) b (c) S 7 42 42 0 -1 4194560 100 0 0 0 11 22 3 4 20 0 1 0 1 2 3\n";
         assert_eq!(stat(text), Some(Stat { parent: 7, ticks: 40 }));
     }
 
     #[test]
-    fn our_own_usage_can_be_read() {
+    fn the_usage_of_this_process_can_be_read() {
         let usage = Usage::of(std::process::id()).unwrap();
         assert!(usage.peak_rss_kib > 0);
     }

@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn only_this_machine_is_a_target() {
+    fn only_loopback_addresses_are_targets() {
         let options = LoadOptions {
             address: "192.0.2.1:80".parse().unwrap(),
             path: "/".to_owned(),

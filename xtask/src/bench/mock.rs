@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_answer_is_metas() {
+    fn the_response_has_the_format_of_meta() {
         let body = br#"{"messaging_product":"whatsapp","to":"+447700900123","type":"text"}"#;
         let answer: serde_json::Value = serde_json::from_str(&accepted(recipient(body), 7)).unwrap();
         assert_eq!(answer["contacts"][0]["wa_id"], "447700900123");

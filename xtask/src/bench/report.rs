@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn ratios_are_taken_inside_a_round() {
+    fn ratios_are_computed_within_a_round() {
         let mut report = report(3);
         for (round, (nginx, waypost)) in (0..).zip([(10.0, 20.0), (30.0, 90.0), (20.0, 80.0)]) {
             report.samples.push(sample(round, "nginx", nginx));
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn the_middle_and_the_tail_are_found() {
+    fn the_median_and_the_percentile_are_computed() {
         assert!((median(vec![3.0, 1.0, 2.0]) - 2.0).abs() < f64::EPSILON);
         assert!((median(vec![4.0, 1.0, 2.0, 3.0]) - 2.5).abs() < f64::EPSILON);
         let values: Vec<u32> = (1..=200).collect();

@@ -151,7 +151,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_header_names_a_file() {
+    fn a_file_name_is_read_from_a_header() {
         for (header, name) in [
             ("attachment; filename=menu.pdf", Some("menu.pdf")),
             ("inline; FileName=\"the menu; 2.pdf\"; x=y", Some("the menu; 2.pdf")),
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_names_a_file() {
+    fn a_file_name_is_read_from_a_path() {
         for (path, name) in [
             ("/a/menu.pdf", Some("menu.pdf")),
             ("/a/the%20menu.pdf", Some("the menu.pdf")),

@@ -6,7 +6,7 @@ use engine::ports::{UrlError, WebhookSender as _};
 use crate::support::{Caller, OPEN, STRICT};
 
 #[tokio::test]
-async fn hostile_urls_are_refused_for_what_they_are() {
+async fn hostile_urls_are_rejected_with_their_reason() {
     use UrlError::{Credentials, Fragment, LocalName, NotAUrl, NotHttps, NotPublic, Port, TooLong};
     let long = format!("https://example.com/{}", "x".repeat(2_048));
     let label = format!("https://{}.example.com/", "x".repeat(64));
@@ -149,7 +149,7 @@ async fn hostile_urls_are_refused_for_what_they_are() {
 }
 
 #[tokio::test]
-async fn ordinary_urls_pass() {
+async fn ordinary_urls_are_accepted() {
     let caller = Caller::with(STRICT);
     let long = format!("https://example.com/{}", "x".repeat(2_028));
     assert_eq!(long.len(), 2_048);
@@ -179,7 +179,7 @@ async fn ordinary_urls_pass() {
 }
 
 #[tokio::test]
-async fn for_development_this_machine_is_allowed_and_nothing_else() {
+async fn in_development_only_this_machine_is_allowed() {
     let caller = Caller::with(Policy { allow_http_loopback: true, ..STRICT });
     for url in [
         "http://127.0.0.1:3000/hook",
@@ -207,7 +207,7 @@ async fn for_development_this_machine_is_allowed_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn plain_http_where_it_is_allowed_is_no_way_into_private_networks() {
+async fn allowing_plain_http_does_not_allow_private_networks() {
     let caller = Caller::with(Policy { allow_http: true, ..STRICT });
     assert_eq!(caller.client.check_url("http://example.com/"), Ok(()));
     assert_eq!(caller.client.check_url("http://127.0.0.1/"), Err(UrlError::NotPublic));
@@ -215,7 +215,7 @@ async fn plain_http_where_it_is_allowed_is_no_way_into_private_networks() {
 }
 
 #[tokio::test]
-async fn private_networks_where_they_are_allowed_do_not_bring_in_everything() {
+async fn allowing_private_networks_does_not_allow_forbidden_addresses() {
     let caller = Caller::with(OPEN);
     for url in [
         "http://127.0.0.1:3000/",

@@ -10,7 +10,7 @@ use crate::support::{
 };
 
 #[tokio::test]
-async fn a_connection_is_used_again() {
+async fn a_connection_is_reused() {
     let (listener, url) = port().await;
     let caller = Caller::open();
     let serve = async {
@@ -38,7 +38,7 @@ async fn a_connection_is_used_again() {
 }
 
 #[tokio::test]
-async fn a_connection_to_another_port_is_another_connection() {
+async fn each_port_has_its_own_connections() {
     let (one, url_one) = port().await;
     let (two, url_two) = port().await;
     let caller = Caller::open();
@@ -57,7 +57,7 @@ async fn a_connection_to_another_port_is_another_connection() {
 }
 
 #[tokio::test]
-async fn a_kept_connection_that_was_closed_is_replaced() {
+async fn a_closed_idle_connection_is_replaced() {
     let (listener, url) = port().await;
     let caller = Caller::open();
     let serve = async {
@@ -75,7 +75,7 @@ async fn a_kept_connection_that_was_closed_is_replaced() {
 }
 
 #[tokio::test]
-async fn a_kept_connection_that_takes_a_request_and_closes_is_replaced_once() {
+async fn an_idle_connection_that_closes_after_the_request_is_replaced_once() {
     let (listener, url) = port().await;
     let caller = Caller::open();
     let serve = async {
@@ -97,7 +97,7 @@ async fn a_kept_connection_that_takes_a_request_and_closes_is_replaced_once() {
 }
 
 #[tokio::test]
-async fn a_kept_connection_that_begins_to_answer_and_closes_is_not_replaced() {
+async fn an_idle_connection_that_closes_within_the_response_is_not_replaced() {
     let (listener, url) = port().await;
     let caller = Caller::open();
     let serve = async {
@@ -115,7 +115,7 @@ async fn a_kept_connection_that_begins_to_answer_and_closes_is_not_replaced() {
 }
 
 #[tokio::test]
-async fn bytes_that_nobody_asked_for_answer_no_later_request() {
+async fn unsolicited_bytes_are_not_a_response_to_a_later_request() {
     let (listener, url) = port().await;
     let caller = Caller::open();
     let serve = async {
@@ -132,7 +132,7 @@ async fn bytes_that_nobody_asked_for_answer_no_later_request() {
 }
 
 #[tokio::test]
-async fn an_unused_connection_is_closed_when_its_time_has_come() {
+async fn an_idle_connection_is_closed_at_its_expiry() {
     let (listener, url) = port().await;
     let caller = Caller::open();
     let serve = async {
@@ -154,7 +154,7 @@ async fn an_unused_connection_is_closed_when_its_time_has_come() {
 }
 
 #[tokio::test]
-async fn a_post_that_is_dropped_closes_its_connection_and_disturbs_no_other() {
+async fn a_canceled_call_closes_its_connection_only() {
     let (listener, url) = port().await;
     let caller = Caller::open();
     let mut stream = tokio::select! {
@@ -173,7 +173,7 @@ async fn a_post_that_is_dropped_closes_its_connection_and_disturbs_no_other() {
 
 /// Concurrent calls with different events over connections that open and close: each response belongs to its request.
 #[tokio::test]
-async fn answers_do_not_get_mixed_up() {
+async fn each_response_belongs_to_its_request() {
     let (listener, url) = port().await;
     let caller = Caller::open();
     let mut servers = JoinSet::new();

@@ -8,8 +8,8 @@ use domain::webhooks_in::update::{AccountUpdate, WebhookUpdate};
 
 use super::fields::ElementFields;
 use super::fields::owned;
+use crate::json_reader::Json;
 use crate::value;
-use crate::walk::Json;
 
 /// Webhook fields about accounts.
 pub(super) const FIELDS: [&str; 14] = [
@@ -120,7 +120,7 @@ fn tier_of(limit: &str) -> Option<String> {
     match limit.parse::<i64>().ok()? {
         ..0 => Some("TIER_UNLIMITED".to_owned()),
         0 => None,
-        people @ 1.. if people % 1000 == 0 => Some(format!("TIER_{}K", people / 1000)),
-        people @ 1.. => Some(format!("TIER_{people}")),
+        contacts @ 1.. if contacts % 1000 == 0 => Some(format!("TIER_{}K", contacts / 1000)),
+        contacts @ 1.. => Some(format!("TIER_{contacts}")),
     }
 }

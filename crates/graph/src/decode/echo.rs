@@ -5,11 +5,11 @@ use domain::webhooks_in::update::{MessageEcho, WebhookUpdate};
 use super::fields::ElementFields;
 use super::fields::owned;
 use super::message::KINDS;
-use super::person::People;
+use super::user::ContactIndex;
+use crate::json_reader::Json;
 use crate::value;
-use crate::walk::Json;
 
-pub(super) fn decode(element: Json<'_>, people: &People<'_>) -> Result<WebhookUpdate, String> {
+pub(super) fn decode(element: Json<'_>, contacts: &ContactIndex<'_>) -> Result<WebhookUpdate, String> {
     let fields = ElementFields::read(element);
     let to = fields.scalar("to");
     let has_other = to.as_deref().is_some_and(|to| !to.bytes().all(|byte| byte.is_ascii_digit()));
@@ -17,7 +17,7 @@ pub(super) fn decode(element: Json<'_>, people: &People<'_>) -> Result<WebhookUp
         // A group message belongs to no contact.
         return Ok(WebhookUpdate::Other);
     }
-    let to = people.person(to.filter(|_| !has_other), fields.scalar("to_user_id"));
+    let to = contacts.user(to.filter(|_| !has_other), fields.scalar("to_user_id"));
     if to.wa_id.is_none() && to.user_id.is_none() {
         return Err("it has neither `to` nor `to_user_id`".to_owned());
     }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use jiff::Timestamp;
 
-use crate::walk::Json;
+use crate::json_reader::Json;
 
 /// Members of an object, in the order of the text.
 pub(super) struct ElementFields<'a>(Vec<(Cow<'a, str>, Json<'a>)>);
@@ -56,6 +56,6 @@ pub(super) fn from_seconds(seconds: &str) -> Option<Timestamp> {
 }
 
 /// Converts an optional borrowed text to an owned one.
-pub(crate) fn owned(word: Option<Cow<'_, str>>) -> Option<String> {
-    word.map(Cow::into_owned)
+pub(crate) fn owned(text: Option<Cow<'_, str>>) -> Option<String> {
+    text.map(Cow::into_owned)
 }

@@ -6,11 +6,11 @@ use domain::webhooks_in::update::WebhookUpdate;
 
 use super::fields::ElementFields;
 use super::fields::owned;
-use super::person::People;
-use crate::walk::Json;
+use super::user::ContactIndex;
+use crate::json_reader::Json;
 use crate::wire::error;
 
-pub(super) fn decode(element: Json<'_>, people: &People<'_>) -> Result<WebhookUpdate, String> {
+pub(super) fn decode(element: Json<'_>, contacts: &ContactIndex<'_>) -> Result<WebhookUpdate, String> {
     let fields = ElementFields::read(element);
     // Payments and calls have statuses of their own; the former type `message` is an ordinary status.
     if fields.scalar("type").is_some_and(|kind| kind != "message") {
@@ -31,14 +31,14 @@ pub(super) fn decode(element: Json<'_>, people: &People<'_>) -> Result<WebhookUp
     } else {
         ("recipient_id", "recipient_user_id")
     };
-    let person = people.person(fields.scalar(recipient), fields.scalar(user_id));
+    let user = contacts.user(fields.scalar(recipient), fields.scalar(user_id));
     Ok(WebhookUpdate::Status(StatusReport {
         wamid: fields.required("id")?.into_owned(),
         status,
         at: fields.time("timestamp")?,
         reference: fields.scalar("biz_opaque_callback_data").and_then(|reference| reference.parse().ok()),
-        recipient: person.wa_id,
-        user_id: person.user_id,
+        recipient: user.wa_id,
+        user_id: user.user_id,
         error: fields
             .get("errors")
             .filter(|_| status == MessageStatus::Failed)

@@ -4,7 +4,7 @@ use domain::webhooks_in::update::{TemplateTextUpdate, TemplateUpdate, WebhookUpd
 
 use super::fields::ElementFields;
 use super::fields::owned;
-use crate::walk::Json;
+use crate::json_reader::Json;
 
 /// Webhook fields about templates. Meta's published samples contain the value of one field under the name of another,
 /// so the value decides.
@@ -40,19 +40,19 @@ pub(super) fn decode(value: Json<'_>) -> Result<WebhookUpdate, String> {
 
 /// Returns Meta's reason and the description of it, from whichever object the event contains.
 fn reason(fields: &ElementFields<'_>) -> Option<String> {
-    let word = owned(fields.scalar("reason")).filter(|reason| !reason.eq_ignore_ascii_case("NONE"));
-    let said = |object: &str, names: [&str; 2], between: &str| {
+    let reason = owned(fields.scalar("reason")).filter(|reason| !reason.eq_ignore_ascii_case("NONE"));
+    let joined = |object: &str, names: [&str; 2], between: &str| {
         let object = fields.get(object)?;
-        let said: Vec<_> = names.into_iter().filter_map(|name| object.get(name)?.scalar()).collect();
-        Some(said.join(between)).filter(|said| !said.is_empty())
+        let joined: Vec<_> = names.into_iter().filter_map(|name| object.get(name)?.scalar()).collect();
+        Some(joined.join(between)).filter(|joined| !joined.is_empty())
     };
-    let refusal = || said("rejection_info", ["reason", "recommendation"], " ");
-    let other = || said("other_info", ["title", "description"], ": ");
+    let refusal = || joined("rejection_info", ["reason", "recommendation"], " ");
+    let other = || joined("other_info", ["title", "description"], ": ");
     let end = || {
         let date = fields.get("disable_info")?.get("disable_date")?.scalar()?;
         Some(format!("disabled on {date}"))
     };
-    let all: Vec<_> = [word, refusal().or_else(other).or_else(end)].into_iter().flatten().collect();
+    let all: Vec<_> = [reason, refusal().or_else(other).or_else(end)].into_iter().flatten().collect();
     (!all.is_empty()).then(|| all.join(": "))
 }
 

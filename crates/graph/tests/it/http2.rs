@@ -167,7 +167,7 @@ async fn goaway_below_the_stream_means_not_sent() {
 }
 
 #[tokio::test]
-async fn goaway_at_the_stream_and_then_nothing_is_unknown() {
+async fn goaway_at_the_stream_without_a_response_is_unknown() {
     for code in [NO_ERROR, INTERNAL_ERROR] {
         let (listener, client) = server().await;
         let serve = async {
@@ -182,7 +182,7 @@ async fn goaway_at_the_stream_and_then_nothing_is_unknown() {
 }
 
 #[tokio::test]
-async fn goaway_at_the_stream_lets_the_answer_come() {
+async fn goaway_at_the_stream_allows_the_response() {
     let (listener, client) = server().await;
     let serve = async {
         let mut frames = connection(&listener).await;
@@ -196,7 +196,7 @@ async fn goaway_at_the_stream_lets_the_answer_come() {
 }
 
 #[tokio::test]
-async fn after_goaway_the_next_send_takes_a_new_connection() {
+async fn after_goaway_the_next_send_uses_a_new_connection() {
     let (listener, client) = server().await;
     let serve = async {
         let mut first = connection(&listener).await;
@@ -214,7 +214,7 @@ async fn after_goaway_the_next_send_takes_a_new_connection() {
 }
 
 #[tokio::test]
-async fn a_connection_that_is_cut_is_unknown_for_all_of_its_streams() {
+async fn an_interrupted_connection_is_unknown_for_all_of_its_streams() {
     let (listener, client) = server().await;
     let serve = async {
         let mut frames = connection(&listener).await;
@@ -227,7 +227,7 @@ async fn a_connection_that_is_cut_is_unknown_for_all_of_its_streams() {
 }
 
 #[tokio::test]
-async fn nonsense_for_frames_is_unknown() {
+async fn invalid_frames_are_unknown() {
     let (listener, client) = server().await;
     let serve = async {
         let mut frames = connection(&listener).await;
@@ -240,7 +240,7 @@ async fn nonsense_for_frames_is_unknown() {
 }
 
 #[tokio::test]
-async fn a_server_that_speaks_http_1_means_not_sent_or_unknown() {
+async fn an_http_1_server_means_not_sent_or_unknown() {
     let (listener, client) = server().await;
     let serve = async {
         let mut stream = accept(&listener).await;
@@ -293,7 +293,7 @@ async fn a_stream_that_never_opens_means_not_sent() {
 }
 
 #[tokio::test]
-async fn an_answer_after_the_deadline_is_unknown() {
+async fn a_response_after_the_deadline_is_unknown() {
     let (listener, config) = port().await;
     let config = GraphConfig { versions: Versions::Http2, timeout: SOON, ..config };
     let client = GraphClient::new(&config).unwrap();

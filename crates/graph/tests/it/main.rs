@@ -2,15 +2,15 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test may panic")]
 
+mod account_updates;
+mod api_calls;
 mod http1;
 mod http2;
-mod manage;
-mod management;
+mod management_calls;
 mod media;
-mod questions;
 mod race;
-mod robust;
+mod robustness;
 mod samples;
-mod shape;
 mod support;
 mod tls;
+mod unexpected_shapes;

@@ -71,7 +71,7 @@ fn outcomes(address: &str, timeout: Duration, versions: Versions) -> Vec<(String
 }
 
 #[test]
-fn what_ends_as_not_sent_was_never_seen() {
+fn a_send_with_the_outcome_not_sent_was_never_received() {
     for versions in [Versions::Http1, Versions::Http2] {
         for milliseconds in [1, 2, 3, 5, 8, 13] {
             let listener = TcpListener::bind("127.0.0.1:0").unwrap();
