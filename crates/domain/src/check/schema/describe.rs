@@ -2,7 +2,7 @@
 
 use super::node::{Node, all_absent, both_present, listed};
 use super::{REFERENCE, SchemaRecorder};
-use crate::check::{Fields, Item};
+use crate::check::reader::{Fields, Item};
 use crate::json::{Object, Value};
 
 /// One kind of an object: the value of its tag, the name of its schema, and what the reader makes of it.

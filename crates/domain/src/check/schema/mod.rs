@@ -15,7 +15,8 @@ mod tests;
 use std::cell::RefCell;
 
 use super::pointer::JsonPointer;
-use super::{Fields, Item, Violations};
+use super::reader::{Fields, Item};
+use super::violation::Violations;
 use crate::json::{Object, Value};
 
 pub use describe::Variant;
@@ -74,7 +75,7 @@ impl RequestSchema {
     }
 }
 
-/// What the readers of a request have described so far.
+/// Descriptions that the readers of a request have made until now.
 #[derive(Debug, Default)]
 pub(crate) struct SchemaRecorder {
     root: RefCell<Node>,

@@ -22,19 +22,19 @@ use crate::api::error::ApiError;
 use crate::api::request_context::{Audited, Authorized, IdOrName};
 use crate::api::{request_body, response};
 
-/// The business profile, as customers see it.
+/// Returns the business profile that customers see.
 pub(crate) async fn get_account_profile(
     State(deps): State<Arc<Deps>>,
     Authorized(caller): Authorized,
     IdOrName(id): IdOrName,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
-    request_body::no_query(query.as_deref())?;
+    request_body::reject_query(query.as_deref())?;
     let record = choose_account(&deps, &caller, Some(&id))?;
     Ok(response::success(StatusCode::OK, &number::profile(&deps, &record).await?))
 }
 
-/// Changes the fields given of the business profile.
+/// Changes the given fields of the business profile.
 pub(crate) async fn update_account_profile(
     State(deps): State<Arc<Deps>>,
     Audited(caller, audit): Audited,

@@ -22,13 +22,13 @@ use engine::accounts::number;
 use engine::messages::send::choose_account;
 use secrecy::SecretString;
 
-use crate::api::accounts::serialize::show_one;
+use crate::api::accounts::serialize::account_response;
 use crate::api::error::ApiError;
 use crate::api::request_context::{Audited, IdOrName};
 use crate::api::response::object;
 use crate::api::{request_body, response};
 
-/// Subscribes the token's app to the account's webhooks.
+/// Subscribes the app of the access token to the webhooks of the account.
 pub(crate) async fn subscribe_account(
     State(deps): State<Arc<Deps>>,
     Audited(caller, audit): Audited,
@@ -36,7 +36,7 @@ pub(crate) async fn subscribe_account(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    request_body::nothing(&deps, &headers, body).await?;
+    request_body::empty(&deps, &headers, body).await?;
     let record = choose_account(&deps, &caller, Some(&id))?;
     let apps = number::subscribe(&deps, &audit, &record).await?;
     let data = object([
@@ -46,7 +46,7 @@ pub(crate) async fn subscribe_account(
     Ok(response::success(StatusCode::OK, &data))
 }
 
-/// Registers the number with its PIN.
+/// Registers the phone number with its PIN.
 pub(crate) async fn register_account(
     State(deps): State<Arc<Deps>>,
     Audited(caller, audit): Audited,
@@ -59,7 +59,7 @@ pub(crate) async fn register_account(
     let pin = request_body::read(&object, read_pin)?;
     number::register(&deps, &audit, &record, &pin).await?;
     let registered = deps.directory.current().account(caller.workspace(), &id).cloned();
-    show_one(&deps, &caller, &registered.unwrap_or(record), StatusCode::OK).await
+    account_response(&deps, &caller, &registered.unwrap_or(record), StatusCode::OK).await
 }
 
 /// Reads the body of a registration.

@@ -23,7 +23,7 @@ use crate::api::request_context::{Authorized, IdOrName};
 use crate::api::response::object;
 use crate::api::{request_body, response};
 
-/// Tries an account: each thing its own line.
+/// Tests an account. Each check has its own result.
 pub(crate) async fn test_account(
     State(deps): State<Arc<Deps>>,
     Authorized(caller): Authorized,
@@ -31,11 +31,11 @@ pub(crate) async fn test_account(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    request_body::nothing(&deps, &headers, body).await?;
+    request_body::empty(&deps, &headers, body).await?;
     let record = choose_account(&deps, &caller, Some(&id))?;
     let checks = accounts::test(&deps, &record).await?;
     let is_ok = checks.iter().all(|check| check.is_ok);
-    let checks = checks.into_iter().map(show_check).collect();
+    let checks = checks.into_iter().map(serialize_check).collect();
     let data = object([
         ("id", record.account.id.to_string().into()),
         ("ok", is_ok.into()),
@@ -44,7 +44,7 @@ pub(crate) async fn test_account(
     Ok(response::success(StatusCode::OK, &data))
 }
 
-fn show_check(check: Check) -> Value {
+fn serialize_check(check: Check) -> Value {
     object([("name", check.name.into()), ("ok", check.is_ok.into()), ("finding", check.finding.into())])
 }
 

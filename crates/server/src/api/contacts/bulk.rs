@@ -1,4 +1,4 @@
-//! Many contacts in one call.
+//! Create or update many contacts in one request.
 
 use crate::api::openapi::operation::Operation;
 use crate::api::openapi::schema::Schema;
@@ -20,17 +20,17 @@ use engine::contacts::{Batch, Request};
 use engine::ports::ContactTarget;
 use engine::{AuditContext, Deps, contacts};
 
-use crate::api::contacts::lookup::refuse_bound;
-use crate::api::contacts::outcome::{done, result, word};
+use crate::api::contacts::lookup::require_all_accounts;
+use crate::api::contacts::outcome::{result_status, serialize_result, stored_contact};
 use crate::api::error::ApiError;
 use crate::api::request_context::Audited;
 use crate::api::{request_body, response};
 
-/// The most contacts of one call.
+/// Maximum number of contacts of one request.
 pub(crate) const MAX_ITEMS: usize = 1_000;
 
-/// Writes down contacts, each by its number or user id: new ones are made, known ones changed. One that is wrong fails
-/// alone; the others are one transaction.
+/// Creates or updates contacts, each by its phone number or user id. An invalid contact fails separately; the other
+/// contacts are stored in one transaction.
 pub(crate) async fn bulk_upsert_contacts(
     State(deps): State<Arc<Deps>>,
     Audited(caller, audit): Audited,
@@ -39,9 +39,9 @@ pub(crate) async fn bulk_upsert_contacts(
 ) -> Result<Response, ApiError> {
     let object = request_body::json(&deps, &headers, body).await?;
     request_body::read(&object, |fields| read_items(fields).is_some())?;
-    refuse_bound(&deps, &caller)?;
+    require_all_accounts(&deps, &caller)?;
     let items = object.get("contacts").and_then(Value::as_array).unwrap_or_default();
-    let results = put(&deps, &audit, caller.workspace(), items).await?;
+    let results = upsert(&deps, &audit, caller.workspace(), items).await?;
     Ok(response::success(StatusCode::OK, &response::object([("results", Value::Array(results))])))
 }
 
@@ -50,7 +50,7 @@ pub(crate) fn read_items<'a, 'f>(fields: &'f Fields<'a, '_>) -> Option<Items<'a,
     fields.required("contacts").array(1..=MAX_ITEMS)
 }
 
-async fn put(
+async fn upsert(
     deps: &Deps,
     audit: &AuditContext,
     workspace: WorkspaceId,
@@ -62,15 +62,15 @@ async fn put(
         change: change.clone(),
         reason: OptOutReason::Api,
     });
-    let mut ends =
+    let mut upserted =
         contacts::put_all(deps, (audit, Batch::List), workspace, requests.collect()).await?.into_iter();
     let results = read.into_iter().enumerate().map(|(index, read)| {
-        let end = read.and_then(|_| {
-            let end = ends.next().unwrap_or(engine::ports::UpsertContactResult::NotFound);
-            let word = word(&end);
-            done(end).map(|(_, contact)| (word, contact))
+        let outcome = read.and_then(|_| {
+            let upserted = upserted.next().unwrap_or(engine::ports::UpsertContactResult::NotFound);
+            let status = result_status(&upserted);
+            stored_contact(upserted).map(|(_, contact)| (status, contact))
         });
-        result(index, end)
+        serialize_result(index, outcome)
     });
     Ok(results.collect())
 }

@@ -22,7 +22,7 @@ use crate::api::messages::message_key::key_of;
 use crate::api::request_context::{Authorized, IdOrName};
 use crate::api::{request_body, response};
 
-/// Marks a customer's message as read.
+/// Marks an inbound message as read.
 pub(crate) async fn mark_message_read(
     State(deps): State<Arc<Deps>>,
     Authorized(caller): Authorized,

@@ -22,7 +22,7 @@ use crate::api::error::ApiError;
 use crate::api::request_context::Audited;
 use crate::api::{request_body, response};
 
-/// Brings the templates up to date with Meta's lists: of one account, or of all that the key may use.
+/// Synchronizes the templates of one account, or of all accounts that the caller can use.
 pub(crate) async fn sync_templates(
     State(deps): State<Arc<Deps>>,
     Audited(caller, audit): Audited,

@@ -27,11 +27,11 @@ use jiff::Timestamp;
 use crate::api::error::{ApiError, Code};
 use crate::api::request_context::{Audited, Authorized, IdOrName};
 use crate::api::response::object;
-use crate::api::webhooks_out::lookup::{covers, find, refuse_disabled};
-use crate::api::webhooks_out::serialize::show_delivery;
+use crate::api::webhooks_out::lookup::{covers, find, require_enabled};
+use crate::api::webhooks_out::serialize::serialize_delivery;
 use crate::api::{pagination, request_body, response};
 
-/// Lists what is on its way to an endpoint, and what has been, newest first.
+/// Lists the deliveries of an endpoint, newest first.
 pub(crate) async fn list_deliveries(
     State(deps): State<Arc<Deps>>,
     Authorized(caller): Authorized,
@@ -43,10 +43,10 @@ pub(crate) async fn list_deliveries(
     let record = find(&deps, &caller, &id)?;
     let filter = DeliveryFilter { webhook: Some(record.id), status, position: None };
     let found = deps.deliveries.list_deliveries(caller.workspace(), &filter, page).await?;
-    Ok(pagination::page("deliveries", page, found, show_delivery))
+    Ok(pagination::page("deliveries", page, found, serialize_delivery))
 }
 
-/// Hands the events since a time to an endpoint again, beside what is on its way.
+/// Delivers the events since a time again. Pending deliveries are not affected.
 pub(crate) async fn replay_webhook(
     State(deps): State<Arc<Deps>>,
     Audited(caller, audit): Audited,
@@ -55,10 +55,10 @@ pub(crate) async fn replay_webhook(
     body: Body,
 ) -> Result<Response, ApiError> {
     let record = find(&deps, &caller, &id)?;
-    let object_given = request_body::json(&deps, &headers, body).await?;
+    let body_object = request_body::json(&deps, &headers, body).await?;
     let now = deps.now();
-    let since = request_body::read(&object_given, |fields| read_replay(fields, now))?;
-    refuse_disabled(&record)?;
+    let since = request_body::read(&body_object, |fields| read_replay(fields, now))?;
+    require_enabled(&record)?;
     let (replay, n_events) = endpoint::replay(&deps, &audit, &record, since).await?;
     let n_events = i64::try_from(n_events).unwrap_or(i64::MAX);
     let data = object([
@@ -70,7 +70,7 @@ pub(crate) async fn replay_webhook(
     Ok(response::success(StatusCode::ACCEPTED, &data))
 }
 
-/// Repeats one delivery, beside what is on its way.
+/// Repeats one delivery. Pending deliveries are not affected.
 pub(crate) async fn redeliver_delivery(
     State(deps): State<Arc<Deps>>,
     Audited(caller, audit): Audited,
@@ -78,25 +78,26 @@ pub(crate) async fn redeliver_delivery(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    request_body::nothing(&deps, &headers, body).await?;
+    request_body::empty(&deps, &headers, body).await?;
     let unknown = || ApiError::new(Code::DeliveryNotFound, format!("There is no delivery `{id}`."));
     let parsed: DeliveryId = id.parse().map_err(|_| unknown())?;
     let position = parsed.position(caller.workspace()).ok_or_else(unknown)?;
-    let delivery = one_delivery(&deps, &caller, position).await?.filter(|delivery| delivery.id == parsed);
+    let delivery = find_delivery(&deps, &caller, position).await?.filter(|delivery| delivery.id == parsed);
     let delivery = delivery.ok_or_else(unknown)?;
     let directory = deps.directory.current();
     let record = directory
         .webhook(caller.workspace(), delivery.webhook)
         .filter(|record| covers(&deps, &caller, &record.accounts))
         .ok_or_else(unknown)?;
-    refuse_disabled(record)?;
+    require_enabled(record)?;
     let repeated = endpoint::redeliver(&deps, &audit, record, delivery.id).await?.ok_or_else(unknown)?;
     let position = repeated.position(caller.workspace()).ok_or_else(unknown)?;
-    let delivery = one_delivery(&deps, &caller, position).await?.ok_or_else(unknown)?;
-    Ok(response::success(StatusCode::ACCEPTED, &show_delivery(delivery)))
+    let delivery = find_delivery(&deps, &caller, position).await?.ok_or_else(unknown)?;
+    Ok(response::success(StatusCode::ACCEPTED, &serialize_delivery(delivery)))
 }
 
-pub(crate) async fn one_delivery(
+/// Returns the delivery at a position of the log.
+pub(crate) async fn find_delivery(
     deps: &Deps,
     caller: &Caller,
     position: i64,
@@ -108,9 +109,9 @@ pub(crate) async fn one_delivery(
 
 /// Reads the query of a list of deliveries.
 pub(crate) fn read_deliveries(fields: &Fields<'_, '_>) -> (Option<DeliveryStatus>, PageRequest) {
-    let words = DeliveryStatus::ALL.map(DeliveryStatus::as_str);
-    let status = fields.optional("status").about("Status of the delivery.").one_of(&words);
-    (status.and_then(|word| word.parse().ok()), pagination::page_request("deliveries", fields))
+    let names = DeliveryStatus::ALL.map(DeliveryStatus::as_str);
+    let status = fields.optional("status").about("Status of the delivery.").one_of(&names);
+    (status.and_then(|name| name.parse().ok()), pagination::page_request("deliveries", fields))
 }
 
 /// Reads the body of a replay.
