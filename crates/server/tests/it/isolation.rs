@@ -92,7 +92,7 @@ async fn each_role_can_call_exactly_the_routes_of_its_permissions() {
             let path = path.replace(&things.key, "00000000-0000-7000-8000-000000000000");
             let answer = app.browse(&browser, route.method, &path, body).await;
             let is_refused = answer.status.as_u16() == 403 && answer.code() == "forbidden";
-            let may = needed(route.access).is_none_or(|permission| role.may(permission));
+            let may = needed(route.access).is_none_or(|permission| role.has_permission(permission));
             // A body that is wrong is told before whose user it is about.
             let is_open = route.path == "/users/{id}" && route.method == "PUT";
             assert_eq!(is_refused, !may && !is_open, "{role:?} {} {path}: {}", route.method, answer.body);
@@ -151,7 +151,7 @@ async fn a_workspace_sees_no_data_of_another_workspace() {
     app.deps.stopping.cancel();
     let things = Things::of(&app).await;
     let by = AuditContext::command_line();
-    let clinic = workspace::add(&app.deps, &by, "clinic").await.unwrap();
+    let clinic = workspace::create_workspace(&app.deps, &by, "clinic").await.unwrap();
     let new = NewApiKey {
         workspace: clinic,
         name: "theirs".to_owned(),
@@ -162,7 +162,7 @@ async fn a_workspace_sees_no_data_of_another_workspace() {
         rate_burst: None,
         expires_at: None,
     };
-    let (_, secret) = api_key::create(&app.deps, &by, new).await.unwrap();
+    let (_, secret) = api_key::create_api_key(&app.deps, &by, new).await.unwrap();
     let stranger = secret.expose_secret();
     let ids =
         [&things.message, &things.account, &things.template, &things.contact, &things.key, &things.user];

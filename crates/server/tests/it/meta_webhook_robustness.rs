@@ -183,7 +183,7 @@ async fn changes_of_unknown_accounts_or_of_another_app_are_stored_and_not_applie
     assert_eq!((app.people().await, app.shown_account().await, app.told().await), before);
     // It was kept: who may, can take it later.
     let since = jiff::Timestamp::from_second(0).unwrap();
-    let with = Some(engine::ports::UnappliedState::Unrouted);
+    let with = Some(engine::ports::UnappliedReason::Unrouted);
     let done = app.patiently(server::meta_webhook::redrive(&app.deps, since, with)).await.unwrap();
     assert_eq!((done.posts, done.applied), (2, 0));
     // And Meta's own post, signed as it must be, is applied though the same bytes came before.

@@ -378,7 +378,7 @@ async fn an_endpoint_that_is_switched_off_by_hand_gets_what_waited_when_it_is_on
 
 #[tokio::test]
 async fn a_slow_endpoint_delays_no_other_and_no_more_than_its_share_is_under_way() {
-    let app = TestApp::with(|settings| settings.hooks.concurrency = 2).await;
+    let app = TestApp::with(|settings| settings.deliveries.concurrency = 2).await;
     add(&app, URL, json!({"events": ["message.incoming"]})).await;
     add(&app, OTHER, json!({"events": ["message.incoming"]})).await;
     app.receiver.hang(URL);
@@ -406,7 +406,7 @@ async fn a_slow_endpoint_delays_no_other_and_no_more_than_its_share_is_under_way
 
 #[tokio::test]
 async fn a_first_attempt_goes_before_attempts_that_are_made_again() {
-    let app = TestApp::with(|settings| settings.hooks.concurrency = 1).await;
+    let app = TestApp::with(|settings| settings.deliveries.concurrency = 1).await;
     add(&app, URL, json!({"events": ["message.incoming"]})).await;
     app.receiver.answer(URL, 500);
     for n in 0..3 {
@@ -498,7 +498,8 @@ async fn an_endpoint_can_ask_for_what_happened_before_it_was_made() {
 
 #[tokio::test]
 async fn an_hour_of_failures_is_made_good_by_a_replay() {
-    let app = TestApp::with(|settings| settings.hooks.schedule = vec![SignedDuration::from_secs(1)]).await;
+    let app =
+        TestApp::with(|settings| settings.deliveries.schedule = vec![SignedDuration::from_secs(1)]).await;
     let made = add(&app, URL, json!({"events": ["message.incoming"]})).await;
     app.receiver.answer(URL, 500);
     app.advance(1);

@@ -43,9 +43,9 @@ pub(crate) fn get_session(
     let mut rows = statement.query([digest])?;
     let Some(row) = rows.next()? else { return Ok(None) };
     let mut cells = Cells::new("sessions", row);
-    let (begun_at, seen_at) = (cells.at()?, cells.at()?);
+    let (created_at, last_used_at) = (cells.at()?, cells.at()?);
     let user = users::get_user(connection, cells.id()?, cells.id()?)?;
-    Ok(user.map(|user| StoredSession { user, begun_at, seen_at }))
+    Ok(user.map(|user| StoredSession { user, created_at, last_used_at }))
 }
 
 pub(crate) fn delete_session(

@@ -122,9 +122,9 @@ pub(crate) fn update_user(
     entry: &AuditEntry,
 ) -> SqlResult<UpdateUserResult> {
     let Some(before) = get_user(connection, change.workspace, change.id)? else {
-        return Ok(UpdateUserResult::Gone);
+        return Ok(UpdateUserResult::NotFound);
     };
-    if before.role != change.seen_role {
+    if before.role != change.expected_role {
         return Ok(UpdateUserResult::Stale);
     }
     let after = User {
@@ -160,17 +160,17 @@ pub(crate) fn update_user(
         delete_sessions(connection, &after)?;
     }
     audit::insert_entry(connection, entry)?;
-    Ok(UpdateUserResult::Done(after))
+    Ok(UpdateUserResult::Updated(after))
 }
 
 pub(crate) fn delete_user(
     connection: &Connection,
     (workspace, id): (WorkspaceId, UserId),
-    seen_role: Role,
+    expected_role: Role,
     entry: &AuditEntry,
 ) -> SqlResult<UpdateUserResult> {
-    let Some(user) = get_user(connection, workspace, id)? else { return Ok(UpdateUserResult::Gone) };
-    if user.role != seen_role {
+    let Some(user) = get_user(connection, workspace, id)? else { return Ok(UpdateUserResult::NotFound) };
+    if user.role != expected_role {
         return Ok(UpdateUserResult::Stale);
     }
     if is_active_owner(&user) && !has_another_owner(connection, &user)? {
@@ -181,7 +181,7 @@ pub(crate) fn delete_user(
         .prepare_cached("delete from users where workspace_id = ?1 and id = ?2")?
         .execute((workspace.as_bytes(), id.as_bytes()))?;
     audit::insert_entry(connection, entry)?;
-    Ok(UpdateUserResult::Done(user))
+    Ok(UpdateUserResult::Updated(user))
 }
 
 pub(crate) fn get_credentials(
@@ -190,14 +190,18 @@ pub(crate) fn get_credentials(
 ) -> SqlResult<Option<UserCredentials>> {
     let id: Option<([u8; 16], [u8; 16])> = match whose {
         CredentialsQuery::Id(workspace, id) => Some((*workspace.as_bytes(), *id.as_bytes())),
-        CredentialsQuery::Email { email, only, first } => connection
+        CredentialsQuery::Email { email, only, preferred } => connection
             .prepare_cached(
                 "select workspace_id, id from users
                  where email_key = ?1 and (?2 is null or workspace_id = ?2)
                  order by workspace_id is ?3 desc, seq limit 1",
             )?
             .query_row(
-                (email, only.as_ref().map(WorkspaceId::as_bytes), first.as_ref().map(WorkspaceId::as_bytes)),
+                (
+                    email,
+                    only.as_ref().map(WorkspaceId::as_bytes),
+                    preferred.as_ref().map(WorkspaceId::as_bytes),
+                ),
                 |row| Ok((row.get(0)?, row.get(1)?)),
             )
             .optional()?,

@@ -232,7 +232,7 @@ pub(crate) fn update_account(
             !matches!(changes.fetches_links, Patch::Unchanged),
             fetches_links,
         ])?;
-    if let Some(reason) = &changes.lifts_hold {
+    if let Some(reason) = &changes.lifts_suspension {
         let n_lifted = connection
             .prepare_cached(
                 "update accounts set status = 'connected', status_reason = null, suspension_cause = null

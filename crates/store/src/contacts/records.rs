@@ -62,7 +62,11 @@ pub(crate) fn list_contacts(
         let places = vec!["?"; accounts.len()].join(", ");
         let theirs = "select 1 from messages m where m.workspace_id = contacts.workspace_id
              and m.contact_id = contacts.id";
-        let unplaced = if filter.has_unplaced { format!("or not exists ({theirs})") } else { String::new() };
+        let unplaced = if filter.includes_without_messages {
+            format!("or not exists ({theirs})")
+        } else {
+            String::new()
+        };
         list.with(
             format!("(exists ({theirs} and m.account_id in ({places})) {unplaced})"),
             accounts.iter().map(|account| bytes(account.as_bytes())),

@@ -133,7 +133,7 @@ fn insert_contact(
     if let Some(end) = check_fields(&fields) {
         return Ok(end);
     }
-    let id = put.fresh;
+    let id = put.new_id;
     connection
         .prepare_cached(
             "insert into contacts (id, workspace_id, created_at, updated_at) values (?1, ?2, ?3, ?3)",

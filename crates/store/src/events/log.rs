@@ -189,7 +189,7 @@ pub(crate) fn list_events(
         let waba_id: Option<String> = cells.get()?;
         page.last = Some(event.id);
         n_looked_at += 1;
-        if filter.takes(event.kind, account.map(AccountId::from_bytes), waba_id.as_deref()) {
+        if filter.matches(event.kind, account.map(AccountId::from_bytes), waba_id.as_deref()) {
             page.events.push(event);
         }
     }

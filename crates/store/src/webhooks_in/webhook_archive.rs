@@ -342,7 +342,7 @@ pub(crate) fn list_payloads(
     connection: &Connection,
     wanted: &ArchiveQuery,
 ) -> SqlResult<Vec<ArchivedPayload>> {
-    let state = wanted.state.map(engine::ports::UnappliedState::as_str);
+    let state = wanted.reason.map(engine::ports::UnappliedReason::as_str);
     let mut statement = connection.prepare_cached(
         "select seq, received_at, body, signature, signer_ids from webhook_payloads
          where seq > ?1 and received_at >= ?2 and signature is not null

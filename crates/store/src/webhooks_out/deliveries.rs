@@ -2,7 +2,7 @@
 
 use domain::access::audit::AuditEntry;
 use domain::events::{EventKind, WebhookData};
-use domain::id::{ReplayId, WebhookId, WorkerId, WorkspaceId};
+use domain::id::{WebhookId, WorkspaceId};
 use domain::webhooks_out::delivery::{
     DEAD_LETTER_AFTER, DISABLED_AFTER, DeliveryDecision, FAILING_AFTER_ATTEMPTS,
 };
@@ -19,7 +19,8 @@ use crate::webhooks_out::delivery_queues::NewDelivery;
 use crate::webhooks_out::{delivery_queues, fan_out};
 
 use engine::ports::{
-    DeliveryAttemptResult, DeliveryLease, DeliveryLeaseRequest, LeaseToken, LeasedDelivery, PendingDeliveries,
+    DeliveryAttemptResult, DeliveryLease, DeliveryLeaseRequest, EndpointCapacity, LeasedDelivery,
+    NewTestDelivery, PendingDeliveries,
 };
 
 /// Returns the pending work.
@@ -35,7 +36,7 @@ pub(crate) fn get_work(connection: &Connection, now: Timestamp) -> SqlResult<Pen
         let mut cells = Cells::new("webhook_endpoints", row);
         due.push((cells.id()?, cells.id()?));
     }
-    let has_ended = connection
+    let has_expired = connection
         .prepare_cached(
             "select exists (
                  select 1 from deliveries where status in ('pending', 'failed') and expires_at <= ?1)",
@@ -43,7 +44,7 @@ pub(crate) fn get_work(connection: &Connection, now: Timestamp) -> SqlResult<Pen
         .query_row([micros(now)], |row| row.get::<_, bool>(0))?;
     Ok(PendingDeliveries {
         has_events: fan_out::has_work(connection)?,
-        has_ended: has_ended || !list_closed(connection)?.is_empty(),
+        has_expired: has_expired || !list_closed(connection)?.is_empty(),
         due,
     })
 }
@@ -63,8 +64,8 @@ pub(crate) fn lease_due(
     request: &DeliveryLeaseRequest,
 ) -> SqlResult<Vec<LeasedDelivery>> {
     let mut leased = Vec::new();
-    for (workspace, webhook, room) in &request.room {
-        for queue_key in delivery_queues::list_due(connection, (*workspace, *webhook), request.now, *room)? {
+    for EndpointCapacity { workspace, webhook, limit } in &request.capacities {
+        for queue_key in delivery_queues::list_due(connection, (*workspace, *webhook), request.now, *limit)? {
             connection
                 .prepare_cached(
                     "update delivery_queues set worker_id = ?3, lease_token = ?4 where webhook_id = ?1 and queue_key = ?2",
@@ -84,7 +85,7 @@ pub(crate) fn finish_attempt(
     lease: &DeliveryLease,
     end: &DeliveryAttemptResult,
 ) -> SqlResult<Option<LeasedDelivery>> {
-    let status = match end.verdict {
+    let status = match end.decision {
         DeliveryDecision::Succeeded => "succeeded",
         DeliveryDecision::Retry { .. } => "failed",
         DeliveryDecision::Dead | DeliveryDecision::Gone => "dead",
@@ -116,7 +117,7 @@ pub(crate) fn finish_attempt(
         .prepare_cached(
             "select lease_token = ?3 from delivery_queues where webhook_id = ?1 and queue_key = ?2",
         )?
-        .query_row((lease.webhook.as_bytes(), &lease.lane, lease.token.0), |row| {
+        .query_row((lease.webhook.as_bytes(), &lease.queue_key, lease.token.0), |row| {
             row.get::<_, Option<bool>>(0)
         })
         .optional()?;
@@ -124,11 +125,11 @@ pub(crate) fn finish_attempt(
         // Another worker has leased the queue and decides about it.
         return Ok(None);
     }
-    let (n_failures_grow, due_at) = match end.verdict {
+    let (n_failures_grow, due_at) = match end.decision {
         DeliveryDecision::Retry { at } => (true, at),
         DeliveryDecision::Succeeded | DeliveryDecision::Dead | DeliveryDecision::Gone => (false, end.now),
     };
-    let goes_on = end.goes_on && !n_failures_grow && is_accepting(connection, lease)?;
+    let lease_next = end.lease_next && !n_failures_grow && is_accepting(connection, lease)?;
     connection
         .prepare_cached(
             "update delivery_queues
@@ -136,17 +137,17 @@ pub(crate) fn finish_attempt(
                  worker_id = case when ?5 then worker_id end, lease_token = case when ?5 then lease_token end
              where webhook_id = ?1 and queue_key = ?2",
         )?
-        .execute((lease.webhook.as_bytes(), &lease.lane, n_failures_grow, micros(due_at), goes_on))?;
+        .execute((lease.webhook.as_bytes(), &lease.queue_key, n_failures_grow, micros(due_at), lease_next))?;
     if n_failures_grow {
         return Ok(None);
     }
     match delivery_queues::get_head(
         connection,
         (lease.workspace, lease.webhook),
-        lease.lane.clone(),
+        lease.queue_key.clone(),
         lease.token,
     )? {
-        Ok(next) => Ok(Some(next).filter(|_| goes_on)),
+        Ok(next) => Ok(Some(next).filter(|_| lease_next)),
         Err(queue_key) => {
             delivery_queues::delete_queue(connection, lease.webhook, &queue_key)?;
             Ok(None)
@@ -171,7 +172,7 @@ fn update_endpoint_health(
     end: &DeliveryAttemptResult,
 ) -> SqlResult<()> {
     let key = (lease.workspace.as_bytes(), lease.webhook.as_bytes());
-    if end.verdict == DeliveryDecision::Succeeded {
+    if end.decision == DeliveryDecision::Succeeded {
         let n_rows = connection
             .prepare_cached(
                 "update webhook_endpoints set n_failures = 0, failing_since = null, status = 'active'
@@ -192,7 +193,7 @@ fn update_endpoint_health(
     let n_failures: u32 = cells.get()?;
     let failing_since = cells.at()?;
     drop(rows);
-    if end.verdict == DeliveryDecision::Gone {
+    if end.decision == DeliveryDecision::Gone {
         return disable_endpoint(connection, lease, "the endpoint returned 410 Gone", end.now);
     }
     if end.now.duration_since(failing_since) >= DISABLED_AFTER {
@@ -292,10 +293,10 @@ fn read_open(rows: &mut rusqlite::Rows<'_>) -> SqlResult<Vec<OpenDelivery>> {
 /// Inserts a test event and its delivery, and leases the delivery.
 pub(crate) fn lease_test(
     connection: &Connection,
-    (workspace, webhook): (WorkspaceId, WebhookId),
-    (worker, token, queue_key): (WorkerId, LeaseToken, ReplayId),
+    new: NewTestDelivery,
     entry: &AuditEntry,
 ) -> SqlResult<Option<LeasedDelivery>> {
+    let NewTestDelivery { workspace, webhook, worker, token, replay } = new;
     let now = entry.at;
     let name: Option<String> = connection
         .prepare_cached(
@@ -307,7 +308,7 @@ pub(crate) fn lease_test(
     let data = WebhookData { webhook_id: webhook, name: &name, reason: None };
     let about = About { webhook: Some(webhook), ..About::workspace(workspace, now) };
     let event = log::emit(connection, &about, EventKind::WebhookTest, &data)?;
-    let queue_key = queue_key.as_bytes();
+    let queue_key = replay.as_bytes();
     let ends_at = now.saturating_add(DEAD_LETTER_AFTER).unwrap_or(Timestamp::MAX);
     let new = NewDelivery { workspace, webhook, event, queue_key, is_redelivery: false, ends_at, now };
     delivery_queues::insert_delivery(connection, &new)?;

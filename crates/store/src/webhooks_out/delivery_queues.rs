@@ -72,7 +72,7 @@ pub(crate) fn get_head(
         let event: i64 = cells.get()?;
         let n_failures = cells.get()?;
         if let Some(event) = log::get_event(connection, workspace, event)? {
-            let lease = DeliveryLease { workspace, webhook, lane: queue_key, position, token };
+            let lease = DeliveryLease { workspace, webhook, queue_key, position, token };
             return Ok(Ok(LeasedDelivery { lease, event, n_failures, ends_at, is_redelivery }));
         }
         // The event was deleted: there is nothing to deliver.

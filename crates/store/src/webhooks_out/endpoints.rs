@@ -5,7 +5,7 @@ use std::sync::Arc;
 use domain::access::audit::AuditEntry;
 use domain::id::{AccountId, WebhookId, WorkspaceId};
 use domain::webhooks_out::delivery::WebhookStatus;
-use engine::ports::WebhookEndpoint;
+use engine::ports::{WebhookEndpoint, WebhookSecretRotation};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 use secrecy::{ExposeSecret, SecretString};
@@ -171,7 +171,7 @@ pub(crate) fn update_endpoint(
     connection: &Connection,
     sealer: &Sealer,
     changed: &WebhookEndpoint,
-    revives: bool,
+    reactivates: bool,
     entry: &AuditEntry,
 ) -> SqlResult<bool> {
     let chosen = ChosenColumns::of(changed, sealer)?;
@@ -195,7 +195,7 @@ pub(crate) fn update_endpoint(
             chosen.headers,
             changed.is_enabled,
             micros(changed.updated_at),
-            revives,
+            reactivates,
         ])?;
     if n_rows == 0 {
         return Ok(false);
@@ -209,10 +209,11 @@ pub(crate) fn update_endpoint(
 pub(crate) fn rotate_secret(
     connection: &Connection,
     sealer: &Sealer,
-    (workspace, id): (WorkspaceId, WebhookId),
-    (secret, old_until): (&SecretString, Timestamp),
+    rotation: &WebhookSecretRotation,
     entry: &AuditEntry,
 ) -> SqlResult<bool> {
+    let WebhookSecretRotation { workspace, webhook: id, secret, old_secret_until: old_until } = rotation;
+    let (workspace, id) = (*workspace, *id);
     let sealed: Option<Option<Vec<u8>>> = connection
         .prepare_cached(
             "select secret from webhook_endpoints where workspace_id = ?1 and id = ?2 and removed_at is null",
@@ -238,7 +239,7 @@ pub(crate) fn rotate_secret(
             id.as_bytes(),
             sealer.seal(&seal_context(id, "secret"), secret)?,
             old,
-            micros(old_until),
+            micros(*old_until),
             micros(entry.at),
         ])?;
     audit::insert_entry(connection, entry)?;
@@ -302,7 +303,7 @@ pub(crate) fn list_filters(
         let wanted: Vec<AccountId> = cells.words()?;
         let accounts =
             if wanted.is_empty() { None } else { Some(with_wabas(connection, workspace, &wanted)?) };
-        let filter = engine::ports::EventFilter { kinds, accounts, has_unplaced: false };
+        let filter = engine::ports::EventFilter { kinds, accounts, includes_workspace_events: false };
         endpoints.push(EndpointFilter { id, after, filter });
     }
     Ok(endpoints)

@@ -30,7 +30,7 @@ pub(crate) fn fan_out_events(connection: &Connection, now: Timestamp, limit: u32
                     workspace,
                     webhook: endpoint.id,
                     event: found.event.position,
-                    queue_key: &found.lane(workspace),
+                    queue_key: &found.queue_key(workspace),
                     is_redelivery: false,
                     ends_at: delivery_queues::expires_at(found.event.at),
                     now,

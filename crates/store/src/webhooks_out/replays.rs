@@ -56,7 +56,7 @@ fn fan_out_replay(connection: &Connection, replay: &Replay, now: Timestamp, limi
     if let Some(endpoint) = endpoints.iter().find(|endpoint| endpoint.id == webhook) {
         for found in found.iter().filter(|found| found.is_for(endpoint)) {
             // A separate queue for each contact: beside the other queues, and in order.
-            let queue_key = [id.as_bytes().as_slice(), &found.lane(workspace)].concat();
+            let queue_key = [id.as_bytes().as_slice(), &found.queue_key(workspace)].concat();
             let new = NewDelivery {
                 workspace,
                 webhook,

@@ -23,11 +23,11 @@ impl RoutedEvent {
         let account = self.account.map(domain::id::AccountId::from_bytes);
         // A test event is delivered separately.
         self.event.kind != EventKind::WebhookTest
-            && endpoint.filter.takes(self.event.kind, account, self.waba_id.as_deref())
+            && endpoint.filter.matches(self.event.kind, account, self.waba_id.as_deref())
     }
 
     /// Returns the queue of the event: the contact, or the workspace for other events.
-    pub(crate) fn lane(&self, workspace: WorkspaceId) -> Vec<u8> {
+    pub(crate) fn queue_key(&self, workspace: WorkspaceId) -> Vec<u8> {
         self.contact.unwrap_or(*workspace.as_bytes()).to_vec()
     }
 }

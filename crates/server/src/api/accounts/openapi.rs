@@ -6,7 +6,7 @@ use crate::api::accounts::request::{FETCH_MEDIA, read_changes, read_deletion, re
 use domain::accounts::profile;
 use domain::check::RequestSchema;
 use domain::id::WorkspaceId;
-use engine::accounts::CHECKS;
+use engine::accounts::ACCOUNT_CHECKS;
 
 use crate::api::error::Code;
 use crate::api::openapi::example::ACCOUNT;
@@ -85,7 +85,7 @@ fn changes() -> [Operation; 5] {
 /// What is asked and set at Meta.
 fn at_meta() -> [Operation; 5] {
     let check = shown([
-        need("name", word(CHECKS)),
+        need("name", word(ACCOUNT_CHECKS)),
         need("ok", boolean()),
         need("finding", text(1..).about("Result of the check, with advice.")),
     ]);
@@ -107,7 +107,7 @@ fn at_meta() -> [Operation; 5] {
             ]),
             r#"{"id":"01a2b3c4-0000-7000-8000-000000000002","ok":false,"checks":[
                 {"name":"token","ok":true,"finding":"valid, never expires"},
-                {"name":"webhook","ok":false,"finding":"no app is subscribed to this WhatsApp Business Account: Meta will report nothing; subscribe yours"}]}"#,
+                {"name":"webhook","ok":false,"finding":"no app is subscribed to this WhatsApp Business Account, therefore Meta sends no webhooks: subscribe your app"}]}"#,
         ),
         on(Operation::new(
             "subscribe_account",

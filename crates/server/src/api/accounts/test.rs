@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use domain::json::Value;
-use engine::accounts::Check;
+use engine::accounts::AccountCheck;
 use engine::messages::send::choose_account;
 use engine::{Deps, accounts};
 
@@ -26,7 +26,7 @@ pub(crate) async fn test_account(
 ) -> Result<Response, ApiError> {
     request_body::nothing(&deps, &headers, body).await?;
     let record = choose_account(&deps, &caller, Some(&id))?;
-    let checks = accounts::test(&deps, &record).await?;
+    let checks = accounts::test_account(&deps, &record).await?;
     let is_ok = checks.iter().all(|check| check.is_ok);
     let checks = checks.into_iter().map(show_check).collect();
     let data = object([
@@ -37,6 +37,6 @@ pub(crate) async fn test_account(
     Ok(response::success(StatusCode::OK, &data))
 }
 
-fn show_check(check: Check) -> Value {
+fn show_check(check: AccountCheck) -> Value {
     object([("name", check.name.into()), ("ok", check.is_ok.into()), ("finding", check.finding.into())])
 }

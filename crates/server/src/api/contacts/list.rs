@@ -1,6 +1,6 @@
 //! List and get contacts.
 
-use engine::contacts::View;
+use engine::contacts::ContactVisibility;
 use std::sync::Arc;
 
 use axum::extract::{RawQuery, State};
@@ -26,14 +26,17 @@ pub(crate) async fn list_contacts(
 ) -> Result<Response, ApiError> {
     let query = request_body::query(query.as_deref())?;
     let (filter, page) = request_body::read(&query, |fields| {
-        (read_filter(fields, contacts::view(&deps, &caller)), pagination::page_request("contacts", fields))
+        (
+            read_filter(fields, contacts::contact_visibility(&deps, &caller)),
+            pagination::page_request("contacts", fields),
+        )
     })?;
     let found = deps.contacts.list_contacts(caller.workspace(), &filter, page).await?;
     Ok(pagination::page("contacts", page, found, serialize_contact))
 }
 
 /// Reads which contacts are asked for.
-pub(crate) fn read_filter(fields: &Fields<'_, '_>, view: View) -> ContactFilter {
+pub(crate) fn read_filter(fields: &Fields<'_, '_>, view: ContactVisibility) -> ContactFilter {
     let number =
         fields.optional("phone_number").about("Whole phone number, in any spelling.").keyword("minLength", 1);
     let wa_ids = number.string(..).and_then(|text| match PhoneNumber::parse(text) {
@@ -50,7 +53,7 @@ pub(crate) fn read_filter(fields: &Fields<'_, '_>, view: View) -> ContactFilter 
         |name, longest, about| fields.optional(name).about(about).string(1..=longest).map(str::to_owned);
     ContactFilter {
         accounts: view.accounts,
-        has_unplaced: view.has_unplaced,
+        includes_without_messages: view.includes_without_messages,
         wa_ids,
         tag: text("tag", MAX_TAG, "Tag of the contact."),
         stage: text("stage", MAX_STAGE, "Stage of the contact."),

@@ -10,7 +10,7 @@ use domain::check::{Item, RequestSchema};
 use domain::contacts::contact::ContactChange;
 use domain::contacts::opt_out::OptOutReason;
 use domain::json::Value;
-use engine::contacts::View;
+use engine::contacts::ContactVisibility;
 
 use crate::api::contacts::bulk::MAX_ITEMS;
 use crate::api::contacts::import::MAX_ERRORS;
@@ -33,7 +33,8 @@ pub(crate) fn operations() -> Vec<Operation> {
 /// Adds the filters of contacts, with those of the page of a list.
 fn filtered(operation: Operation, is_list: bool) -> Operation {
     operation.reads_query(RequestSchema::of_query(|fields| {
-        let _described = read_filter(fields, View { accounts: None, has_unplaced: true });
+        let _described =
+            read_filter(fields, ContactVisibility { accounts: None, includes_without_messages: true });
         if is_list {
             let _described = pagination::page_request("contacts", fields);
         }

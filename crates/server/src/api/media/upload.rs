@@ -11,7 +11,7 @@ use axum::response::Response;
 use bytes::Bytes;
 use domain::media::{MAX_FILE_SIZE, supported_types};
 use domain::messages::content::MediaKind;
-use engine::access::api_key::Caller;
+use engine::access::caller::Caller;
 use engine::media::{Incoming, Received};
 use engine::messages::send;
 use engine::ports::{ByteStreamError, MediaOrigin};
