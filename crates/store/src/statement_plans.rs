@@ -30,9 +30,9 @@ use crate::webhooks_in::ingest;
 use crate::webhooks_out::{deliveries, fan_out};
 
 use engine::ports::{
-    AttemptResult, ChangeRoute, DeliveryAttemptResult, DeliveryLeaseRequest, Lease, LeaseRequest, LeaseToken,
-    MediaLeaseRequest, NewMessage, OnUnknown, PreallocatedIds, Recipient, RetentionCursor, RetentionTarget,
-    RoutedChange, SendSchedule, WebhookChange, WebhookPayload,
+    AttemptResult, ChangeRoute, DeliveryAttemptResult, DeliveryLeaseRequest, EndpointCapacity, Lease,
+    LeaseRequest, LeaseToken, MediaLeaseRequest, NewMessage, OnUnknown, PreallocatedIds, Recipient,
+    RetentionCursor, RetentionTarget, RoutedChange, SendSchedule, WebhookChange, WebhookPayload,
 };
 
 /// Tables that grow with the number of messages.
@@ -242,17 +242,17 @@ fn rounds(connection: &Connection) {
     let request = DeliveryLeaseRequest {
         worker,
         token: LeaseToken(7),
-        room: vec![(workspace, webhook, 10)],
+        capacities: vec![EndpointCapacity { workspace, webhook, limit: 10 }],
         now: now(),
     };
     let leased = deliveries::lease_due(connection, &request).unwrap();
-    for (leased, verdict) in leased.iter().zip([DeliveryDecision::Succeeded, DeliveryDecision::Dead]) {
+    for (leased, decision) in leased.iter().zip([DeliveryDecision::Succeeded, DeliveryDecision::Dead]) {
         let end = DeliveryAttemptResult {
-            verdict,
+            decision,
             http_status: Some(200),
             latency_ms: 1,
             response: String::new(),
-            goes_on: true,
+            lease_next: true,
             now: now(),
         };
         deliveries::finish_attempt(connection, &leased.lease, &end).unwrap();

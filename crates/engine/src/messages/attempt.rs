@@ -18,7 +18,6 @@ use domain::meta_error::{MetaError, MetaErrorClass};
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::oneshot;
 
-use crate::accounts::line;
 use crate::media::{self, MediaError};
 use crate::messages::retry_wait;
 use crate::messages::send::{Progress, SendError, Sent};
@@ -167,13 +166,13 @@ async fn admit(deps: &Deps, new: NewMessage) -> Result<SentAs, SendError> {
     let mode = if matches!(new.schedule, SendSchedule::Queued { .. }) { "queue" } else { "sync" };
     match deps.messages.insert_message(new).await {
         Ok(InsertMessageResult::Accepted { sent_as }) => {
-            deps.metrics.accepted.count(&[account, Label::Word(mode)]);
+            deps.metrics.accepted.increment(&[account, Label::Static(mode)]);
             Ok(sent_as)
         }
         Ok(InsertMessageResult::KeyAlreadyUsed(key)) => Err(SendError::IdempotencyKeyUsed(Box::new(key))),
         Ok(InsertMessageResult::QueueFull) => Err(SendError::QueueFull),
         Ok(InsertMessageResult::OutsideWindow(window)) => {
-            deps.metrics.window_refusals.count(&[account]);
+            deps.metrics.window_refusals.increment(&[account]);
             Err(SendError::OutsideWindow(window))
         }
         Ok(InsertMessageResult::OptedOut) => Err(SendError::OptedOut),
@@ -287,7 +286,9 @@ impl Run<'_> {
             }
             let sent_as = listener.template.sent_as;
             let outcome = match media::ready(self.deps, self.record, &mut message, sent_as).await {
-                Ok(()) => self.deps.upstream.send_message(&line(self.record), self.body(&message)).await,
+                Ok(()) => {
+                    self.deps.upstream.send_message(&self.record.credentials(), self.body(&message)).await
+                }
                 Err(MediaError::Tried(outcome)) => outcome,
                 Err(MediaError::Never(violation)) => {
                     return self.without_file(message, violation, listener).await;
@@ -442,7 +443,7 @@ impl Run<'_> {
     /// What Meta's refusal asks for beyond the message.
     async fn act_on(&self, message: &LeasedMessage, error: &MetaError) {
         if error.class() == MetaErrorClass::SuspendAccount
-            && let Err(error) = accounts::hold_sender(self.deps, self.record, error).await
+            && let Err(error) = accounts::suspend_sender(self.deps, self.record, error).await
         {
             tracing::error!(error = %chain(&error), account.id = %message.lease.account,
                 "an account that Meta refuses could not be held");

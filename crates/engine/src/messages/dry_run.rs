@@ -3,7 +3,7 @@
 use domain::id::MessageId;
 use domain::messages::status_report::AttemptReference;
 
-use crate::access::api_key::Caller;
+use crate::access::caller::Caller;
 use crate::messages::send::{
     SendError, SendRequest, check_template, choose_account, content_text, context, may_leave, resolve,
 };

@@ -17,8 +17,8 @@ use domain::meta_error::MetaError;
 use domain::templates::{TemplateCategory, TemplateMismatch, TemplateStatus};
 use jiff::{SignedDuration, Timestamp};
 
-use crate::access::api_key;
-use crate::access::api_key::Caller;
+use crate::access::caller::Caller;
+use crate::access::rate_limits;
 use crate::messages::attempt;
 use crate::messages::attempt::{Delivery, Render};
 use crate::messages::retry_wait;
@@ -252,7 +252,11 @@ pub async fn send(
             // Items are accepted side by side; to one contact they leave in the order of the batch.
             let order_at =
                 leaves_at.saturating_add(SignedDuration::from_micros(n.into())).unwrap_or(leaves_at);
-            SendSchedule::Queued { due_at: api_key::reserve(deps, caller).max(leaves_at), order_at, limit }
+            SendSchedule::Queued {
+                due_at: rate_limits::reserve(deps, caller).max(leaves_at),
+                order_at,
+                limit,
+            }
         }
     };
     let id = deps.new_id(MessageId::from_parts);
@@ -348,7 +352,7 @@ pub fn choose_account(
     };
     let record = found.cloned().ok_or_else(|| SendError::AccountNotFound(id_or_name.map(str::to_owned)))?;
     let account = &record.account;
-    if !caller.may_use(account) {
+    if !caller.can_use_account(account) {
         return Err(SendError::AccountForbidden {
             is_sandbox: account.is_sandbox,
             is_test_key: caller.is_test(),
@@ -359,7 +363,7 @@ pub fn choose_account(
 
 pub(crate) fn may_leave(deps: &Deps, record: &AccountRecord) -> Result<(), SendError> {
     match record.account.status {
-        AccountStatus::Connected if !accounts::is_held_here(deps, record.account.id) => Ok(()),
+        AccountStatus::Connected if !accounts::is_suspended_here(deps, record.account.id) => Ok(()),
         AccountStatus::Connected | AccountStatus::Suspended | AccountStatus::Disconnected => {
             Err(SendError::AccountHeld { account: Box::new(record.account.clone()), error: None })
         }
@@ -377,7 +381,10 @@ pub(crate) async fn resolve(
         RecipientAddress::Contact(id) => *id,
     };
     // One that the caller may not see is not there: the answer would tell the number.
-    let contact = contacts::find(deps, caller, id).await?.flatten().ok_or(SendError::ContactNotFound)?;
+    let contact = contacts::get_contact(deps, caller, id)
+        .await?
+        .and_then(contacts::ContactLookup::visible)
+        .ok_or(SendError::ContactNotFound)?;
     let person = WhatsAppUser { wa_id: contact.wa_id, user_id: contact.user_id, ..WhatsAppUser::default() };
     let number = person.wa_id.as_deref().and_then(|wa_id| PhoneNumber::from_wa_id(wa_id).ok());
     let user = person.user_id.as_deref().and_then(|user_id| Bsuid::parse(user_id).ok());
@@ -400,7 +407,8 @@ pub(crate) async fn context(
     let Ok(id) = given.parse() else { return Err(SendError::ContextNotFound) };
     let detail = deps.messages.get_message(caller.workspace(), &MessageKey::Id(id)).await?;
     // Nor is another account's message here: Meta's id of it holds the number.
-    let message = detail.map(|detail| detail.message).filter(|message| caller.may_see(deps, message.account));
+    let message =
+        detail.map(|detail| detail.message).filter(|message| caller.can_see_account(deps, message.account));
     message.and_then(|message| message.wamid).map(Some).ok_or(SendError::ContextNotFound)
 }
 
@@ -420,7 +428,7 @@ pub(crate) async fn check_template(
             account: record.account.name.clone(),
         })
     };
-    let found = templates::find(deps, record, message.name, message.language).await;
+    let found = templates::resolve_template(deps, record, message.name, message.language).await;
     let found = match found {
         Ok(Some(found)) => found,
         Ok(None) => return Err(SendError::TemplateNotFound(reference())),
@@ -455,7 +463,7 @@ async fn refused_look_up(deps: &Deps, record: &AccountRecord, error: MetaError) 
     use domain::meta_error::MetaErrorClass;
     match error.class() {
         MetaErrorClass::SuspendAccount => {
-            if let Err(error) = accounts::hold_sender(deps, record, &error).await {
+            if let Err(error) = accounts::suspend_sender(deps, record, &error).await {
                 return error.into();
             }
             SendError::AccountHeld { account: Box::new(record.account.clone()), error: Some(Box::new(error)) }

@@ -27,39 +27,39 @@ const DUE: &str = "select due_at from messages
     order by due_at limit 1";
 
 pub(crate) fn get_stats(connection: &Connection, path: &Path, now: Timestamp) -> SqlResult<StoreStats> {
-    let mut figures = StoreStats { database_bytes: database_bytes(connection)?, ..StoreStats::default() };
+    let mut stats = StoreStats { database_bytes: database_bytes(connection)?, ..StoreStats::default() };
     let mut wal = path.as_os_str().to_owned();
     wal.push("-wal");
     // A missing write-ahead log has no bytes.
-    figures.wal_bytes = std::fs::metadata(wal).map_or(0, |file| file.len());
+    stats.wal_bytes = std::fs::metadata(wal).map_or(0, |file| file.len());
     for (account, n_messages) in queue_depth::list_depths(connection)? {
         let queue = QueueStats {
             n_messages,
-            n_held_back: n_deferred(connection, account)?,
+            n_deferred: n_deferred(connection, account)?,
             due_since: due_since(connection, account, now)?,
         };
-        figures.queues.insert(account, queue);
+        stats.queues.insert(account, queue);
     }
     let mut statement = connection.prepare_cached(UNKNOWN)?;
     let mut rows = statement.query(())?;
     while let Some(row) = rows.next()? {
         let mut cells = Cells::new("messages", row);
-        figures.unknown.insert(cells.id()?, cells.get()?);
+        stats.unknown.insert(cells.id()?, cells.get()?);
     }
     let mut statement =
         connection.prepare_cached("select workspace_id, waba_id, n_recipients from messaging_limit_usage")?;
     let mut rows = statement.query(())?;
     while let Some(row) = rows.next()? {
         let mut cells = Cells::new("messaging_limit_usage", row);
-        figures.reached.insert((cells.id()?, cells.get()?), cells.get()?);
+        stats.messaging_limit_usage.insert((cells.id()?, cells.get()?), cells.get()?);
     }
     let mut statement = connection.prepare_cached(DELIVERIES)?;
     let mut rows = statement.query(())?;
     while let Some(row) = rows.next()? {
         let mut cells = Cells::new("deliveries", row);
-        figures.deliveries_waiting.insert(cells.id()?, cells.get()?);
+        stats.deliveries_waiting.insert(cells.id()?, cells.get()?);
     }
-    Ok(figures)
+    Ok(stats)
 }
 
 fn database_bytes(connection: &Connection) -> SqlResult<u64> {

@@ -77,13 +77,13 @@ impl SqliteStore {
     {
         let start = self.metrics.now();
         let end = self.readers.run(doing, job).await;
-        self.metrics.store_read(start);
+        self.metrics.observe_store_read(start);
         self.counted(end)
     }
 
     /// Counts an error in the metrics.
     fn counted<T>(&self, end: Result<T, StoreError>) -> Result<T, StoreError> {
-        end.inspect_err(|error| self.metrics.store_failed(error.kind()))
+        end.inspect_err(|error| self.metrics.count_store_error(error.kind()))
     }
 }
 

@@ -38,7 +38,7 @@ pub(crate) async fn sync_templates(
             let mut wabas = BTreeSet::new();
             directory
                 .accounts_of(caller.workspace())
-                .filter(|record| caller.may_use(&record.account))
+                .filter(|record| caller.can_use_account(&record.account))
                 .filter(|record| wabas.insert(record.account.waba_id.clone()))
                 .cloned()
                 .collect()
@@ -46,7 +46,7 @@ pub(crate) async fn sync_templates(
     };
     let mut sum = engine::ports::TemplateSyncCounts::default();
     for record in &records {
-        let counts = templates::sync(&deps, &audit, record).await?;
+        let counts = templates::sync_templates(&deps, &audit, record).await?;
         sum.added += counts.added;
         sum.updated += counts.updated;
         sum.removed += counts.removed;
@@ -63,8 +63,9 @@ pub(crate) async fn sync_templates(
 
 /// Reads the body of a synchronization.
 pub(crate) fn read_sync(fields: &Fields<'_, '_>) -> Option<String> {
-    let account =
-        fields.optional("whatsapp_account").about("ID or name of an account. Default: all accounts of the caller.");
+    let account = fields
+        .optional("whatsapp_account")
+        .about("ID or name of an account. Default: all accounts of the caller.");
     account.string(1..=200).map(str::to_owned)
 }
 
