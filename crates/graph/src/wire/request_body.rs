@@ -150,7 +150,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_arrives_as_it_is(reference in any::<String>(), context in any::<String>()) {
+        fn any_text_is_encoded_unchanged(reference in any::<String>(), context in any::<String>()) {
             let recipient = phone();
             let body = message(&OutgoingMessage { context_wamid: Some(&context), ..plain(&recipient, &reference) });
             let read: serde_json::Value = serde_json::from_slice(&body).expect("JSON");

@@ -63,7 +63,7 @@ impl<'a> Json<'a> {
 
     /// Returns the text of a string, or the digits of a number, because Meta writes ids and times as either. `None`
     /// if empty.
-    pub(crate) fn word(self) -> Option<Cow<'a, str>> {
+    pub(crate) fn scalar(self) -> Option<Cow<'a, str>> {
         match self.text.as_bytes().first()? {
             b'-' | b'0'..=b'9' => Some(Cow::Borrowed(self.text)),
             _ => self.string().filter(|text| !text.is_empty()),
@@ -89,23 +89,23 @@ impl<'a> Json<'a> {
     }
 
     /// Returns a whole number, also if it is written as a string.
-    pub(crate) fn whole(self) -> Option<i64> {
-        self.word()?.parse().ok()
+    pub(crate) fn integer(self) -> Option<i64> {
+        self.scalar()?.parse().ok()
     }
 
     /// Returns the members of an object, duplicates included; nothing for any other type.
     pub(crate) fn members(self) -> impl Iterator<Item = (Cow<'a, str>, Self)> {
-        let mut inside = self.inside(self.is_object());
+        let mut content = self.content(self.is_object());
         std::iter::from_fn(move || {
-            let key = inside.value()?;
-            Some((key.string().unwrap_or(Cow::Borrowed(key.text)), inside.value()?))
+            let key = content.value()?;
+            Some((key.string().unwrap_or(Cow::Borrowed(key.text)), content.value()?))
         })
     }
 
     /// Returns the elements of an array; nothing for any other type.
     pub(crate) fn elements(self) -> impl Iterator<Item = Self> {
-        let mut inside = self.inside(self.is_array());
-        std::iter::from_fn(move || inside.value())
+        let mut content = self.content(self.is_array());
+        std::iter::from_fn(move || content.value())
     }
 
     /// Returns the member `name` of an object; of duplicates the last, as most parsers do.
@@ -113,22 +113,22 @@ impl<'a> Json<'a> {
         self.members().filter(|(key, _)| key == name).last().map(|(_, value)| value)
     }
 
-    fn inside(self, is_container: bool) -> Inside<'a> {
+    fn content(self, is_container: bool) -> Content<'a> {
         let next = if is_container { 1 } else { self.text.len() };
-        Inside { whole: self, next }
+        Content { integer: self, next }
     }
 }
 
 /// Iterator over the content of a container.
-struct Inside<'a> {
-    whole: Json<'a>,
+struct Content<'a> {
+    integer: Json<'a>,
     next: usize,
 }
 
-impl<'a> Inside<'a> {
+impl<'a> Content<'a> {
     /// Returns the next key or value.
     fn value(&mut self) -> Option<Json<'a>> {
-        let bytes = self.whole.text.as_bytes();
+        let bytes = self.integer.text.as_bytes();
         while bytes.get(self.next).is_some_and(|byte| is_space(*byte) || matches!(byte, b',' | b':')) {
             self.next += 1;
         }
@@ -137,7 +137,7 @@ impl<'a> Inside<'a> {
             return None;
         }
         self.next = end_of_value(bytes, start);
-        Some(Json { text: self.whole.text.get(start..self.next)?, start: self.whole.start + start })
+        Some(Json { text: self.integer.text.get(start..self.next)?, start: self.integer.start + start })
     }
 }
 
@@ -205,42 +205,42 @@ mod tests {
     }
 
     #[test]
-    fn members_and_elements_come_with_their_places() {
+    fn members_and_elements_have_their_offsets() {
         let text = r#" { "a" : [ 1 , "x\"]" , { } , [ ] , null , true ] , "b\u0063" : -2.5e3 } "#;
-        let whole = parse(text);
-        let names: Vec<_> = whole.members().map(|(name, _)| name.into_owned()).collect();
+        let integer = parse(text);
+        let names: Vec<_> = integer.members().map(|(name, _)| name.into_owned()).collect();
         assert_eq!(names, ["a", "bc"]);
-        let elements: Vec<_> = whole.get("a").expect("a").elements().collect();
+        let elements: Vec<_> = integer.get("a").expect("a").elements().collect();
         let texts: Vec<_> = elements.iter().map(|element| element.text()).collect();
         assert_eq!(texts, ["1", r#""x\"]""#, "{ }", "[ ]", "null", "true"]);
         for element in elements {
             assert_eq!(&text[element.start()..element.start() + element.text().len()], element.text());
         }
-        assert_eq!(whole.get("bc").expect("bc").text(), "-2.5e3");
+        assert_eq!(integer.get("bc").expect("bc").text(), "-2.5e3");
     }
 
     #[test]
-    fn of_twins_the_last_is_taken_and_both_are_seen() {
-        let whole = parse(r#"{"a":1,"a":2}"#);
-        assert_eq!(whole.get("a").and_then(Json::whole), Some(2));
-        assert_eq!(whole.members().count(), 2);
+    fn of_duplicate_members_the_last_is_returned_and_both_are_iterated() {
+        let integer = parse(r#"{"a":1,"a":2}"#);
+        assert_eq!(integer.get("a").and_then(Json::integer), Some(2));
+        assert_eq!(integer.members().count(), 2);
     }
 
     #[test]
-    fn a_word_is_a_string_or_a_number_and_never_empty() {
-        assert_eq!(parse(r#""a\/b""#).word().as_deref(), Some("a/b"));
-        assert_eq!(parse("707001122334455").word().as_deref(), Some("707001122334455"));
+    fn a_scalar_is_a_string_or_a_number_and_never_empty() {
+        assert_eq!(parse(r#""a\/b""#).scalar().as_deref(), Some("a/b"));
+        assert_eq!(parse("707001122334455").scalar().as_deref(), Some("707001122334455"));
         for none in [r#""""#, "null", "true", "{}", "[]"] {
-            assert_eq!(parse(none).word(), None);
+            assert_eq!(parse(none).scalar(), None);
         }
-        assert_eq!(parse(r#""17""#).whole(), Some(17));
-        assert_eq!(parse("1.5").whole(), None);
+        assert_eq!(parse(r#""17""#).integer(), Some(17));
+        assert_eq!(parse("1.5").integer(), None);
     }
 
     #[test]
-    fn a_hundred_thousand_levels_are_walked() {
+    fn a_hundred_thousand_levels_are_read() {
         let deep = format!(r#"{{"a":{}{},"b":1}}"#, "[".repeat(100_000), "]".repeat(100_000));
-        assert_eq!(parse(&deep).get("b").and_then(Json::whole), Some(1));
+        assert_eq!(parse(&deep).get("b").and_then(Json::integer), Some(1));
     }
 
     fn json() -> impl Strategy<Value = Value> {
@@ -274,7 +274,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_walk_sees_what_serde_sees(value in json(), is_pretty in any::<bool>()) {
+        fn the_reader_agrees_with_serde(value in json(), is_pretty in any::<bool>()) {
             let text = if is_pretty { serde_json::to_string_pretty(&value) } else { serde_json::to_string(&value) };
             let text = text.expect("JSON");
             prop_assert_eq!(rebuilt(parse(&text)), serde_json::from_str::<Value>(&text).expect("JSON"));

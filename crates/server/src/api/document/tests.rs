@@ -1,4 +1,4 @@
-//! The document is complete, and what it shows is what it says.
+//! Tests that the document is complete and consistent.
 
 use std::collections::BTreeSet;
 
@@ -6,17 +6,18 @@ use expect_test::expect_file;
 
 use super::*;
 use crate::api::error::Code;
+use crate::api::openapi::operation::json;
 
 #[test]
-fn the_document_in_docs_is_what_the_code_says() {
+fn the_document_in_docs_matches_the_code() {
     expect_file!["../../../../../docs/openapi.json"].assert_eq(&printed());
 }
 
 #[test]
 fn each_route_is_described_and_each_description_has_its_route() {
-    let described: Vec<_> = resources()
+    let described: Vec<_> = tags()
         .iter()
-        .flat_map(|resource| resource.operations.iter().map(|operation| operation.name).collect::<Vec<_>>())
+        .flat_map(|tag| tag.operations.iter().map(|operation| operation.name).collect::<Vec<_>>())
         .collect();
     let routes: Vec<_> = ROUTES.iter().map(|route| route.name()).collect();
     for name in &routes {
@@ -30,26 +31,26 @@ fn each_route_is_described_and_each_description_has_its_route() {
 }
 
 #[test]
-fn no_two_operations_have_one_name() {
+fn operation_ids_are_unique() {
     let document = document();
     let mut names = BTreeSet::new();
     let paths = document.get("paths").and_then(Value::as_object).expect("there are paths");
     for (path, methods) in paths.iter() {
         for (method, operation) in methods.as_object().expect("a path has methods").iter() {
             let name = operation.get("operationId").and_then(Value::as_str).expect("an operation has a name");
-            assert!(names.insert(name), "{method} {path} is called {name}, as is another");
+            assert!(names.insert(name), "the operationId {name} of {method} {path} is not unique");
         }
     }
 }
 
 #[test]
-fn each_route_with_an_id_says_what_the_id_is_and_no_other_does() {
-    for resource in resources() {
-        for operation in &resource.operations {
+fn each_route_with_an_id_describes_the_id() {
+    for tag in tags() {
+        for operation in &tag.operations {
             let Some(route) = ROUTES.iter().find(|route| route.name() == operation.name) else { continue };
-            let n_ids = operation.parameters.iter().filter(|parameter| parameter.place == "path").count();
+            let n_ids = operation.parameters.iter().filter(|parameter| parameter.location == "path").count();
             assert_eq!(n_ids, route.path.matches('{').count(), "{}", operation.name);
-            assert!(!operation.answers.is_empty(), "{} has no good answer", operation.name);
+            assert!(!operation.responses.is_empty(), "{} has no successful response", operation.name);
             let has_body = operation.body.is_some();
             assert!(!has_body || route.method != "GET", "{} is a GET with a body", operation.name);
         }
@@ -57,38 +58,38 @@ fn each_route_with_an_id_says_what_the_id_is_and_no_other_does() {
 }
 
 #[test]
-fn each_code_is_the_answer_of_a_route_or_of_an_address_that_is_none() {
+fn each_error_code_belongs_to_an_operation() {
     let document = document();
     let responses = document.at("/components/responses");
     let text = serde_json::to_string(&(document.get("paths"), responses)).expect("a document is JSON");
     for code in Code::ALL {
-        let is_of_no_route = *code == Code::MethodNotAllowed;
+        let is_of_no_operation = *code == Code::MethodNotAllowed;
         let reference = format!("#/components/examples/{}\"", code.as_str());
-        assert!(is_of_no_route || text.contains(&reference), "{} is nowhere", code.as_str());
+        assert!(is_of_no_operation || text.contains(&reference), "{} belongs to no operation", code.as_str());
     }
 }
 
 #[test]
 fn each_example_is_json() {
-    for resource in resources() {
-        for operation in resource.operations {
+    for tag in tags() {
+        for operation in tag.operations {
             for (name, text) in operation.body.iter().flat_map(|body| &body.examples) {
-                assert!(operation::json(text).as_object().is_some(), "{} {name}: {text}", operation.name);
+                assert!(json(text).as_object().is_some(), "{} {name}: {text}", operation.name);
             }
-            for answer in &operation.answers {
-                let data = answer.example.as_ref().and_then(|example| example.get("data"));
-                assert!(data.is_none_or(|data| !data.is_null()), "{} {}", operation.name, answer.status);
+            for response in &operation.responses {
+                let data = response.example.as_ref().and_then(|example| example.get("data"));
+                assert!(data.is_none_or(|data| !data.is_null()), "{} {}", operation.name, response.status);
             }
         }
     }
     for code in Code::ALL {
         let (_, details) = errors::example(*code);
-        assert!(operation::json(details).as_object().is_some(), "{code:?}: {details}");
+        assert!(json(details).as_object().is_some(), "{code:?}: {details}");
     }
 }
 
 #[test]
-fn each_reference_leads_somewhere() {
+fn each_reference_names_a_schema() {
     let document = document();
     let mut names = BTreeSet::new();
     gather(&document, &mut names);

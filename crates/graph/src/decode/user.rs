@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use domain::contacts::whatsapp_user::WhatsAppUser;
 
 use super::fields::owned;
-use crate::walk::Json;
+use crate::json_reader::Json;
 
 struct Contact<'a> {
     wa_id: Option<Cow<'a, str>>,
@@ -20,48 +20,48 @@ struct Contact<'a> {
 /// They are matched by their ids and never by their position: Meta lists each user once, however many messages the
 /// user sent.
 #[derive(Default)]
-pub(super) struct People<'a> {
+pub(super) struct ContactIndex<'a> {
     contacts: Vec<Contact<'a>>,
     /// Positions in `contacts`.
     by_wa_id: BTreeMap<String, usize>,
     by_user_id: BTreeMap<String, usize>,
 }
 
-impl<'a> People<'a> {
+impl<'a> ContactIndex<'a> {
     /// Reads `contacts` of a change's value.
     pub(super) fn read(value: Json<'a>) -> Self {
-        let mut people = Self::default();
+        let mut contacts = Self::default();
         let lists = value.members().filter(|(name, _)| name == "contacts");
         for contact in lists.flat_map(|(_, contacts)| contacts.elements()) {
-            let word = |name| contact.get(name).and_then(Json::word);
+            let field = |name| contact.get(name).and_then(Json::scalar);
             let profile = |name: &str| contact.get("profile")?.get(name)?.string();
-            let seen = |text: &Cow<'_, str>| !text.trim().is_empty();
+            let is_not_blank = |text: &Cow<'_, str>| !text.trim().is_empty();
             let contact = Contact {
-                wa_id: word("wa_id"),
-                user_id: word("user_id"),
-                name: profile("name").filter(seen),
-                username: profile("username").filter(seen),
+                wa_id: field("wa_id"),
+                user_id: field("user_id"),
+                name: profile("name").filter(is_not_blank),
+                username: profile("username").filter(is_not_blank),
             };
-            let place = people.contacts.len();
+            let position = contacts.contacts.len();
             if let Some(wa_id) = &contact.wa_id {
-                people.by_wa_id.insert(wa_id.clone().into_owned(), place);
+                contacts.by_wa_id.insert(wa_id.clone().into_owned(), position);
             }
             if let Some(user_id) = &contact.user_id {
-                people.by_user_id.insert(user_id.clone().into_owned(), place);
+                contacts.by_user_id.insert(user_id.clone().into_owned(), position);
             }
-            people.contacts.push(contact);
+            contacts.contacts.push(contact);
         }
-        people
+        contacts
     }
 
     /// Returns the user with these ids, completed from the contacts.
-    pub(super) fn person(&self, wa_id: Option<Cow<'a, str>>, user_id: Option<Cow<'a, str>>) -> WhatsAppUser {
-        let place = user_id
+    pub(super) fn user(&self, wa_id: Option<Cow<'a, str>>, user_id: Option<Cow<'a, str>>) -> WhatsAppUser {
+        let position = user_id
             .as_deref()
             .and_then(|user_id| self.by_user_id.get(user_id))
             .or_else(|| wa_id.as_deref().and_then(|wa_id| self.by_wa_id.get(wa_id)));
-        let contact = match (place, self.contacts.as_slice()) {
-            (Some(place), contacts) => contacts.get(*place),
+        let contact = match (position, self.contacts.as_slice()) {
+            (Some(position), contacts) => contacts.get(*position),
             // If the element has no ids, a single contact is its user. If it has ids that differ from the contact's,
             // the contact is another user: two users must not become one.
             (None, [only]) => {

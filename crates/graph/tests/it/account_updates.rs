@@ -16,7 +16,7 @@ fn account_update(members: &str) -> String {
 }
 
 #[test]
-fn every_account_update_says_whether_the_account_may_send() {
+fn every_account_update_suspends_or_resumes_the_account() {
     let all = [
         r#""event":"ACCOUNT_DELETED""#,
         r#""event":"ACCOUNT_VIOLATION","violation_info":{"violation_type":"ADULT"}"#,
@@ -58,7 +58,7 @@ fn every_account_update_says_whether_the_account_may_send() {
 }
 
 #[test]
-fn a_partners_update_is_about_the_account_inside() {
+fn an_update_of_a_partner_concerns_the_account_in_its_value() {
     let body = changes(&[
         &account_update(
             r#""event":"PARTNER_REMOVED","waba_info":{"waba_id":"980198427658004","owner_business_id":"23"}"#,
@@ -71,7 +71,7 @@ fn a_partners_update_is_about_the_account_inside() {
 }
 
 #[test]
-fn the_entrys_time_is_told_and_a_strange_one_is_none() {
+fn the_time_of_an_entry_is_decoded_and_an_invalid_time_is_ignored() {
     let time = |time: &str| {
         let body = format!(
             r#"{{"entry":[{{"id":"2","time":{time},"changes":[{{"field":"flows","value":{{}}}}]}}]}}"#
@@ -86,7 +86,7 @@ fn the_entrys_time_is_told_and_a_strange_one_is_none() {
 }
 
 #[test]
-fn limits_qualities_and_names_of_numbers() {
+fn limits_quality_and_names_of_numbers() {
     let value = |field: &str, members: &str| format!(r#"{{"field":"{field}","value":{{{members}}}}}"#);
     let quality = |members: &str| {
         value(
@@ -143,7 +143,7 @@ fn limits_qualities_and_names_of_numbers() {
 }
 
 #[test]
-fn words_of_a_template_and_reasons_of_its_state() {
+fn content_of_a_template_and_reasons_of_its_status() {
     let all = [
         r#"{"field":"message_template_components_update","value":{"message_template_id":7,"message_template_name":"a","message_template_language":"en-US","message_template_title":"Hi","message_template_element":"Body {{1}}","message_template_footer":"Bye","message_template_buttons":[{"message_template_button_type":"URL","message_template_button_text":"Go","message_template_button_url":"https://a.example/{{1}}"},{"message_template_button_type":"PHONE_NUMBER","message_template_button_text":"Call","message_template_button_phone_number":"+442079460018"},{"message_template_button_type":"QUICK_REPLY","message_template_button_text":"Stop"},7]}}"#,
         r#"{"field":"message_template_status_update","value":{"event":"REJECTED","message_template_name":"a","message_template_language":"en","reason":"INVALID_FORMAT","rejection_info":{"reason":"Adjacent.","recommendation":"Put words between."}}}"#,
@@ -164,7 +164,7 @@ fn words_of_a_template_and_reasons_of_its_state() {
 }
 
 #[test]
-fn wishes_about_marketing() {
+fn marketing_preferences() {
     let wish =
         |members: &str| format!(r#"{{"wa_id":"447700900123","category":"marketing_messages",{members}}}"#);
     let all = [
@@ -200,7 +200,7 @@ fn wishes_about_marketing() {
 }
 
 #[test]
-fn moves_to_another_number_or_user_id() {
+fn changes_of_number_and_user_id() {
     let system = |members: &str, system: &str| {
         format!(
             r#"{{{members},"id":"wamid.1","timestamp":"1767262192","type":"system","system":{{{system}}}}}"#
@@ -258,7 +258,7 @@ fn moves_to_another_number_or_user_id() {
 }
 
 #[test]
-fn echoes_go_to_people_and_not_to_groups() {
+fn echoes_to_groups_are_ignored() {
     let all = [
         r#"{"from":"442079460018","to":"447700900123","to_user_id":"GB.7","id":"wamid.1","timestamp":"1767261700","type":"image","image":{"id":"7"}}"#,
         r#"{"from":"442079460018","to_user_id":"GB.7","id":"wamid.2","timestamp":"1767261700","type":"hologram"}"#,

@@ -1,4 +1,4 @@
-//! Bodies that do not have the shape, and elements that cannot be decoded.
+//! Bodies with an unexpected shape, and elements that cannot be decoded.
 
 use bytes::Bytes;
 use domain::webhooks_in::update::WebhookUpdate;
@@ -18,7 +18,7 @@ fn only_a_body_that_is_not_json_is_an_error() {
 }
 
 #[test]
-fn a_body_without_the_shape_is_kept_whole() {
+fn a_body_with_another_shape_is_one_change() {
     for body in [
         "[1,2]",
         "\"text\"",
@@ -42,7 +42,7 @@ fn a_body_without_the_shape_is_kept_whole() {
 }
 
 #[test]
-fn an_empty_list_says_nothing() {
+fn an_empty_list_has_no_changes() {
     for body in [
         r#"{"object":"whatsapp_business_account","entry":[]}"#,
         r#"{"entry":[{"id":"2","changes":[]}]}"#,
@@ -53,7 +53,7 @@ fn an_empty_list_says_nothing() {
 }
 
 #[test]
-fn an_oddity_does_not_hide_its_neighbours() {
+fn an_unexpected_element_does_not_affect_other_elements() {
     let change = format!(r#"{{"field":"messages","value":{{"messages":[{GOOD}]}}}}"#);
     let body = format!(
         r#"{{"entry":[7,{{"id":"1"}},{{"id":"2","changes":[{change},null,{{"field":"messages"}},{{"value":{{}}}},{{"field":"messages","value":{{"metadata":{{}}}}}}]}}]}}"#
@@ -73,7 +73,7 @@ fn an_oddity_does_not_hide_its_neighbours() {
 }
 
 #[test]
-fn an_undecodable_element_is_a_part_with_its_reason() {
+fn an_undecodable_element_is_a_change_with_its_reason() {
     let elements = [
         r#"{"from":"447700900123","timestamp":"1767261605","type":"text","text":{"body":"no id"}}"#,
         r#"{"from":"447700900123","id":"","timestamp":"1767261605","type":"text"}"#,
@@ -114,7 +114,7 @@ fn an_undecodable_element_is_a_part_with_its_reason() {
 }
 
 #[test]
-fn odd_objects_of_a_type_do_not_make_a_message_undecodable() {
+fn an_unexpected_object_does_not_make_a_message_undecodable() {
     let elements = [
         r#"{"from":"447700900123","id":"w1","timestamp":"1767261605","text":{"body":"no type"}}"#,
         r#"{"from":"447700900123","id":"w2","timestamp":"1767261605","type":"text"}"#,
@@ -152,7 +152,7 @@ fn nul_and_lone_surrogates_become_the_replacement_character() {
 }
 
 #[test]
-fn members_that_are_there_twice_all_count_as_lists() {
+fn duplicate_lists_are_all_read() {
     let status = r#"{"id":"wamid.s","status":"read","timestamp":"1767261605","recipient_id":"1"}"#;
     let change = format!(
         r#"{{"field":"messages","value":{{"messages":[{GOOD}],"statuses":[{status}],"messages":[{GOOD}]}}}}"#
@@ -164,7 +164,7 @@ fn members_that_are_there_twice_all_count_as_lists() {
 }
 
 #[test]
-fn a_list_that_is_none_is_kept_as_it_is() {
+fn a_list_with_another_type_is_one_change() {
     let body = envelope(&format!(
         r#""messages":{{"x":1}},"statuses":null,"polls":[{{"id":"p"}}],"errors":[],"x":{GOOD}"#
     ));
@@ -178,7 +178,7 @@ fn a_list_that_is_none_is_kept_as_it_is() {
 }
 
 #[test]
-fn depth_in_one_element_takes_nobody_with_it() {
+fn deep_nesting_in_one_element_does_not_affect_other_elements() {
     for depth in [100, 127, 128, 129, 100_000] {
         let (open, close) = ("[".repeat(depth), "]".repeat(depth));
         let deep = format!(
@@ -197,7 +197,7 @@ fn depth_in_one_element_takes_nobody_with_it() {
 }
 
 #[test]
-fn a_field_in_the_wrong_place_is_found() {
+fn a_misplaced_field_is_found() {
     let value = r#"{"event":"APPROVED","message_template_name":"a","message_template_language":"en"}"#;
     let body = format!(
         r#"{{"entry":[{{"id":"1","field":"message_template_status_update","changes":[{{"value":{value}}}]}},
@@ -217,7 +217,7 @@ fn a_field_in_the_wrong_place_is_found() {
 }
 
 #[test]
-fn a_person_is_matched_by_id_and_never_by_place() {
+fn a_user_is_matched_by_id_and_never_by_position() {
     let message = |ids: &str| {
         format!(r#"{{{ids}"id":"w","timestamp":"1767261605","type":"text","text":{{"body":"x"}}}}"#)
     };
@@ -232,7 +232,7 @@ fn a_person_is_matched_by_id_and_never_by_place() {
         text w | 3 - - | 2026-01-01T10:00:05Z | "x" | {"body":"x"}
     "#]],
     );
-    // The only contact, without ids; with others' ids; and for a message without any.
+    // A single contact: without ids; with the ids of another user; and for a message without ids.
     let message = message(r#""from":"2","#);
     reads(
         &envelope(&format!(

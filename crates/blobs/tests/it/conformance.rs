@@ -1,4 +1,4 @@
-//! The same promises everywhere.
+//! The contract of `Blobs`, checked with every store.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use crate::support::{Alive, Large, all, broken_after, key, pieces, places};
 
 #[tokio::test]
-async fn content_comes_back_as_it_was_kept_whole_and_in_part() {
+async fn stored_content_is_read_completely_and_by_range() {
     for place in places().await {
         let blobs = place.blobs;
         blobs.write_blob(key(1), pieces(&["hello", "", " ", "world"])).await.unwrap();
@@ -23,7 +23,7 @@ async fn content_comes_back_as_it_was_kept_whole_and_in_part() {
 }
 
 #[tokio::test]
-async fn content_that_breaks_off_is_not_kept() {
+async fn incomplete_content_is_not_stored() {
     for place in places().await {
         let blobs = place.blobs;
         for n_bytes in [0, 3, PART, PART + 1] {
@@ -39,7 +39,7 @@ async fn content_that_breaks_off_is_not_kept() {
 }
 
 #[tokio::test]
-async fn content_under_the_same_key_is_replaced_as_a_whole() {
+async fn content_of_the_same_key_is_replaced_completely() {
     for place in places().await {
         let blobs = place.blobs;
         blobs.write_blob(key(1), pieces(&["old and long"])).await.unwrap();
@@ -54,7 +54,7 @@ async fn content_under_the_same_key_is_replaced_as_a_whole() {
 }
 
 #[tokio::test]
-async fn what_is_deleted_is_gone_and_may_be_deleted_again() {
+async fn a_deleted_file_does_not_exist_and_can_be_deleted_again() {
     for place in places().await {
         let blobs = place.blobs;
         blobs.write_blob(key(1), pieces(&["x"])).await.unwrap();
@@ -67,7 +67,7 @@ async fn what_is_deleted_is_gone_and_may_be_deleted_again() {
 }
 
 #[tokio::test]
-async fn a_large_file_goes_through_a_little_memory_and_comes_back_equal() {
+async fn a_large_file_is_stored_and_read_with_little_memory() {
     const SIZE: usize = 2 * PART + 12_345;
     for place in places().await {
         let blobs = place.blobs;
@@ -85,7 +85,7 @@ async fn a_large_file_goes_through_a_little_memory_and_comes_back_equal() {
 }
 
 #[tokio::test]
-async fn a_file_of_exactly_one_part_is_whole() {
+async fn a_file_of_exactly_one_part_is_complete() {
     for place in places().await {
         let alive = Arc::new(Alive::default());
         place.blobs.write_blob(key(1), Large::of(PART, &alive)).await.unwrap();
@@ -95,7 +95,7 @@ async fn a_file_of_exactly_one_part_is_whole() {
 }
 
 #[tokio::test]
-async fn a_file_that_somebody_has_cut_short_says_so() {
+async fn reading_a_truncated_file_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let blobs = FolderBlobs::within(folder.path());
     blobs.write_blob(key(1), pieces(&["abc"])).await.unwrap();
@@ -104,7 +104,7 @@ async fn a_file_that_somebody_has_cut_short_says_so() {
 }
 
 #[tokio::test]
-async fn what_a_dead_process_was_writing_is_removed_in_time() {
+async fn unfinished_files_of_a_crashed_process_are_removed() {
     let folder = tempfile::tempdir().unwrap();
     let blobs = FolderBlobs::within(folder.path());
     blobs.delete_partial_blobs(Timestamp::MAX).await.unwrap();
@@ -120,7 +120,7 @@ async fn what_a_dead_process_was_writing_is_removed_in_time() {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn files_are_for_their_owner_only_and_lie_under_our_ids() {
+async fn files_are_private_and_named_by_ids() {
     use std::os::unix::fs::PermissionsExt as _;
     let folder = tempfile::tempdir().unwrap();
     let blobs = FolderBlobs::within(folder.path());

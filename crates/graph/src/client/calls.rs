@@ -30,13 +30,13 @@ pub(super) fn call(path: &str) -> &'static str {
 }
 
 /// Returns the span of a call.
-pub(super) fn span(call: &'static str, line: &AccountCredentials) -> Span {
+pub(super) fn span(call: &'static str, credentials: &AccountCredentials) -> Span {
     tracing::info_span!(
         target: SPANS,
         "meta",
         otel.name = call,
         otel.kind = "client",
-        account.id = %line.account.id,
+        account.id = %credentials.account.id,
         meta.outcome = Empty,
         meta.code = Empty,
     )

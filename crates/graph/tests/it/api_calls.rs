@@ -1,11 +1,11 @@
-//! The calls that are not sends: what is asked, and what the answers become.
+//! Calls that are not sends: requests, and decoded responses.
 
 use engine::ports::{TemplateQuery, Upstream as _, UpstreamError};
 use tokio::net::TcpListener;
 
 use crate::support::{TOKEN, accept, impatient, line, request, server};
 
-/// Answers one request; gives its first line and its body.
+/// Responds to one request; returns its first line and its body.
 async fn serve(listener: &TcpListener, status: &str, body: &str) -> (String, String) {
     use tokio::io::AsyncWriteExt as _;
 
@@ -18,7 +18,7 @@ async fn serve(listener: &TcpListener, status: &str, body: &str) -> (String, Str
 }
 
 #[tokio::test]
-async fn templates_are_asked_for_page_by_page() {
+async fn templates_are_requested_page_by_page() {
     let (listener, client) = server().await;
     let query = TemplateQuery { name: Some("ferry_delay".into()), after: Some("QVFI+/=&".into()) };
     let body = r#"{"data":[{"id":"1","name":"ferry_delay","language":"en_GB","status":"APPROVED","category":"UTILITY",
@@ -37,7 +37,7 @@ async fn templates_are_asked_for_page_by_page() {
 }
 
 #[tokio::test]
-async fn a_long_list_is_read_to_its_end() {
+async fn a_long_list_is_read_completely() {
     let (listener, client) = server().await;
     let node = |number: usize| {
         format!(
@@ -53,7 +53,7 @@ async fn a_long_list_is_read_to_its_end() {
 }
 
 #[tokio::test]
-async fn a_number_is_asked_for_by_its_id() {
+async fn a_number_is_requested_by_its_id() {
     let (listener, client) = server().await;
     let body = r#"{"verified_name":"Harbour","status":"CONNECTED","id":"330011220099887"}"#;
     let line = line();
@@ -67,7 +67,7 @@ async fn a_number_is_asked_for_by_its_id() {
 }
 
 #[tokio::test]
-async fn a_token_answers_for_itself() {
+async fn a_token_is_checked_with_itself() {
     let (listener, client) = server().await;
     let body = r#"{"data":{"is_valid":true,"expires_at":0,"scopes":["whatsapp_business_messaging"]}}"#;
     let line = line();
@@ -77,7 +77,7 @@ async fn a_token_answers_for_itself() {
 }
 
 #[tokio::test]
-async fn the_subscribed_apps_are_the_accounts() {
+async fn the_subscribed_apps_of_an_account_are_listed() {
     let (listener, client) = server().await;
     let body = r#"{"data":[{"whatsapp_business_api_data":{"id":"1","name":"Harbour Desk"}}]}"#;
     let line = line();
@@ -104,7 +104,7 @@ async fn a_message_is_marked_as_read() {
 }
 
 #[tokio::test]
-async fn an_error_object_is_metas_refusal() {
+async fn an_error_object_is_a_rejection_by_meta() {
     let (listener, client) = server().await;
     let body = r#"{"error":{"message":"Error validating access token","type":"OAuthException","code":190,"error_subcode":463}}"#;
     let line = line();
@@ -115,7 +115,7 @@ async fn an_error_object_is_metas_refusal() {
 }
 
 #[tokio::test]
-async fn an_answer_of_another_shape_is_no_answer() {
+async fn a_response_with_another_shape_is_an_error() {
     for (status, body) in [
         ("200 OK", "<html>"),
         ("200 OK", r#"{"success":false}"#),
@@ -132,12 +132,12 @@ async fn an_answer_of_another_shape_is_no_answer() {
 }
 
 #[tokio::test]
-async fn an_unreachable_meta_is_said_so_without_the_token() {
+async fn an_unreachable_meta_is_reported_without_the_token() {
     let (listener, client) = impatient().await;
     let line = line();
     let (token, _stream) = tokio::join!(client.get_token_info(&line), accept(&listener));
     let Err(UpstreamError::Unreachable(reason)) = token else { panic!("{token:?}") };
-    assert_eq!(reason, "waiting for meta: nothing within 500 ms");
+    assert_eq!(reason, "waiting for Meta: timed out after 500 ms");
     drop(listener);
     let Err(error) = client.get_token_info(&line).await else { panic!("it answered") };
     assert!(!format!("{error:?}").contains(TOKEN));

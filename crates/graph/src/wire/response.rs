@@ -8,22 +8,22 @@ use domain::retry_after;
 use http::header::{DATE, RETRY_AFTER};
 use http::{HeaderMap, StatusCode};
 
-use crate::lossy;
-use crate::walk::Json;
+use crate::escapes;
+use crate::json_reader::Json;
 
 /// Returns the outcome of a send whose response was read completely.
 pub(crate) fn outcome(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> SendOutcome {
-    let body = lossy::mend(body);
-    let Ok(answer) = Json::parse(&body) else { return without_error(status, headers) };
+    let body = escapes::replace_invalid_escapes(body);
+    let Ok(response) = Json::parse(&body) else { return without_error(status, headers) };
     if status.is_success()
-        && let Some(accepted) = accepted(answer)
+        && let Some(accepted) = accepted(response)
     {
         return SendOutcome::Accepted(accepted);
     }
-    match error(status, headers, answer) {
+    match error(status, headers, response) {
         Some(error) if error.is_ambiguous() => SendOutcome::Unknown {
             reason: format!(
-                "HTTP {} with Meta's code {}, which promises nothing",
+                "HTTP {} with Meta's code {}, which does not prove that the message was rejected",
                 status.as_u16(),
                 error.code
             ),
@@ -34,27 +34,27 @@ pub(crate) fn outcome(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> S
 }
 
 /// Returns the outcome that the status alone proves: 3xx and 4xx are a refusal before Meta's API.
-pub(crate) fn stopped(status: StatusCode, headers: &HeaderMap) -> Option<SendOutcome> {
+pub(crate) fn rejected_by_status(status: StatusCode, headers: &HeaderMap) -> Option<SendOutcome> {
     (status.is_redirection() || status.is_client_error())
         .then(|| SendOutcome::Stopped { http_status: status.as_u16(), retry_after: retry_after(headers) })
 }
 
 fn without_error(status: StatusCode, headers: &HeaderMap) -> SendOutcome {
-    stopped(status, headers).unwrap_or_else(|| {
-        let what = if status.is_success() { "no message id" } else { "no error of Meta's" };
-        SendOutcome::Unknown { reason: format!("HTTP {} with {what}", status.as_u16()) }
+    rejected_by_status(status, headers).unwrap_or_else(|| {
+        let missing = if status.is_success() { "message id" } else { "error object of Meta" };
+        SendOutcome::Unknown { reason: format!("HTTP {} without a {missing}", status.as_u16()) }
     })
 }
 
 /// Returns the Graph API's `error` object of a response.
-pub(crate) fn error(status: StatusCode, headers: &HeaderMap, answer: Json<'_>) -> Option<MetaError> {
-    let error = crate::wire::error::read(answer.get("error")?)?;
+pub(crate) fn error(status: StatusCode, headers: &HeaderMap, response: Json<'_>) -> Option<MetaError> {
+    let error = crate::wire::error::read(response.get("error")?)?;
     Some(MetaError { http_status: Some(status.as_u16()), retry_after: retry_after(headers), ..error })
 }
 
-fn accepted(answer: Json<'_>) -> Option<AcceptedMessage> {
+fn accepted(response: Json<'_>) -> Option<AcceptedMessage> {
     let (mut message, mut contact) = (None, None);
-    for (name, value) in answer.members() {
+    for (name, value) in response.members() {
         match &*name {
             "messages" => message = value.elements().next(),
             "contacts" => contact = value.elements().next(),
@@ -62,7 +62,7 @@ fn accepted(answer: Json<'_>) -> Option<AcceptedMessage> {
         }
     }
     let message = message?;
-    let owned = |object: Option<Json<'_>>, name| object?.get(name)?.word().map(Cow::into_owned);
+    let owned = |object: Option<Json<'_>>, name| object?.get(name)?.scalar().map(Cow::into_owned);
     Some(AcceptedMessage {
         wamid: owned(Some(message), "id")?,
         wa_id: owned(contact, "wa_id"),
@@ -84,7 +84,7 @@ fn retry_after(headers: &HeaderMap) -> Option<u32> {
     let minutes = usage
         .members()
         .flat_map(|(_, limits)| limits.elements())
-        .filter_map(|limit| limit.get("estimated_time_to_regain_access")?.whole())
+        .filter_map(|limit| limit.get("estimated_time_to_regain_access")?.integer())
         .max()?;
     u32::try_from(minutes.saturating_mul(60)).ok().filter(|seconds| *seconds > 0)
 }
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_means_that_meta_took_it() {
+    fn an_id_means_that_meta_accepted_the_message() {
         let body = r#"{"messaging_product":"whatsapp","contacts":[{"input":"+44 7700 900123","wa_id":"447700900123"}],
             "messages":[{"id":"wamid.HBg=","message_status":"accepted"}]}"#;
         assert_eq!(
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_is_enough_whatever_surrounds_it() {
+    fn an_id_is_sufficient_with_any_other_members() {
         let accepted = |wa_id: Option<&str>, user_id: Option<&str>| {
             SendOutcome::Accepted(AcceptedMessage {
                 wamid: "w".into(),
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn a_yes_without_an_id_is_not_known() {
+    fn a_success_without_an_id_is_unknown() {
         for body in [
             "",
             "{}",
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_object_is_a_refusal_whatever_the_status() {
+    fn an_error_object_is_a_rejection_with_any_status() {
         let body = r#"{"error":{"message":"(#131000) Something went wrong","code":131000}}"#;
         for status in [200, 302, 400, 404, 429, 500, 503] {
             let SendOutcome::Refused(error) = read(status, body) else { panic!("{status}") };
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn codes_1_and_2_are_a_refusal_only_with_a_client_error() {
+    fn codes_1_and_2_are_a_rejection_only_with_a_client_error() {
         for code in [1, 2] {
             let body = format!(r#"{{"error":{{"message":"An unknown error occurred","code":{code}}}}}"#);
             assert!(matches!(read(400, &body), SendOutcome::Refused(_)));
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn without_an_error_object_the_status_decides() {
+    fn without_an_error_object_the_status_determines_the_outcome() {
         for body in ["", "<html>429</html>", r#"{"error":"slow down"}"#, r#"{"error":{"message":"no code"}}"#]
         {
             for status in [301, 400, 403, 429] {
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn the_wait_comes_from_either_header_in_seconds() {
+    fn the_wait_is_read_from_both_headers() {
         assert_eq!(with_headers(&[("retry-after", "17")]), Some(17));
         assert_eq!(with_headers(&[("retry-after", "Wed, 21 Oct 2026 07:28:00 GMT")]), None);
         let date = ("date", "Wed, 21 Oct 2026 07:27:30 GMT");

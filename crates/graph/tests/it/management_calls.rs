@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 
 use crate::support::{TOKEN, accept, answer_raw, impatient, line, request, server};
 
-/// Answers one request; gives its first line and its body.
+/// Responds to one request; returns its first line and its body.
 async fn serve(listener: &TcpListener, status: &str, body: &str) -> (String, String) {
     let mut stream = accept(listener).await;
     let (head, asked) = request(&mut stream).await.unwrap();
@@ -109,7 +109,7 @@ async fn a_template_is_submitted_changed_and_deleted() {
 }
 
 #[tokio::test]
-async fn metas_words_about_a_template_come_back() {
+async fn an_error_of_meta_about_a_template_is_returned() {
     let (listener, client) = server().await;
     let line = line();
     let body = r#"{"error":{"message":"Invalid parameter","code":100,"error_subcode":2388299,
@@ -124,7 +124,7 @@ async fn metas_words_about_a_template_come_back() {
 }
 
 #[tokio::test]
-async fn an_id_of_metas_that_is_none_is_not_put_into_a_path() {
+async fn an_invalid_id_is_not_part_of_a_path() {
     let (_listener, client) = server().await;
     let done = client.edit_template(&line(), "7/../8", "{}".to_owned()).await;
     assert!(matches!(done, Err(UpstreamError::Unreachable(_))), "{done:?}");
@@ -139,7 +139,7 @@ fn callback(listener: &TcpListener) -> CallbackVerification {
 }
 
 #[tokio::test]
-async fn a_callback_is_tried_without_the_token() {
+async fn a_callback_is_called_without_the_token() {
     let (listener, client) = server().await;
     let callback = callback(&listener);
     let answering = async {
@@ -157,7 +157,7 @@ async fn a_callback_is_tried_without_the_token() {
 }
 
 #[tokio::test]
-async fn a_callback_that_is_somebody_elses_is_told() {
+async fn a_callback_of_another_server_is_reported() {
     for (answer, told) in [
         ("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi", "without the challenge"),
         ("HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n", "HTTP 403"),
@@ -175,5 +175,5 @@ async fn a_callback_that_is_somebody_elses_is_told() {
     let reason = client.verify_callback(&callback).await.unwrap_err();
     assert!(!reason.is_empty() && !reason.contains("meta:"), "{reason}");
     let nonsense = CallbackVerification { url: "not a url".to_owned(), ..callback };
-    assert_eq!(client.verify_callback(&nonsense).await, Err("it is no URL".to_owned()));
+    assert_eq!(client.verify_callback(&nonsense).await, Err("the value is not a URL".to_owned()));
 }

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use serde_json::{Value, json};
 
-/// A message or a status that is well-formed, with a number to know it by.
+/// Returns a well-formed message or status that contains a number.
 fn element(number: usize, is_status: bool) -> Value {
     if is_status {
         json!({"id": format!("wamid.{number}"), "status": "delivered", "timestamp": "1767261612", "recipient_id": "447700900123",
@@ -34,7 +34,7 @@ fn change(elements: &[Value]) -> Value {
         "contacts": [{"profile": {"name": "Maya"}, "wa_id": "447700900123"}], "messages": messages, "statuses": statuses}})
 }
 
-/// Elements in changes in entries, each with its own number.
+/// Generates elements in changes in entries, each with its own number.
 fn elements() -> impl Strategy<Value = Vec<Vec<Vec<Value>>>> {
     let kinds = prop::collection::vec(any::<bool>(), 0..5);
     prop::collection::vec(prop::collection::vec(kinds, 1..4), 1..4).prop_map(|entries| {
@@ -108,7 +108,7 @@ fn mutation() -> impl Strategy<Value = (Index, Mutation)> {
     (any::<Index>(), mutation)
 }
 
-/// Pointers to all values below the root.
+/// Returns the pointers to all values below the root.
 fn pointers(value: &Value, at: &str, found: &mut Vec<String>) {
     let children: Vec<(String, &Value)> = match value {
         Value::Array(elements) => {
@@ -157,7 +157,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_mutated_body_never_panics_and_stays_in_its_bounds(
+    fn a_mutated_body_never_panics_and_spans_stay_within_it(
         entries in elements(), mutations in prop::collection::vec(mutation(), 1..8), is_pretty in any::<bool>(),
     ) {
         let mut root = body(&entries);
@@ -171,7 +171,7 @@ proptest! {
     }
 
     #[test]
-    fn a_mutated_element_takes_no_neighbour_with_it(
+    fn a_mutated_element_does_not_affect_other_elements(
         entries in elements(), victim in any::<Index>(), mutations in prop::collection::vec(mutation(), 1..6),
     ) {
         let total: usize = entries.iter().flatten().map(Vec::len).sum();
@@ -199,7 +199,7 @@ proptest! {
     }
 
     #[test]
-    fn every_element_is_found_with_its_own_bytes(entries in elements()) {
+    fn every_element_is_decoded_with_its_own_bytes(entries in elements()) {
         let bytes = Bytes::from(serde_json::to_vec(&body(&entries)).unwrap());
         let parts = decode_webhook(&bytes).unwrap();
         let mut wanted: Vec<String> = entries.iter().flatten().flatten().map(Value::to_string).collect();
@@ -218,7 +218,7 @@ proptest! {
     }
 
     #[test]
-    fn a_cut_body_is_not_json(entries in elements(), cut in any::<Index>()) {
+    fn a_truncated_body_is_not_json(entries in elements(), cut in any::<Index>()) {
         let whole = serde_json::to_vec(&body(&entries)).unwrap();
         let bytes = Bytes::copy_from_slice(&whole[..cut.index(whole.len())]);
         prop_assert!(decode_webhook(&bytes).is_err());
@@ -229,12 +229,12 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 10_000, ..ProptestConfig::default() })]
 
     #[test]
-    fn bytes_of_any_kind_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+    fn random_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         let _either = decode_webhook(&Bytes::from(bytes));
     }
 
     #[test]
-    fn text_of_json_pieces_never_panics(pieces in prop::collection::vec(prop::sample::select(vec![
+    fn text_of_json_fragments_never_panics(pieces in prop::collection::vec(prop::sample::select(vec![
         "{", "}", "[", "]", ",", ":", "\"entry\"", "\"changes\"", "\"value\"", "\"messages\"", "\"\\ud800\"", "1", "null", " ",
         "\"id\"", "\"field\"",
     ]), 0..30)) {
@@ -246,7 +246,7 @@ proptest! {
 }
 
 #[test]
-fn a_thousand_updates_in_one_body_are_a_thousand_parts() {
+fn a_thousand_updates_in_one_body_are_a_thousand_changes() {
     let elements = (0..1_000).map(|number| element(number, number % 3 > 0)).collect();
     let bytes = Bytes::from(serde_json::to_vec(&body(&[vec![elements]])).unwrap());
     assert_eq!(decode_webhook(&bytes).unwrap().len(), 1_000);

@@ -12,8 +12,8 @@ use std::borrow::Cow;
 const REPLACEMENT: &[u8] = b"\\ufffd";
 
 /// Returns the text with each `\u0000` and each lone surrogate escape replaced by `\ufffd`.
-pub(crate) fn mend(text: &[u8]) -> Cow<'_, [u8]> {
-    let mut mended = Cow::Borrowed(text);
+pub(crate) fn replace_invalid_escapes(text: &[u8]) -> Cow<'_, [u8]> {
+    let mut replaced = Cow::Borrowed(text);
     let mut at = 0;
     // In JSON, a backslash occurs only inside a string and always begins an escape. In any other text nothing is
     // lost.
@@ -27,8 +27,8 @@ pub(crate) fn mend(text: &[u8]) -> Cow<'_, [u8]> {
                     12
                 }
                 Escape::Unit(0 | 0xd800..=0xdfff) => {
-                    if let Some(place) = mended.to_mut().get_mut(start..start + 6) {
-                        place.copy_from_slice(REPLACEMENT);
+                    if let Some(position) = replaced.to_mut().get_mut(start..start + 6) {
+                        position.copy_from_slice(REPLACEMENT);
                     }
                     6
                 }
@@ -36,7 +36,7 @@ pub(crate) fn mend(text: &[u8]) -> Cow<'_, [u8]> {
                 Escape::Other => 2,
             };
     }
-    mended
+    replaced
 }
 
 enum Escape {
@@ -64,22 +64,22 @@ mod tests {
 
     use super::*;
 
-    fn mended(text: &str) -> String {
-        String::from_utf8(mend(text.as_bytes()).into_owned()).expect("UTF-8 stays UTF-8")
+    fn replaced(text: &str) -> String {
+        String::from_utf8(replace_invalid_escapes(text.as_bytes()).into_owned()).expect("UTF-8 stays UTF-8")
     }
 
     #[test]
-    fn nul_and_lone_halves_become_the_replacement_character() {
-        assert_eq!(mended(r#""a\u0000b""#), r#""a\ufffdb""#);
-        assert_eq!(mended(r#""\ud83d""#), r#""\ufffd""#);
-        assert_eq!(mended(r#""\uDE00!""#), r#""\ufffd!""#);
-        assert_eq!(mended(r#""\ud83d\ud83d\ude00""#), r#""\ufffd\ud83d\ude00""#);
-        assert_eq!(mended(r#""\ude00\ud83d""#), r#""\ufffd\ufffd""#);
-        assert_eq!(mended(r#""\ud83d\n""#), r#""\ufffd\n""#);
+    fn nul_and_lone_surrogates_become_the_replacement_character() {
+        assert_eq!(replaced(r#""a\u0000b""#), r#""a\ufffdb""#);
+        assert_eq!(replaced(r#""\ud83d""#), r#""\ufffd""#);
+        assert_eq!(replaced(r#""\uDE00!""#), r#""\ufffd!""#);
+        assert_eq!(replaced(r#""\ud83d\ud83d\ude00""#), r#""\ufffd\ud83d\ude00""#);
+        assert_eq!(replaced(r#""\ude00\ud83d""#), r#""\ufffd\ufffd""#);
+        assert_eq!(replaced(r#""\ud83d\n""#), r#""\ufffd\n""#);
     }
 
     #[test]
-    fn what_only_looks_like_an_escape_stays() {
+    fn text_that_resembles_an_escape_is_unchanged() {
         for text in [
             r#""\\u0000""#,
             r#""\\\\ud83d""#,
@@ -91,15 +91,15 @@ mod tests {
             "\\u00",
         ] {
             if text == r#""\u00000""# {
-                assert_eq!(mended(text), r#""\ufffd0""#);
+                assert_eq!(replaced(text), r#""\ufffd0""#);
             } else {
                 assert!(
-                    matches!(mend(text.as_bytes()), Cow::Borrowed(same) if same == text.as_bytes()),
+                    matches!(replace_invalid_escapes(text.as_bytes()), Cow::Borrowed(same) if same == text.as_bytes()),
                     "{text}"
                 );
             }
         }
-        assert_eq!(mended(r#""\\\u0000""#), r#""\\\ufffd""#);
+        assert_eq!(replaced(r#""\\\u0000""#), r#""\\\ufffd""#);
     }
 
     /// Fragments of the strings that Meta sends, with their UTF-16 units.
@@ -124,27 +124,27 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_string_decodes_to_its_text_with_the_holes_filled(pieces in prop::collection::vec(piece(), 0..40)) {
+        fn every_string_decodes_to_its_text_with_replacements(pieces in prop::collection::vec(piece(), 0..40)) {
             let json = format!("\"{}\"", pieces.iter().map(|(text, _)| text.as_str()).collect::<String>());
             prop_assert!(serde_json::from_str::<&RawValue>(&json).is_ok());
             let units: Vec<u16> = pieces.iter().flat_map(|(_, units)| units.clone()).collect();
             let wanted = String::from_utf16_lossy(&units).replace('\0', "\u{fffd}");
-            let mended = mended(&json);
-            prop_assert_eq!(mended.len(), json.len());
-            prop_assert_eq!(serde_json::from_str::<String>(&mended).ok(), Some(wanted));
+            let replaced = replaced(&json);
+            prop_assert_eq!(replaced.len(), json.len());
+            prop_assert_eq!(serde_json::from_str::<String>(&replaced).ok(), Some(wanted));
         }
 
         #[test]
-        fn a_text_that_serde_takes_and_without_nul_is_left_alone(text in "\\PC*") {
+        fn a_valid_text_without_nul_is_unchanged(text in "\\PC*") {
             let json = serde_json::to_string(&text).expect("a string");
-            prop_assert!(matches!(mend(json.as_bytes()), Cow::Borrowed(_)));
+            prop_assert!(matches!(replace_invalid_escapes(json.as_bytes()), Cow::Borrowed(_)));
         }
 
         #[test]
         fn any_bytes_keep_their_length(bytes in prop::collection::vec(prop::sample::select(b"\\u0d8c\"x".to_vec()), 0..60)) {
-            prop_assert_eq!(mend(&bytes).len(), bytes.len());
-            let again = mend(&bytes).into_owned();
-            prop_assert!(matches!(mend(&again), Cow::Borrowed(_)));
+            prop_assert_eq!(replace_invalid_escapes(&bytes).len(), bytes.len());
+            let again = replace_invalid_escapes(&bytes).into_owned();
+            prop_assert!(matches!(replace_invalid_escapes(&again), Cow::Borrowed(_)));
         }
     }
 }
