@@ -7,7 +7,7 @@ use engine::accounts::AccountCheck;
 use engine::ports::{AccountCredentials, AccountRecord, Clock as _};
 use jiff::fmt::rfc2822;
 use jiff::{SignedDuration, Timestamp};
-use store::Inspection;
+use store::IntegrityReport;
 
 use super::findings::Findings;
 use crate::cli::gateway_client;
@@ -25,7 +25,7 @@ const EXPIRES_SOON: SignedDuration = SignedDuration::from_hours(14 * 24);
 pub(super) async fn check(
     findings: &mut Findings,
     config: &Config,
-    inspection: Option<&Inspection>,
+    inspection: Option<&IntegrityReport>,
     is_online: bool,
 ) -> anyhow::Result<()> {
     let accounts = read(findings, config, inspection).await?;
@@ -38,7 +38,7 @@ pub(super) async fn check(
         findings.ok("reachable", "not checked: --offline");
         return Ok(());
     }
-    check_callback(findings, config, inspection.is_some_and(|inspection| inspection.n_living > 0)).await;
+    check_callback(findings, config, inspection.is_some_and(|inspection| inspection.n_processes > 0)).await;
     let is_only_sandbox = accounts.as_ref().is_some_and(|(_, accounts)| !accounts.is_empty()) && !has_live;
     findings.area("meta");
     check_clock(
@@ -81,7 +81,7 @@ type Read = (Arc<engine::Deps>, Vec<Arc<AccountRecord>>);
 async fn read(
     findings: &mut Findings,
     config: &Config,
-    inspection: Option<&Inspection>,
+    inspection: Option<&IntegrityReport>,
 ) -> anyhow::Result<Option<Read>> {
     findings.area("accounts");
     // Opening the store would migrate the database, and it fails if a secret cannot be decrypted.
