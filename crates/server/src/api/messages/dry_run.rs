@@ -23,7 +23,7 @@ fn show_check(check: DryRunCheck) -> Value {
         .filter(|error| !error.details().is_empty())
         .map_or(Value::Null, |error| Value::Object(error.details().clone()));
     object([
-        ("name", check.name.into()),
+        ("name", check.name.as_str().into()),
         ("ok", error.is_none().into()),
         ("code", code),
         ("reason", reason),

@@ -3,6 +3,7 @@
 use crate::api::messages::batch::read_items;
 use crate::api::messages::send_request::{Kind, describe};
 use domain::check::{Items, RequestSchema};
+use engine::messages::dry_run::DryRunCheckName;
 
 use crate::api::error::Code;
 use crate::api::messages::batch::MAX_ITEMS;
@@ -156,7 +157,7 @@ fn sent() -> Schema {
 
 fn rehearsal() -> Schema {
     let check = shown([
-        need("name", text(1..)),
+        need("name", word(DryRunCheckName::ALL.iter().map(|name| name.as_str()))),
         need("ok", boolean()),
         need("code", text(1..).or_null()),
         need("reason", text(1..).or_null()),
