@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use crate::error::SqlResult;
 use crate::row::{Cells, json, micros};
+use crate::scope::Scope;
 
 /// Subject and time of an event.
 #[derive(Clone, Copy)]
@@ -35,12 +36,8 @@ impl About<'_> {
     }
 
     /// Creates the subject of an event about a contact.
-    pub(crate) fn person(
-        (workspace, account): (WorkspaceId, Option<AccountId>),
-        contact: ContactId,
-        now: Timestamp,
-    ) -> Self {
-        Self { account, contact: Some(contact), ..Self::workspace(workspace, now) }
+    pub(crate) fn contact(scope: Scope, contact: ContactId, now: Timestamp) -> Self {
+        Self { account: Some(scope.account), contact: Some(contact), ..Self::workspace(scope.workspace, now) }
     }
 }
 

@@ -17,6 +17,7 @@ use crate::error::{SqlError, SqlResult};
 use crate::messages::message_events::MessageStep;
 use crate::messages::{idempotency, message_events, outbound_state, queue_depth};
 use crate::row::micros;
+use crate::scope::Scope;
 
 pub(crate) fn insert_message(connection: &Connection, new: &NewMessage) -> SqlResult<InsertMessageResult> {
     if let Some(key) = &new.idempotency
@@ -44,7 +45,7 @@ pub(crate) fn insert_message(connection: &Connection, new: &NewMessage) -> SqlRe
         record_queued(connection, new)?;
     }
     if let Some(key) = &new.idempotency {
-        idempotency::insert_record(connection, new.workspace, key, new.id, new.now)?;
+        idempotency::insert_record(connection, new.workspace, key, new.id)?;
     }
     Ok(InsertMessageResult::Accepted { sent_as })
 }
@@ -79,7 +80,8 @@ fn create_contact(connection: &Connection, new: &NewMessage) -> SqlResult<Contac
         user_id: user_id.map(str::to_owned),
         ..WhatsAppUser::default()
     };
-    resolve::create_contact(connection, (new.workspace, new.account), new.contact, &user, new.now)?;
+    let scope = Scope { workspace: new.workspace, account: new.account };
+    resolve::create_contact(connection, scope, new.contact, &user, new.now)?;
     Ok(new.contact)
 }
 

@@ -4,12 +4,13 @@ use domain::access::audit::AuditEntry;
 use domain::id::{DeliveryId, ReplayId, WebhookId, WorkspaceId};
 use engine::ports::NewReplay;
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension};
 
 use crate::access::audit;
 use crate::error::SqlResult;
 use crate::events::log;
-use crate::row::{Cells, micros};
+use crate::row::Cells;
+use crate::sqlite::execute::Execute as _;
 use crate::webhooks_out::delivery_queues::NewDelivery;
 use crate::webhooks_out::{delivery_queues, endpoints, routed_events};
 
@@ -90,7 +91,7 @@ pub(crate) fn insert_replay(
     entry: &AuditEntry,
 ) -> SqlResult<u64> {
     audit::insert_entry(connection, entry)?;
-    let NewReplay { id, workspace, webhook, since, now } = *replay;
+    let NewReplay { id, workspace, webhook, since, now: _ } = *replay;
     let first = log::first_position_since(connection, workspace, since)?;
     // Events that are not fanned out yet are delivered anyway. Events from before the endpoint are never delivered.
     let last: Option<i64> = connection
@@ -106,17 +107,9 @@ pub(crate) fn insert_replay(
     }
     connection
         .prepare_cached(
-            "insert into replays (id, workspace_id, webhook_id, next_seq, last_seq, created_at)
-             values (?1, ?2, ?3, ?4, ?5, ?6)",
+            "insert into replays (id, workspace_id, webhook_id, next_seq, last_seq) values (?1, ?2, ?3, ?4, ?5)",
         )?
-        .execute(params![
-            id.as_bytes(),
-            workspace.as_bytes(),
-            webhook.as_bytes(),
-            first,
-            last,
-            micros(now)
-        ])?;
+        .execute_one((id.as_bytes(), workspace.as_bytes(), webhook.as_bytes(), first, last))?;
     Ok(u64::try_from(last - first + 1).unwrap_or_default())
 }
 
