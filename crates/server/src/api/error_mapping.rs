@@ -89,7 +89,7 @@ impl From<SendError> for ApiError {
                 Code::RecipientOptedOut,
                 "The recipient has opted out of marketing messages.",
             ),
-            SendError::Resting(until) => Self::new(
+            SendError::MarketingLimited { until } => Self::new(
                 Code::RecipientMarketingLimited,
                 format!("Meta limits marketing messages to this recipient until {until}."),
             )

@@ -82,7 +82,7 @@ async fn what_may_have_left_since_the_copy_was_made_does_not_leave_again() {
     let other = app.accept(app.queued(OTHER)).await.message;
     let mut scheduled = app.queued(OTHER);
     let at = app.now() + SignedDuration::from_hours(48);
-    scheduled.schedule = SendSchedule::Queued { due_at: at, order_at: at, limit: 10 };
+    scheduled.schedule = SendSchedule::Queued { due_at: at, order_at: at };
     let scheduled = app.accept(scheduled).await.message;
     let copy = app.folder.path().join("copy.db");
     let made_at = app.now();
