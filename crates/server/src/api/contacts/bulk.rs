@@ -16,7 +16,7 @@ use domain::contacts::contact::ContactChange;
 use domain::contacts::opt_out::OptOutReason;
 use domain::id::WorkspaceId;
 use domain::json::Value;
-use engine::contacts::{Batch, Request};
+use engine::contacts::{ContactBatch, ContactRequest};
 use engine::ports::ContactTarget;
 use engine::{AuditContext, Deps, contacts};
 
@@ -57,13 +57,15 @@ async fn upsert(
     items: &[Value],
 ) -> Result<Vec<Value>, ApiError> {
     let read: Vec<Result<ContactChange, ApiError>> = items.iter().map(read).collect();
-    let requests = read.iter().filter_map(|read| read.as_ref().ok()).map(|change| Request {
+    let requests = read.iter().filter_map(|read| read.as_ref().ok()).map(|change| ContactRequest {
         target: ContactTarget::Matching,
         change: change.clone(),
         reason: OptOutReason::Api,
     });
     let mut upserted =
-        contacts::put_all(deps, (audit, Batch::List), workspace, requests.collect()).await?.into_iter();
+        contacts::upsert_contacts(deps, audit, ContactBatch::List, workspace, requests.collect())
+            .await?
+            .into_iter();
     let results = read.into_iter().enumerate().map(|(index, read)| {
         let outcome = read.and_then(|_| {
             let upserted = upserted.next().unwrap_or(engine::ports::UpsertContactResult::NotFound);

@@ -1,6 +1,7 @@
 //! Lookup of contacts that a caller has access to.
 
-use engine::access::api_key::Caller;
+use engine::access::caller::Caller;
+use engine::contacts::ContactLookup;
 use engine::ports::Contact;
 use engine::{Deps, contacts};
 
@@ -17,13 +18,15 @@ pub(crate) fn not_found(id: &str) -> ApiError {
 /// Returns a contact that the caller has access to.
 pub(crate) async fn find(deps: &Deps, caller: &Caller, id: &str) -> Result<Contact, ApiError> {
     let parsed = id.parse().map_err(|_| not_found(id))?;
-    let found = contacts::find(deps, caller, parsed).await?.ok_or_else(|| not_found(id))?;
-    found.ok_or_else(ApiError::forbidden_account)
+    match contacts::get_contact(deps, caller, parsed).await?.ok_or_else(|| not_found(id))? {
+        ContactLookup::Visible(contact) => Ok(contact),
+        ContactLookup::Hidden => Err(ApiError::forbidden_account()),
+    }
 }
 
 /// Checks that the caller has access to all accounts of the workspace, which changes of contacts require.
 pub(crate) fn require_all_accounts(deps: &Deps, caller: &Caller) -> Result<(), ApiError> {
-    if caller.is_of_whole_workspace(deps) {
+    if caller.has_workspace_access(deps) {
         return Ok(());
     }
     Err(ApiError::new(

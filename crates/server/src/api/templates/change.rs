@@ -35,7 +35,7 @@ pub(crate) async fn create_template(
     let (account, new) = request_body::read(&object, read_new)?;
     let new = new.ok_or_else(|| ApiError::invalid_at("", "the template is incomplete"))?;
     let record = choose_account(&deps, &caller, account.as_deref())?;
-    let stored = templates::create(&deps, &audit, &record, &new).await?;
+    let stored = templates::create_template(&deps, &audit, &record, &new).await?;
     let stored = stored.ok_or_else(ApiError::internal)?;
     Ok(response::success(StatusCode::CREATED, &serialize_template(stored)))
 }
@@ -63,8 +63,9 @@ pub(crate) async fn update_template(
         return Err(ApiError::new(Code::TemplateNotEditable, message).with("status", known.status.as_str()));
     }
     let record = owner(&deps, &caller, &before)?;
-    let changed =
-        templates::edit(&deps, &audit, &record, &before, &edit).await?.ok_or_else(|| not_found(&id))?;
+    let changed = templates::update_template(&deps, &audit, &record, &before, &edit)
+        .await?
+        .ok_or_else(|| not_found(&id))?;
     Ok(response::success(StatusCode::OK, &serialize_template(changed)))
 }
 
@@ -79,7 +80,7 @@ pub(crate) async fn delete_template(
     let is_every_language = request_body::read(&query, read_deletion)?;
     let stored = find(&deps, &caller, &id).await?;
     let record = owner(&deps, &caller, &stored)?;
-    templates::delete(&deps, &audit, &record, &stored, is_every_language).await?;
+    templates::delete_template(&deps, &audit, &record, &stored, is_every_language).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
