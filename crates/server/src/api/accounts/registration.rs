@@ -72,30 +72,41 @@ pub(crate) fn read_pin(fields: &Fields<'_, '_>) -> SecretString {
 
 /// Describes the operations of this file.
 pub(crate) fn operations() -> Vec<Operation> {
-    vec![Operation::new(
+    vec![
+        Operation::new(
             "subscribe_account",
             "Subscribe to the webhooks of an account",
             "Subscribes the app of the access token to the WhatsApp Business Account.",
-        ).id(ACCOUNT_ID, ACCOUNT).errors([Code::AccountNotFound])
+        )
+        .id(ACCOUNT_ID, ACCOUNT)
+        .errors([Code::AccountNotFound])
         .empty_body()
         .responds(
             200,
             "The app is subscribed.",
-            Schema::object([required("id", Schema::uuid()), required("subscribed_apps", Schema::array(Schema::string(..), ..).about("Names of the subscribed \
-                 apps."))]),
-            r#"{"id":"01a2b3c4-0000-7000-8000-000000000002","subscribed_apps":["Shop messages"]}"#,
+            Schema::object([
+                required("id", Schema::uuid()),
+                required(
+                    "subscribed_apps",
+                    Schema::array(Schema::string(..), ..).about("Names of the subscribed apps."),
+                ),
+            ]),
+            SUBSCRIBE_ACCOUNT_RESPONSE,
         )
         .errors(META_ERRORS),
-Operation::new(
+        Operation::new(
             "register_account",
             "Register a phone number",
-            "Registers the phone number for the Cloud API. If the number has no two-step verification PIN, the \
-             given PIN is set; otherwise it must be the number's PIN.",
-        ).id(ACCOUNT_ID, ACCOUNT).errors([Code::AccountNotFound])
-        .body(
-            RequestSchema::of(read_pin),
-            [("pin", r#"{"pin":"123456"}"#)],
+            "Registers the phone number for the Cloud API. If the number has no two-step \
+             verification PIN, the given PIN is set; otherwise it must be the number's PIN.",
         )
+        .id(ACCOUNT_ID, ACCOUNT)
+        .errors([Code::AccountNotFound])
+        .body(RequestSchema::of(read_pin), [("pin", r#"{"pin":"123456"}"#)])
         .responds(200, "The account.", Schema::reference("Account"), ACCOUNT_EXAMPLE)
-        .errors(META_ERRORS)]
+        .errors(META_ERRORS),
+    ]
 }
+
+const SUBSCRIBE_ACCOUNT_RESPONSE: &str =
+    r#"{"id":"01a2b3c4-0000-7000-8000-000000000002","subscribed_apps":["Shop messages"]}"#;

@@ -37,11 +37,16 @@ pub(crate) async fn resume_account(
 
 /// Describes the operation of this file.
 pub(crate) fn operations() -> Vec<Operation> {
-    vec![Operation::new(
+    vec![
+        Operation::new(
             "resume_account",
             "Resume a held account",
-            "Waypost holds an account when Meta refuses the account or its access token. After this call, its \
-             queued messages are sent.",
-        ).id(ACCOUNT_ID, ACCOUNT).errors([Code::AccountNotFound]).responds(200, "The account.", Schema::reference("Account"), ACCOUNT_EXAMPLE)
-        .empty_body()]
+            "Waypost holds an account when Meta refuses the account or its access token. \
+             After this call, its queued messages are sent.",
+        )
+        .id(ACCOUNT_ID, ACCOUNT)
+        .errors([Code::AccountNotFound])
+        .responds(200, "The account.", Schema::reference("Account"), ACCOUNT_EXAMPLE)
+        .empty_body(),
+    ]
 }

@@ -55,12 +55,16 @@ pub(crate) fn operations() -> Vec<Operation> {
         required("ok", Schema::boolean()),
         required("finding", Schema::string(1..).about("Result of the check, with advice.")),
     ]);
-    vec![Operation::new(
+    vec![
+        Operation::new(
             "test_account",
             "Test an account",
-            "Checks the access token, its expiry and its permissions, the phone number and its quality, the \
-             webhook subscription and the callback URL. Each check is a separate entry of `checks`.",
-        ).id(ACCOUNT_ID, ACCOUNT).errors([Code::AccountNotFound])
+            "Checks the access token, its expiry and its permissions, the phone number and \
+             its quality, the webhook subscription and the callback URL. Each check is a separate entry of \
+             `checks`.",
+        )
+        .id(ACCOUNT_ID, ACCOUNT)
+        .errors([Code::AccountNotFound])
         .empty_body()
         .responds(
             200,
@@ -70,8 +74,11 @@ pub(crate) fn operations() -> Vec<Operation> {
                 required("ok", Schema::boolean().about("`true` if every check succeeded.")),
                 required("checks", Schema::array(check, 1..)),
             ]),
-            r#"{"id":"01a2b3c4-0000-7000-8000-000000000002","ok":false,"checks":[
-                {"name":"token","ok":true,"finding":"valid, never expires"},
-                {"name":"webhook","ok":false,"finding":"no app is subscribed to this WhatsApp Business Account, therefore Meta sends no webhooks: subscribe your app"}]}"#,
-        )]
+            TEST_ACCOUNT_RESPONSE,
+        ),
+    ]
 }
+
+const TEST_ACCOUNT_RESPONSE: &str = r#"{"id":"01a2b3c4-0000-7000-8000-000000000002","ok":false,"checks":[
+    {"name":"token","ok":true,"finding":"valid, never expires"},
+    {"name":"webhook","ok":false,"finding":"no app is subscribed to this WhatsApp Business Account, therefore Meta sends no webhooks: subscribe your app"}]}"#;

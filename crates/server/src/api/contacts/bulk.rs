@@ -86,29 +86,44 @@ fn read(item: &Value) -> Result<ContactChange, ApiError> {
 
 /// Describes the operation of this file.
 pub(crate) fn operations() -> Vec<Operation> {
-    vec![Operation::new(
-        "bulk_upsert_contacts",
-        "Create or update many contacts",
-        "Finds each contact by its phone number or user ID and creates or updates it. An invalid contact is \
-         refused with its errors; the other contacts are stored in one transaction.",
-    )
-    .body(
-        RequestSchema::of(|fields| {
-            for item in read_items(fields).iter().flat_map(|items| items.iter()) {
-                item.shared("CreateContactRequest", describe_item);
-            }
-        }),
-        [("two", r#"{"contacts":[{"phone_number":"+447700900124","name":"Maya Osei","tags":["vip"]},{"phone_number":"+447700900125","stage":"lead"}]}"#)],
-    )
-    .responds(
-        200,
-        "Result for each item.",
-        Schema::object([required("results", Schema::array(Schema::one_of([Schema::reference("BulkUpsertedContact"), Schema::reference("BulkRefusedContact")]), 1..=MAX_ITEMS))]),
-        r#"{"results":[{"index":0,"id":"01a2b3c4-0000-7000-8000-000000000003","status":"created"},
-            {"index":1,"code":"invalid_request","message":"The request is not valid: `/email` must be an e-mail address, such as maya@example.com.",
-            "errors":[{"pointer":"/email","reason":"must be an e-mail address, such as maya@example.com"}]}]}"#,
-    )]
+    vec![
+        Operation::new(
+            "bulk_upsert_contacts",
+            "Create or update many contacts",
+            "Finds each contact by its phone number or user ID and creates or updates it. An \
+             invalid contact is refused with its errors; the other contacts are stored in one transaction.",
+        )
+        .body(
+            RequestSchema::of(|fields| {
+                for item in read_items(fields).iter().flat_map(|items| items.iter()) {
+                    item.shared("CreateContactRequest", describe_item);
+                }
+            }),
+            [("two", BULK_UPSERT_CONTACTS_REQUEST)],
+        )
+        .responds(
+            200,
+            "Result for each item.",
+            Schema::object([required(
+                "results",
+                Schema::array(
+                    Schema::one_of([
+                        Schema::reference("BulkUpsertedContact"),
+                        Schema::reference("BulkRefusedContact"),
+                    ]),
+                    1..=MAX_ITEMS,
+                ),
+            )]),
+            BULK_UPSERT_CONTACTS_RESPONSE,
+        ),
+    ]
 }
+
+const BULK_UPSERT_CONTACTS_REQUEST: &str = r#"{"contacts":[{"phone_number":"+447700900124","name":"Maya Osei","tags":["vip"]},{"phone_number":"+447700900125","stage":"lead"}]}"#;
+
+const BULK_UPSERT_CONTACTS_RESPONSE: &str = r#"{"results":[{"index":0,"id":"01a2b3c4-0000-7000-8000-000000000003","status":"created"},
+    {"index":1,"code":"invalid_request","message":"The request is not valid: `/email` must be an e-mail address, such as maya@example.com.",
+    "errors":[{"pointer":"/email","reason":"must be an e-mail address, such as maya@example.com"}]}]}"#;
 
 fn describe_item(item: Item<'_, '_>) {
     if let Some(fields) = item.object() {

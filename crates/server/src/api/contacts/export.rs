@@ -129,14 +129,22 @@ impl Export {
 
 /// Describes the operation of this file.
 pub(crate) fn operations() -> Vec<Operation> {
-    vec![Operation::new(
-        "export_contacts",
-        "Export contacts as CSV",
-        "Returns the contacts that match the filters, newest first, as CSV that can be imported again. A cell \
-         that a spreadsheet would read as a formula begins with an apostrophe.",
-    ).query(filter_schema(false))
-    .responds_raw(200, "Contacts as CSV.", CSV, Schema::string(1..)).response_example(CSV_EXAMPLE)
-    .response_header("Content-Disposition", "`attachment` with the file name `contacts.csv`.", Schema::string(1..))]
+    vec![
+        Operation::new(
+            "export_contacts",
+            "Export contacts as CSV",
+            "Returns the contacts that match the filters, newest first, as CSV that can be \
+             imported again. A cell that a spreadsheet would read as a formula begins with an apostrophe.",
+        )
+        .query(filter_schema(false))
+        .responds_raw(200, "Contacts as CSV.", CSV, Schema::string(1..))
+        .response_example(CSV_EXAMPLE)
+        .response_header(
+            "Content-Disposition",
+            "`attachment` with the file name `contacts.csv`.",
+            Schema::string(1..),
+        ),
+    ]
 }
 
 const CSV_EXAMPLE: &str = "phone_number,user_id,name,email,tags,stage,opted_out,custom.city\n\

@@ -298,19 +298,22 @@ fn read_form(fields: &Fields<'_, '_>) {
 
 /// Describes the operation of this file.
 pub(crate) fn operations() -> Vec<Operation> {
-    vec![Operation::new(
-        "import_contacts",
-        "Import contacts from CSV",
-        "Reads CSV in UTF-8, at most 100 MB, separated by commas or semicolons. The first row has the names of \
-         the columns: `phone_number`, `user_id`, `name`, `email`, `tags` (separated by `|`), `stage`, \
-         `opted_out`, `custom.<name>`. Each row creates or updates the contact with its phone number or user \
-         ID; an empty cell changes nothing. Invalid rows are listed in `errors_csv`; the other rows are \
-         stored. If the import is interrupted, `details.imported` of the error has the result until then.",
-    )
-    .query(RequestSchema::of_query(read_dry_run))
-    .form(RequestSchema::of(read_form))
-    .alternative_body(CSV, Schema::string(1..).about("Contacts as CSV."), CSV_EXAMPLE)
-    .responds(200, "Result of the import.", Schema::reference("ContactImport"), REPORT_EXAMPLE)]
+    vec![
+        Operation::new(
+            "import_contacts",
+            "Import contacts from CSV",
+            "Reads CSV in UTF-8, at most 100 MB, separated by commas or semicolons. The \
+             first row has the names of the columns: `phone_number`, `user_id`, `name`, `email`, `tags` \
+             (separated by `|`), `stage`, `opted_out`, `custom.<name>`. Each row creates or updates the \
+             contact with its phone number or user ID; an empty cell changes nothing. Invalid rows are \
+             listed in `errors_csv`; the other rows are stored. If the import is interrupted, \
+             `details.imported` of the error has the result until then.",
+        )
+        .query(RequestSchema::of_query(read_dry_run))
+        .form(RequestSchema::of(read_form))
+        .alternative_body(CSV, Schema::string(1..).about("Contacts as CSV."), CSV_EXAMPLE)
+        .responds(200, "Result of the import.", Schema::reference("ContactImport"), REPORT_EXAMPLE),
+    ]
 }
 
 const CSV_EXAMPLE: &str = "phone_number,name,tags,custom.city\n+447700900124,Maya Osei,vip|wholesale,Leeds\n";

@@ -204,10 +204,8 @@ pub(crate) fn operations() -> Vec<Operation> {
         optional("status", Schema::constant("queued")),
         optional(
             "replayed",
-            Schema::boolean().about(
-                "`true`: the message was accepted before, with the same \
-             `idempotency_key`.",
-            ),
+            Schema::boolean()
+                .about("`true`: the message was accepted before, with the same `idempotency_key`."),
         ),
         optional(
             "code",
@@ -217,34 +215,42 @@ pub(crate) fn operations() -> Vec<Operation> {
         optional("message", Schema::string(1..)),
         optional("details", Schema::reference("ErrorDetails")),
     ]);
-    vec![Operation::new(
-        "send_batch",
-        "Queue many messages",
-        "Accepts or refuses each message separately, with the error codes of `POST /api/messages/send`. A \
-         batch counts as one request; its messages are sent within the key's rate limit.",
-    )
-    .header(
-        "Idempotency-Key",
-        "Makes the whole batch safe to repeat for 24 hours. It applies to each message without an \
-         `idempotency_key`.",
-        key_schema(),
-    )
-    .body(
-        batch_request_schema(),
-        [("two", r#"{"messages":[
-            {"to":"+15550100001","type":"text","text":"Your table is ready.","idempotency_key":"table-1"},
-            {"to":"+15550100002","type":"template","template":{"name":"hello_world","language":"en_US"}}]}"#)],
-    )
-    .responds(
-        202,
-        "Result for each item.",
-        Schema::object([required("results", Schema::array(result, 1..=MAX_ITEMS))]),
-        r#"{"results":[{"index":0,"id":"01a2b3c4-0000-7000-8000-000000000001","status":"queued"},
-            {"index":1,"code":"template_not_found","message":"The account `sandbox` has no template `spring_sale` in the language `en`, neither in Waypost nor at Meta.","details":{"template":"spring_sale","language":"en"}}]}"#,
-    )
-    .response_header("Idempotent-Replayed", "`true`: the batch was accepted before with this key.", Schema::constant("true"))
-    .errors([Code::IdempotencyMismatch, Code::IdempotencyInProgress])]
+    vec![
+        Operation::new(
+            "send_batch",
+            "Queue many messages",
+            "Accepts or refuses each message separately, with the error codes of `POST \
+             /api/messages/send`. A batch counts as one request; its messages are sent within the key's rate \
+             limit.",
+        )
+        .header(
+            "Idempotency-Key",
+            "Makes the whole batch safe to repeat for 24 hours. It applies to each message \
+             without an `idempotency_key`.",
+            key_schema(),
+        )
+        .body(batch_request_schema(), [("two", SEND_BATCH_REQUEST)])
+        .responds(
+            202,
+            "Result for each item.",
+            Schema::object([required("results", Schema::array(result, 1..=MAX_ITEMS))]),
+            SEND_BATCH_RESPONSE,
+        )
+        .response_header(
+            "Idempotent-Replayed",
+            "`true`: the batch was accepted before with this key.",
+            Schema::constant("true"),
+        )
+        .errors([Code::IdempotencyMismatch, Code::IdempotencyInProgress]),
+    ]
 }
+
+const SEND_BATCH_REQUEST: &str = r#"{"messages":[
+    {"to":"+15550100001","type":"text","text":"Your table is ready.","idempotency_key":"table-1"},
+    {"to":"+15550100002","type":"template","template":{"name":"hello_world","language":"en_US"}}]}"#;
+
+const SEND_BATCH_RESPONSE: &str = r#"{"results":[{"index":0,"id":"01a2b3c4-0000-7000-8000-000000000001","status":"queued"},
+    {"index":1,"code":"template_not_found","message":"The account `sandbox` has no template `spring_sale` in the language `en`, neither in Waypost nor at Meta.","details":{"template":"spring_sale","language":"en"}}]}"#;
 
 /// Returns the schema of the body of a batch.
 fn batch_request_schema() -> RequestSchema {

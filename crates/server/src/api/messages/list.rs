@@ -123,8 +123,7 @@ pub(crate) fn operations() -> Vec<Operation> {
         Operation::new(
             "get_message",
             "Get a message",
-            "Returns the message with its timeline and Meta's \
-             original data.",
+            "Returns the message with its timeline and Meta's original data.",
         )
         .id(MESSAGE_ID, MESSAGE)
         .responds(200, "The message.", Schema::reference("MessageDetail"), MESSAGE_DETAIL_EXAMPLE)

@@ -53,7 +53,8 @@ pub(crate) fn operations() -> Vec<Operation> {
         Operation::new(
             "resolve_message",
             "Resolve a message with an unknown outcome",
-            "For a message with the status `unknown`: Waypost cannot tell if Meta accepted it.",
+            "For a message with the status `unknown`: Waypost cannot tell if Meta accepted \
+             it.",
         )
         .id(MESSAGE_ID, MESSAGE)
         .errors([Code::MessageNotFound])

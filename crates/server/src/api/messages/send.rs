@@ -110,39 +110,41 @@ pub(crate) const SEND_ERRORS: [Code; 17] = [
 
 /// Describes the operation of this file.
 pub(crate) fn operations() -> Vec<Operation> {
-    vec![Operation::new(
-        "send_message",
-        "Send a message",
-        "Sends one message. `type` names the kind of message; the object with that name has its content, as in \
-         Meta's Cloud API.\n\nWith `mode: sync`, the response comes after Meta's response_body. With `mode: queue` or \
-         `send_at`, the response comes immediately (202). An error 429 or 5xx guarantees that nothing was \
-         sent: send the request again after `Retry-After` seconds, with the same `Idempotency-Key`. With \
-         `dry_run`, nothing is stored or sent: the response has the result of every check and the body for \
-         Meta.",
-    )
-    .header(
-        "Idempotency-Key",
-        "Makes the request safe to repeat for 24 hours: a repeated request with the same body gets the first \
-         response again.",
-        key_schema(),
-    )
-    .body(send_request_schema(), EXAMPLES)
-    .responds(
-        200,
-        "Meta accepted the message. With `dry_run`: the results of the checks.",
-        Schema::any_of([Schema::reference("SentMessage"), Schema::reference("DryRun")]),
-        SENT,
-    )
-    .response_header(REPLAYED_HEADER, REPLAYED_DESCRIPTION, Schema::constant("true"))
-    .responds(
-        202,
-        "The message is in the queue (`queued`), or its outcome is not known (`unknown`). Do not send it \
-         again; read its status with `GET /api/messages/{id}`.",
-        Schema::reference("SentMessage"),
-        QUEUED,
-    )
-    .response_header(REPLAYED_HEADER, REPLAYED_DESCRIPTION, Schema::constant("true"))
-    .errors(SEND_ERRORS)]
+    vec![
+        Operation::new(
+            "send_message",
+            "Send a message",
+            "Sends one message. `type` names the kind of message; the object with that name \
+             has its content, as in Meta's Cloud API.\n\nWith `mode: sync`, the response comes after Meta's \
+             response_body. With `mode: queue` or `send_at`, the response comes immediately (202). An error \
+             429 or 5xx guarantees that nothing was sent: send the request again after `Retry-After` \
+             seconds, with the same `Idempotency-Key`. With `dry_run`, nothing is stored or sent: the \
+             response has the result of every check and the body for Meta.",
+        )
+        .header(
+            "Idempotency-Key",
+            "Makes the request safe to repeat for 24 hours: a repeated request with the same \
+             body gets the first response again.",
+            key_schema(),
+        )
+        .body(send_request_schema(), EXAMPLES)
+        .responds(
+            200,
+            "Meta accepted the message. With `dry_run`: the results of the checks.",
+            Schema::any_of([Schema::reference("SentMessage"), Schema::reference("DryRun")]),
+            SENT,
+        )
+        .response_header(REPLAYED_HEADER, REPLAYED_DESCRIPTION, Schema::constant("true"))
+        .responds(
+            202,
+            "The message is in the queue (`queued`), or its outcome is not known \
+             (`unknown`). Do not send it again; read its status with `GET /api/messages/{id}`.",
+            Schema::reference("SentMessage"),
+            QUEUED,
+        )
+        .response_header(REPLAYED_HEADER, REPLAYED_DESCRIPTION, Schema::constant("true"))
+        .errors(SEND_ERRORS),
+    ]
 }
 
 const SENT: &str = r#"{"message_id":"wamid.HBgLMTU1NTAxMDAwMDEVAgARGBI5MDU1MTgxOUNEMjM5ODE4NzAA","status":"sent",

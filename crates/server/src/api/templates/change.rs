@@ -102,34 +102,43 @@ pub(crate) fn read_deletion(fields: &Fields<'_, '_>) -> bool {
 
 /// Describes the operations of this file.
 pub(crate) fn operations() -> Vec<Operation> {
-    vec![Operation::new(
+    vec![
+        Operation::new(
             "create_template",
             "Create a template",
-            "Checks Meta's rules, then submits the template to Meta for review. The response has the status \
-             and the category that Meta assigned. After an error 503, Meta may have created the template: \
-             synchronize the templates before you repeat the request.",
+            "Checks Meta's rules, then submits the template to Meta for review. The response \
+             has the status and the category that Meta assigned. After an error 503, Meta may have created \
+             the template: synchronize the templates before you repeat the request.",
         )
         .body(RequestSchema::of(read_new), NEW_TEMPLATES)
         .responds(201, "The template.", Schema::reference("StoredTemplate"), TEMPLATE_EXAMPLE)
         .errors([Code::AccountNotFound, Code::TemplateNotFound])
         .errors(META_ERRORS),
-Operation::new(
+        Operation::new(
             "update_template",
             "Update a template",
-            "Submits a change to Meta, which reviews the template again. Meta accepts changes of approved, \
-             rejected and paused templates. An approved template can be changed once in 24 hours and 10 times \
-             in 30 days.",
-        ).id(TEMPLATE_ID, TEMPLATE).errors([Code::TemplateNotFound])
+            "Submits a change to Meta, which reviews the template again. Meta accepts \
+             changes of approved, rejected and paused templates. An approved template can be changed once in \
+             24 hours and 10 times in 30 days.",
+        )
+        .id(TEMPLATE_ID, TEMPLATE)
+        .errors([Code::TemplateNotFound])
         .body(RequestSchema::of(|fields| TemplateEdit::read(fields, None)), CHANGES)
         .responds(200, "The template.", Schema::reference("StoredTemplate"), TEMPLATE_EXAMPLE)
         .errors([Code::AccountNotFound, Code::TemplateNotEditable])
         .errors(META_ERRORS),
-Operation::new("delete_template", "Delete a template", "Deletes the template at Meta, in \
-             its language or in all languages.").id(TEMPLATE_ID, TEMPLATE).errors([Code::TemplateNotFound])
-            .query(RequestSchema::of_query(read_deletion))
-            .responds_empty(204, "The template is deleted.")
-            .errors([Code::AccountNotFound])
-            .errors(META_ERRORS)]
+        Operation::new(
+            "delete_template",
+            "Delete a template",
+            "Deletes the template at Meta, in its language or in all languages.",
+        )
+        .id(TEMPLATE_ID, TEMPLATE)
+        .errors([Code::TemplateNotFound])
+        .query(RequestSchema::of_query(read_deletion))
+        .responds_empty(204, "The template is deleted.")
+        .errors([Code::AccountNotFound])
+        .errors(META_ERRORS),
+    ]
 }
 
 const NEW_TEMPLATES: [(&str, &str); 3] = [

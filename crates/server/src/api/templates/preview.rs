@@ -102,8 +102,8 @@ pub(crate) fn operations() -> Vec<Operation> {
         Operation::new(
             "preview_template",
             "Preview a template",
-            "Renders the template with the given parameters, which are validated as in a send, or with its \
-             samples.",
+            "Renders the template with the given parameters, which are validated as in a \
+             send, or with its samples.",
         )
         .id(TEMPLATE_ID, TEMPLATE)
         .errors([Code::TemplateNotFound])

@@ -75,8 +75,8 @@ pub(crate) fn operations() -> Vec<Operation> {
         Operation::new(
             "sync_templates",
             "Synchronize templates with Meta",
-            "Reads the templates of an account, or of all accounts, from Meta. The response comes when the \
-             synchronization is complete. Meta also reports changes by webhook.",
+            "Reads the templates of an account, or of all accounts, from Meta. The response \
+             comes when the synchronization is complete. Meta also reports changes by webhook.",
         )
         .optional_body(RequestSchema::of(read_sync), r#"{"whatsapp_account":"sandbox"}"#)
         .responds(

@@ -134,17 +134,28 @@ pub(crate) fn read_replay(fields: &Fields<'_, '_>, now: Timestamp) -> Timestamp 
 
 /// Describes the operations of this file.
 pub(crate) fn operations() -> Vec<Operation> {
-    vec![Operation::new("list_deliveries", "List deliveries", "Lists pending and completed deliveries, \
-             newest first.").id(WEBHOOK_ID, WEBHOOK).errors([Code::WebhookNotFound])
-            .query(RequestSchema::of_query(read_deliveries))
-            .responds_page("deliveries", "Delivery", DELIVERY_EXAMPLE),
-Operation::new(
+    vec![
+        Operation::new(
+            "list_deliveries",
+            "List deliveries",
+            "Lists pending and completed deliveries, newest first.",
+        )
+        .id(WEBHOOK_ID, WEBHOOK)
+        .errors([Code::WebhookNotFound])
+        .query(RequestSchema::of_query(read_deliveries))
+        .responds_page("deliveries", "Delivery", DELIVERY_EXAMPLE),
+        Operation::new(
             "replay_webhook",
             "Replay events",
-            "Delivers the events since a time again, with the same `webhook-id`. Pending deliveries are not \
-             delayed.",
-        ).id(WEBHOOK_ID, WEBHOOK).errors([Code::WebhookNotFound])
-        .body(RequestSchema::of(|fields| read_replay(fields, Timestamp::UNIX_EPOCH)), [("since", r#"{"since":"2026-01-01T00:00:00Z"}"#)])
+            "Delivers the events since a time again, with the same `webhook-id`. Pending \
+             deliveries are not delayed.",
+        )
+        .id(WEBHOOK_ID, WEBHOOK)
+        .errors([Code::WebhookNotFound])
+        .body(
+            RequestSchema::of(|fields| read_replay(fields, Timestamp::UNIX_EPOCH)),
+            [("since", r#"{"since":"2026-01-01T00:00:00Z"}"#)],
+        )
         .responds(
             202,
             "The replay has started.",
@@ -152,15 +163,24 @@ Operation::new(
                 required("id", Schema::uuid()),
                 required("webhook_id", Schema::uuid()),
                 required("since", Schema::time()),
-                required("events_since", Schema::integer(0..).about("Number of events of all kinds since that time.")),
+                required(
+                    "events_since",
+                    Schema::integer(0..).about("Number of events of all kinds since that time."),
+                ),
             ]),
-            r#"{"id":"01a2b3c4-0000-7000-8000-00000000000d","webhook_id":"01a2b3c4-0000-7000-8000-000000000007","since":"2026-01-01T00:00:00Z","events_since":12}"#,
+            REPLAY_WEBHOOK_RESPONSE,
         )
         .errors([Code::WebhookDisabled]),
-Operation::new("redeliver_delivery", "Redeliver an event", "Delivers the event again. Pending \
-             deliveries are not delayed.")
-            .id("ID of the delivery.", DELIVERY)
-            .empty_body()
-            .responds(202, "The new delivery.", Schema::reference("Delivery"), PENDING_DELIVERY_EXAMPLE)
-            .errors([Code::DeliveryNotFound, Code::WebhookDisabled])]
+        Operation::new(
+            "redeliver_delivery",
+            "Redeliver an event",
+            "Delivers the event again. Pending deliveries are not delayed.",
+        )
+        .id("ID of the delivery.", DELIVERY)
+        .empty_body()
+        .responds(202, "The new delivery.", Schema::reference("Delivery"), PENDING_DELIVERY_EXAMPLE)
+        .errors([Code::DeliveryNotFound, Code::WebhookDisabled]),
+    ]
 }
+
+const REPLAY_WEBHOOK_RESPONSE: &str = r#"{"id":"01a2b3c4-0000-7000-8000-00000000000d","webhook_id":"01a2b3c4-0000-7000-8000-000000000007","since":"2026-01-01T00:00:00Z","events_since":12}"#;

@@ -161,40 +161,68 @@ pub(crate) fn read_list(fields: &Fields<'_, '_>) -> (Option<String>, PageRequest
 
 /// Describes the operations of this file.
 pub(crate) fn operations() -> Vec<Operation> {
-    vec![Operation::new("list_webhooks", "List webhooks", "Oldest first.")
+    vec![
+        Operation::new("list_webhooks", "List webhooks", "Oldest first.")
             .query(RequestSchema::of_query(read_list))
             .responds_page("webhooks", "Webhook", WEBHOOK_EXAMPLE),
-Operation::new(
+        Operation::new(
             "create_webhook",
             "Create a webhook",
-            "The response contains the secret with which you verify deliveries. It is shown only once.",
+            "The response contains the secret with which you verify deliveries. It is shown \
+             only once.",
         )
         .body(
             RequestSchema::of(|fields| read_settings(None, fields, None, true)),
-            [("all", r#"{"name":"shop","url":"https://shop.example/hooks/whatsapp","events":["*"],"headers":{"X-Shop":"blue"}}"#)],
+            [("all", CREATE_WEBHOOK_REQUEST)],
         )
         .responds(201, "The webhook.", Schema::reference("WebhookWithSecret"), CREATED_WEBHOOK_EXAMPLE)
         .errors([Code::TooMany]),
-Operation::new("get_webhook", "Get a webhook", "").id(WEBHOOK_ID, WEBHOOK).errors([Code::WebhookNotFound]).responds(200, "The webhook.", Schema::reference("Webhook"), WEBHOOK_EXAMPLE),
-Operation::new(
+        Operation::new("get_webhook", "Get a webhook", "")
+            .id(WEBHOOK_ID, WEBHOOK)
+            .errors([Code::WebhookNotFound])
+            .responds(200, "The webhook.", Schema::reference("Webhook"), WEBHOOK_EXAMPLE),
+        Operation::new(
             "update_webhook",
             "Update a webhook",
-            "Changes the given fields. `null` clears `accounts` and `headers`. A header with the value `***` \
-             keeps its present value.",
-        ).id(WEBHOOK_ID, WEBHOOK).errors([Code::WebhookNotFound])
-        .body(RequestSchema::of(|fields| read_settings(None, fields, None, false)), [("some", r#"{"events":["message.incoming","message.failed"],"enabled":true}"#)])
+            "Changes the given fields. `null` clears `accounts` and `headers`. A header with \
+             the value `***` keeps its present value.",
+        )
+        .id(WEBHOOK_ID, WEBHOOK)
+        .errors([Code::WebhookNotFound])
+        .body(
+            RequestSchema::of(|fields| read_settings(None, fields, None, false)),
+            [("some", r#"{"events":["message.incoming","message.failed"],"enabled":true}"#)],
+        )
         .responds(200, "The webhook.", Schema::reference("Webhook"), WEBHOOK_EXAMPLE),
-Operation::new("delete_webhook", "Delete a webhook", "").id(WEBHOOK_ID, WEBHOOK).errors([Code::WebhookNotFound]).responds_empty(204, "The webhook is deleted."),
-Operation::new("test_webhook", "Send a test event", "Sends an event to the endpoint and returns the \
-             result of the delivery.").id(WEBHOOK_ID, WEBHOOK).errors([Code::WebhookNotFound])
-            .empty_body()
-            .responds(200, "The delivery.", Schema::reference("Delivery"), DELIVERY_EXAMPLE),
-Operation::new(
+        Operation::new("delete_webhook", "Delete a webhook", "")
+            .id(WEBHOOK_ID, WEBHOOK)
+            .errors([Code::WebhookNotFound])
+            .responds_empty(204, "The webhook is deleted."),
+        Operation::new(
+            "test_webhook",
+            "Send a test event",
+            "Sends an event to the endpoint and returns the result of the delivery.",
+        )
+        .id(WEBHOOK_ID, WEBHOOK)
+        .errors([Code::WebhookNotFound])
+        .empty_body()
+        .responds(200, "The delivery.", Schema::reference("Delivery"), DELIVERY_EXAMPLE),
+        Operation::new(
             "rotate_webhook_secret",
             "Rotate the secret of a webhook",
-            "The response contains the new secret. It is shown only once. For 24 hours, deliveries are signed \
-             with both secrets.",
-        ).id(WEBHOOK_ID, WEBHOOK).errors([Code::WebhookNotFound])
+            "The response contains the new secret. It is shown only once. For 24 hours, \
+             deliveries are signed with both secrets.",
+        )
+        .id(WEBHOOK_ID, WEBHOOK)
+        .errors([Code::WebhookNotFound])
         .empty_body()
-        .responds(200, "The webhook.", Schema::reference("WebhookWithSecret"), CREATED_WEBHOOK_EXAMPLE)]
+        .responds(
+            200,
+            "The webhook.",
+            Schema::reference("WebhookWithSecret"),
+            CREATED_WEBHOOK_EXAMPLE,
+        ),
+    ]
 }
+
+const CREATE_WEBHOOK_REQUEST: &str = r#"{"name":"shop","url":"https://shop.example/hooks/whatsapp","events":["*"],"headers":{"X-Shop":"blue"}}"#;
