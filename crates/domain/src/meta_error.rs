@@ -103,6 +103,7 @@ pub const TABLE: &[MetaErrorEntry] = &[
     entry(104, "Access token required", MetaErrorClass::SuspendAccount, NEW_TOKEN),
     entry(190, "Access token expired or invalid", MetaErrorClass::SuspendAccount, NEW_TOKEN),
     entry(200, "API Permission", MetaErrorClass::Permanent, PERMISSION),
+    entry(341, "Application limit reached", MetaErrorClass::ThrottleNumber, SLOWER),
     entry(
         368,
         "Temporarily blocked for policy violations",
@@ -117,6 +118,12 @@ pub const TABLE: &[MetaErrorEntry] = &[
         "Check the account's phone_number_id: Meta does not know this number.",
     ),
     entry(80007, "Rate limit issues", MetaErrorClass::ThrottleNumber, SLOWER),
+    entry(
+        80008,
+        "Too many calls to the WhatsApp Business Account",
+        MetaErrorClass::ThrottleNumber,
+        "Meta limits management calls per WhatsApp Business Account and hour. Send it again later.",
+    ),
     // Integrity, eligibility and the recipient's choice.
     entry(
         130403,
@@ -356,6 +363,9 @@ pub const TABLE: &[MetaErrorEntry] = &[
         MetaErrorClass::Permanent,
         "Fix the flow in WhatsApp Manager.",
     ),
+    // Blocking of users.
+    entry(139_102, "Block list changed during the call", MetaErrorClass::Retry, LATER),
+    entry(139_103, "Block list internal error", MetaErrorClass::Retry, LATER),
     // Registration.
     entry(
         133000,

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use domain::media::{file_name_of_header, file_name_of_path};
 use engine::ports::{Chunks, Clock, FetchError, FetchedFile, Fetcher};
 use http::header::{
     ACCEPT, ACCEPT_ENCODING, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_TYPE, HOST, USER_AGENT,
@@ -21,7 +22,6 @@ use crate::client::{EgressClient, span};
 use crate::connection::HttpConnection;
 use crate::dial::later;
 use crate::error::EgressError;
-use crate::file_name;
 use crate::url_guard::check;
 
 #[async_trait]
@@ -56,9 +56,11 @@ impl Fetcher for EgressClient {
         if body.size_hint().lower() > max_bytes {
             return Err(FetchError::TooLarge { max_bytes });
         }
-        let file_name = header(&head.headers, &CONTENT_DISPOSITION)
-            .and_then(|value| file_name::of_header(&value))
-            .or_else(|| file_name::of_path(target.path.path()));
+        let file_name = head
+            .headers
+            .get(CONTENT_DISPOSITION)
+            .and_then(|value| file_name_of_header(value.as_bytes()))
+            .or_else(|| file_name_of_path(target.path.path()));
         let content_type = header(&head.headers, &CONTENT_TYPE);
         let download = Download { connection, body, left: max_bytes, max_bytes, deadline };
         Ok(FetchedFile { content_type, file_name, body: Box::new(download) })

@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn a_place_keeps_no_more_than_its_share_and_the_oldest_goes() {
+    fn the_oldest_connection_above_the_limit_per_host_is_closed() {
         let mut idle = Idle::default();
         for n in 0..100 {
             idle.push(&host_port(1), at(n), n);
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn all_places_together_keep_no_more_than_is_allowed_and_the_oldest_goes() {
+    fn the_oldest_connection_above_the_total_limit_is_closed() {
         let mut idle = Idle::default();
         for n in 0..600_u16 {
             idle.push(&host_port(n % 300), at(i64::from(n)), n);
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn those_whose_time_has_come_are_closed_and_empty_places_forgotten() {
+    fn expired_connections_are_closed_and_empty_entries_removed() {
         let mut idle = Idle::default();
         for n in 0..10_u16 {
             idle.push(&host_port(n), at(i64::from(n)), n);

@@ -20,4 +20,4 @@ mod random;
 pub mod run;
 
 pub use cli::main;
-pub use meta_webhook::{Redriven, redrive};
+pub use meta_webhook::{RedriveSummary, redrive};

@@ -20,6 +20,7 @@ mod messages;
 mod payloads;
 mod revisions;
 mod row;
+mod scope;
 mod seal;
 mod sqlite;
 #[cfg(test)]

@@ -7,6 +7,7 @@ use rusqlite::{Connection, OptionalExtension};
 
 use crate::error::SqlResult;
 use crate::row::Cells;
+use crate::sqlite::execute::Execute as _;
 
 /// First byte and number of bytes.
 pub(crate) type ByteRange = (usize, usize);
@@ -20,7 +21,7 @@ pub(crate) fn redact_range(body: &mut [u8], (start, length): ByteRange) {
     }
 }
 
-/// Reads a payload and a range from three columns.
+/// Reads a payload and a range from the columns `payload_seq`, `payload_start` and `payload_length`.
 pub(crate) fn read_span(cells: &mut Cells<'_>) -> SqlResult<Option<(i64, ByteRange)>> {
     let payload: Option<i64> = cells.get()?;
     let start: Option<u32> = cells.get()?;
@@ -31,8 +32,8 @@ pub(crate) fn read_span(cells: &mut Cells<'_>) -> SqlResult<Option<(i64, ByteRan
 }
 
 /// Converts a column value to an offset.
-pub(crate) fn to_usize(place: u32) -> usize {
-    usize::try_from(place).unwrap_or(usize::MAX)
+pub(crate) fn to_usize(offset: u32) -> usize {
+    usize::try_from(offset).unwrap_or(usize::MAX)
 }
 
 /// Ranges to redact, by payload.
@@ -40,29 +41,29 @@ pub(crate) fn to_usize(place: u32) -> usize {
 pub(crate) struct Redactions(BTreeMap<i64, Vec<ByteRange>>);
 
 impl Redactions {
-    pub(crate) fn add(&mut self, raw: Option<(i64, ByteRange)>) {
-        if let Some((payload, span)) = raw {
-            self.0.entry(payload).or_default().push(span);
+    pub(crate) fn add(&mut self, span: Option<(i64, ByteRange)>) {
+        if let Some((payload, range)) = span {
+            self.0.entry(payload).or_default().push(range);
         }
     }
 
     pub(crate) fn apply(self, connection: &Connection) -> SqlResult<()> {
-        for (payload, spans) in self.0 {
-            redact_spans(connection, payload, &spans)?;
+        for (payload, ranges) in self.0 {
+            redact_ranges(connection, payload, &ranges)?;
         }
         Ok(())
     }
 }
 
 /// Redacts ranges of one payload.
-pub(crate) fn redact_spans(connection: &Connection, payload: i64, spans: &[ByteRange]) -> SqlResult<()> {
+pub(crate) fn redact_ranges(connection: &Connection, payload: i64, ranges: &[ByteRange]) -> SqlResult<()> {
     let body: Option<Vec<u8>> = connection
         .prepare_cached("select body from webhook_payloads where seq = ?1")?
         .query_row([payload], |row| row.get(0))
         .optional()?;
     let Some(mut body) = body else { return Ok(()) };
-    for span in spans {
-        redact_range(&mut body, *span);
+    for range in ranges {
+        redact_range(&mut body, *range);
     }
     update_body(connection, payload, &body)
 }
@@ -70,8 +71,7 @@ pub(crate) fn redact_spans(connection: &Connection, payload: i64, spans: &[ByteR
 pub(crate) fn update_body(connection: &Connection, payload: i64, body: &[u8]) -> SqlResult<()> {
     connection
         .prepare_cached("update webhook_payloads set body = ?2 where seq = ?1")?
-        .execute((payload, body))?;
-    Ok(())
+        .execute_one((payload, body))
 }
 
 pub(crate) fn get_bytes(

@@ -3,8 +3,8 @@
 use std::str::FromStr;
 
 use jiff::Timestamp;
-use rusqlite::Row;
 use rusqlite::types::FromSql;
+use rusqlite::{Connection, Params, Row};
 use serde::de::DeserializeOwned;
 
 use crate::error::{SqlError, SqlResult};
@@ -132,48 +132,98 @@ pub(crate) fn json<T: serde::Serialize>(value: &T) -> SqlResult<String> {
     serde_json::to_string(value).map_err(|_| SqlError::Bug("a value cannot be written as JSON"))
 }
 
-/// Removes the comma at the end of a list of columns.
-pub(crate) const fn select_list(columns: &'static str) -> &'static str {
-    match columns.split_at_checked(columns.len().saturating_sub(2)) {
-        Some((list, _)) => list,
-        None => columns,
+/// Row of one query.
+pub(crate) trait SelectRow: Sized {
+    /// Text after `from`; begins with the name of the table.
+    const FROM: &str;
+
+    /// Text of the query.
+    const SELECT: &str;
+
+    fn read(cells: &mut Cells<'_>) -> SqlResult<Self>;
+
+    /// Reads the first row.
+    fn find(connection: &Connection, parameters: impl Params) -> SqlResult<Option<Self>> {
+        let mut statement = connection.prepare_cached(Self::SELECT)?;
+        let mut rows = statement.query(parameters)?;
+        rows.next()?.map(|row| Self::read(&mut Cells::new(first_word(Self::FROM), row))).transpose()
     }
+
+    /// Reads all rows.
+    fn list(connection: &Connection, parameters: impl Params) -> SqlResult<Vec<Self>> {
+        let mut statement = connection.prepare_cached(Self::SELECT)?;
+        let mut rows = statement.query(parameters)?;
+        let mut list = Vec::new();
+        while let Some(row) = rows.next()? {
+            list.push(Self::read(&mut Cells::new(first_word(Self::FROM), row))?);
+        }
+        Ok(list)
+    }
+}
+
+fn first_word(text: &'static str) -> &'static str {
+    text.split_whitespace().next().unwrap_or(text)
 }
 
 /// Declares the select list of a type and the function that reads the type, in one list.
 ///
-/// Each line names a field, the method of [`Cells`] that reads it, and its column or expression:
-/// the select list and the reading cannot differ. Arguments of the function become fields as they are.
+/// Each line names a field, the method of [`Cells`] that reads the field, and its column or expression: the select
+/// list and the reading function cannot differ. Arguments of the function become fields as they are.
 macro_rules! columns {
     ($vis:vis $list:ident, $read:ident $(($($arg:ident: $arg_type:ty),+))? -> $type:ident {
-        $($field:ident: $method:ident $column:literal),+ $(,)?
+        $first:ident: $first_method:ident $first_column:literal
+        $(, $field:ident: $method:ident $column:literal)* $(,)?
     }) => {
-        $vis const $list: &str = $crate::row::select_list(concat!($($column, ", "),+));
+        $vis const $list: &str = concat!($first_column $(, ", ", $column)*);
 
         $vis fn $read(
             cells: &mut $crate::row::Cells<'_>
             $($(, $arg: $arg_type)+)?
         ) -> $crate::error::SqlResult<$type> {
-            Ok($type { $($($arg,)+)? $($field: cells.$method()?),+ })
+            Ok($type { $($($arg,)+)? $first: cells.$first_method()? $(, $field: cells.$method()?)* })
         }
     };
 }
 
-/// Declares a row: a struct, its select list and the function that reads it, in one list.
+/// Declares a row: a struct, its select list and the function that reads the row, in one list.
+///
+/// With `from`, the row belongs to one query and implements [`SelectRow`].
 macro_rules! row {
     ($(#[$meta:meta])* $vis:vis struct $name:ident {
-        $($(#[$field_meta:meta])* $field:ident: $type:ty = $method:ident $column:literal),+ $(,)?
+        $(#[$first_meta:meta])* $first:ident: $first_type:ty = $first_method:ident $first_column:literal
+        $(, $(#[$field_meta:meta])* $field:ident: $type:ty = $method:ident $column:literal)* $(,)?
     }) => {
         $(#[$meta])*
         $vis struct $name {
-            $($(#[$field_meta])* $vis $field: $type),+
+            $(#[$first_meta])* $vis $first: $first_type
+            $(, $(#[$field_meta])* $vis $field: $type)*
         }
 
         impl $name {
-            $vis const COLUMNS: &str = $crate::row::select_list(concat!($($column, ", "),+));
+            $vis const COLUMNS: &str = concat!($first_column $(, ", ", $column)*);
 
             $vis fn read(cells: &mut $crate::row::Cells<'_>) -> $crate::error::SqlResult<Self> {
-                Ok(Self { $($field: cells.$method()?),+ })
+                Ok(Self { $first: cells.$first_method()? $(, $field: cells.$method()?)* })
+            }
+        }
+    };
+    ($(#[$meta:meta])* $vis:vis struct $name:ident {
+        $(#[$first_meta:meta])* $first:ident: $first_type:ty = $first_method:ident $first_column:literal
+        $(, $(#[$field_meta:meta])* $field:ident: $type:ty = $method:ident $column:literal)* $(,)?
+    } from $from:literal) => {
+        $(#[$meta])*
+        $vis struct $name {
+            $(#[$first_meta])* $vis $first: $first_type
+            $(, $(#[$field_meta])* $vis $field: $type)*
+        }
+
+        impl $crate::row::SelectRow for $name {
+            const FROM: &str = $from;
+
+            const SELECT: &str = concat!("select ", $first_column $(, ", ", $column)*, " from ", $from);
+
+            fn read(cells: &mut $crate::row::Cells<'_>) -> $crate::error::SqlResult<Self> {
+                Ok(Self { $first: cells.$first_method()? $(, $field: cells.$method()?)* })
             }
         }
     };

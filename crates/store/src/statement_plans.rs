@@ -237,7 +237,7 @@ fn rounds(connection: &Connection) {
 
     assert!(fan_out::has_work(connection).unwrap());
     fan_out::fan_out_events(connection, now(), 10).unwrap();
-    deliveries::get_work(connection, now()).unwrap();
+    deliveries::get_pending(connection, now()).unwrap();
     let webhook = WebhookId::from_bytes(WEBHOOK);
     let request = DeliveryLeaseRequest {
         worker,

@@ -11,7 +11,8 @@ use crate::row::micros;
 /// time is always applied.
 pub(crate) fn advance(
     connection: &Connection,
-    (workspace, waba_id): (WorkspaceId, &str),
+    workspace: WorkspaceId,
+    waba_id: &str,
     subject: &str,
     at: Option<Timestamp>,
 ) -> SqlResult<bool> {

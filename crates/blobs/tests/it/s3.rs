@@ -1,4 +1,5 @@
-//! A server that speaks as much of S3's language as a gateway needs: objects, parts, ranges. It takes signed requests only.
+//! A server with the part of the S3 API that the gateway uses: objects, multipart uploads, ranges. It accepts signed
+//! requests only.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -25,7 +26,7 @@ struct State {
     fail_next: u32,
 }
 
-/// A bucket on a port.
+/// A bucket on a local port.
 pub(crate) struct Bucket {
     url: String,
     state: Arc<Mutex<State>>,
@@ -156,7 +157,7 @@ async fn answer(
 }
 
 #[tokio::test]
-async fn objects_lie_below_the_prefix_under_our_ids() {
+async fn objects_are_named_by_the_prefix_and_ids() {
     let bucket = Bucket::open().await;
     bucket.blobs().write_blob(key(1), pieces(&["x"])).await.unwrap();
     let (workspace, media) = (key(1).workspace, key(1).media);
@@ -165,7 +166,7 @@ async fn objects_lie_below_the_prefix_under_our_ids() {
 }
 
 #[tokio::test]
-async fn a_bucket_that_has_a_bad_moment_is_asked_again() {
+async fn a_failed_request_to_the_bucket_is_retried() {
     let bucket = Bucket::open().await;
     bucket.state.lock().unwrap().fail_next = 1;
     bucket.blobs().write_blob(key(1), pieces(&["x"])).await.unwrap();
@@ -173,7 +174,7 @@ async fn a_bucket_that_has_a_bad_moment_is_asked_again() {
 }
 
 #[tokio::test]
-async fn an_upload_that_breaks_off_is_given_up_at_the_bucket() {
+async fn an_incomplete_upload_is_aborted_at_the_bucket() {
     let bucket = Bucket::open().await;
     assert!(bucket.blobs().write_blob(key(1), crate::support::broken_after(blobs::PART + 1)).await.is_err());
     let state = bucket.state.lock().unwrap();
@@ -182,7 +183,7 @@ async fn an_upload_that_breaks_off_is_given_up_at_the_bucket() {
 }
 
 #[tokio::test]
-async fn an_error_tells_no_secret() {
+async fn an_error_contains_no_secret() {
     let bucket = Bucket::open().await;
     let settings = BucketSettings {
         bucket: "files".to_owned(),

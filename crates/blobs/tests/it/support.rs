@@ -1,4 +1,4 @@
-//! Places for content, and content that is counted.
+//! Stores of file contents, and content that is counted.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -17,14 +17,14 @@ use tempfile::TempDir;
 
 use crate::s3::Bucket;
 
-/// A place, and what keeps it alive.
+/// A store, and the resources that it needs.
 pub(crate) struct Place {
     pub(crate) blobs: Box<dyn Blobs>,
     pub(crate) folder: Option<TempDir>,
     pub(crate) _bucket: Option<Bucket>,
 }
 
-/// One of each kind.
+/// Returns one store of each kind.
 pub(crate) async fn places() -> Vec<Place> {
     let folder = tempfile::tempdir().unwrap();
     let bucket = Bucket::open().await;
@@ -61,13 +61,13 @@ pub(crate) fn pieces(given: &[&'static str]) -> ByteStream {
     Box::pin(Given(given.iter().map(|piece| Ok(Bytes::from_static(piece.as_bytes()))).collect()))
 }
 
-/// Content that breaks off after `n_bytes`.
+/// Returns content that fails after `n_bytes`.
 pub(crate) fn broken_after(n_bytes: usize) -> ByteStream {
     let error = ByteStreamError::Broken("cut".to_owned());
     Box::pin(Given(VecDeque::from([Ok(Bytes::from(vec![7; n_bytes])), Err(error)])))
 }
 
-/// Reads all there is.
+/// Reads a stream to its end.
 pub(crate) async fn all(mut pieces: ByteStream) -> Result<Vec<u8>, ByteStreamError> {
     let mut whole = Vec::new();
     while let Some(piece) = poll_fn(|context| pieces.as_mut().poll_next(context)).await {
@@ -76,7 +76,7 @@ pub(crate) async fn all(mut pieces: ByteStream) -> Result<Vec<u8>, ByteStreamErr
     Ok(whole)
 }
 
-/// Counter of the bytes that are in memory at once.
+/// Number of bytes that are in memory at once.
 #[derive(Default)]
 pub(crate) struct Alive {
     now: AtomicUsize,
@@ -97,7 +97,7 @@ impl Drop for Piece {
     }
 }
 
-/// Content of which each piece is counted while it lives: bytes that count up.
+/// Returns content whose chunks are counted while they are in memory: bytes that count up.
 pub(crate) struct Large {
     n_done: usize,
     size: usize,
@@ -118,7 +118,7 @@ impl Stream for Large {
     type Item = Result<Bytes, ByteStreamError>;
 
     fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        // A length that fits no block.
+        // This length is not a multiple of the block size.
         let n = (self.size - self.n_done).min(61_003);
         if n == 0 {
             return Poll::Ready(None);

@@ -1,7 +1,7 @@
 //! Opt-outs from marketing and the keywords for them.
 //!
-//! **Invariant:** of two signals the later one counts, by the time at which each was given; of two signals of the same
-//! time the opt-out counts. So the order and the number of their arrivals do not matter.
+//! **Invariant:** of two signals, the later signal counts, by the time at which each was given. Of two signals of the
+//! same time, the opt-out counts. The order in which signals are received, and repetitions, do not matter.
 
 use std::collections::BTreeSet;
 
@@ -9,8 +9,8 @@ use jiff::Timestamp;
 
 use crate::text_enum;
 
-/// Default keywords for an opt-out. `CANCEL`, `END` and `QUIT` are not among them: customers of shops and clinics use
-/// these words for orders and appointments.
+/// Default keywords for an opt-out. `CANCEL`, `END` and `QUIT` are no default keywords: customers of shops and clinics
+/// use these words for orders and appointments.
 pub const STOP_KEYWORDS: &[&str] = &[
     "STOP",
     "STOP ALL",
@@ -88,31 +88,33 @@ text_enum! {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct OptOut {
     /// Time of the signal that counts; `None` if there was none.
-    pub wished_at: Option<Timestamp>,
+    pub preference_at: Option<Timestamp>,
     /// Time and source of the opt-out; `None` if the contact has not opted out.
-    pub stopped: Option<(Timestamp, OptOutReason)>,
+    pub opted_out: Option<(Timestamp, OptOutReason)>,
 }
 
 impl OptOut {
     /// Returns the state after a signal that was given at `at`.
     #[must_use]
-    pub fn after(self, wish: OptOutSignal, at: Timestamp, reason: OptOutReason) -> Self {
-        let stopped = match wish {
+    pub fn after(self, signal: OptOutSignal, at: Timestamp, reason: OptOutReason) -> Self {
+        let opted_out = match signal {
             OptOutSignal::Stop => Some((at, reason)),
             OptOutSignal::Start => None,
         };
-        match self.wished_at {
+        match self.preference_at {
             Some(before) if before > at => self,
-            Some(before) if before == at => Self { wished_at: Some(at), stopped: self.stopped.max(stopped) },
-            Some(_) | None => Self { wished_at: Some(at), stopped },
+            Some(before) if before == at => {
+                Self { preference_at: Some(at), opted_out: self.opted_out.max(opted_out) }
+            }
+            Some(_) | None => Self { preference_at: Some(at), opted_out },
         }
     }
 
     /// Returns the state of a contact that results from a merge of two contacts.
     #[must_use]
     pub fn join(self, other: Self) -> Self {
-        let Some(at) = other.wished_at else { return self };
-        match other.stopped {
+        let Some(at) = other.preference_at else { return self };
+        match other.opted_out {
             Some((_, reason)) => self.after(OptOutSignal::Stop, at, reason),
             None => self.after(OptOutSignal::Start, at, OptOutReason::Api),
         }
@@ -170,7 +172,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn a_message_that_is_one_of_the_words_is_a_wish() {
+    fn a_message_that_equals_a_keyword_is_a_signal() {
         let keywords = OptOutKeywords::default();
         for text in
             ["STOP", "stop", " Stop! ", "*stop*", "S.T.O.P", "opt-out", "Opt out.", "стоп", "बंद करें।", "Arrêt"]
@@ -187,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn other_words_take_the_place_of_ours_and_stop_wins() {
+    fn configured_keywords_replace_the_defaults_and_an_opt_out_keyword_takes_precedence() {
         let keywords = OptOutKeywords::new(&["Basta", "¿?"], &["basta", "Go on"]);
         assert_eq!(keywords.signal("basta!"), Some(OptOutSignal::Stop));
         assert_eq!(keywords.signal("go on"), Some(OptOutSignal::Start));
@@ -200,22 +202,22 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(256))]
 
         #[test]
-        fn the_order_of_wishes_does_not_matter(
-            wishes in prop::collection::vec((prop::bool::ANY, 0..5_i64, 0..4_usize), 1..6),
-            turn in 0..6_usize,
+        fn the_order_of_signals_does_not_matter(
+            signals in prop::collection::vec((prop::bool::ANY, 0..5_i64, 0..4_usize), 1..6),
+            rotation in 0..6_usize,
         ) {
-            let hear = |wishes: &[(bool, i64, usize)]| {
-                wishes.iter().fold(OptOut::default(), |known, (stops, at, reason)| {
-                    let wish = if *stops { OptOutSignal::Stop } else { OptOutSignal::Start };
+            let apply = |signals: &[(bool, i64, usize)]| {
+                signals.iter().fold(OptOut::default(), |known, (is_stop, at, reason)| {
+                    let signal = if *is_stop { OptOutSignal::Stop } else { OptOutSignal::Start };
                     let at = Timestamp::from_second(*at).expect("a time");
-                    known.after(wish, at, OptOutReason::ALL[*reason])
+                    known.after(signal, at, OptOutReason::ALL[*reason])
                 })
             };
-            let mut turned = wishes.clone();
-            turned.rotate_left(turn % wishes.len());
-            turned.reverse();
-            turned.extend(wishes.clone());
-            prop_assert_eq!(hear(&wishes), hear(&turned));
+            let mut reordered = signals.clone();
+            reordered.rotate_left(rotation % signals.len());
+            reordered.reverse();
+            reordered.extend(signals.clone());
+            prop_assert_eq!(apply(&signals), apply(&reordered));
         }
     }
 }

@@ -3,6 +3,8 @@
 //!
 //! **Invariant:** [`TYPES`] has exactly the types that Meta accepts in uploads.
 
+mod content_disposition;
+mod file_name;
 mod inbound_media;
 mod sniff;
 
@@ -10,6 +12,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::messages::content::MediaKind;
 
+pub use content_disposition::{file_name_of_header, file_name_of_path};
+pub use file_name::upload_file_name;
 pub use inbound_media::{InboundMedia, inbound_media, parse_sha256};
 pub use sniff::DetectedType;
 
@@ -68,7 +72,7 @@ pub const TYPES: [MediaType; 19] = [
     of("audio/mp4", 16 << 20, AUDIO, &["m4a", "m4b"]),
     of("audio/mpeg", 16 << 20, AUDIO, &["mp3"]),
     of("audio/amr", 16 << 20, AUDIO, &["amr"]),
-    of("audio/ogg", 16 << 20, AUDIO, &["ogg", "oga"]),
+    of("audio/ogg", 16 << 20, AUDIO, &["ogg", "oga", "opus"]),
     of("audio/opus", 16 << 20, AUDIO, &["opus"]),
     of("application/vnd.ms-powerpoint", MAX_FILE_SIZE, DOCUMENT, &["ppt", "pps", "pot"]),
     of("application/msword", MAX_FILE_SIZE, DOCUMENT, &["doc", "dot"]),
@@ -169,6 +173,14 @@ pub enum MediaTypeError {
         /// Detected type.
         found: &'static str,
     },
+    /// The content is text, but the extension of the file name is that of another type.
+    #[error("is named {file_name}, but its content is {found}")]
+    NameMismatch {
+        /// File name.
+        file_name: String,
+        /// Detected type.
+        found: &'static str,
+    },
     /// The file has no content.
     #[error("is empty")]
     Empty,
@@ -177,7 +189,9 @@ pub enum MediaTypeError {
 /// Returns the type of a file from its first bytes ([`SNIFF_BYTES`] of them, or all) and from its declared type.
 ///
 /// The content decides which types are possible. The declared MIME type decides between them (a Word and an Excel file
-/// of the old format begin alike), or else the file name does.
+/// of the old format begin alike), or else the file name does. Text whose name or declared type says that it is something
+/// else is refused: it is usually the error page of a file server. For other content the name says nothing: files are
+/// often named wrongly, and Meta gets a name that agrees with the content ([`upload_file_name`]).
 ///
 /// # Errors
 /// [`MediaTypeError`].
@@ -190,9 +204,19 @@ pub fn resolve_media_type(
     }
     let declared_mime = declared.mime.map(essence).filter(|mime| !is_vague(mime));
     let found = DetectedType::of(head);
+    if let Some(file_name) = declared.file_name
+        && found.is_text()
+        && file_name::media_type_of(file_name).is_some_and(|named| named.mime != "text/plain")
+    {
+        return Err(MediaTypeError::NameMismatch { file_name: file_name.to_owned(), found: found.name() });
+    }
     let candidates = || found.can_be().iter().filter_map(|mime| MediaType::named(mime));
     if let Some(declared_mime) = declared_mime {
-        let declared_mime = alias(&declared_mime).to_owned();
+        // Browsers on Windows declare CSV files as Excel files.
+        let is_csv = found == DetectedType::Text
+            && declared_mime == "application/vnd.ms-excel"
+            && declared.file_name.is_some_and(|name| file_name::extension(name) == Some("csv"));
+        let declared_mime = if is_csv { "text/plain" } else { alias(&declared_mime) }.to_owned();
         let Some(known) = MediaType::named(&declared_mime) else {
             return Err(MediaTypeError::Unsupported(declared_mime));
         };
@@ -223,6 +247,11 @@ fn alias(mime: &str) -> &str {
         "audio/x-m4a" | "audio/m4a" => "audio/mp4",
         "audio/x-aac" => "audio/aac",
         "video/3gp" => "video/3gpp",
+        "audio/opus" | "application/ogg" | "audio/x-opus+ogg" => "audio/ogg",
+        "application/x-pdf" => "application/pdf",
+        "text/csv" | "application/csv" | "text/x-csv" | "text/comma-separated-values" | "text/markdown" => {
+            "text/plain"
+        }
         other => other,
     }
 }

@@ -11,7 +11,7 @@ fn caller(policy: egress::Policy, names: &Names) -> Caller {
 }
 
 #[tokio::test]
-async fn a_name_that_leads_to_an_address_that_is_not_public_is_refused_when_dialled() {
+async fn a_name_with_a_private_address_is_rejected_at_the_connect() {
     let (listener, _) = port().await;
     let address = listener.local_addr().unwrap();
     for lead in [
@@ -22,7 +22,7 @@ async fn a_name_that_leads_to_an_address_that_is_not_public_is_refused_when_dial
         &["::ffff:127.0.0.1"],
         &["64:ff9b::7f00:1"],
         &["0.0.0.0"],
-        // One that is public does not make up for one that is not, in either order.
+        // A public address does not make up for a private one, in either order.
         &["93.184.216.34", "127.0.0.1"],
         &["127.0.0.1", "93.184.216.34"],
         &["93.184.216.34", "2606:4700::1", "fe80::1"],
@@ -37,7 +37,7 @@ async fn a_name_that_leads_to_an_address_that_is_not_public_is_refused_when_dial
 }
 
 #[tokio::test]
-async fn an_address_that_was_saved_under_another_policy_is_refused_when_dialled() {
+async fn an_address_saved_under_another_policy_is_rejected_at_the_connect() {
     let (listener, url) = port().await;
     let caller = Caller::with(STRICT);
     assert_eq!(caller.failure(&url).await, "the address is refused: the URL must begin with https://");
@@ -47,7 +47,7 @@ async fn an_address_that_was_saved_under_another_policy_is_refused_when_dialled(
 }
 
 #[tokio::test]
-async fn in_development_localhost_leads_to_this_machine_or_nowhere() {
+async fn in_development_localhost_is_this_machine_only() {
     let (listener, _) = port().await;
     let url = |name: &str| format!("http://{name}:{}/", listener.local_addr().unwrap().port());
     let policy = egress::Policy { allow_http_loopback: true, ..STRICT };
@@ -66,9 +66,9 @@ async fn in_development_localhost_leads_to_this_machine_or_nowhere() {
     assert_eq!(reason, "the address is refused: the host is not a public address");
 }
 
-/// DNS rebinding: what was checked is what is called, so a second look-up has nothing to change.
+/// DNS rebinding: the connection uses the addresses that were checked, so that a second look-up has no effect.
 #[tokio::test]
-async fn a_dial_looks_the_name_up_once_and_the_next_dial_judges_anew() {
+async fn each_connect_resolves_and_checks_the_name_once() {
     let (listener, _) = port().await;
     let url = format!("http://shop.example:{}/", listener.local_addr().unwrap().port());
     let names = Names::default().lead("shop.example", &[&["127.0.0.1"], &["169.254.169.254"]]);
@@ -87,7 +87,7 @@ async fn a_dial_looks_the_name_up_once_and_the_next_dial_judges_anew() {
 }
 
 #[tokio::test]
-async fn a_name_is_called_by_its_name_at_the_address_it_leads_to() {
+async fn the_host_header_contains_the_name_of_the_url() {
     let (listener, _) = port().await;
     let port = listener.local_addr().unwrap().port();
     let names = Names::default().lead("shop.example", &[&["127.0.0.1"]]);
@@ -103,10 +103,10 @@ async fn a_name_is_called_by_its_name_at_the_address_it_leads_to() {
 }
 
 #[tokio::test]
-async fn an_address_that_refuses_makes_room_for_the_next() {
+async fn after_a_refused_connection_the_next_address_is_tried() {
     let (listener, _) = port().await;
     let url = format!("http://shop.example:{}/", listener.local_addr().unwrap().port());
-    // Nobody listens at the first two.
+    // No server listens on the first two addresses.
     let names = Names::default().lead("shop.example", &[&["127.0.0.2", "127.0.0.3", "127.0.0.1"]]);
     let caller = caller(OPEN, &names);
     let serve = async { answer(&mut accept(&listener).await, "204 No Content", "").await };
@@ -114,9 +114,9 @@ async fn an_address_that_refuses_makes_room_for_the_next() {
     assert_eq!(status, 204);
 }
 
-/// A port whose queue is full: Linux lets the next caller wait, and says nothing.
+/// A port whose accept queue is full: Linux does not answer further connection attempts.
 #[tokio::test]
-async fn an_address_that_says_nothing_makes_room_for_the_next_after_a_moment() {
+async fn after_a_delay_without_response_the_next_address_is_tried() {
     let (listener, _) = port().await;
     let port = listener.local_addr().unwrap().port();
     let silent = tokio::net::TcpSocket::new_v4().unwrap();
@@ -139,7 +139,7 @@ async fn an_address_that_says_nothing_makes_room_for_the_next_after_a_moment() {
 }
 
 #[tokio::test]
-async fn names_that_lead_nowhere_fail() {
+async fn names_without_addresses_fail() {
     let names = Names::default().lead("empty.example", &[&[]]);
     let caller = caller(STRICT, &names);
     for url in ["https://no-such.example/", "https://empty.example/"] {
@@ -155,7 +155,7 @@ async fn a_refused_connection_fails() {
 }
 
 #[tokio::test]
-async fn the_systems_own_look_up_finds_this_machine() {
+async fn the_resolver_of_the_operating_system_resolves_localhost() {
     let (listener, _) = port().await;
     let url = format!("http://localhost:{}/", listener.local_addr().unwrap().port());
     let clock = crate::support::FakeClock::new();
@@ -168,7 +168,7 @@ async fn the_systems_own_look_up_finds_this_machine() {
 }
 
 #[tokio::test]
-async fn a_redirect_is_an_answer_and_not_followed() {
+async fn a_redirect_is_not_followed() {
     let (inside, target) = port().await;
     for status in [301, 302, 303, 307, 308] {
         let (listener, url) = port().await;

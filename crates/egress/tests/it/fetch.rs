@@ -1,4 +1,4 @@
-//! Downloads from addresses that strangers chose.
+//! Downloads from URLs that callers chose.
 
 use engine::ports::{FetchError, FetchedFile, Fetcher as _, UrlError};
 use tokio::io::AsyncWriteExt as _;
@@ -13,7 +13,7 @@ async fn whole(mut fetched: FetchedFile) -> Result<Vec<u8>, FetchError> {
     Ok(whole)
 }
 
-/// Fetches what a server answers with exactly these bytes.
+/// Downloads a file from a server that sends exactly these bytes.
 async fn fetched(
     answer: &str,
     max_bytes: u64,
@@ -34,7 +34,7 @@ async fn fetched(
 }
 
 #[tokio::test]
-async fn a_download_tells_what_it_is_and_brings_all_of_it() {
+async fn a_download_has_type_name_and_complete_content() {
     let answer = "HTTP/1.1 200 OK\r\ncontent-type: application/pdf\r\n\
          content-disposition: attachment; filename=\"a.pdf\"\r\ncontent-length: 5\r\n\r\nhello";
     let expected = (Some("application/pdf".to_owned()), Some("a.pdf".to_owned()), b"hello".to_vec());
@@ -64,7 +64,7 @@ async fn a_download_is_a_plain_get() {
 }
 
 #[tokio::test]
-async fn more_than_was_wanted_is_refused_before_or_while_it_comes() {
+async fn a_download_above_the_maximum_size_fails() {
     let too_large = Err(FetchError::TooLarge { max_bytes: 4 });
     let announced = "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n";
     assert_eq!(fetched(announced, 4).await, too_large);
@@ -74,7 +74,7 @@ async fn more_than_was_wanted_is_refused_before_or_while_it_comes() {
 }
 
 #[tokio::test]
-async fn a_part_is_not_taken_for_the_whole() {
+async fn a_partial_response_fails() {
     for part in [
         "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhello",
         "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nhel\r\n",
@@ -85,7 +85,7 @@ async fn a_part_is_not_taken_for_the_whole() {
 }
 
 #[tokio::test]
-async fn other_answers_and_compressed_ones_are_no_download() {
+async fn other_statuses_and_compressed_responses_fail() {
     for status in [204, 206, 301, 302, 404, 500] {
         let answer = format!("HTTP/1.1 {status} X\r\nlocation: /x\r\ncontent-length: 0\r\n\r\n");
         assert_eq!(fetched(&answer, 99).await, Err(FetchError::UnexpectedStatus { status }));
@@ -95,7 +95,7 @@ async fn other_answers_and_compressed_ones_are_no_download() {
 }
 
 #[tokio::test]
-async fn the_address_rule_holds_for_downloads() {
+async fn the_policy_applies_to_downloads() {
     let (listener, url) = port().await;
     let names = Names::default().lead("evil.example", &[&["93.184.216.34", "127.0.0.1"]]);
     let config = egress::EgressConfig { policy: STRICT, ..egress::EgressConfig::default() };
@@ -139,9 +139,9 @@ async fn a_download_has_a_deadline_in_every_phase() {
     closed(&mut stream).await;
 }
 
-/// Nothing is read ahead: the server gets rid of no more than the socket's buffers take while nobody asks.
+/// Nothing is read ahead: the server can send no more than the buffers of the socket while the client does not read.
 #[tokio::test]
-async fn a_download_that_nobody_reads_is_not_piled_up() {
+async fn an_unread_download_is_not_buffered() {
     const LENGTH: u64 = 64 << 20;
     let (listener, url) = port().await;
     let caller = Caller::open();
@@ -157,7 +157,7 @@ async fn a_download_that_nobody_reads_is_not_piled_up() {
     let mut n_written: u64 = 0;
     let mut n_read: u64 = 0;
     while n_written < LENGTH {
-        // Writing goes on until the buffers are full, and only then is one piece read.
+        // The server writes until the buffers are full; then one chunk is read.
         tokio::select! {
             biased;
             written = stream.write(&piece) => n_written += u64::try_from(written.unwrap()).unwrap().min(LENGTH),

@@ -110,7 +110,7 @@ metrics! {
     /// Requests to the API that were refused by the rate limit of the API key. `kind` is `send` or `other`.
     Counter RATE_LIMIT_REFUSALS = "waypost_rate_limit_refusals_total" ["kind"];
 
-    /// Webhook payloads received from Meta: `taken`, `unsigned`, `not_json`, `too_large`, `too_late` (not read in time),
+    /// Webhook payloads received from Meta: `accepted`, `unsigned`, `not_json`, `too_large`, `timeout` (not read in time),
     /// `store_unavailable`.
     Counter WEBHOOK_PAYLOADS = "waypost_webhook_payloads_total" ["outcome"];
     /// Changes in webhook payloads from Meta: `applied`, `duplicate`, `pending_status` (the status of an unknown message),

@@ -1,4 +1,4 @@
-//! Every way in which a send over HTTP/1.1 can end.
+//! All outcomes of a send over HTTP/1.1.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -47,7 +47,7 @@ async fn a_send_is_one_request_with_the_token_and_the_body_as_given() {
 }
 
 #[tokio::test]
-async fn a_connection_is_used_again() {
+async fn a_connection_is_reused() {
     let (listener, client) = server().await;
     let serve = async {
         let mut stream = accept(&listener).await;
@@ -68,14 +68,14 @@ async fn a_refused_connection_means_not_sent() {
 }
 
 #[tokio::test]
-async fn a_host_that_does_not_exist_means_not_sent() {
+async fn an_unknown_host_means_not_sent() {
     let live_base_url = "http://no.such.host.invalid".to_owned();
     let config = GraphConfig { live_base_url, connect_timeout: SOON, ..GraphConfig::default() };
     is_not_sent(&send(&GraphClient::new(&config).unwrap()).await);
 }
 
 #[tokio::test]
-async fn an_account_whose_ids_fit_no_path_is_not_sent() {
+async fn an_account_with_an_invalid_id_sends_nothing() {
     let (listener, client) = server().await;
     for id in ["", "33/messages", "33?x", "33 ", "..", "é"] {
         let mut line = line();
@@ -89,7 +89,7 @@ async fn an_account_whose_ids_fit_no_path_is_not_sent() {
 }
 
 #[tokio::test]
-async fn a_sandbox_account_talks_to_the_simulator() {
+async fn a_sandbox_account_calls_the_simulator() {
     let (listener, config) = port().await;
     let nowhere = "http://no.such.host.invalid".to_owned();
     let config =
@@ -103,7 +103,7 @@ async fn a_sandbox_account_talks_to_the_simulator() {
 }
 
 #[tokio::test]
-async fn a_request_that_was_read_and_thrown_away_is_unknown_and_not_repeated() {
+async fn a_request_without_a_response_is_unknown_and_not_repeated() {
     let (listener, client) = server().await;
     let serve = async {
         let mut stream = accept(&listener).await;
@@ -115,7 +115,7 @@ async fn a_request_that_was_read_and_thrown_away_is_unknown_and_not_repeated() {
 }
 
 #[tokio::test]
-async fn a_kept_connection_that_takes_the_next_request_and_closes_is_unknown_and_not_repeated() {
+async fn an_idle_connection_that_closes_after_the_request_is_unknown_and_not_repeated() {
     let (listener, client) = server().await;
     let serve = async {
         let mut stream = accept(&listener).await;
@@ -130,7 +130,7 @@ async fn a_kept_connection_that_takes_the_next_request_and_closes_is_unknown_and
 }
 
 #[tokio::test]
-async fn a_cut_within_the_answer_is_unknown() {
+async fn an_interruption_within_the_response_is_unknown() {
     for part in [
         "H",
         "HTTP/1.1 200",
@@ -149,7 +149,7 @@ async fn a_cut_within_the_answer_is_unknown() {
 }
 
 #[tokio::test]
-async fn a_no_that_is_cut_is_still_a_no() {
+async fn an_interrupted_rejection_is_a_rejection() {
     let (listener, client) = server().await;
     let part = "HTTP/1.1 429 Slow\r\nretry-after: 9\r\ncontent-length: 600\r\n\r\n{\"err";
     let serve = async { answer_raw(&mut accept(&listener).await, part.as_bytes()).await };
@@ -158,7 +158,7 @@ async fn a_no_that_is_cut_is_still_a_no() {
 }
 
 #[tokio::test]
-async fn garbage_for_an_answer_is_unknown() {
+async fn an_invalid_response_is_unknown() {
     for garbage in [
         "SSH-2.0-OpenSSH_9.6\r\n",
         "\0\0\0\0\r\n\r\n",
@@ -173,12 +173,12 @@ async fn garbage_for_an_answer_is_unknown() {
 }
 
 #[tokio::test]
-async fn an_answer_after_the_deadline_is_unknown_and_the_connection_is_closed() {
+async fn a_response_after_the_deadline_is_unknown_and_the_connection_is_closed() {
     let (listener, client) = impatient().await;
     let serve = async {
         let mut stream = accept(&listener).await;
         request(&mut stream).await.unwrap();
-        // Ends when the client gives up.
+        // The server waits until the client closes the connection.
         stream.read(&mut [0; 16]).await.unwrap_or_default()
     };
     let (outcome, read) = tokio::join!(send(&client), serve);
@@ -187,7 +187,7 @@ async fn an_answer_after_the_deadline_is_unknown_and_the_connection_is_closed() 
 }
 
 #[tokio::test]
-async fn a_body_after_the_deadline_is_unknown_or_the_no_that_its_head_was() {
+async fn a_body_after_the_deadline_is_unknown_or_rejected_by_its_status() {
     for (status, is_no) in [("200 OK", false), ("503 No", false), ("400 No", true)] {
         let (listener, client) = impatient().await;
         let serve = async {
@@ -206,7 +206,7 @@ async fn a_body_after_the_deadline_is_unknown_or_the_no_that_its_head_was() {
 }
 
 #[tokio::test]
-async fn an_answer_without_end_is_unknown() {
+async fn an_endless_response_is_unknown() {
     let (listener, client) = server().await;
     let serve = async {
         let mut stream = accept(&listener).await;
@@ -220,7 +220,7 @@ async fn an_answer_without_end_is_unknown() {
 }
 
 #[tokio::test]
-async fn an_error_object_is_a_refusal_with_its_wait() {
+async fn an_error_object_is_a_rejection_with_its_retry_after() {
     let (listener, client) = server().await;
     let body = r#"{"error":{"message":"(#80007) Rate limit issues","type":"OAuthException","code":80007,"fbtrace_id":"A1"}}"#;
     let head = format!(
@@ -248,7 +248,7 @@ async fn a_redirect_is_not_followed() {
 }
 
 #[tokio::test]
-async fn a_send_that_is_dropped_halfway_disturbs_no_other() {
+async fn a_canceled_send_does_not_affect_other_sends() {
     let (listener, client) = server().await;
     let mut stream = tokio::select! {
         _ = send(&client) => panic!("nobody answered"),
@@ -264,10 +264,11 @@ async fn a_send_that_is_dropped_halfway_disturbs_no_other() {
     assert_eq!(outcome, accepted());
 }
 
-/// A server that closes after each answer without having said so: the next send may find the connection closing.
-/// Whatever the race brings, no send is seen twice, a yes was seen once, and what was not sent was not seen.
+/// A server closes the connection after each response without `Connection: close`, so that the next send may use a
+/// closing connection. No send arrives twice, an accepted send arrived once, and a send that is not sent did not
+/// arrive.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn closing_while_a_connection_is_used_again_never_doubles_a_send() {
+async fn a_closing_connection_never_duplicates_a_send() {
     let (listener, client) = server().await;
     let seen: Arc<Mutex<BTreeMap<String, u32>>> = Arc::default();
     let mut tasks = JoinSet::new();
@@ -275,7 +276,7 @@ async fn closing_while_a_connection_is_used_again_never_doubles_a_send() {
     tasks.spawn(async move {
         loop {
             let mut stream = accept(&listener).await;
-            // A connection that the client opened and did not need ends without a request.
+            // A connection that the client opened but did not use ends without a request.
             if let Some((_, body)) = request(&mut stream).await {
                 *count.lock().unwrap().entry(body).or_default() += 1;
                 let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{YES}", YES.len());
@@ -301,7 +302,7 @@ async fn closing_while_a_connection_is_used_again_never_doubles_a_send() {
     }
 }
 
-/// Accepts and closes at once. The request may have been written into a dying connection, or never have left it.
+/// Accepts connections and closes them immediately. The request may have been written into the closing connection.
 #[tokio::test]
 async fn a_connection_that_closes_at_once_is_unknown_or_not_sent() {
     let (listener, client) = server().await;

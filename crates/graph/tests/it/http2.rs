@@ -22,13 +22,13 @@ const REFUSED_STREAM: u32 = 7;
 const CANCEL: u32 = 8;
 const ENHANCE_YOUR_CALM: u32 = 11;
 
-/// The server's side of a connection, written by hand.
+/// Server side of a connection that is written frame by frame.
 pub(crate) struct Frames<S> {
     stream: S,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Frames<S> {
-    /// After the client's preface, with our settings sent.
+    /// Accepts a connection, reads the client's preface and sends its own settings.
     pub(crate) async fn greeted(mut stream: S) -> Self {
         let mut preface = [0; 24];
         stream.read_exact(&mut preface).await.unwrap();
@@ -47,7 +47,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Frames<S> {
         self.stream.write_all(&frame).await.unwrap();
     }
 
-    /// The next frame: its type, flags and stream. `None` when the client has closed.
+    /// Reads the next frame: its type, flags and stream. Returns `None` if the client has closed the connection.
     async fn read(&mut self) -> Option<(u8, u8, u32)> {
         let mut head = [0; 9];
         self.stream.read_exact(&mut head).await.ok()?;
@@ -57,7 +57,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Frames<S> {
         Some((kind, flags, u32::from_be_bytes(stream)))
     }
 
-    /// Waits for a whole request; gives its stream.
+    /// Waits for a complete request; returns its stream.
     pub(crate) async fn request(&mut self) -> u32 {
         loop {
             match self.read().await.expect("a request") {
@@ -167,7 +167,7 @@ async fn goaway_below_the_stream_means_not_sent() {
 }
 
 #[tokio::test]
-async fn goaway_at_the_stream_and_then_nothing_is_unknown() {
+async fn goaway_at_the_stream_without_a_response_is_unknown() {
     for code in [NO_ERROR, INTERNAL_ERROR] {
         let (listener, client) = server().await;
         let serve = async {
@@ -182,7 +182,7 @@ async fn goaway_at_the_stream_and_then_nothing_is_unknown() {
 }
 
 #[tokio::test]
-async fn goaway_at_the_stream_lets_the_answer_come() {
+async fn goaway_at_the_stream_allows_the_response() {
     let (listener, client) = server().await;
     let serve = async {
         let mut frames = connection(&listener).await;
@@ -196,7 +196,7 @@ async fn goaway_at_the_stream_lets_the_answer_come() {
 }
 
 #[tokio::test]
-async fn after_goaway_the_next_send_takes_a_new_connection() {
+async fn after_goaway_the_next_send_uses_a_new_connection() {
     let (listener, client) = server().await;
     let serve = async {
         let mut first = connection(&listener).await;
@@ -214,7 +214,7 @@ async fn after_goaway_the_next_send_takes_a_new_connection() {
 }
 
 #[tokio::test]
-async fn a_connection_that_is_cut_is_unknown_for_all_of_its_streams() {
+async fn an_interrupted_connection_is_unknown_for_all_of_its_streams() {
     let (listener, client) = server().await;
     let serve = async {
         let mut frames = connection(&listener).await;
@@ -227,7 +227,7 @@ async fn a_connection_that_is_cut_is_unknown_for_all_of_its_streams() {
 }
 
 #[tokio::test]
-async fn nonsense_for_frames_is_unknown() {
+async fn invalid_frames_are_unknown() {
     let (listener, client) = server().await;
     let serve = async {
         let mut frames = connection(&listener).await;
@@ -240,7 +240,7 @@ async fn nonsense_for_frames_is_unknown() {
 }
 
 #[tokio::test]
-async fn a_server_that_speaks_http_1_means_not_sent_or_unknown() {
+async fn an_http_1_server_means_not_sent_or_unknown() {
     let (listener, client) = server().await;
     let serve = async {
         let mut stream = accept(&listener).await;
@@ -252,8 +252,8 @@ async fn a_server_that_speaks_http_1_means_not_sent_or_unknown() {
     assert!(matches!(outcome, SendOutcome::NotSent { .. } | SendOutcome::Unknown { .. }), "{outcome:?}");
 }
 
-/// The server takes no more streams, so the second send waits for its turn until its deadline: its body never passed.
-/// When the server takes streams again, it still does not pass.
+/// The server accepts no more streams, so that the second send waits until its deadline: its body never passed the
+/// gate. After the server accepts streams again, the body still does not pass.
 #[tokio::test]
 async fn a_stream_that_never_opens_means_not_sent() {
     let (listener, config) = port().await;
@@ -293,14 +293,14 @@ async fn a_stream_that_never_opens_means_not_sent() {
 }
 
 #[tokio::test]
-async fn an_answer_after_the_deadline_is_unknown() {
+async fn a_response_after_the_deadline_is_unknown() {
     let (listener, config) = port().await;
     let config = GraphConfig { versions: Versions::Http2, timeout: SOON, ..config };
     let client = GraphClient::new(&config).unwrap();
     let serve = async {
         let mut frames = connection(&listener).await;
         let stream = frames.request().await;
-        // The client says that it no longer waits.
+        // The client cancels the stream.
         loop {
             if let (RST_STREAM, _, reset) = frames.read().await.expect("a reset") {
                 return stream == reset;

@@ -1,4 +1,4 @@
-//! Files on the wire: what is asked, where the token goes, and what is held in memory.
+//! Upload and download of files: requests, use of the access token, and memory.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -51,7 +51,7 @@ async fn all(mut pieces: ByteStream) -> Result<Vec<u8>, ByteStreamError> {
     Ok(whole)
 }
 
-/// Answers one request with these bytes; gives its head and body.
+/// Responds to one request with these bytes; returns its head and body.
 async fn serve(listener: &TcpListener, answer: impl AsRef<str>) -> (String, String) {
     let mut stream = accept(listener).await;
     let asked = request(&mut stream).await.unwrap();
@@ -65,7 +65,7 @@ fn json(status: &str, body: &str) -> String {
 }
 
 #[tokio::test]
-async fn an_upload_is_a_form_with_a_length_and_metas_fields() {
+async fn an_upload_is_a_form_with_a_length_and_the_fields_of_meta() {
     let (listener, client) = server().await;
     let line = line();
     let (id, (head, body)) = tokio::join!(
@@ -90,7 +90,7 @@ async fn an_upload_is_a_form_with_a_length_and_metas_fields() {
 type Expected = fn(&SendOutcome) -> bool;
 
 #[tokio::test]
-async fn whatever_becomes_of_an_upload_no_message_was_sent() {
+async fn a_failed_upload_means_that_no_message_was_sent() {
     let ends: [(String, Expected); 7] = [
         (json("500 Oops", "x"), |end| matches!(end, SendOutcome::NotSent { .. })),
         (json("200 OK", "{}"), |end| matches!(end, SendOutcome::NotSent { .. })),
@@ -122,7 +122,7 @@ async fn whatever_becomes_of_an_upload_no_message_was_sent() {
 }
 
 #[tokio::test]
-async fn an_upload_whose_content_breaks_off_is_not_sent() {
+async fn an_upload_with_incomplete_content_is_not_sent() {
     let (listener, client) = server().await;
     let line = line();
     let mut broken = file(&["half"]);
@@ -141,7 +141,7 @@ async fn an_upload_whose_content_breaks_off_is_not_sent() {
 }
 
 #[tokio::test]
-async fn a_file_is_asked_for_by_its_number() {
+async fn a_file_is_requested_with_the_id_of_the_number() {
     let (listener, client) = server().await;
     let line = line();
     let body = r#"{"url":"https://lookaside.fbsbx.com/x?mid=1","file_size":"12","id":"77"}"#;
@@ -174,7 +174,7 @@ async fn download(answer: &str, most: u64) -> Result<Result<Vec<u8>, ByteStreamE
         let mut stream = accept(&listener).await;
         let (head, _) = request(&mut stream).await.unwrap();
         stream.write_all(answer.as_bytes()).await.unwrap();
-        // A connection stays open when the answer says how long it is.
+        // A connection stays open if the response contains its length.
         (head, answer.contains("stall").then_some(stream))
     });
     assert!(head.starts_with("GET /whatsapp_business/attachments/?mid=1 HTTP/1.1"), "{head}");
@@ -185,7 +185,7 @@ async fn download(answer: &str, most: u64) -> Result<Result<Vec<u8>, ByteStreamE
 }
 
 #[tokio::test]
-async fn a_download_comes_in_pieces_and_ends_at_its_cap() {
+async fn a_download_is_streamed_up_to_its_maximum_size() {
     assert_eq!(download(&json("200 OK", "hello"), 5).await, Ok(Ok(b"hello".to_vec())));
     assert_eq!(download(&json("200 OK", "hello"), 4).await, Err(DownloadError::TooLarge(4)));
     let unannounced = "HTTP/1.1 200 OK\r\n\r\nhello";
@@ -193,7 +193,7 @@ async fn a_download_comes_in_pieces_and_ends_at_its_cap() {
 }
 
 #[tokio::test]
-async fn an_address_that_has_run_out_is_told_from_trouble() {
+async fn an_expired_url_is_distinguished_from_other_failures() {
     for status in [401, 403, 404, 410] {
         assert_eq!(download(&json(&format!("{status} No"), ""), 9).await, Err(DownloadError::Gone(status)));
     }
@@ -207,19 +207,19 @@ async fn an_address_that_has_run_out_is_told_from_trouble() {
 }
 
 #[tokio::test]
-async fn a_download_that_is_cut_or_stalls_is_not_a_whole_file() {
+async fn an_interrupted_or_stalled_download_fails() {
     let cut = "HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhello";
     assert!(matches!(download(cut, 99).await, Ok(Err(ByteStreamError::Broken(_)))));
     let stalled = "HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nstall";
     let end = download(stalled, 99).await;
     assert!(
-        matches!(&end, Ok(Err(ByteStreamError::Broken(why))) if why.contains("nothing within")),
+        matches!(&end, Ok(Err(ByteStreamError::Broken(why))) if why.contains("timed out after")),
         "{end:?}"
     );
 }
 
 #[tokio::test]
-async fn the_token_goes_to_meta_and_to_nobody_else() {
+async fn the_token_is_sent_to_meta_only() {
     let (listener, client) = server().await;
     let own = listener.local_addr().unwrap();
     let other = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -251,7 +251,7 @@ async fn the_token_goes_to_meta_and_to_nobody_else() {
     assert!(has_no_more_callers(listener));
 }
 
-/// Counts how many bytes are alive at once.
+/// Counts the bytes that are in memory at once.
 #[derive(Default)]
 struct Alive {
     now: AtomicUsize,
@@ -293,7 +293,7 @@ impl Stream for Large {
 }
 
 #[tokio::test]
-async fn a_hundred_megabytes_go_up_through_a_little_memory() {
+async fn a_hundred_megabytes_are_uploaded_with_little_memory() {
     const SIZE: usize = 100 << 20;
     let (listener, client) = server().await;
     let line: AccountCredentials = line();

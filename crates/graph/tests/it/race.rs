@@ -1,4 +1,4 @@
-//! Sends whose deadline comes while they leave: what ends as not sent was never seen.
+//! Sends whose deadline passes while they are written: a send with the outcome `NotSent` was never received.
 
 use std::collections::BTreeSet;
 use std::io::{Read as _, Write as _};
@@ -15,10 +15,10 @@ use tokio::task::JoinSet;
 
 use crate::support::{YES, line};
 
-/// Request that ends the server.
+/// A request that stops the server.
 const POISON: &[u8] = b"the end";
 
-/// Reads a connection to its end, answers whatever it can, and gives all that came.
+/// Reads a connection to its end, responds to each request, and returns all received bytes.
 fn listen(mut stream: TcpStream) -> Vec<u8> {
     let mut all = Vec::new();
     let mut buffer = [0; 4096];
@@ -32,7 +32,7 @@ fn listen(mut stream: TcpStream) -> Vec<u8> {
     all
 }
 
-/// Everything that came on any connection before the one that says [`POISON`].
+/// Returns everything that was received on any connection before [`POISON`].
 fn serve(listener: &TcpListener) -> String {
     let mut connections = Vec::new();
     for stream in listener.incoming() {
@@ -71,13 +71,13 @@ fn outcomes(address: &str, timeout: Duration, versions: Versions) -> Vec<(String
 }
 
 #[test]
-fn what_ends_as_not_sent_was_never_seen() {
+fn a_send_with_the_outcome_not_sent_was_never_received() {
     for versions in [Versions::Http1, Versions::Http2] {
         for milliseconds in [1, 2, 3, 5, 8, 13] {
             let listener = TcpListener::bind("127.0.0.1:0").unwrap();
             let address = listener.local_addr().unwrap().to_string();
             let server = thread::spawn(move || serve(&listener));
-            // The runtime is gone after this, and its connections with it.
+            // The runtime ends here, and its connections with it.
             let outcomes = outcomes(&address, Duration::from_millis(milliseconds), versions);
             TcpStream::connect(&address).unwrap().write_all(POISON).unwrap();
             let seen = server.join().unwrap();

@@ -1,4 +1,5 @@
-//! Every sample of reference C and K, and what it decodes to.
+//! Sample payloads of the webhook fields, and their decoded changes (Meta: Cloud API, Webhooks Notification Payload
+//! Examples, <https://developers.facebook.com/docs/whatsapp/cloud-api/webhooks/payload-examples>).
 
 use std::fmt::Write as _;
 
@@ -9,7 +10,7 @@ use engine::ports::WebhookChange;
 use expect_test::{Expect, expect};
 use graph::decode_webhook;
 
-/// A change's `value` of the field `messages` around the members given, as in reference C.3.
+/// Returns the `value` of a change of the field `messages` with these members, as Meta's samples show it.
 pub(crate) fn envelope(members: &str) -> String {
     format!(
         r#"{{"object":"whatsapp_business_account","entry":[{{"id":"210987650001234","changes":[{{"field":"messages","value":{{"messaging_product":"whatsapp","metadata":{{"display_phone_number":"442079460018","phone_number_id":"330011220099887"}},{members}}}}}]}}]}}"#
@@ -22,7 +23,7 @@ pub(crate) fn parts(body: &str) -> Vec<WebhookChange> {
     decode_webhook(&Bytes::copy_from_slice(body.as_bytes())).expect("JSON")
 }
 
-/// The bytes of a part.
+/// Returns the bytes of a change.
 pub(crate) fn bytes_of<'a>(body: &'a str, part: &WebhookChange) -> &'a str {
     let start = usize::try_from(part.span.0).unwrap();
     let end = start + usize::try_from(part.span.1).unwrap();
@@ -67,7 +68,7 @@ fn account(update: &AccountUpdate) -> String {
     line
 }
 
-/// One part on one line; an id of Meta's by its end.
+/// Formats one change on one line; ids of Meta are shortened to their end.
 pub(crate) fn line(part: &WebhookChange) -> String {
     let tail = |id: &str| id.get(id.len().saturating_sub(8)..).unwrap_or(id).to_owned();
     let mut line = match &part.update {
@@ -161,7 +162,7 @@ pub(crate) fn reads(body: &str, expected: Expect) {
 }
 
 #[test]
-fn every_inbound_type_is_understood() {
+fn every_inbound_type_is_decoded() {
     let elements = include_str!("fixtures/messages.jsonl").trim_end().lines().collect::<Vec<_>>();
     let body = envelope(&format!(r#"{CONTACTS},"messages":[{}]"#, elements.join(",\n")));
     for (part, element) in parts(&body).iter().zip(&elements) {
@@ -197,7 +198,7 @@ fn every_inbound_type_is_understood() {
 }
 
 #[test]
-fn every_status_is_understood() {
+fn every_status_is_decoded() {
     let elements = include_str!("fixtures/statuses.jsonl").trim_end().lines().collect::<Vec<_>>();
     let body = envelope(&format!(r#""statuses":[{}]"#, elements.join(", ")));
     for (part, element) in parts(&body).iter().zip(&elements) {
@@ -217,7 +218,7 @@ fn every_status_is_understood() {
 }
 
 #[test]
-fn every_management_field_is_understood_or_kept() {
+fn every_management_field_is_decoded_or_stored() {
     let changes = include_str!("fixtures/changes.jsonl").trim_end().lines().collect::<Vec<_>>();
     let body = format!(
         r#"{{"object":"whatsapp_business_account","entry":[{{"id":"210987650001234","time":1767262300,"changes":[{}]}}]}}"#,
@@ -251,7 +252,7 @@ fn every_management_field_is_understood_or_kept() {
 }
 
 #[test]
-fn the_samples_of_the_replies() {
+fn samples_of_replies() {
     let body = envelope(&format!(
         r#"{CONTACTS},"messages":[
 {{"from":"447700900123","from_user_id":"GB.77120394857261034","id":"wamid.C3","timestamp":"1767261605","type":"text","text":{{"body":"Is the 09:00 slot free?"}}}},
@@ -283,7 +284,7 @@ fn the_samples_of_the_replies() {
 }
 
 #[test]
-fn the_samples_of_the_statuses() {
+fn samples_of_statuses() {
     let reference = "019b76da-a800-7000-8000-000000000001";
     let body = envelope(&format!(
         r#""statuses":[
@@ -318,7 +319,7 @@ fn the_samples_of_the_statuses() {
 }
 
 #[test]
-fn a_pause_and_the_ends_of_it() {
+fn a_template_is_paused_and_unpaused() {
     let change = |members: &str| {
         format!(
             r#"{{"field":"message_template_status_update","value":{{{members},"message_template_id":707001122334455,"message_template_name":"ferry_delay","message_template_language":"en-GB","message_template_category":"UTILITY","reason":null}}}}"#
@@ -351,7 +352,7 @@ fn a_pause_and_the_ends_of_it() {
 }
 
 #[test]
-fn calls_of_customers_and_ours() {
+fn calls_of_customers_and_of_the_business() {
     let body = r#"{"object":"whatsapp_business_account","entry":[{"id":"2","changes":[{"field":"calls","value":{
         "metadata":{"phone_number_id":"33"},"contacts":[{"profile":{"name":"Maya"},"wa_id":"447700900123"}],"calls":[
         {"id":"wacid.1","from":"447700900123","to":"442079460018","event":"connect","direction":"USER_INITIATED","timestamp":"1767261700","session":{"sdp":"v=0","sdp_type":"offer"}},
@@ -372,7 +373,7 @@ fn calls_of_customers_and_ours() {
 }
 
 #[test]
-fn echoes_are_not_inbound() {
+fn echoes_are_not_inbound_messages() {
     let body = r#"{"entry":[{"id":"2","changes":[
         {"field":"smb_message_echoes","value":{"metadata":{"phone_number_id":"33"},"message_echoes":[{"from":"442079460018","to":"447700900123","id":"wamid.e","timestamp":"1767261700","type":"text","text":{"body":"ours"}}]}},
         {"field":"message_echoes","value":{"messages":[{"from":"442079460018","to":"447700900123","id":"wamid.f","timestamp":"1767261700","type":"text","text":{"body":"ours"}}]}},

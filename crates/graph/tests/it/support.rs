@@ -1,4 +1,4 @@
-//! A hand-written server on a bound port, and a client that talks to it.
+//! A local server, and a client that calls it.
 
 use std::time::Duration;
 
@@ -12,16 +12,16 @@ use secrecy::SecretString;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-/// The access token of [`line`]; no reason may hold it.
+/// The access token of [`line`]; no reason may contain it.
 pub(crate) const TOKEN: &str = "EAAG-secret-token";
 
-/// A body as the engine hands it over.
+/// A request body as the engine creates it.
 pub(crate) const BODY: &str = r#"{"messaging_product":"whatsapp","to":"+447700900123"}"#;
 
-/// An answer with an id.
+/// A response with a message id.
 pub(crate) const YES: &str = r#"{"messaging_product":"whatsapp","messages":[{"id":"wamid.A"}]}"#;
 
-/// Deadline of a client that waits for a response which never comes.
+/// Deadline of a client that waits for a response that never comes.
 pub(crate) const SOON: Duration = Duration::from_millis(500);
 
 pub(crate) fn line() -> AccountCredentials {
@@ -45,7 +45,7 @@ pub(crate) fn line() -> AccountCredentials {
     }
 }
 
-/// A port of ours, and a configuration that points at it.
+/// Returns a listener on a local port, and a configuration with its URL.
 pub(crate) async fn port() -> (TcpListener, GraphConfig) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let live_base_url = format!("http://{}", listener.local_addr().unwrap());
@@ -53,13 +53,13 @@ pub(crate) async fn port() -> (TcpListener, GraphConfig) {
     (listener, GraphConfig { live_base_url, timeout, ..GraphConfig::default() })
 }
 
-/// A port of ours, and a client that talks to it.
+/// Returns a listener on a local port, and a client that calls it.
 pub(crate) async fn server() -> (TcpListener, GraphClient) {
     let (listener, config) = port().await;
     (listener, GraphClient::new(&config).unwrap())
 }
 
-/// A client that loses patience soon.
+/// Returns a client with a short timeout.
 pub(crate) async fn impatient() -> (TcpListener, GraphClient) {
     let (listener, config) = port().await;
     (listener, GraphClient::new(&GraphConfig { timeout: SOON, ..config }).unwrap())
@@ -89,12 +89,12 @@ pub(crate) async fn accept(listener: &TcpListener) -> TcpStream {
     listener.accept().await.unwrap().0
 }
 
-/// `true` if no other connection was opened. It asks the kernel, so it does not wait.
+/// Returns `true` if no other connection was opened. The kernel knows this without waiting.
 pub(crate) fn has_no_more_callers(listener: TcpListener) -> bool {
     listener.into_std().unwrap().accept().is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock)
 }
 
-/// One HTTP/1.1 request: its head and its body. `None` when the other side has closed.
+/// Reads one HTTP/1.1 request: its head and its body. Returns `None` if the client has closed the connection.
 pub(crate) async fn request(stream: &mut (impl AsyncRead + Unpin)) -> Option<(String, String)> {
     let mut bytes = Vec::new();
     loop {
@@ -113,7 +113,7 @@ pub(crate) async fn request(stream: &mut (impl AsyncRead + Unpin)) -> Option<(St
     }
 }
 
-/// Reads a request and answers it.
+/// Reads a request and sends a response.
 pub(crate) async fn answer(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), status: &str, body: &str) {
     request(stream).await.expect("a request");
     let answer = format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\n\r\n{body}", body.len());

@@ -1,4 +1,4 @@
-//! TLS: what goes wrong in it is never a send, and ALPN chooses the version.
+//! TLS: a send that fails during the handshake was not sent, and ALPN selects the HTTP version.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,7 +35,7 @@ async fn secure_port() -> (TcpListener, GraphConfig) {
 }
 
 #[tokio::test]
-async fn http_1_is_spoken_where_the_server_has_nothing_else() {
+async fn http_1_is_used_if_the_server_supports_nothing_else() {
     let (listener, config) = secure_port().await;
     let client = GraphClient::new(&config).unwrap();
     let serve = async {
@@ -47,7 +47,7 @@ async fn http_1_is_spoken_where_the_server_has_nothing_else() {
 }
 
 #[tokio::test]
-async fn http_2_is_spoken_where_tls_agrees_on_it() {
+async fn http_2_is_used_if_tls_negotiates_it() {
     let (listener, config) = secure_port().await;
     let client = GraphClient::new(&config).unwrap();
     let serve = async {
@@ -61,7 +61,7 @@ async fn http_2_is_spoken_where_tls_agrees_on_it() {
 }
 
 #[tokio::test]
-async fn http_2_is_not_offered_when_it_is_switched_off() {
+async fn http_2_is_not_offered_if_it_is_disabled() {
     let (listener, config) = secure_port().await;
     let client = GraphClient::new(&GraphConfig { versions: Versions::Http1, ..config }).unwrap();
     let serve = async {
@@ -73,7 +73,7 @@ async fn http_2_is_not_offered_when_it_is_switched_off() {
 }
 
 #[tokio::test]
-async fn a_certificate_that_nobody_vouches_for_means_not_sent() {
+async fn a_certificate_of_an_unknown_authority_means_not_sent() {
     let (listener, config) = secure_port().await;
     let client = GraphClient::new(&GraphConfig { authorities: Vec::new(), ..config }).unwrap();
     let serve = async { acceptor(&[]).accept(accept(&listener).await).await.is_err() };
@@ -83,7 +83,7 @@ async fn a_certificate_that_nobody_vouches_for_means_not_sent() {
 }
 
 #[tokio::test]
-async fn a_server_that_speaks_no_tls_means_not_sent() {
+async fn a_server_without_tls_means_not_sent() {
     let (listener, config) = secure_port().await;
     let client = GraphClient::new(&config).unwrap();
     let serve = async {
@@ -97,7 +97,7 @@ async fn a_server_that_speaks_no_tls_means_not_sent() {
 }
 
 #[tokio::test]
-async fn a_handshake_that_is_cut_means_not_sent() {
+async fn an_interrupted_handshake_means_not_sent() {
     let (listener, config) = secure_port().await;
     let client = GraphClient::new(&config).unwrap();
     let serve = async { drop(accept(&listener).await) };
@@ -106,7 +106,7 @@ async fn a_handshake_that_is_cut_means_not_sent() {
 }
 
 #[tokio::test]
-async fn a_handshake_without_end_means_not_sent_whichever_deadline_comes_first() {
+async fn an_endless_handshake_means_not_sent_with_either_timeout() {
     for (connect_timeout, timeout) in [(SOON, Duration::from_secs(10)), (Duration::from_secs(10), SOON)] {
         let (listener, config) = secure_port().await;
         let client = GraphClient::new(&GraphConfig { connect_timeout, timeout, ..config }).unwrap();

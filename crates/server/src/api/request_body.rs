@@ -14,7 +14,7 @@ use crate::api::error::{ApiError, Code};
 const MAX_BODY: usize = 5_000_000;
 
 /// How long a body may take to arrive.
-pub(crate) const WITHIN: SignedDuration = SignedDuration::from_secs(60);
+pub(crate) const TIMEOUT: SignedDuration = SignedDuration::from_secs(60);
 
 /// Reads a whole body.
 pub(crate) async fn bytes(deps: &Deps, headers: &HeaderMap, body: Body) -> Result<Bytes, ApiError> {
@@ -29,7 +29,7 @@ pub(crate) async fn bytes(deps: &Deps, headers: &HeaderMap, body: Body) -> Resul
     {
         return Err(too_large());
     }
-    let deadline = deps.now().saturating_add(WITHIN).unwrap_or(Timestamp::MAX);
+    let deadline = deps.now().saturating_add(TIMEOUT).unwrap_or(Timestamp::MAX);
     let read = tokio::select! {
         biased;
         read = axum::body::to_bytes(body, MAX_BODY) => read,

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use crate::api::response::object;
 
 /// A value, or `null`.
-pub(crate) fn optional<T: Into<Value>>(value: Option<T>) -> Value {
+pub(crate) fn or_null<T: Into<Value>>(value: Option<T>) -> Value {
     value.map_or(Value::Null, Into::into)
 }
 

@@ -15,7 +15,7 @@ use crate::clock::SystemClock;
 use crate::config::Config;
 
 #[derive(Debug, Args)]
-pub(super) struct Backup {
+pub(super) struct BackupArgs {
     /// Path of the backup
     file: PathBuf,
     /// Replace the file if it exists
@@ -30,7 +30,7 @@ pub(super) struct Backup {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct Restore {
+pub(super) struct RestoreArgs {
     /// Path of the backup
     file: PathBuf,
     /// Replace an existing database; the existing file is renamed
@@ -48,7 +48,7 @@ pub(super) struct Restore {
     json: bool,
 }
 
-impl Backup {
+impl BackupArgs {
     /// Backs up the database while other processes use it.
     ///
     /// # Errors
@@ -87,7 +87,7 @@ impl Backup {
     }
 }
 
-impl Restore {
+impl RestoreArgs {
     /// Restores the database from a backup.
     ///
     /// # Errors

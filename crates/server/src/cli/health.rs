@@ -10,13 +10,13 @@ use super::terminal::print_line;
 use crate::cli::gateway_client;
 
 #[derive(Debug, Args)]
-pub(super) struct Health {
+pub(super) struct HealthArgs {
     /// URL of the gateway [default: the setting listen]
     #[arg(long)]
     url: Option<String>,
 }
 
-impl Health {
+impl HealthArgs {
     /// Checks whether the gateway is ready.
     ///
     /// # Errors

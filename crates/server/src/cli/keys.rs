@@ -24,17 +24,17 @@ use crate::cli::workspace_arg::{Opened, WorkspaceArg};
 const MAX_RATE: i64 = 1_000_000_000;
 
 #[derive(Debug, Subcommand)]
-pub(super) enum Keys {
+pub(super) enum KeysCommand {
     /// Create an API key; the key is printed only once
-    Create(Box<Create>),
+    Create(Box<CreateKeyArgs>),
     /// List the API keys and their scopes; the keys themselves are never printed
-    List(List),
+    List(ListKeysArgs),
     /// Revoke an API key; a running gateway rejects it within one second
-    Revoke(Revoke),
+    Revoke(RevokeKeyArgs),
 }
 
 #[derive(Debug, Args)]
-pub(super) struct Create {
+pub(super) struct CreateKeyArgs {
     /// Name of the key, such as `ci`
     #[arg(long, value_parser = name)]
     name: String,
@@ -64,7 +64,7 @@ pub(super) struct Create {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct List {
+pub(super) struct ListKeysArgs {
     #[command(flatten)]
     workspace: WorkspaceArg,
     /// Print JSON
@@ -73,7 +73,7 @@ pub(super) struct List {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct Revoke {
+pub(super) struct RevokeKeyArgs {
     /// ID or prefix of the key, or its name if the name is unique
     #[arg(value_name = "ID|PREFIX|NAME")]
     key: String,
@@ -92,7 +92,7 @@ fn time(text: &str) -> Result<Timestamp, String> {
     text.parse().map_err(|_| "must be a time with its time zone, such as 2030-01-01T00:00:00Z".to_owned())
 }
 
-impl Keys {
+impl KeysCommand {
     /// Runs the command.
     ///
     /// # Errors
@@ -106,7 +106,7 @@ impl Keys {
     }
 }
 
-impl Create {
+impl CreateKeyArgs {
     async fn run(self, ctx: &CommandContext) -> anyhow::Result<ExitCode> {
         let opened = self.workspace.open(ctx).await?;
         let Self { name, scopes, rate_per_minute, rate_burst, expires_at, accounts, test, json, .. } = self;
@@ -173,7 +173,7 @@ fn explain(error: ApiKeyError, expires_at: Option<Timestamp>) -> anyhow::Error {
     }
 }
 
-impl List {
+impl ListKeysArgs {
     async fn run(&self, ctx: &CommandContext) -> anyhow::Result<ExitCode> {
         let opened = self.workspace.open(ctx).await?;
         let directory = opened.deps.directory.current();
@@ -268,7 +268,7 @@ fn show(key: &ApiKey) -> Value {
     })
 }
 
-impl Revoke {
+impl RevokeKeyArgs {
     async fn run(&self, ctx: &CommandContext) -> anyhow::Result<ExitCode> {
         let opened = self.workspace.open(ctx).await?;
         let key = self.find(&opened)?;

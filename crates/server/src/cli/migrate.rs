@@ -12,7 +12,7 @@ use super::terminal::{print_json, print_line, print_note};
 use crate::clock::SystemClock;
 
 #[derive(Debug, Args)]
-pub(super) struct Migrate {
+pub(super) struct MigrateArgs {
     /// Check only: the exit code is 0 if the database is up to date, otherwise 1
     #[arg(long)]
     check: bool,
@@ -24,7 +24,7 @@ pub(super) struct Migrate {
     json: bool,
 }
 
-impl Migrate {
+impl MigrateArgs {
     /// Migrates the database, or checks its version.
     ///
     /// # Errors

@@ -33,7 +33,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 
-use crate::api::openapi;
+use crate::api::document;
 use crate::cli::context::CommandContext;
 use crate::cli::setting_flags::SettingFlags;
 use crate::config::{self, Environment, Origin};
@@ -54,40 +54,40 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the gateway and a simulated WhatsApp on this machine
-    Dev(dev::Dev),
+    Dev(dev::DevArgs),
     /// Run the gateway
     Serve,
     /// Run only the simulated Graph API, to test any client of the WhatsApp Cloud API
-    Simulator(simulator::Simulator),
+    Simulator(simulator::SimulatorArgs),
     /// Migrate the database to the current version (`serve` does this when it starts)
-    Migrate(migrate::Migrate),
+    Migrate(migrate::MigrateArgs),
     /// Process stored webhooks from Meta again: after an upgrade, or after an account was added late
-    Redrive(redrive::Redrive),
+    Redrive(redrive::RedriveArgs),
     /// Check configuration, database, disk, accounts and callback, and report what to fix
-    Doctor(doctor::Doctor),
+    Doctor(doctor::DoctorArgs),
     /// Check whether the gateway on this machine is ready; the exit code is 0 if it is
-    Health(health::Health),
+    Health(health::HealthArgs),
     /// Back up the database to a file while the gateway runs
-    Backup(backup::Backup),
+    Backup(backup::BackupArgs),
     /// Restore the database from a backup
-    Restore(backup::Restore),
+    Restore(backup::RestoreArgs),
     /// Secrets in the database: encrypt them with a new key
     #[command(subcommand)]
-    Secrets(crate::cli::secrets::Secrets),
+    Secrets(secrets::SecretsCommand),
     /// WhatsApp accounts: add, list, update, test, subscribe, register, resume, remove
     #[command(subcommand)]
-    Accounts(accounts::Accounts),
+    Accounts(accounts::AccountsCommand),
     /// API keys: create, list, revoke
     #[command(subcommand)]
-    Keys(keys::Keys),
+    Keys(keys::KeysCommand),
     /// Users: add, list, change the password, remove
     #[command(subcommand)]
-    Users(users::Users),
+    Users(users::UsersCommand),
     /// Workspaces, which are isolated from each other: add, list
     #[command(subcommand)]
-    Workspaces(workspaces::Workspaces),
+    Workspaces(workspaces::WorkspacesCommand),
     /// Send a message through a running gateway, for scripts and cron
-    Send(Box<send::Send>),
+    Send(Box<send::SendArgs>),
     /// Print the OpenAPI 3.1 description of the API
     Openapi,
     /// Configuration: check the effective values, print the reference
@@ -130,7 +130,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     }
     if matches!(cli.command, Command::Openapi) {
         // The description does not depend on the configuration.
-        terminal::print_line(openapi::printed().trim_end())?;
+        terminal::print_line(document::printed().trim_end())?;
         return Ok(ExitCode::SUCCESS);
     }
     if let Command::Doctor(doctor) = &cli.command {

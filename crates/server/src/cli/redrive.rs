@@ -11,10 +11,10 @@ use super::context::CommandContext;
 use super::terminal::{print_json, print_line};
 use crate::cli::duration::parse_duration;
 use crate::cli::workspace_arg::WorkspaceArg;
-use crate::meta_webhook::{Redriven, redrive};
+use crate::meta_webhook::{RedriveSummary, redrive};
 
 #[derive(Debug, Args)]
-pub(super) struct Redrive {
+pub(super) struct RedriveArgs {
     /// Start time, such as 2026-05-29T10:00:00Z, or a duration before now, such as 2d
     #[arg(long, value_name = "TIME|DURATION", value_parser = since)]
     since: Since,
@@ -51,7 +51,7 @@ fn since(text: &str) -> Result<Since, String> {
     })
 }
 
-impl Redrive {
+impl RedriveArgs {
     /// Processes the webhooks again.
     ///
     /// # Errors
@@ -68,25 +68,30 @@ impl Redrive {
             Only::Unrouted => Some(UnappliedReason::Unrouted),
             Only::All => None,
         };
-        let done: Redriven = redrive(deps, since, with).await?;
+        let done: RedriveSummary = redrive(deps, since, with).await?;
         // Redriven template updates start downloads of the template list.
         deps.tasks.close();
         deps.tasks.wait().await;
         if self.json {
             print_json(&json!({
                 "since": since.to_string(),
-                "posts": done.posts,
+                "payloads": done.payloads,
                 "applied": done.applied,
-                "repeated": done.repeated,
-                "early": done.early,
+                "duplicates": done.duplicates,
+                "pending_statuses": done.pending_statuses,
                 "unrouted": done.unrouted,
                 "undecodable": done.undecodable,
             }))?;
         } else {
             print_line(&format!(
                 "{} webhooks since {since}: {} changes applied, {} applied before, {} statuses of unknown messages, \
-                 {} of unknown accounts, {} not decoded",
-                done.posts, done.applied, done.repeated, done.early, done.unrouted, done.undecodable
+                 {} changes of unknown accounts, {} changes that cannot be decoded",
+                done.payloads,
+                done.applied,
+                done.duplicates,
+                done.pending_statuses,
+                done.unrouted,
+                done.undecodable
             ))?;
         }
         Ok(ExitCode::SUCCESS)

@@ -17,13 +17,13 @@ use crate::random::OsRandom;
 use crate::run;
 
 #[derive(Debug, Subcommand)]
-pub(super) enum Secrets {
+pub(super) enum SecretsCommand {
     /// Encrypt all secrets with `secret_key` that are encrypted with `old_secret_key`; the gateway may be running
-    Rotate(Rotate),
+    Rotate(RotateSecretsArgs),
 }
 
 #[derive(Debug, Args)]
-pub(super) struct Rotate {
+pub(super) struct RotateSecretsArgs {
     /// Use the sandbox of `waypost dev` in this folder
     #[arg(long)]
     dev: bool,
@@ -32,7 +32,7 @@ pub(super) struct Rotate {
     json: bool,
 }
 
-impl Secrets {
+impl SecretsCommand {
     /// Runs the command.
     ///
     /// # Errors
@@ -45,7 +45,7 @@ impl Secrets {
     }
 }
 
-impl Rotate {
+impl RotateSecretsArgs {
     fn run(&self, ctx: &CommandContext) -> anyhow::Result<ExitCode> {
         let config = WorkspaceArg::config_of(self.dev, ctx)?;
         let sealer = run::sealer(&config, Arc::new(OsRandom::new()))?;

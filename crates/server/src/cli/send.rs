@@ -18,7 +18,7 @@ use crate::cli::secret_arg::secret;
 
 #[derive(Debug, Args)]
 #[command(group(clap::ArgGroup::new("what").args(["text", "template"]).required(true)))]
-pub(super) struct Send {
+pub(super) struct SendArgs {
     /// Phone number in international format, such as +15550100001
     #[arg(long, value_name = "NUMBER")]
     to: String,
@@ -43,10 +43,10 @@ pub(super) struct Send {
     /// Idempotency key: the same command can be repeated within 24 hours without sending twice
     #[arg(long, value_name = "KEY")]
     idempotency_key: Option<String>,
-    /// URL of the gateway [default: the setting public_url]
+    /// URL of the gateway [default: WAYPOST_URL, or the setting public_url]
     #[arg(long, value_name = "URL")]
     url: Option<Url>,
-    /// API key [default: WAYPOST_API_KEY, or the key of a sandbox in this folder]
+    /// API key [default: WAYPOST_API_KEY, WAYPOST_KEY, or the key of a sandbox in this folder]
     #[arg(long, value_name = "KEY", conflicts_with = "api_key_file")]
     api_key: Option<SecretString>,
     /// File that contains the API key
@@ -57,7 +57,7 @@ pub(super) struct Send {
     json: bool,
 }
 
-impl Send {
+impl SendArgs {
     /// Sends the message and prints its ID.
     ///
     /// # Errors
@@ -97,12 +97,17 @@ impl Send {
     /// Returns the URL of the gateway and the API key.
     fn target(&self, ctx: &CommandContext) -> anyhow::Result<(String, SecretString)> {
         let config = &ctx.loaded.config;
-        if let Some(url) = &self.url
-            && !matches!(url.scheme(), "http" | "https")
-        {
-            bail!("--url must begin with https:// or http://");
+        let (name, url) = match (&self.url, &ctx.environment.url) {
+            (Some(url), _) => ("--url", Some(url.clone())),
+            (None, Some(text)) => {
+                ("WAYPOST_URL", Some(Url::parse(text).context("WAYPOST_URL must be a URL")?))
+            }
+            (None, None) => ("--url", None),
+        };
+        if url.as_ref().is_some_and(|url| !matches!(url.scheme(), "http" | "https")) {
+            bail!("{name} must begin with https:// or http://");
         }
-        let url = self.url.as_ref().map(|url| url.as_str().trim_end_matches('/').to_owned());
+        let url = url.map(|url| url.as_str().trim_end_matches('/').to_owned());
         let given = secret("api-key", self.api_key.as_ref(), self.api_key_file.as_deref())?;
         if let Some(key) = given.or_else(|| ctx.environment.api_key.clone()) {
             return Ok((url.unwrap_or_else(|| config.public_url()), key));

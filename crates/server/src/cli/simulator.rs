@@ -16,13 +16,13 @@ use crate::cli::workspace_arg::create_folder;
 use crate::config::Config;
 
 #[derive(Debug, Args)]
-pub(super) struct Simulator {
+pub(super) struct SimulatorArgs {
     /// Print one line of JSON with the URL and the credentials when the simulator is ready
     #[arg(long)]
     json: bool,
 }
 
-impl Simulator {
+impl SimulatorArgs {
     /// Serves the simulated Graph API until a signal arrives.
     ///
     /// # Errors

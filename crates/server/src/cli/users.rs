@@ -25,19 +25,19 @@ use crate::config::secret_file;
 const PAGE: u32 = 200;
 
 #[derive(Debug, Subcommand)]
-pub(super) enum Users {
+pub(super) enum UsersCommand {
     /// Add a user
-    Add(Box<Add>),
+    Add(Box<AddUserArgs>),
     /// List the users
-    List(List),
+    List(ListUsersArgs),
     /// Change the password of a user; this ends all sessions of the user
-    Password(Password),
+    Password(ChangePasswordArgs),
     /// Remove a user; this ends all sessions of the user
-    Remove(Remove),
+    Remove(RemoveUserArgs),
 }
 
 #[derive(Debug, Args)]
-pub(super) struct Add {
+pub(super) struct AddUserArgs {
     /// Email address for the login
     #[arg(long, value_parser = email)]
     email: Email,
@@ -58,7 +58,7 @@ pub(super) struct Add {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct List {
+pub(super) struct ListUsersArgs {
     #[command(flatten)]
     workspace: WorkspaceArg,
     /// Print JSON
@@ -67,7 +67,7 @@ pub(super) struct List {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct Password {
+pub(super) struct ChangePasswordArgs {
     /// Email address or ID of the user
     #[arg(value_name = "EMAIL|ID")]
     user: String,
@@ -82,7 +82,7 @@ pub(super) struct Password {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct Remove {
+pub(super) struct RemoveUserArgs {
     /// Email address or ID of the user
     #[arg(value_name = "EMAIL|ID")]
     user: String,
@@ -101,7 +101,7 @@ fn role(text: &str) -> Result<Role, String> {
     text.parse().map_err(|_| "must be owner, admin, agent or viewer".to_owned())
 }
 
-impl Users {
+impl UsersCommand {
     /// Runs the command.
     ///
     /// # Errors
@@ -169,7 +169,7 @@ async fn find(opened: &Opened, email_or_id: &str) -> anyhow::Result<User> {
     user.with_context(|| format!("there is no user `{email_or_id}`: see `waypost users list`"))
 }
 
-impl Add {
+impl AddUserArgs {
     async fn run(self, ctx: &CommandContext) -> anyhow::Result<ExitCode> {
         let opened = self.workspace.open(ctx).await?;
         let password = password(self.password_file.as_deref())?;
@@ -188,7 +188,7 @@ impl Add {
     }
 }
 
-impl List {
+impl ListUsersArgs {
     async fn run(&self, ctx: &CommandContext) -> anyhow::Result<ExitCode> {
         let opened = self.workspace.open(ctx).await?;
         let mut users = Vec::new();
@@ -252,7 +252,7 @@ fn print_result(user: &User, status: &str, text: &str, is_json: bool) -> anyhow:
     Ok(ExitCode::SUCCESS)
 }
 
-impl Password {
+impl ChangePasswordArgs {
     async fn run(&self, ctx: &CommandContext) -> anyhow::Result<ExitCode> {
         let opened = self.workspace.open(ctx).await?;
         let user = find(&opened, &self.user).await?;
@@ -268,7 +268,7 @@ impl Password {
     }
 }
 
-impl Remove {
+impl RemoveUserArgs {
     async fn run(&self, ctx: &CommandContext) -> anyhow::Result<ExitCode> {
         let opened = self.workspace.open(ctx).await?;
         let user = find(&opened, &self.user).await?;

@@ -15,15 +15,15 @@ use super::terminal::{print_json, print_line, print_table};
 use crate::cli::workspace_arg::WorkspaceArg;
 
 #[derive(Debug, Subcommand)]
-pub(super) enum Workspaces {
+pub(super) enum WorkspacesCommand {
     /// Add a workspace with its own accounts, keys and users
-    Add(Add),
+    Add(AddWorkspaceArgs),
     /// List the workspaces
-    List(List),
+    List(ListWorkspacesArgs),
 }
 
 #[derive(Debug, Args)]
-pub(super) struct Add {
+pub(super) struct AddWorkspaceArgs {
     /// Name, for the flag --workspace of other commands
     #[arg(long, value_parser = name)]
     name: String,
@@ -35,7 +35,7 @@ pub(super) struct Add {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct List {
+pub(super) struct ListWorkspacesArgs {
     #[command(flatten)]
     workspace: WorkspaceArg,
     /// Print JSON
@@ -43,7 +43,7 @@ pub(super) struct List {
     json: bool,
 }
 
-impl Workspaces {
+impl WorkspacesCommand {
     /// Runs the command.
     ///
     /// # Errors
@@ -56,7 +56,7 @@ impl Workspaces {
     }
 }
 
-impl Add {
+impl AddWorkspaceArgs {
     async fn run(&self, ctx: &CommandContext) -> anyhow::Result<ExitCode> {
         let opened = self.workspace.open(ctx).await?;
         let id = match workspace::create_workspace(&opened.deps, &AuditContext::command_line(), &self.name)
@@ -76,7 +76,7 @@ impl Add {
     }
 }
 
-impl List {
+impl ListWorkspacesArgs {
     async fn run(&self, ctx: &CommandContext) -> anyhow::Result<ExitCode> {
         let opened = self.workspace.open(ctx).await?;
         let directory = opened.deps.directory.current();

@@ -1,10 +1,10 @@
-//! The settings in the examples of `deploy/` and in the operator's guide exist.
+//! Tests: every setting in the examples of `deploy/` and in the operator's guide exists.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use super::environment::Environment;
+use super::environment::{Environment, OTHER_VARIABLES};
 use super::load::{Sources, load};
 use super::setting::Setting;
 use super::settings::SETTINGS;
@@ -16,15 +16,15 @@ fn root() -> PathBuf {
 /// Returns the variables in a text that begin with `WAYPOST_`.
 fn variables(text: &str) -> BTreeSet<&str> {
     let is_part = |letter: char| letter.is_ascii_uppercase() || letter.is_ascii_digit() || letter == '_';
-    text.split(|letter| !is_part(letter)).filter(|word| word.starts_with("WAYPOST_")).collect()
+    text.split(|letter| !is_part(letter)).filter(|name| name.starts_with("WAYPOST_")).collect()
 }
 
 #[test]
 fn every_variable_in_the_examples_exists() {
     let mut known: BTreeSet<String> = SETTINGS.iter().map(Setting::variable).collect();
     known.extend(SETTINGS.iter().filter(|key| key.is_secret()).map(|key| format!("{}_FILE", key.variable())));
-    known.extend(["WAYPOST_CONFIG".to_owned(), "WAYPOST_API_KEY".to_owned()]);
-    // Only the example of the proxy uses these.
+    known.extend(OTHER_VARIABLES.map(str::to_owned));
+    // Only the example configuration of Caddy uses these variables.
     let of_caddy = ["WAYPOST_HOST", "WAYPOST_UPSTREAM"];
     let mut n_variables = 0;
     let folder = std::fs::read_dir(root().join("deploy")).expect("the folder");

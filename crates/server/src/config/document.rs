@@ -24,6 +24,7 @@ A secret can be in a file of its own: name the file with `secret_key_file`, `WAY
 It is an error to set both the secret and its file in the same source.
 
 Waypost does not start if a source contains a name that is not listed here. The same applies to environment variables that begin with `WAYPOST_`.
+Variables that Kubernetes sets for a Service are ignored, such as `WAYPOST_SERVICE_HOST` for a Service with the name `waypost`.
 `waypost config check` prints the effective configuration and the source of each value; secrets are masked.
 Relative paths are relative to the working directory.
 ";
@@ -53,7 +54,8 @@ pub(crate) fn reference() -> String {
     text.push_str(
         "\n## Other environment variables\n\n\
          - `WAYPOST_CONFIG`: path of the configuration file, like `--config`\n\
-         - `WAYPOST_API_KEY`: API key of `waypost send`\n\
+         - `WAYPOST_URL`: URL of the gateway for `waypost send`, like `--url`\n\
+         - `WAYPOST_API_KEY` or `WAYPOST_KEY`: API key of `waypost send`; `WAYPOST_API_KEY` takes precedence\n\
          - `NO_COLOR`: disables colors on the terminal\n",
     );
     text

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use domain::check::nearest;
 use secrecy::{ExposeSecret, SecretString};
 
+use super::environment::OTHER_VARIABLES;
 use super::error::ConfigError;
 use super::model::Config;
 use super::origin::Origin;
@@ -128,7 +129,7 @@ fn nearest_variable(variable: &str) -> Option<String> {
     let secrets = SETTINGS.iter().filter(|setting| setting.is_secret());
     let mut variables: Vec<_> = SETTINGS.iter().map(Setting::variable).collect();
     variables.extend(secrets.map(|setting| format!("{}{FILE_VARIABLE_SUFFIX}", setting.variable())));
-    variables.extend(["WAYPOST_CONFIG".to_owned(), "WAYPOST_API_KEY".to_owned()]);
+    variables.extend(OTHER_VARIABLES.map(str::to_owned));
     let variables: Vec<_> = variables.iter().map(String::as_str).collect();
     nearest(variable, &variables).map(str::to_owned)
 }

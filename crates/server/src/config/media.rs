@@ -22,31 +22,15 @@ pub(crate) struct MediaConfig {
     pub(crate) max_bytes: u32,
 }
 
-/// Storage of media content.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum MediaStore {
-    /// Folder in `data_dir`.
-    #[default]
-    File,
-    /// Bucket of an S3-compatible object store.
-    S3,
-}
-
-impl MediaStore {
-    /// Names of all storages.
-    pub(super) const NAMES: &[&str] = &["file", "s3"];
-
-    /// Returns the name.
-    pub(super) fn as_str(self) -> &'static str {
-        match self {
-            Self::File => "file",
-            Self::S3 => "s3",
-        }
-    }
-
-    /// Returns the storage with this name.
-    pub(super) fn from_name(name: &str) -> Option<Self> {
-        [Self::File, Self::S3].into_iter().find(|store| store.as_str() == name)
+domain::text_enum! {
+    /// Storage of media content.
+    #[derive(Default)]
+    pub(crate) enum MediaStore {
+        /// Folder in `data_dir`.
+        #[default]
+        File = "file",
+        /// Bucket of an S3-compatible object store.
+        S3 = "s3",
     }
 }
 

@@ -6,7 +6,8 @@
 //! **Invariant:** the value of a setting comes from its default, then the file, then the environment, then the flags; the
 //! last one wins.
 //!
-//! **Invariant:** a name that is not in the table is an error. Every setting in the table has an effect.
+//! **Invariant:** a name that is not in the table is an error, except the variables of client commands and of Kubernetes.
+//! Every setting in the table has an effect.
 //!
 //! **Invariant:** the value of a secret is never part of an error message or of printed output.
 
@@ -23,6 +24,7 @@ mod model;
 mod origin;
 mod parse;
 mod retention;
+mod service_links;
 mod setting;
 mod settings;
 

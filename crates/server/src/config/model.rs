@@ -142,31 +142,15 @@ impl MetricsSettings {
     }
 }
 
-/// Format of log lines.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum LogFormat {
-    /// Text for people.
-    #[default]
-    Text,
-    /// One JSON object per line.
-    Json,
-}
-
-impl LogFormat {
-    /// Names of all formats.
-    pub(super) const NAMES: &[&str] = &["text", "json"];
-
-    /// Returns the name.
-    pub(super) fn as_str(self) -> &'static str {
-        match self {
-            Self::Text => "text",
-            Self::Json => "json",
-        }
-    }
-
-    /// Returns the format with this name.
-    pub(super) fn from_name(name: &str) -> Option<Self> {
-        [Self::Text, Self::Json].into_iter().find(|format| format.as_str() == name)
+domain::text_enum! {
+    /// Format of log lines.
+    #[derive(Default)]
+    pub(crate) enum LogFormat {
+        /// Plain text.
+        #[default]
+        Text = "text",
+        /// One JSON object per line.
+        Json = "json",
     }
 }
 

@@ -44,7 +44,7 @@ pub(crate) enum DefaultValue {
 }
 
 /// Access to the field of the configuration that holds a value.
-pub(crate) struct Field<T: 'static> {
+pub(crate) struct SettingField<T: 'static> {
     /// Stores a value.
     pub(super) set: fn(&mut Config, T),
     /// Returns the value, if there is one.
@@ -54,25 +54,25 @@ pub(crate) struct Field<T: 'static> {
 /// Type of a value.
 pub(crate) enum ValueType {
     /// IP address and port.
-    Address(Field<SocketAddr>),
+    Address(SettingField<SocketAddr>),
     /// Database URL.
-    DatabaseUrl(Field<PathBuf>),
+    DatabaseUrl(SettingField<PathBuf>),
     /// Path of a folder.
-    Folder(Field<PathBuf>),
+    Folder(SettingField<PathBuf>),
     /// Secret key: 32 bytes in base64.
-    SecretKey(Field<SecretSlice<u8>>),
+    SecretKey(SettingField<SecretSlice<u8>>),
     /// Secret that another service issued.
-    Secret(Field<SecretString>),
+    Secret(SettingField<SecretString>),
     /// Bearer token that clients must present.
-    Token(Field<SecretString>),
+    Token(SettingField<SecretString>),
     /// Name that another service defines.
-    Name(Field<String>),
+    Name(SettingField<String>),
     /// Prefix of object names; may be empty.
-    ObjectPrefix(Field<String>),
+    ObjectPrefix(SettingField<String>),
     /// Base URL.
-    Url(Field<String>),
+    Url(SettingField<String>),
     /// Version of the Graph API.
-    GraphVersion(Field<String>),
+    GraphVersion(SettingField<String>),
     /// Integer.
     Integer {
         /// Smallest value.
@@ -80,7 +80,7 @@ pub(crate) enum ValueType {
         /// Largest value.
         max: u32,
         /// Field of the value.
-        field: Field<u32>,
+        field: SettingField<u32>,
     },
     /// Number of hours.
     Hours {
@@ -89,7 +89,7 @@ pub(crate) enum ValueType {
         /// Largest value.
         max: u32,
         /// Field of the value.
-        field: Field<SignedDuration>,
+        field: SettingField<SignedDuration>,
     },
     /// List of delays in seconds.
     Delays {
@@ -98,20 +98,20 @@ pub(crate) enum ValueType {
         /// Largest delay.
         max: u32,
         /// Field of the value.
-        field: Field<Vec<u32>>,
+        field: SettingField<Vec<u32>>,
     },
     /// List of keywords.
-    Keywords(Field<Vec<String>>),
+    Keywords(SettingField<Vec<String>>),
     /// `true` or `false`.
-    Boolean(Field<bool>),
+    Boolean(SettingField<bool>),
     /// Format of log lines.
-    LogFormat(Field<LogFormat>),
+    LogFormat(SettingField<LogFormat>),
     /// Storage of media content.
-    MediaStore(Field<MediaStore>),
+    MediaStore(SettingField<MediaStore>),
     /// Log filter.
-    LogFilter(Field<String>),
+    LogFilter(SettingField<String>),
     /// List of IP addresses and networks.
-    Networks(Field<Vec<Network>>),
+    Networks(SettingField<Vec<Network>>),
 }
 
 /// TOML type that the configuration file uses for a value.
@@ -177,7 +177,7 @@ impl DefaultValue {
     }
 }
 
-impl<T> Field<T> {
+impl<T> SettingField<T> {
     fn store(&self, config: &mut Config, value: Result<T, Invalid>) -> Result<(), Invalid> {
         (self.set)(config, value?);
         Ok(())
@@ -218,8 +218,8 @@ impl ValueType {
                  digit; an array in the file"
             }
             Self::Boolean(_) => return one_of(&["true", "false"]),
-            Self::LogFormat(_) => return one_of(LogFormat::NAMES),
-            Self::MediaStore(_) => return one_of(MediaStore::NAMES),
+            Self::LogFormat(_) => return one_of(&LogFormat::ALL.map(LogFormat::as_str)),
+            Self::MediaStore(_) => return one_of(&MediaStore::ALL.map(MediaStore::as_str)),
             Self::LogFilter(_) => {
                 "a level (`error`, `warn`, `info`, `debug`, `trace`, `off`) or directives such as `info,engine=debug`"
             }
@@ -247,8 +247,8 @@ impl ValueType {
             Self::Delays { min, max, field } => field.store(config, parse::integers(text, *min..=*max)),
             Self::Keywords(field) => field.store(config, parse::keywords(text)),
             Self::Boolean(field) => field.store(config, parse::boolean(text)),
-            Self::LogFormat(field) => field.store(config, LogFormat::from_name(text).ok_or(Invalid::Type)),
-            Self::MediaStore(field) => field.store(config, MediaStore::from_name(text).ok_or(Invalid::Type)),
+            Self::LogFormat(field) => field.store(config, text.parse().map_err(|_| Invalid::Type)),
+            Self::MediaStore(field) => field.store(config, text.parse().map_err(|_| Invalid::Type)),
             Self::LogFilter(field) => field.store(config, parse::log_filter(text)),
             Self::Networks(field) => field.store(config, parse::networks(text)),
         }
@@ -271,8 +271,8 @@ impl ValueType {
             Self::Delays { field, .. } => field.text(config, |delays| list(&delays, ",")),
             Self::Keywords(field) => field.text(config, |keywords| keywords.join(",")),
             Self::Boolean(field) => field.text(config, |is_set| is_set.to_string()),
-            Self::LogFormat(field) => field.text(config, |format| format.as_str().to_owned()),
-            Self::MediaStore(field) => field.text(config, |store| store.as_str().to_owned()),
+            Self::LogFormat(field) => field.text(config, |format| format.to_string()),
+            Self::MediaStore(field) => field.text(config, |store| store.to_string()),
             Self::Networks(field) => field.text(config, |networks| list(&networks, ", ")),
         }
     }

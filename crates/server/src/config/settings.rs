@@ -9,7 +9,7 @@ use super::setting::ValueType::{
     Address, Boolean, DatabaseUrl, Delays, Folder, GraphVersion, Hours, Integer, Keywords, LogFilter,
     LogFormat, MediaStore, Name, Networks, ObjectPrefix, Secret, SecretKey, Token, Url,
 };
-use super::setting::{DefaultValue, Field, Setting};
+use super::setting::{DefaultValue, Setting, SettingField};
 
 /// Largest rate limit. It has the effect of no limit.
 const MAX_RATE: u32 = 1_000_000_000;
@@ -38,14 +38,14 @@ pub(super) fn find(name: &str) -> Option<&'static Setting> {
 /// Field that always has a value.
 macro_rules! field {
     ($($path:ident).+) => {
-        Field { set: |config, value| config.$($path).+ = value, get: |config| Some(Clone::clone(&config.$($path).+)) }
+        SettingField { set: |config, value| config.$($path).+ = value, get: |config| Some(Clone::clone(&config.$($path).+)) }
     };
 }
 
 /// Field that may have no value.
 macro_rules! optional {
     ($($path:ident).+) => {
-        Field { set: |config, value| config.$($path).+ = Some(value), get: |config| Clone::clone(&config.$($path).+) }
+        SettingField { set: |config, value| config.$($path).+ = Some(value), get: |config| Clone::clone(&config.$($path).+) }
     };
 }
 

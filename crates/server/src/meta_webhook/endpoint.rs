@@ -61,9 +61,9 @@ async fn receive_webhook(state: State<Arc<Deps>>, headers: HeaderMap, body: Body
         StatusCode::UNAUTHORIZED => "unsigned",
         StatusCode::BAD_REQUEST => "not_json",
         StatusCode::PAYLOAD_TOO_LARGE => "too_large",
-        StatusCode::REQUEST_TIMEOUT => "too_late",
+        StatusCode::REQUEST_TIMEOUT => "timeout",
         StatusCode::SERVICE_UNAVAILABLE => "store_unavailable",
-        _ => "taken",
+        _ => "accepted",
     };
     metrics.webhook_payloads.increment(&[Label::Static(outcome)]);
     response

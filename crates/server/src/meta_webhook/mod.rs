@@ -3,4 +3,4 @@
 pub(crate) mod endpoint;
 mod redrive;
 
-pub use redrive::{Redriven, redrive};
+pub use redrive::{RedriveSummary, redrive};

@@ -22,27 +22,27 @@ const MIN_PAUSE: SignedDuration = SignedDuration::from_millis(1);
 
 /// Result of a redrive.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Redriven {
+pub struct RedriveSummary {
     /// Number of payloads that were processed.
-    pub posts: u64,
+    pub payloads: u64,
     /// Number of changes that were applied.
     pub applied: u64,
     /// Number of changes that had been applied before.
-    pub repeated: u64,
+    pub duplicates: u64,
     /// Number of statuses of unknown messages.
-    pub early: u64,
+    pub pending_statuses: u64,
     /// Number of changes of unknown accounts.
     pub unrouted: u64,
     /// Number of changes that could not be decoded.
     pub undecodable: u64,
 }
 
-impl Redriven {
+impl RedriveSummary {
     fn add(&mut self, ingested: IngestSummary) {
-        self.posts += 1;
+        self.payloads += 1;
         self.applied += u64::from(ingested.applied);
-        self.repeated += u64::from(ingested.duplicates);
-        self.early += u64::from(ingested.pending_statuses);
+        self.duplicates += u64::from(ingested.duplicates);
+        self.pending_statuses += u64::from(ingested.pending_statuses);
         self.unrouted += u64::from(ingested.unrouted);
         self.undecodable += u64::from(ingested.undecodable);
     }
@@ -56,8 +56,8 @@ pub async fn redrive(
     deps: &Arc<Deps>,
     since: Timestamp,
     reason: Option<UnappliedReason>,
-) -> anyhow::Result<Redriven> {
-    let mut done = Redriven::default();
+) -> anyhow::Result<RedriveSummary> {
+    let mut done = RedriveSummary::default();
     let mut after = 0;
     // Payloads that arrive during the redrive are processed when they are received.
     let started_at = deps.now();
@@ -67,21 +67,21 @@ pub async fn redrive(
         let page = page.context("reading stored payloads")?;
         let Some(last) = page.last() else { return Ok(done) };
         after = last.entry.seq;
-        for post in page {
-            if post.entry.received_at > started_at {
+        for archived in page {
+            if archived.entry.received_at > started_at {
                 return Ok(done);
             }
-            let begun = deps.now();
-            done.add(redrive_payload(deps, post).await?);
-            let took = deps.now().duration_since(begun).clamp(MIN_PAUSE, MAX_PAUSE);
-            let until = deps.now().saturating_add(took).unwrap_or(Timestamp::MAX);
+            let begun_at = deps.now();
+            done.add(redrive_payload(deps, archived).await?);
+            let pause = deps.now().duration_since(begun_at).clamp(MIN_PAUSE, MAX_PAUSE);
+            let until = deps.now().saturating_add(pause).unwrap_or(Timestamp::MAX);
             deps.clock.sleep_until(until).await;
         }
     }
 }
 
-async fn redrive_payload(deps: &Arc<Deps>, post: ArchivedPayload) -> anyhow::Result<IngestSummary> {
-    let verified = endpoint::signers_of(deps, post.signature.header.as_deref(), &post.body);
-    let changes = graph::decode_webhook(&post.body).context("decoding a stored payload")?;
-    redrive::redrive_payload(deps, post, changes, &verified).await.context("redriving a payload")
+async fn redrive_payload(deps: &Arc<Deps>, archived: ArchivedPayload) -> anyhow::Result<IngestSummary> {
+    let verified = endpoint::signers_of(deps, archived.signature.header.as_deref(), &archived.body);
+    let changes = graph::decode_webhook(&archived.body).context("decoding a stored payload")?;
+    redrive::redrive_payload(deps, archived, changes, &verified).await.context("redriving a payload")
 }

@@ -1,8 +1,8 @@
-//! `waypost config`: what is in effect, where it came from, what is refused.
+//! `waypost config`: effective values, their sources, and errors.
 
 use expect_test::expect;
 
-use crate::support::{SECRET_KEY, bare, shell};
+use crate::support::{SECRET_KEY, empty_shell, shell};
 
 fn setting(shown: &serde_json::Value, key: &str) -> (String, String) {
     let settings = shown["settings"].as_array().unwrap();
@@ -95,8 +95,8 @@ fn the_effective_configuration_is_printed_with_its_sources_and_without_secrets()
 }
 
 #[test]
-fn the_file_is_overridden_by_the_environment_and_that_by_flags() {
-    let shell = bare().with("WAYPOST_CONFIG", "mine.toml").with("WAYPOST_GRAPH__VERSION", "v2.0");
+fn the_environment_overrides_the_file_and_flags_override_the_environment() {
+    let shell = empty_shell().with("WAYPOST_CONFIG", "mine.toml").with("WAYPOST_GRAPH__VERSION", "v2.0");
     shell.write("mine.toml", "listen = '127.0.0.1:1'\ndata_dir = 'x'\ngraph.version = 'v1.0'\n");
     shell.write("other.toml", "data_dir = 'y'\n");
     let shown = shell.waypost("config check --json --listen 127.0.0.1:3").json();
@@ -110,74 +110,75 @@ fn the_file_is_overridden_by_the_environment_and_that_by_flags() {
 }
 
 #[test]
-fn a_flag_may_stand_before_or_after_the_command() {
+fn a_flag_is_accepted_before_and_after_the_command() {
     for line in ["--listen 127.0.0.1:3 config check --json", "config --listen 127.0.0.1:3 check --json"] {
-        assert_eq!(setting(&bare().waypost(line).json(), "listen").1, "flag", "{line}");
+        assert_eq!(setting(&empty_shell().waypost(line).json(), "listen").1, "flag", "{line}");
     }
 }
 
 #[test]
-fn a_name_that_no_setting_has_stops_everything_and_names_the_nearest() {
-    let shell = bare();
+fn an_unknown_name_is_an_error_with_the_nearest_name() {
+    let shell = empty_shell();
     shell.write("waypost.toml", "listen = '127.0.0.1:1'\nlimit.burst = 3\n");
     assert_eq!(
-        shell.waypost("config check").refused(),
+        shell.waypost("config check").failure(),
         "error: waypost.toml:2: there is no setting `limit.burst`; did you mean `limits.burst`?\n"
     );
     for command in ["config check", "keys list", "migrate --check", "serve", "dev"] {
         assert_eq!(
-            bare().with("WAYPOST_DATABSE_URL", "sqlite:x.db").waypost(command).refused(),
+            empty_shell().with("WAYPOST_DATABSE_URL", "sqlite:x.db").waypost(command).failure(),
             "error: there is no setting for the environment variable WAYPOST_DATABSE_URL; did you mean \
              WAYPOST_DATABASE_URL?\n",
             "{command}"
         );
     }
     assert_eq!(
-        bare().waypost("config check --set listn=x").refused(),
+        empty_shell().waypost("config check --set listn=x").failure(),
         "error: --set listn: there is no setting `listn`; did you mean `listen`?\n"
     );
-    let told = bare().waypost("config check --lisen x");
-    assert_eq!(told.code, 2);
-    assert!(told.err.contains("--listen"), "{}", told.err);
+    let run = empty_shell().waypost("config check --lisen x");
+    assert_eq!(run.code, 2);
+    assert!(run.err.contains("--listen"), "{}", run.err);
 }
 
 #[test]
-fn a_wrong_value_is_told_with_its_key_its_source_and_what_is_valid() {
-    let told = bare().with("WAYPOST_LISTEN", "8080").waypost("config check").refused();
+fn an_invalid_value_is_an_error_with_name_source_and_valid_values() {
+    let error = empty_shell().with("WAYPOST_LISTEN", "8080").waypost("config check").failure();
     assert_eq!(
-        told,
+        error,
         "error: WAYPOST_LISTEN: listen = `8080` must be an IP address and a port, such as `127.0.0.1:8080`\n"
     );
-    let told = bare().waypost("config check --set limits.per_minute=0").refused();
+    let error = empty_shell().waypost("config check --set limits.per_minute=0").failure();
     assert_eq!(
-        told,
+        error,
         "error: --set limits.per_minute: limits.per_minute = `0` must be an integer from 1 to 1000000000\n"
     );
-    let told = bare().waypost("config check --database-url postgres://me:hunter2@db/waypost").refused();
-    assert!(told.contains("supports SQLite only") && !told.contains("hunter2"), "{told}");
-    let told = bare().waypost("config check --config missing.toml").refused();
-    assert!(told.starts_with("error: reading the configuration file missing.toml: "), "{told}");
+    let error =
+        empty_shell().waypost("config check --database-url postgres://me:hunter2@db/waypost").failure();
+    assert!(error.contains("supports SQLite only") && !error.contains("hunter2"), "{error}");
+    let error = empty_shell().waypost("config check --config missing.toml").failure();
+    assert!(error.starts_with("error: reading the configuration file missing.toml: "), "{error}");
 }
 
 #[test]
 fn a_secret_is_read_from_its_file_and_never_printed() {
-    let shell = bare().with("WAYPOST_SECRET_KEY_FILE", "key");
+    let shell = empty_shell().with("WAYPOST_SECRET_KEY_FILE", "key");
     shell.write("key", &format!("{SECRET_KEY}\n"));
     let shown = shell.waypost("config check");
     assert!(shown.out.contains("secret_key = \"***\""), "{}", shown.out);
     assert!(!format!("{}{}", shown.out, shown.err).contains(SECRET_KEY));
     let both = shell.with("WAYPOST_SECRET_KEY", SECRET_KEY);
     assert_eq!(
-        both.waypost("config check").refused(),
+        both.waypost("config check").failure(),
         "error: WAYPOST_SECRET_KEY_FILE: both secret_key and secret_key_file are set: remove one of them\n"
     );
-    let told = bare().with("WAYPOST_SECRET_KEY", "hunter2").waypost("config check").refused();
-    assert!(told.contains("must be 32 bytes in base64") && !told.contains("hunter2"), "{told}");
+    let error = empty_shell().with("WAYPOST_SECRET_KEY", "hunter2").waypost("config check").failure();
+    assert!(error.contains("must be 32 bytes in base64") && !error.contains("hunter2"), "{error}");
 }
 
 #[test]
 fn the_reference_needs_no_valid_configuration() {
-    let shell = bare().with("WAYPOST_NONSENSE", "1");
+    let shell = empty_shell().with("WAYPOST_NONSENSE", "1");
     let reference = shell.waypost("config reference").ok();
     assert!(reference.contains("## `limits.per_minute`"));
 }
@@ -192,8 +193,8 @@ fn trusted_proxies_are_a_list_of_addresses_and_networks() {
     assert!(shown.contains("\"192.0.2.1/32\"") && shown.contains("idle_hours = 2"), "{shown}");
     for wrong in ["10.0.0.0/33", "proxy.example.com", "10.0.0.1 10.0.0.2"] {
         let ran = shell.run(["config", "check", "--trusted-proxies", wrong]);
-        assert!(ran.refused().contains("IP addresses or networks"), "{wrong}");
+        assert!(ran.failure().contains("IP addresses or networks"), "{wrong}");
     }
     shell.write("waypost.toml", "trusted_proxies = [\"10.0.0.0/8\", 7]\n");
-    assert!(shell.waypost("config check").refused().contains("an array of strings"));
+    assert!(shell.waypost("config check").failure().contains("an array of strings"));
 }

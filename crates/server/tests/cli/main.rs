@@ -1,4 +1,4 @@
-//! The command line as scripts use it: the real program, run to its end.
+//! Tests of the command line: each test runs the program as a process until it exits.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod accounts;

@@ -5,9 +5,9 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use serde_json::Value;
 
-use crate::support::{SECRET_KEY, Shell, bare, shell};
+use crate::support::{SECRET_KEY, Shell, empty_shell, shell};
 
-/// Another 32 bytes as base64.
+/// A second secret key: 32 bytes in base64.
 const NEW_KEY: &str = "YWJjZGVmZ2hpamtsbW5vcHFyc3R1dnd4eXowMTIzNDU=";
 
 fn with_account(shell: Shell) -> Shell {
@@ -20,18 +20,18 @@ fn with_account(shell: Shell) -> Shell {
     shell
 }
 
-/// What `doctor --offline` says of one thing: its verdict.
+/// Returns the verdict of one check of `doctor --offline`.
 fn verdict(shell: &Shell, area: &str, name: &str) -> String {
-    let told: Value = serde_json::from_str(&shell.waypost("doctor --offline --json").out).unwrap();
-    let checks = told.get("checks").and_then(Value::as_array).unwrap();
+    let result: Value = serde_json::from_str(&shell.waypost("doctor --offline --json").out).unwrap();
+    let checks = result.get("checks").and_then(Value::as_array).unwrap();
     let text = |check: &Value, name: &str| check.get(name).and_then(Value::as_str).map(str::to_owned);
     let is_it = |check: &&Value| {
         text(check, "area").as_deref() == Some(area) && text(check, "name").as_deref() == Some(name)
     };
     let found = checks.iter().find(is_it);
-    assert!(found.is_some(), "{area} {name}: {told}");
+    assert!(found.is_some(), "{area} {name}: {result}");
     let verdict = text(found.unwrap(), "verdict").unwrap();
-    assert!(verdict == "ok" || text(found.unwrap(), "fix").is_some(), "{told}");
+    assert!(verdict == "ok" || text(found.unwrap(), "fix").is_some(), "{result}");
     verdict
 }
 
@@ -40,9 +40,9 @@ fn a_healthy_installation_passes_and_exits_with_0() {
     let shell = with_account(shell().with("WAYPOST_PUBLIC_URL", "https://wa.example.com"));
     let ran = shell.waypost("doctor --offline --json");
     assert_eq!(ran.code, 0, "{}", ran.out);
-    let told: Value = serde_json::from_str(&ran.out).unwrap();
+    let result: Value = serde_json::from_str(&ran.out).unwrap();
     let bad: Vec<_> =
-        told["checks"].as_array().unwrap().iter().filter(|check| check["verdict"] == "fail").collect();
+        result["checks"].as_array().unwrap().iter().filter(|check| check["verdict"] == "fail").collect();
     assert!(bad.is_empty(), "{bad:?}");
     for (area, name) in [
         ("configuration", "secret_key"),
@@ -74,13 +74,13 @@ fn a_failed_check_has_advice_and_determines_the_exit_code() {
     assert_eq!(verdict(&other, "database", "secrets"), "fail");
     assert_eq!(verdict(&other, "accounts", "list"), "warn");
 
-    let empty = bare();
+    let empty = empty_shell();
     assert_eq!(verdict(&empty, "configuration", "secret_key"), "fail");
     assert_eq!(empty.waypost("doctor --offline").code, 2);
     assert_eq!(verdict(&empty, "database", "file"), "warn");
     assert!(!empty.path("waypost.db").exists(), "the doctor makes nothing");
 
-    let broken = bare();
+    let broken = empty_shell();
     broken
         .write("waypost.db", &"no database, but longer than the header of one would have to be. ".repeat(99));
     fs::set_permissions(broken.path("waypost.db"), fs::Permissions::from_mode(0o600)).unwrap();
@@ -88,35 +88,35 @@ fn a_failed_check_has_advice_and_determines_the_exit_code() {
 }
 
 #[test]
-fn a_configuration_that_cannot_be_read_exits_with_2() {
-    let shell = bare();
+fn an_invalid_configuration_exits_with_2() {
+    let shell = empty_shell();
     shell.write("waypost.toml", "listn = \"127.0.0.1:1\"\n");
     let ran = shell.waypost("doctor --offline --json");
     assert_eq!(ran.code, 2, "{}", ran.err);
-    let told: Value = serde_json::from_str(&ran.out).unwrap();
-    assert_eq!(told["verdict"], "fail");
-    assert!(told["checks"][0]["finding"].as_str().unwrap().contains("listen"), "{told}");
+    let result: Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!(result["verdict"], "fail");
+    assert!(result["checks"][0]["finding"].as_str().unwrap().contains("listen"), "{result}");
     assert_eq!(shell.waypost("doctor --online --offline").code, 2);
 }
 
 #[test]
-fn meta_out_of_reach_is_told_and_no_token_is_shown() {
-    // Nobody listens at port 9.
+fn an_unreachable_meta_is_reported_without_tokens() {
+    // No process listens on port 9.
     let shell = with_account(shell().with("WAYPOST_GRAPH__BASE_URL", "http://127.0.0.1:9"));
     let ran = shell.waypost("doctor --json");
     assert_eq!(ran.code, 5, "a live account without https");
     let secure = shell.with("WAYPOST_PUBLIC_URL", "https://127.0.0.1:9");
     assert_eq!(secure.waypost("doctor").code, 6, "and nothing asks for a callback while no gateway works");
-    let told: Value = serde_json::from_str(&ran.out).unwrap();
+    let result: Value = serde_json::from_str(&ran.out).unwrap();
     let failed = |area: &str, name: &str| {
-        let checks = told["checks"].as_array().unwrap();
+        let checks = result["checks"].as_array().unwrap();
         checks
             .iter()
             .any(|check| check["area"] == area && check["name"] == name && check["verdict"] == "fail")
     };
-    assert!(failed("meta", "reachable"), "{told}");
+    assert!(failed("meta", "reachable"), "{result}");
     for name in ["token", "number", "webhook"] {
-        assert!(failed("account main", name), "{name}: {told}");
+        assert!(failed("account main", name), "{name}: {result}");
     }
     for secret in ["demo-access-token", "demo-app-secret", "demo-verify", SECRET_KEY] {
         assert!(!ran.out.contains(secret) && !ran.err.contains(secret), "{secret}");
@@ -124,42 +124,42 @@ fn meta_out_of_reach_is_told_and_no_token_is_shown() {
 }
 
 #[test]
-fn a_backup_is_whole_private_and_replaces_nothing_unasked() {
+fn a_backup_is_complete_private_and_replaces_files_only_with_force() {
     let shell = with_account(shell());
-    let told = shell.waypost("backup copy.db --json").json();
-    assert_eq!(told["size"].as_u64(), Some(fs::metadata(shell.path("copy.db")).unwrap().len()));
+    let result = shell.waypost("backup copy.db --json").json();
+    assert_eq!(result["size"].as_u64(), Some(fs::metadata(shell.path("copy.db")).unwrap().len()));
     assert_eq!(fs::metadata(shell.path("copy.db")).unwrap().permissions().mode() & 0o777, 0o600);
-    let refused = shell.waypost("backup copy.db").refused();
-    assert!(refused.contains("--force"), "{refused}");
+    let failure = shell.waypost("backup copy.db").failure();
+    assert!(failure.contains("--force"), "{failure}");
     shell.waypost("backup copy.db --force").ok();
 
-    let refused = shell.waypost("restore copy.db").refused();
-    assert!(refused.contains("--force"), "{refused}");
-    let told = shell.waypost("restore copy.db --force --json").json();
-    let before = told["before"].as_str().unwrap().to_owned();
-    assert!(shell.path(&before).exists(), "{told}");
+    let failure = shell.waypost("restore copy.db").failure();
+    assert!(failure.contains("--force"), "{failure}");
+    let result = shell.waypost("restore copy.db --force --json").json();
+    let before = result["before"].as_str().unwrap().to_owned();
+    assert!(shell.path(&before).exists(), "{result}");
     assert_eq!(verdict(&shell, "database", "copy"), "warn");
     let accounts = shell.waypost("accounts list --json").json();
     assert_eq!(accounts["accounts"][0]["name"], "main");
     shell.waypost("restore copy.db --force --nothing-left-since --database-url sqlite:second.db").ok();
-    let told = shell.waypost("doctor --offline --json --database-url sqlite:second.db");
-    assert!(!told.out.contains("restored from a backup"), "{}", told.out);
+    let result = shell.waypost("doctor --offline --json --database-url sqlite:second.db");
+    assert!(!result.out.contains("restored from a backup"), "{}", result.out);
 }
 
 #[test]
-fn a_secret_key_is_replaced_step_by_step() {
+fn a_secret_key_is_rotated() {
     let shell = with_account(shell());
     let both = shell.with("WAYPOST_SECRET_KEY", NEW_KEY).with("WAYPOST_OLD_SECRET_KEY", SECRET_KEY);
     assert_eq!(verdict(&both, "database", "secrets"), "warn");
     assert_eq!(verdict(&both, "configuration", "old_secret_key"), "warn");
-    let told = both.waypost("secrets rotate --json").json();
-    assert_eq!((&told["resealed"], &told["old"], &told["done"]), (&2.into(), &0.into(), &true.into()));
+    let result = both.waypost("secrets rotate --json").json();
+    assert_eq!((&result["resealed"], &result["old"], &result["done"]), (&2.into(), &0.into(), &true.into()));
     let again = both.waypost("secrets rotate").ok();
     assert!(
         again.contains("0 secrets were encrypted again") && again.contains("no longer needed"),
         "{again}"
     );
-    // Without the old key.
+    // The old key is not configured any more.
     let new = both.with("WAYPOST_OLD_SECRET_KEY", "");
     assert_eq!(verdict(&new, "database", "secrets"), "ok");
     new.waypost("accounts list").ok();

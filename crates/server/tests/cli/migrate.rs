@@ -1,12 +1,12 @@
 //! `waypost migrate`.
 
-use crate::support::bare;
+use crate::support::empty_shell;
 
 #[test]
-fn check_tells_what_is_pending_and_changes_nothing() {
-    let shell = bare();
-    let told = shell.waypost("migrate --check").refused();
-    assert!(told.contains("pending") && told.contains("run `waypost migrate`"), "{told}");
+fn check_reports_pending_migrations_and_changes_nothing() {
+    let shell = empty_shell();
+    let error = shell.waypost("migrate --check").failure();
+    assert!(error.contains("pending") && error.contains("run `waypost migrate`"), "{error}");
     assert!(!shell.path("waypost.db").exists());
     let counted = shell.waypost("migrate --check --json");
     assert_eq!(counted.code, 1);
@@ -21,14 +21,14 @@ fn check_tells_what_is_pending_and_changes_nothing() {
 }
 
 #[test]
-fn the_database_may_stand_in_a_folder_that_is_not_there_yet() {
-    let shell = bare();
+fn missing_folders_of_the_database_are_created() {
+    let shell = empty_shell();
     shell.waypost("migrate --database-url sqlite:data/deep/waypost.db").ok();
     assert!(shell.path("data/deep/waypost.db").exists());
     shell.write(
         "data/no.db",
         "this is no database, but it is longer than the header of one would be; so it is refused",
     );
-    let told = shell.waypost("migrate --database-url sqlite:data/no.db").refused();
-    assert!(told.contains("data/no.db"), "{told}");
+    let error = shell.waypost("migrate --database-url sqlite:data/no.db").failure();
+    assert!(error.contains("data/no.db"), "{error}");
 }

@@ -1,10 +1,10 @@
 //! `waypost openapi`.
 
-use crate::support::bare;
+use crate::support::empty_shell;
 
 #[test]
-fn the_description_is_printed_whatever_the_configuration() {
-    let shell = bare();
+fn the_openapi_document_is_printed_with_an_invalid_configuration() {
+    let shell = empty_shell();
     shell.write("waypost.toml", "this is no configuration");
     let printed = shell.waypost("openapi").ok();
     let described: serde_json::Value = serde_json::from_str(&printed).unwrap();

@@ -3,22 +3,22 @@
 use crate::support::shell;
 
 #[test]
-fn a_database_without_posts_has_nothing_to_take_once_more() {
+fn a_redrive_of_an_empty_database_processes_nothing() {
     let shell = shell();
     for since in ["2d", "2026-05-29T10:00:00Z", "90m", "0"] {
         let done = shell.waypost(&format!("redrive --since {since} --json")).json();
-        for count in ["posts", "applied", "repeated", "early", "unrouted", "undecodable"] {
+        for count in ["payloads", "applied", "duplicates", "pending_statuses", "unrouted", "undecodable"] {
             assert_eq!(done[count], 0, "{since} {count}");
         }
     }
     for only in ["undecodable", "unrouted", "all"] {
-        let told = shell.waypost(&format!("redrive --since 2d --only {only}")).ok();
-        assert!(told.starts_with("0 webhooks since 20"), "{told}");
+        let output = shell.waypost(&format!("redrive --since 2d --only {only}")).ok();
+        assert!(output.starts_with("0 webhooks since 20"), "{output}");
     }
 }
 
 #[test]
-fn what_is_no_time_is_refused() {
+fn an_invalid_start_time_is_rejected() {
     let shell = shell();
     for wrong in [
         "redrive",

@@ -1,4 +1,4 @@
-//! `waypost send`, against a gateway that has one answer.
+//! `waypost send`, against a gateway with a fixed response.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
@@ -6,15 +6,15 @@ use std::thread::JoinHandle;
 
 use serde_json::{Value, json};
 
-use crate::support::{Shell, bare};
+use crate::support::{Shell, empty_shell};
 
-/// A gateway that takes one call; joined, it gives the headers (lower case) and the body that came.
+/// A gateway that accepts one call. Its thread returns the head of the request in lower case, and the body.
 struct Gateway {
     url: String,
     call: JoinHandle<(String, Value)>,
 }
 
-fn gateway(status: u16, answer: Value) -> Gateway {
+fn gateway(status: u16, response: Value) -> Gateway {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let call = std::thread::spawn(move || {
@@ -28,11 +28,11 @@ fn gateway(status: u16, answer: Value) -> Gateway {
         let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap();
         let mut body = vec![0; length.parse().unwrap()];
         reader.read_exact(&mut body).unwrap();
-        let answer = answer.to_string();
-        let length = answer.len();
+        let response = response.to_string();
+        let length = response.len();
         write!(
             &stream,
-            "HTTP/1.1 {status} X\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{answer}"
+            "HTTP/1.1 {status} X\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{response}"
         )
         .unwrap();
         (head, serde_json::from_slice(&body).unwrap())
@@ -41,7 +41,7 @@ fn gateway(status: u16, answer: Value) -> Gateway {
 }
 
 fn sender(gateway: &Gateway) -> Shell {
-    bare().with("WAYPOST_API_KEY", "wp_live_demo").with("WAYPOST_PUBLIC_URL", &gateway.url)
+    empty_shell().with("WAYPOST_API_KEY", "wp_live_demo").with("WAYPOST_PUBLIC_URL", &gateway.url)
 }
 
 #[test]
@@ -62,14 +62,14 @@ fn a_text_is_sent_and_its_id_printed() {
 
 #[test]
 fn a_template_is_sent_with_its_parameters() {
-    let answer = json!({"status": "success", "data": {"message_id": "wamid.X", "status": "sent"}});
-    let gateway = gateway(200, answer.clone());
+    let response = json!({"status": "success", "data": {"message_id": "wamid.X", "status": "sent"}});
+    let gateway = gateway(200, response.clone());
     let shown = sender(&gateway)
         .waypost(
             "send --to +1555 --template order --language en --param John --param ORD-7 --account main --json",
         )
         .json();
-    assert_eq!(shown, answer);
+    assert_eq!(shown, response);
     let components = json!([{"type": "body", "parameters": [
         {"type": "text", "text": "John"}, {"type": "text", "text": "ORD-7"}]}]);
     let template = json!({"name": "order", "language": "en", "components": components});
@@ -80,7 +80,7 @@ fn a_template_is_sent_with_its_parameters() {
 }
 
 #[test]
-fn an_unknown_outcome_is_told_and_has_an_exit_code_of_its_own() {
+fn an_unknown_outcome_is_reported_with_exit_code_3() {
     let gateway =
         gateway(202, json!({"status": "success", "data": {"message_id": "018f", "status": "unknown"}}));
     let ran = sender(&gateway).waypost("send --to +1555 --text Hi");
@@ -89,32 +89,33 @@ fn an_unknown_outcome_is_told_and_has_an_exit_code_of_its_own() {
 }
 
 #[test]
-fn a_refusal_is_told_in_the_gateway_s_words() {
+fn an_error_shows_the_message_of_the_gateway() {
     let message = "Outside 24-hour window. Use a template message.";
     let gateway = gateway(400, json!({"status": "error", "message": message, "code": "outside_window"}));
-    let told = sender(&gateway).waypost("send --to +1555 --text Hi").refused();
-    assert_eq!(told, format!("error: {message} (outside_window)\n"));
+    let error = sender(&gateway).waypost("send --to +1555 --text Hi").failure();
+    assert_eq!(error, format!("error: {message} (outside_window)\n"));
 }
 
 #[test]
-fn a_gateway_that_is_not_there_is_told() {
+fn an_unreachable_gateway_is_reported() {
     let url = {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         format!("http://{}", listener.local_addr().unwrap())
     };
-    let told = bare().waypost(&format!("send --to +1555 --text Hi --api-key k --url {url}")).refused();
-    assert!(told.starts_with(&format!("error: no connection to {url}/api/messages/send")), "{told}");
+    let error =
+        empty_shell().waypost(&format!("send --to +1555 --text Hi --api-key k --url {url}")).failure();
+    assert!(error.starts_with(&format!("error: no connection to {url}/api/messages/send")), "{error}");
 }
 
 #[test]
-fn the_sandbox_key_goes_to_this_machine_only() {
-    let shell = bare();
-    let told = shell.waypost("send --to +1555 --text Hi").refused();
-    assert!(told.starts_with("error: no API key"), "{told}");
+fn the_sandbox_key_is_sent_to_this_machine_only() {
+    let shell = empty_shell();
+    let error = shell.waypost("send --to +1555 --text Hi").failure();
+    assert!(error.starts_with("error: no API key"), "{error}");
 
     shell.write(".waypost/waypost.db", "");
-    let told = shell.waypost("send --to +1555 --text Hi --url https://wa.example.com").refused();
-    assert!(told.starts_with("error: no API key"), "{told}");
+    let error = shell.waypost("send --to +1555 --text Hi --url https://wa.example.com").failure();
+    assert!(error.starts_with("error: no API key"), "{error}");
 
     let gateway =
         gateway(200, json!({"status": "success", "data": {"message_id": "wamid.X", "status": "sent"}}));
@@ -124,7 +125,7 @@ fn the_sandbox_key_goes_to_this_machine_only() {
 }
 
 #[test]
-fn what_cannot_be_sent_is_a_usage_error() {
+fn an_invalid_message_is_a_usage_error() {
     for line in [
         "send --text Hi",
         "send --to +1555",
@@ -132,6 +133,6 @@ fn what_cannot_be_sent_is_a_usage_error() {
         "send --to +1555 --template t",
         "send --to +1555 --text Hi --param x",
     ] {
-        assert_eq!(bare().waypost(line).code, 2, "{line}");
+        assert_eq!(empty_shell().waypost(line).code, 2, "{line}");
     }
 }

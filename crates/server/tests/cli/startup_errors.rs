@@ -1,22 +1,22 @@
-//! How `serve`, `dev` and `simulator` refuse to start.
+//! Errors with which `serve`, `dev` and `simulator` do not start.
 
 use std::net::TcpListener;
 
-use crate::support::{bare, shell};
+use crate::support::{empty_shell, shell};
 
 #[test]
 fn serve_does_not_start_without_a_secret_key() {
-    let shell = bare();
-    let told = shell.waypost("serve --listen 127.0.0.1:0").refused();
+    let shell = empty_shell();
+    let error = shell.waypost("serve --listen 127.0.0.1:0").failure();
     assert!(
-        told.starts_with("error: secret_key is not set") && told.contains("openssl rand -base64 32"),
-        "{told}"
+        error.starts_with("error: secret_key is not set") && error.contains("openssl rand -base64 32"),
+        "{error}"
     );
     assert!(!shell.path("waypost.db").exists());
 }
 
 #[test]
-fn a_port_that_is_taken_is_told_with_its_setting() {
+fn a_port_in_use_is_reported_with_its_setting() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap();
     for (command, setting) in [
@@ -25,9 +25,9 @@ fn a_port_that_is_taken_is_told_with_its_setting() {
         (format!("dev --listen 127.0.0.1:0 --simulator-listen {address}"), "simulator.listen"),
         (format!("simulator --simulator-listen {address}"), "simulator.listen"),
     ] {
-        let told = shell().waypost(&command).refused();
+        let error = shell().waypost(&command).failure();
         let start = format!("error: listening on {address} ({setting}): the port is taken");
-        assert!(told.starts_with(&start), "{command}: {told}");
+        assert!(error.starts_with(&start), "{command}: {error}");
     }
 }
 
@@ -36,17 +36,17 @@ fn dev_listens_on_loopback_only() {
     for flags in
         ["--listen 0.0.0.0:0", "--listen [::]:0", "--listen 127.0.0.1:0 --simulator-listen 0.0.0.0:0"]
     {
-        let told = bare().waypost(&format!("dev {flags}")).refused();
-        assert!(told.contains("only listens on loopback"), "{flags}: {told}");
+        let error = empty_shell().waypost(&format!("dev {flags}")).failure();
+        assert!(error.contains("only listens on loopback"), "{flags}: {error}");
     }
 }
 
 #[test]
-fn the_version_and_the_help_are_results() {
-    assert_eq!(bare().waypost("--version").ok(), format!("waypost {}\n", env!("CARGO_PKG_VERSION")));
-    let help = bare().waypost("--help").ok();
+fn the_version_and_the_help_are_printed_on_standard_output() {
+    assert_eq!(empty_shell().waypost("--version").ok(), format!("waypost {}\n", env!("CARGO_PKG_VERSION")));
+    let help = empty_shell().waypost("--help").ok();
     for command in ["dev", "serve", "simulator", "migrate", "accounts", "keys", "send", "config"] {
         assert!(help.contains(&format!("\n  {command} ")), "{command}: {help}");
     }
-    assert_eq!(bare().waypost("").code, 2);
+    assert_eq!(empty_shell().waypost("").code, 2);
 }

@@ -1,4 +1,4 @@
-//! A folder of its own for each test, an empty environment, and the program in it.
+//! A temporary folder and an empty environment for each test, and the program that runs in them.
 
 use std::ffi::OsStr;
 use std::path::PathBuf;
@@ -7,30 +7,30 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// 32 bytes as base64.
+/// A secret key: 32 bytes in base64.
 pub(crate) const SECRET_KEY: &str = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=";
 
-/// What a run left behind.
-pub(crate) struct Ran {
+/// Result of a run: exit code, standard output and standard error.
+pub(crate) struct RunResult {
     pub(crate) code: i32,
     pub(crate) out: String,
     pub(crate) err: String,
 }
 
-impl Ran {
-    /// Standard output, if all went well.
+impl RunResult {
+    /// Returns standard output. Panics if the exit code is not 0.
     pub(crate) fn ok(self) -> String {
         assert_eq!(self.code, 0, "out: {}\nerr: {}", self.out, self.err);
         self.out
     }
 
-    /// The JSON on standard output, if all went well.
+    /// Returns the JSON on standard output. Panics if the exit code is not 0.
     pub(crate) fn json(self) -> Value {
         serde_json::from_str(&self.ok()).unwrap()
     }
 
-    /// Standard error of a run that failed and printed no result.
-    pub(crate) fn refused(self) -> String {
+    /// Returns standard error. Panics if the exit code is not 1, or something was printed on standard output.
+    pub(crate) fn failure(self) -> String {
         assert_eq!(self.code, 1, "out: {}\nerr: {}", self.out, self.err);
         assert_eq!(self.out, "");
         self.err
@@ -42,14 +42,14 @@ pub(crate) struct Shell {
     variables: Vec<(String, String)>,
 }
 
-/// A shell in an empty folder, without any settings.
-pub(crate) fn bare() -> Shell {
+/// Returns a shell in an empty folder, without settings.
+pub(crate) fn empty_shell() -> Shell {
     Shell { folder: tempfile::tempdir().unwrap(), variables: Vec::new() }
 }
 
-/// A shell with a secret key.
+/// Returns a shell with a secret key.
 pub(crate) fn shell() -> Shell {
-    bare().with("WAYPOST_SECRET_KEY", SECRET_KEY)
+    empty_shell().with("WAYPOST_SECRET_KEY", SECRET_KEY)
 }
 
 impl Shell {
@@ -68,12 +68,12 @@ impl Shell {
         self.folder.path().join(name)
     }
 
-    /// Runs `waypost` with the words of a line.
-    pub(crate) fn waypost(&self, line: &str) -> Ran {
+    /// Runs `waypost` with the arguments of a line, separated by spaces.
+    pub(crate) fn waypost(&self, line: &str) -> RunResult {
         self.run(line.split_whitespace())
     }
 
-    pub(crate) fn run(&self, arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Ran {
+    pub(crate) fn run(&self, arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> RunResult {
         let output = Command::new(env!("CARGO_BIN_EXE_waypost"))
             .args(arguments)
             .current_dir(self.folder.path())
@@ -82,7 +82,7 @@ impl Shell {
             .stdin(Stdio::null())
             .output()
             .unwrap();
-        Ran {
+        RunResult {
             code: output.status.code().unwrap(),
             out: String::from_utf8(output.stdout).unwrap(),
             err: String::from_utf8(output.stderr).unwrap(),

@@ -1,6 +1,6 @@
 //! `waypost users` and `waypost workspaces`.
 
-use crate::support::{Shell, bare, shell};
+use crate::support::{Shell, empty_shell, shell};
 
 fn with_password() -> Shell {
     let shell = shell();
@@ -17,8 +17,8 @@ fn a_user_is_added_listed_changed_and_removed() {
         shell.waypost(&format!("{ADD} --email Ada@Example.com --role owner --name Ada --json")).json();
     assert_eq!((added["email"].as_str(), added["role"].as_str()), (Some("Ada@Example.com"), Some("owner")));
     assert_eq!(added["id"].as_str().unwrap().len(), 36);
-    let told = shell.waypost(&format!("{ADD} --email bob@example.com --role agent")).ok();
-    assert!(told.starts_with("added agent `bob@example.com`, id "), "{told}");
+    let output = shell.waypost(&format!("{ADD} --email bob@example.com --role agent")).ok();
+    assert!(output.starts_with("added agent `bob@example.com`, id "), "{output}");
 
     let listed = shell.waypost("users list --json").json();
     let emails: Vec<_> =
@@ -34,11 +34,11 @@ fn a_user_is_added_listed_changed_and_removed() {
     let changed = shell.waypost("users password ADA@example.com --password-file other --json").json();
     assert_eq!((&changed["id"], changed["status"].as_str()), (&added["id"], Some("changed")));
     shell.waypost("users remove bob@example.com").ok();
-    let told = shell.waypost(&format!("users remove {}", added["id"].as_str().unwrap())).refused();
-    assert!(told.contains("last owner"), "{told}");
-    assert!(shell.waypost("users remove nobody@example.com").refused().contains("there is no user"));
+    let output = shell.waypost(&format!("users remove {}", added["id"].as_str().unwrap())).failure();
+    assert!(output.contains("last owner"), "{output}");
+    assert!(shell.waypost("users remove nobody@example.com").failure().contains("there is no user"));
 
-    let mut seen = format!("{told}{listed}{table}{changed}").into_bytes();
+    let mut seen = format!("{output}{listed}{table}{changed}").into_bytes();
     for file in ["waypost.db", "waypost.db-wal"] {
         seen.extend(std::fs::read(shell.path(file)).unwrap_or_default());
     }
@@ -48,11 +48,11 @@ fn a_user_is_added_listed_changed_and_removed() {
 }
 
 #[test]
-fn what_a_user_cannot_be_is_refused() {
+fn an_invalid_user_is_rejected() {
     let shell = with_password();
     shell.write("short", "short77");
     shell.waypost(&format!("{ADD} --email ada@example.com --role owner")).ok();
-    for (line, code, told) in [
+    for (line, code, expected) in [
         (format!("{ADD} --email ada --role owner"), 2, "must be an e-mail address"),
         (format!("{ADD} --email b@example.com --role root"), 2, "must be owner, admin, agent or viewer"),
         (format!("{ADD} --email ADA@example.com --role agent"), 1, "another user of this workspace"),
@@ -75,11 +75,11 @@ fn what_a_user_cannot_be_is_refused() {
     ] {
         let ran = shell.waypost(&line);
         assert_eq!((ran.code, ran.out.as_str()), (code, ""), "{line}: {}", ran.err);
-        assert!(ran.err.contains(told), "{line}: {}", ran.err);
+        assert!(ran.err.contains(expected), "{line}: {}", ran.err);
         assert!(!ran.err.contains("short77"), "{}", ran.err);
     }
     assert_eq!(shell.waypost("users list --json").json()["users"].as_array().unwrap().len(), 1);
-    assert!(bare().waypost("users list").refused().contains("secret_key is not set"));
+    assert!(empty_shell().waypost("users list").failure().contains("secret_key is not set"));
 }
 
 #[test]
@@ -90,7 +90,7 @@ fn a_workspace_has_accounts_keys_and_users_of_its_own() {
     assert!(
         shell
             .waypost("workspaces add --name clinic")
-            .refused()
+            .failure()
             .contains("there is already a workspace `clinic`")
     );
     assert_eq!(shell.run(["workspaces", "add", "--name", " "]).code, 2);
@@ -108,8 +108,8 @@ fn a_workspace_has_accounts_keys_and_users_of_its_own() {
         ))
         .ok();
     shell.waypost(&format!("keys create --name ci --scopes read --accounts main {inside}")).ok();
-    let told = shell.waypost("keys create --name ci --scopes read --accounts main").refused();
-    assert!(told.contains("there is no account `main`"), "{told}");
+    let error = shell.waypost("keys create --name ci --scopes read --accounts main").failure();
+    assert!(error.contains("there is no account `main`"), "{error}");
     for (command, list) in [("accounts", "accounts"), ("keys", "keys")] {
         let own = shell.waypost(&format!("{command} list --json {inside}")).json();
         assert_eq!(own[list].as_array().unwrap().len(), 1, "{command}");

@@ -1,4 +1,4 @@
-//! Accounts and templates: what Meta did to them.
+//! Webhooks of Meta about accounts and templates.
 
 use domain::access::audit::{AuditAction, AuditTarget, AuditTargetKind};
 use domain::id::AccountId;
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::contact_updates::orders;
 use crate::meta_payloads::START;
-use crate::support::{CUSTOMER, STRANGER, TestApp};
+use crate::support::{CUSTOMER, NEW_RECIPIENT, TestApp};
 
 fn ban(state: &str) -> Value {
     json!({"event": "DISABLED_UPDATE", "ban_info": {"waba_ban_state": state, "waba_ban_date": "January 9, 2026"}})
@@ -16,21 +16,22 @@ fn ban(state: &str) -> Value {
 #[tokio::test]
 async fn a_disabled_business_account_sends_nothing_until_meta_reinstates_it() {
     let app = TestApp::new().await;
-    app.meta_says("account_update", 10, ban("SCHEDULE_FOR_DISABLE")).await;
+    app.deliver_account_webhook("account_update", 10, ban("SCHEDULE_FOR_DISABLE")).await;
     app.send_text(CUSTOMER).await.expect(200);
-    app.meta_says("account_update", 20, ban("DISABLE")).await;
-    let account = app.shown_account().await;
+    app.deliver_account_webhook("account_update", 20, ban("DISABLE")).await;
+    let account = app.first_account().await;
     assert_eq!(account["status"], "held");
     assert!(account["status_reason"].as_str().unwrap().contains("disabled"));
     assert_eq!(app.send_text(CUSTOMER).await.expect(503).code(), "account_disconnected");
-    app.meta_says("account_update", 30, ban("REINSTATE")).await;
-    assert_eq!(app.shown_account().await["status"], "connected");
+    app.deliver_account_webhook("account_update", 30, ban("REINSTATE")).await;
+    assert_eq!(app.first_account().await["status"], "connected");
     app.send_text(CUSTOMER).await.expect(200);
-    let told = app.told_of("account.status").await;
-    let told: Vec<_> = told.iter().map(|data| [&data["change"], &data["status"], &data["field"]]).collect();
+    let events = app.events_of_kind("account.status").await;
+    let events: Vec<_> =
+        events.iter().map(|data| [&data["change"], &data["status"], &data["field"]]).collect();
     let field = json!("account_update");
     assert_eq!(
-        told,
+        events,
         [
             [&json!("notice"), &Value::Null, &field],
             [&json!("status"), &json!("held"), &field],
@@ -44,10 +45,10 @@ async fn the_latest_suspension_update_wins_in_any_order_and_each_is_one_event() 
     for order in orders(&[(10, "DISABLE"), (20, "REINSTATE"), (30, "SCHEDULE_FOR_DISABLE")]) {
         let app = TestApp::new().await;
         for (time, state) in order.iter().chain(&order) {
-            app.meta_says("account_update", *time, ban(state)).await;
+            app.deliver_account_webhook("account_update", *time, ban(state)).await;
         }
-        assert_eq!(app.shown_account().await["status"], "connected", "{order:?}");
-        assert_eq!(app.told_of("account.status").await.len(), 3, "{order:?}");
+        assert_eq!(app.first_account().await["status"], "connected", "{order:?}");
+        assert_eq!(app.events_of_kind("account.status").await.len(), 3, "{order:?}");
     }
 }
 
@@ -62,17 +63,17 @@ async fn a_reinstatement_ends_no_other_suspension() {
         .await
         .unwrap();
     engine::directory::refresh(&app.deps).await.unwrap();
-    app.meta_says("account_update", 10, ban("DISABLE")).await;
-    app.meta_says("account_update", 20, ban("REINSTATE")).await;
-    let account = app.shown_account().await;
+    app.deliver_account_webhook("account_update", 10, ban("DISABLE")).await;
+    app.deliver_account_webhook("account_update", 20, ban("REINSTATE")).await;
+    let account = app.first_account().await;
     assert_eq!((&account["status"], &account["status_reason"]), (&json!("held"), &json!("bad token")));
-    // Nor does somebody's return undo what Meta has disabled.
+    // Neither a resume nor an added app enables an account that Meta disabled.
     app.request("POST", "/api/accounts/sandbox/resume", "").await.expect(200);
-    app.meta_says("account_update", 30, ban("DISABLE")).await;
+    app.deliver_account_webhook("account_update", 30, ban("DISABLE")).await;
     let waba = app.seeded.waba_id.clone();
     let partner = json!({"event": "PARTNER_ADDED", "waba_info": {"waba_id": waba, "owner_business_id": "2"}});
-    app.meta_says("account_update", 40, partner).await;
-    assert_eq!(app.shown_account().await["status"], "held");
+    app.deliver_account_webhook("account_update", 40, partner).await;
+    assert_eq!(app.first_account().await["status"], "held");
 }
 
 #[tokio::test]
@@ -81,22 +82,22 @@ async fn an_account_whose_app_was_removed_is_held_for_every_kind_of_entry() {
         let app = TestApp::new().await;
         let value =
             json!({"event": event, "waba_info": {"waba_id": app.seeded.waba_id, "owner_business_id": "7"}});
-        // A partner's entry names the partner's own business.
+        // The entry of a partner has the id of the partner's business.
         let body = json!({"object": "whatsapp_business_account", "entry": [{"id": "2949482758682047",
             "time": START + 9, "changes": [{"field": "account_update", "value": value}]}]});
         app.post_signed(&app.seeded.app_secret, body.to_string()).await.expect(200);
-        assert_eq!(app.shown_account().await["status"], "held", "{event}");
-        let told = app.told_of("account.status").await;
-        assert_eq!((&told[0]["waba_id"], &told[0]["details"]), (&json!(app.seeded.waba_id), &value));
+        assert_eq!(app.first_account().await["status"], "held", "{event}");
+        let events = app.events_of_kind("account.status").await;
+        assert_eq!((&events[0]["waba_id"], &events[0]["details"]), (&json!(app.seeded.waba_id), &value));
     }
     let app = TestApp::new().await;
-    app.meta_says("account_update", 1, json!({"event": "ACCOUNT_OFFBOARDED"})).await;
-    assert_eq!(app.shown_account().await["status"], "held");
-    app.meta_says("account_update", 2, json!({"event": "ACCOUNT_RECONNECTED"})).await;
-    assert_eq!(app.shown_account().await["status"], "connected");
+    app.deliver_account_webhook("account_update", 1, json!({"event": "ACCOUNT_OFFBOARDED"})).await;
+    assert_eq!(app.first_account().await["status"], "held");
+    app.deliver_account_webhook("account_update", 2, json!({"event": "ACCOUNT_RECONNECTED"})).await;
+    assert_eq!(app.first_account().await["status"], "connected");
 }
 
-/// The account's number is known: `waypost accounts test` asks for it.
+/// Sets the display phone number of an account, as `waypost accounts test` does.
 async fn describe(app: &TestApp, id: AccountId, number: &str) {
     let known = engine::ports::PhoneNumberInfo {
         display_phone_number: Some(number.to_owned()),
@@ -120,31 +121,39 @@ async fn quality_limit_and_name_of_a_number_follow_meta() {
         }
         value
     };
-    app.meta_says("phone_number_quality_update", 1, says("FLAGGED", json!({"current_limit": "TIER_250"})))
-        .await;
-    assert_eq!(app.shown_account().await["quality_rating"], "RED");
+    app.deliver_account_webhook(
+        "phone_number_quality_update",
+        1,
+        says("FLAGGED", json!({"current_limit": "TIER_250"})),
+    )
+    .await;
+    assert_eq!(app.first_account().await["quality_rating"], "RED");
     let upgrade = json!({"current_limit": "TIER_10K", "max_daily_conversations_per_business": "TIER_2K"});
-    app.meta_says("phone_number_quality_update", 3, says("UPGRADE", upgrade)).await;
-    assert_eq!(app.shown_account().await["messaging_limit"]["tier"], "TIER_2K");
-    // An older word comes late.
-    app.meta_says("phone_number_quality_update", 2, says("DOWNGRADE", json!({"current_limit": "TIER_50"})))
-        .await;
-    assert_eq!(app.shown_account().await["messaging_limit"]["tier"], "TIER_2K");
-    app.meta_says(
+    app.deliver_account_webhook("phone_number_quality_update", 3, says("UPGRADE", upgrade)).await;
+    assert_eq!(app.first_account().await["messaging_limit"]["tier"], "TIER_2K");
+    // An older update arrives late.
+    app.deliver_account_webhook(
+        "phone_number_quality_update",
+        2,
+        says("DOWNGRADE", json!({"current_limit": "TIER_50"})),
+    )
+    .await;
+    assert_eq!(app.first_account().await["messaging_limit"]["tier"], "TIER_2K");
+    app.deliver_account_webhook(
         "phone_number_quality_update",
         4,
         says("THROUGHPUT_UPGRADE", json!({"current_limit": "TIER_UNLIMITED"})),
     )
     .await;
-    assert_eq!(app.shown_account().await["messaging_limit"]["tier"], "TIER_UNLIMITED");
+    assert_eq!(app.first_account().await["messaging_limit"]["tier"], "TIER_UNLIMITED");
     let named = |decision: &str, name: &str| json!({"display_phone_number": "+1 (555) 010-9999", "decision": decision, "requested_verified_name": name});
-    app.meta_says("phone_number_name_update", 5, named("REJECTED", "Pier")).await;
-    app.meta_says("phone_number_name_update", 6, named("APPROVED", "Quay")).await;
-    let told = app.told_of("account.status").await;
-    let changes: Vec<_> = told.iter().map(|data| data["change"].as_str().unwrap()).collect();
+    app.deliver_account_webhook("phone_number_name_update", 5, named("REJECTED", "Pier")).await;
+    app.deliver_account_webhook("phone_number_name_update", 6, named("APPROVED", "Quay")).await;
+    let events = app.events_of_kind("account.status").await;
+    let changes: Vec<_> = events.iter().map(|data| data["change"].as_str().unwrap()).collect();
     assert_eq!(changes, ["quality", "messaging_limit", "messaging_limit", "throughput", "name", "name"]);
-    assert!(told.iter().all(|data| data["whatsapp_account_id"] == app.account.to_string()));
-    assert_eq!(told[0]["details"]["event"], "FLAGGED");
+    assert!(events.iter().all(|data| data["whatsapp_account_id"] == app.account.to_string()));
+    assert_eq!(events[0]["details"]["event"], "FLAGGED");
 }
 
 #[tokio::test]
@@ -162,10 +171,10 @@ async fn a_messaging_limit_is_a_number_or_a_tier() {
         (5, json!({"max_phone_numbers_per_business": 2}), "TIER_UNLIMITED"),
         (6, json!({"max_daily_conversations_per_business": [7]}), "TIER_UNLIMITED"),
     ] {
-        app.meta_says("business_capability_update", time, members).await;
-        assert_eq!(app.shown_account().await["messaging_limit"]["tier"], tier, "{time}");
+        app.deliver_account_webhook("business_capability_update", time, members).await;
+        assert_eq!(app.first_account().await["messaging_limit"]["tier"], tier, "{time}");
     }
-    assert_eq!(app.told_of("account.status").await.len(), 6);
+    assert_eq!(app.events_of_kind("account.status").await.len(), 6);
 }
 
 #[tokio::test]
@@ -186,25 +195,25 @@ async fn an_update_of_a_business_account_is_one_event_for_all_its_numbers() {
     };
     let second =
         engine::accounts::create_account(&app.deps, &AuditContext::command_line(), new).await.unwrap().id;
-    app.meta_says("account_review_update", 1, json!({"decision": "REJECTED"})).await;
-    app.meta_says("account_update", 2, ban("DISABLE")).await;
-    let told = app.told_of("account.status").await;
-    assert_eq!(told.len(), 2);
-    assert!(told.iter().all(|data| data["whatsapp_account_id"].is_null()));
+    app.deliver_account_webhook("account_review_update", 1, json!({"decision": "REJECTED"})).await;
+    app.deliver_account_webhook("account_update", 2, ban("DISABLE")).await;
+    let events = app.events_of_kind("account.status").await;
+    assert_eq!(events.len(), 2);
+    assert!(events.iter().all(|data| data["whatsapp_account_id"].is_null()));
     for name in ["sandbox", "second"] {
         let shown = app.get(&format!("/api/accounts/{name}")).await;
         assert_eq!(shown.data()["status"], "held", "{name}");
     }
-    // A number of it is told of as an account, by its digits.
+    // The update of one number names it by its digits.
     describe(&app, second, "+44 7700 900000").await;
     let pin = json!({"display_phone_number": "447700900000", "event": "PIN_CHANGED"});
-    app.meta_says("security", 3, pin).await;
-    // And one that is not here is not mistaken for one that is.
+    app.deliver_account_webhook("security", 3, pin).await;
+    // The update of an unknown number is not applied to a known number.
     let other = json!({"display_phone_number": "447700900001", "event": "FLAGGED"});
-    app.meta_says("phone_number_quality_update", 4, other).await;
-    let told = app.told_of("account.status").await;
-    assert_eq!(told[told.len() - 2]["whatsapp_account_id"], second.to_string());
-    assert_eq!(told[told.len() - 1]["whatsapp_account_id"], Value::Null);
+    app.deliver_account_webhook("phone_number_quality_update", 4, other).await;
+    let events = app.events_of_kind("account.status").await;
+    assert_eq!(events[events.len() - 2]["whatsapp_account_id"], second.to_string());
+    assert_eq!(events[events.len() - 1]["whatsapp_account_id"], Value::Null);
     assert_eq!(app.get("/api/accounts/second").await.data()["quality_rating"], "GREEN");
 }
 
@@ -212,16 +221,16 @@ async fn an_update_of_a_business_account_is_one_event_for_all_its_numbers() {
 async fn an_account_error_is_an_account_notice_event() {
     let app = TestApp::new().await;
     let error = json!({"code": 130_429, "title": "Rate limit hit"});
-    app.meta_tells("messages", json!({"errors": [error]})).await;
-    app.meta_tells("messages", json!({"errors": [error]})).await;
-    let told = app.told_of("account.status").await;
-    assert_eq!(told.len(), 1);
-    assert_eq!((&told[0]["change"], &told[0]["details"]), (&json!("notice"), &error));
-    assert_eq!(told[0]["whatsapp_account_id"], app.account.to_string());
-    // The same again much later is news.
+    app.deliver_number_webhook("messages", json!({"errors": [error]})).await;
+    app.deliver_number_webhook("messages", json!({"errors": [error]})).await;
+    let events = app.events_of_kind("account.status").await;
+    assert_eq!(events.len(), 1);
+    assert_eq!((&events[0]["change"], &events[0]["details"]), (&json!("notice"), &error));
+    assert_eq!(events[0]["whatsapp_account_id"], app.account.to_string());
+    // The same update is a new event if it arrives much later.
     app.advance(7200);
-    app.meta_tells("messages", json!({"errors": [error]})).await;
-    assert_eq!(app.told_of("account.status").await.len(), 2);
+    app.deliver_number_webhook("messages", json!({"errors": [error]})).await;
+    assert_eq!(app.events_of_kind("account.status").await.len(), 2);
 }
 
 #[tokio::test]
@@ -240,19 +249,19 @@ async fn notices_are_events_and_unknown_fields_are_stored() {
         ),
         ("account_update", json!({"event": "SOMETHING_NEW", "depth": [1, {"a": null}]})),
     ] {
-        app.meta_says(field, 1, value.clone()).await;
-        let told = app.told_of("account.status").await.pop().unwrap();
+        app.deliver_account_webhook(field, 1, value.clone()).await;
+        let event = app.events_of_kind("account.status").await.pop().unwrap();
         assert_eq!(
-            (&told["change"], &told["field"], &told["details"]),
+            (&event["change"], &event["field"], &event["details"]),
             (&json!("notice"), &json!(field), &value)
         );
     }
-    let n_told = app.told().await.len();
+    let n_events = app.all_events().await.len();
     for field in ["history", "smb_app_state_sync", "group_lifecycle_update", "hologram_update"] {
-        app.meta_says(field, 1, json!({"anything": [1, 2]})).await;
+        app.deliver_account_webhook(field, 1, json!({"anything": [1, 2]})).await;
     }
-    assert_eq!(app.told().await.len(), n_told);
-    assert_eq!(app.shown_account().await["status"], "connected");
+    assert_eq!(app.all_events().await.len(), n_events);
+    assert_eq!(app.first_account().await["status"], "connected");
 }
 
 fn template(event: &str, members: &Value) -> Value {
@@ -283,14 +292,14 @@ async fn the_latest_template_status_wins_in_any_order_and_its_reason_is_stored()
         let app = TestApp::new().await;
         app.post("/api/templates/sync", &json!({})).await.expect(200);
         for (time, value) in order.iter().chain(&order) {
-            app.meta_says("message_template_status_update", *time, (*value).clone()).await;
+            app.deliver_account_webhook("message_template_status_update", *time, (*value).clone()).await;
         }
         let shown = shown_template(&app, "hello_world").await;
         assert_eq!(shown["status"], "DISABLED", "{order:?}");
         assert_eq!(shown["rejected_reason"], "PROMOTIONAL: disabled on 1767348700", "{order:?}");
-        let told = app.told_of("template.status").await;
-        assert_eq!(told.last().unwrap()["reason"], "PROMOTIONAL: disabled on 1767348700", "{order:?}");
-        assert!(told.len() <= 3);
+        let events = app.events_of_kind("template.status").await;
+        assert_eq!(events.last().unwrap()["reason"], "PROMOTIONAL: disabled on 1767348700", "{order:?}");
+        assert!(events.len() <= 3);
     }
 }
 
@@ -298,11 +307,10 @@ async fn the_latest_template_status_wins_in_any_order_and_its_reason_is_stored()
 async fn a_template_with_low_quality_is_an_event_and_can_still_be_sent() {
     let app = TestApp::new().await;
     app.post("/api/templates/sync", &json!({})).await.expect(200);
-    app.meta_says("message_template_status_update", 1, template("FLAGGED", &json!({}))).await;
-    let told = app.told_of("template.status").await;
-    assert_eq!((told.len(), &told[0]["status"]), (1, &json!("FLAGGED")));
-    let body =
-        json!({"to": STRANGER, "type": "template", "template": {"name": "hello_world", "language": "en_US"}});
+    app.deliver_account_webhook("message_template_status_update", 1, template("FLAGGED", &json!({}))).await;
+    let events = app.events_of_kind("template.status").await;
+    assert_eq!((events.len(), &events[0]["status"]), (1, &json!("FLAGGED")));
+    let body = json!({"to": NEW_RECIPIENT, "type": "template", "template": {"name": "hello_world", "language": "en_US"}});
     app.send(body).await.expect(200);
 }
 
@@ -318,7 +326,7 @@ async fn changed_template_components_are_stored_reported_and_synced() {
         "message_template_language": "en_GB", "message_template_element": "Very late.",
         "message_template_buttons": [{"message_template_button_type": "URL",
             "message_template_button_text": "Follow", "message_template_button_url": "https://ferry.example/f"}]});
-    // Meta cannot be asked: the words are put in all the same.
+    // Meta cannot be called; the update is applied nevertheless.
     app.sim.fail(sim::Fault {
         times: 1,
         ..sim::Fault::on(
@@ -326,21 +334,21 @@ async fn changed_template_components_are_stored_reported_and_synced() {
             sim::FaultAction::Status(sim::FaultAnswer { status: Some(500), ..Default::default() }),
         )
     });
-    app.meta_says("message_template_components_update", 10, value.clone()).await;
-    app.settle().await;
+    app.deliver_account_webhook("message_template_components_update", 10, value.clone()).await;
+    app.finish_tasks().await;
     let shown = shown_template(&app, "ferry_delay").await;
     assert_eq!(shown["components"][0]["text"], "Very late.");
     assert_eq!(shown["components"][1]["buttons"][0]["text"], "Follow");
     assert_eq!(shown["components"][1]["buttons"][0]["url"], "https://ferry.example/f");
-    let told = app.told_of("template.status").await;
-    assert_eq!((told.len(), &told[0]["change"]), (1, &json!("components")));
-    // The next news make Meta's list be read: it is the simulator's, which knows of no change.
+    let events = app.events_of_kind("template.status").await;
+    assert_eq!((events.len(), &events[0]["change"]), (1, &json!("components")));
+    // The next update starts a sync of the templates. The simulator's template is unchanged.
     app.clear_faults().await;
-    app.meta_says("message_template_components_update", 20, value).await;
-    app.settle().await;
+    app.deliver_account_webhook("message_template_components_update", 20, value).await;
+    app.finish_tasks().await;
     assert_eq!(shown_template(&app, "ferry_delay").await["components"][0]["text"], "Late.");
-    let told = app.told_of("template.status").await;
-    let changes: Vec<_> = told.iter().map(|data| data["change"].as_str().unwrap()).collect();
+    let events = app.events_of_kind("template.status").await;
+    let changes: Vec<_> = events.iter().map(|data| data["change"].as_str().unwrap()).collect();
     assert_eq!(changes, ["components", "components", "components"]);
 }
 
@@ -352,24 +360,25 @@ async fn a_template_that_meta_rejects_as_paused_is_paused_at_once() {
         let app = TestApp::new().await;
         app.post("/api/templates/sync", &json!({})).await.expect(200);
         let body = || {
-            json!({"to": STRANGER, "type": "template",
+            json!({"to": NEW_RECIPIENT, "type": "template",
                 "template": {"name": "hello_world", "language": "en_US"}})
         };
-        let answer = sim::FaultAnswer { status: Some(400), code: Some(code), ..Default::default() };
+        let response = sim::FaultAnswer { status: Some(400), code: Some(code), ..Default::default() };
         app.sim
-            .fail(sim::Fault { times: 1, ..sim::Fault::on("/messages", sim::FaultAction::Status(answer)) });
+            .fail(sim::Fault { times: 1, ..sim::Fault::on("/messages", sim::FaultAction::Status(response)) });
         assert_eq!(app.send(body()).await.expect(400).code(), "meta_error");
-        // Without another call to Meta.
-        let n_taken = app.n_taken();
+        // Meta is not called again.
+        let n_accepted = app.n_accepted();
         assert_eq!(app.send(body()).await.expect(400).code(), refusal);
-        assert_eq!(app.n_taken(), n_taken);
+        assert_eq!(app.n_accepted(), n_accepted);
         assert_eq!(shown_template(&app, "hello_world").await["status"], status);
-        let told = app.told_of("template.status").await;
+        let events = app.events_of_kind("template.status").await;
         assert_eq!(
-            (told.len(), &told[0]["status"], &told[0]["change"]),
+            (events.len(), &events[0]["status"], &events[0]["change"]),
             (1, &json!(status), &json!("status"))
         );
-        app.meta_says("message_template_status_update", 1, template("APPROVED", &json!({}))).await;
+        app.deliver_account_webhook("message_template_status_update", 1, template("APPROVED", &json!({})))
+            .await;
         app.send(body()).await.expect(200);
     }
 }

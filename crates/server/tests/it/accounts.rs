@@ -1,4 +1,4 @@
-//! Accounts over HTTP: made, changed, removed, tried; watched in the background.
+//! Accounts over HTTP: create, change, remove and test; checks in the background.
 
 use domain::id::AccountId;
 use engine::background;
@@ -29,7 +29,7 @@ fn new_account(name: &str) -> Value {
         "access_token": "MARK-token", "app_secret": "MARK-secret", "verify_token": "MARK-word"})
 }
 
-/// A gateway whose callback is really served, and the account's second token.
+/// Returns a gateway that serves its callback URL over TCP, and the account's second token.
 async fn served() -> (TestApp, JoinSet<()>, String) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/webhooks/meta", listener.local_addr().unwrap());
@@ -45,21 +45,21 @@ async fn served() -> (TestApp, JoinSet<()>, String) {
     (app, serving, second)
 }
 
-async fn put(app: &TestApp, path: &str, body: &Value) -> crate::support::Answer {
+async fn put(app: &TestApp, path: &str, body: &Value) -> crate::support::TestResponse {
     app.request("PUT", path, body.to_string()).await
 }
 
 #[tokio::test]
 async fn an_account_is_created_shown_and_listed_without_its_secrets() {
     let app = TestApp::new().await;
-    let made = app.post("/api/accounts", &new_account("desk")).await.expect(201);
-    let account = made.data();
+    let created = app.post("/api/accounts", &new_account("desk")).await.expect(201);
+    let account = created.data();
     let members: Vec<_> = account.as_object().unwrap().keys().map(String::as_str).collect();
     let mut shown = SHOWN.to_vec();
     shown.sort_unstable();
     assert_eq!(members, shown);
     assert_eq!((&account["name"], &account["status"]), (&json!("desk"), &json!("connected")));
-    // What a test key makes is a sandbox account.
+    // A test key creates a sandbox account.
     assert_eq!((&account["sandbox"], &account["default"]), (&json!(true), &json!(false)));
     assert_eq!(app.get("/api/accounts").await.data()["total"], 2);
     let id = account["id"].as_str().unwrap();
@@ -102,9 +102,9 @@ async fn all_errors_of_an_account_are_reported_at_once() {
     let wrong = json!({"name": " desk", "phone_number_id": "+1555", "waba_id": 7, "access_token": "MARK two",
         "app_secret": "", "verify_token": "MARK\n", "default": "yes", "sandbox": 1,
         "fetch_media": "on", "token": "MARK"});
-    let answer = app.post("/api/accounts", &wrong).await.expect(400);
+    let response = app.post("/api/accounts", &wrong).await.expect(400);
     assert_eq!(
-        answer.pointers(),
+        response.pointers(),
         [
             "/name",
             "/phone_number_id",
@@ -118,7 +118,7 @@ async fn all_errors_of_an_account_are_reported_at_once() {
             "/token"
         ]
     );
-    assert!(!answer.body.to_string().contains("MARK"), "{:#}", answer.body);
+    assert!(!response.body.to_string().contains("MARK"), "{:#}", response.body);
     for (change, pointer) in [
         (json!({"name": null}), "/name"),
         (json!({"access_token": null}), "/access_token"),
@@ -149,15 +149,15 @@ async fn a_key_creates_only_accounts_that_it_can_use() {
     app.request_as(&narrow, "POST", "/api/accounts", of_kind(true)).await.expect(403);
     let sender = app.key(|new| new.scopes = vec![domain::access::api_key::KeyScope::Send]).await;
     app.request_as(&sender, "POST", "/api/accounts", of_kind(true)).await.expect(403);
-    let made =
+    let created =
         app.request_as(&live, "POST", "/api/accounts", new_account("desk").to_string()).await.expect(201);
-    assert_eq!(made.data()["sandbox"], false);
-    // What is meant for customers does not end in the simulator because of a test key.
+    assert_eq!(created.data()["sandbox"], false);
+    // A test key cannot make a sandbox account the default, because customers' messages would go to the simulator.
     app.request_as(&live, "PUT", "/api/accounts/desk", json!({"default": true}).to_string())
         .await
         .expect(200);
     app.request("PUT", "/api/accounts/sandbox", json!({"default": true}).to_string()).await.expect(403);
-    // The test key sees none of it.
+    // The test key does not see the live account.
     assert_eq!(app.get("/api/accounts").await.data()["total"], 1);
     for (method, path) in [
         ("GET", "/api/accounts/desk"),
@@ -208,7 +208,7 @@ async fn an_account_with_a_queue_is_removed_only_with_force() {
     let id = queued.data()["id"].as_str().unwrap();
     let live = app.get(&format!("/api/messages/{id}")).await.expect(200);
     assert_eq!(live.data()["status"], "canceled");
-    assert_eq!(app.n_taken(), 0);
+    assert_eq!(app.n_accepted(), 0);
 }
 
 #[tokio::test]
@@ -221,7 +221,7 @@ async fn a_valid_new_token_ends_the_suspension_and_the_queue_continues() {
         .unwrap();
     let body = json!({"to": CUSTOMER, "type": "text", "text": "Hi", "mode": "queue"});
     let queued = app.send(body).await.expect(202);
-    // The token ends at Meta while the message waits.
+    // The token expires at Meta while the message is in the queue.
     let revoked = TokenChange {
         access_token: app.seeded.access_token.clone(),
         is_valid: Some(false),
@@ -233,13 +233,13 @@ async fn a_valid_new_token_ends_the_suspension_and_the_queue_continues() {
     assert_eq!(held.data()["status"], "held");
     let id = queued.data()["id"].as_str().unwrap().to_owned();
 
-    // One that Meta does not take changes nothing.
+    // A token that Meta rejects changes nothing.
     let refused =
         put(&app, "/api/accounts/sandbox", &json!({"access_token": "MARK-wrong", "name": "new"})).await;
     let refused = refused.expect(400);
     assert_eq!(refused.pointers(), ["/access_token"]);
     assert!(refused.reasons().contains("code 190") && !refused.body.to_string().contains("MARK"));
-    // One that cannot be tried is kept, and the hold stays.
+    // A token that cannot be checked is stored, and the suspension remains.
     app.sim.fail(Fault { times: 1, ..Fault::on("/debug_token", FaultAction::CutBefore) });
     let untried = put(&app, "/api/accounts/sandbox", &json!({"access_token": second})).await.expect(200);
     assert_eq!(untried.data()["status"], "held");
@@ -258,8 +258,8 @@ async fn a_valid_new_token_ends_the_suspension_and_the_queue_continues() {
 #[tokio::test]
 async fn a_new_token_does_not_end_a_suspension_with_another_cause() {
     let app = TestApp::new().await;
-    let answer = sim::FaultAnswer { code: Some(133_010), ..sim::FaultAnswer::default() };
-    app.sim.fail(Fault::on("/messages", FaultAction::Status(answer)));
+    let response = sim::FaultAnswer { code: Some(133_010), ..sim::FaultAnswer::default() };
+    app.sim.fail(Fault::on("/messages", FaultAction::Status(response)));
     app.send_text(CUSTOMER).await.expect(503);
     let body = json!({"access_token": app.seeded.access_token});
     assert_eq!(put(&app, "/api/accounts/sandbox", &body).await.expect(200).data()["status"], "held");
@@ -277,7 +277,7 @@ async fn an_account_test_has_one_line_per_check() {
     }
     assert_eq!((checks.len(), &tested.data()["ok"]), (names.len(), &json!(true)));
 
-    // Without a verify token, and unsubscribed.
+    // The account has no verify token, and the app is not subscribed.
     put(&app, "/api/accounts/sandbox", &json!({"verify_token": null})).await.expect(200);
     let path = format!("/v24.0/{}/subscribed_apps", app.seeded.waba_id);
     graph(&app, "DELETE", &path, None).await;
@@ -314,7 +314,7 @@ async fn an_account_test_shows_when_the_token_expires() {
     assert_eq!(expiry().await, soon);
 }
 
-/// Calls the simulated Graph API as the account.
+/// Calls the simulated Graph API with the account's token.
 async fn graph(app: &TestApp, method: &str, path: &str, body: Option<&Value>) -> Value {
     use http_body_util::BodyExt;
     use tower::ServiceExt;
@@ -336,10 +336,10 @@ async fn a_wrong_callback_is_reported_and_the_probe_token_grants_nothing_else() 
     let callback = tested.data()["checks"].as_array().unwrap().last().unwrap().clone();
     assert_eq!((&callback["name"], &callback["ok"]), (&json!("callback"), &json!(false)));
     assert!(callback["finding"].as_str().unwrap().contains("http://127.0.0.1:9/webhooks/meta"));
-    let door = "/webhooks/meta?hub.mode=subscribe&hub.challenge=7&hub.verify_token=";
+    let verify_path = "/webhooks/meta?hub.mode=subscribe&hub.challenge=7&hub.verify_token=";
     let ask = async |word: &str| {
         let request =
-            axum::http::Request::get(format!("{door}{word}")).body(axum::body::Body::empty()).unwrap();
+            axum::http::Request::get(format!("{verify_path}{word}")).body(axum::body::Body::empty()).unwrap();
         app.call(request).await.status.as_u16()
     };
     assert_eq!(ask(&app.seeded.verify_token).await, 200);
@@ -412,8 +412,8 @@ async fn an_expiring_token_is_reported_at_fourteen_seven_and_one_days() {
         }
         app.advance(3600);
     }
-    let told = app.get("/api/events").await.expect(200);
-    let days: Vec<_> = told.data()["events"]
+    let response = app.get("/api/events").await.expect(200);
+    let days: Vec<_> = response.data()["events"]
         .as_array()
         .unwrap()
         .iter()
@@ -426,15 +426,15 @@ async fn an_expiring_token_is_reported_at_fourteen_seven_and_one_days() {
 #[tokio::test]
 async fn secrets_are_write_only() {
     let app = TestApp::new().await;
-    let mut answers = Vec::new();
-    answers.push(app.post("/api/accounts", &new_account("desk")).await.expect(201));
-    answers.push(app.post("/api/accounts", &new_account("desk")).await.expect(409));
+    let mut responses = Vec::new();
+    responses.push(app.post("/api/accounts", &new_account("desk")).await.expect(201));
+    responses.push(app.post("/api/accounts", &new_account("desk")).await.expect(409));
     let change =
         json!({"access_token": "MARK-refused", "app_secret": "MARK-second", "verify_token": "MARK-third"});
-    answers.push(put(&app, "/api/accounts/desk", &change).await.expect(400));
+    responses.push(put(&app, "/api/accounts/desk", &change).await.expect(400));
     let change = json!({"app_secret": "MARK-second", "verify_token": "MARK-third"});
-    answers.push(put(&app, "/api/accounts/desk", &change).await.expect(200));
-    answers.push(app.post("/api/accounts/desk/register", &json!({"pin": "MARK-1"})).await.expect(400));
+    responses.push(put(&app, "/api/accounts/desk", &change).await.expect(200));
+    responses.push(app.post("/api/accounts/desk/register", &json!({"pin": "MARK-1"})).await.expect(400));
     for (method, path) in [
         ("GET", "/api/accounts"),
         ("GET", "/api/accounts/desk"),
@@ -444,11 +444,11 @@ async fn secrets_are_write_only() {
         ("POST", "/api/accounts/desk/resume"),
         ("GET", "/api/events"),
     ] {
-        answers.push(app.request(method, path, "").await);
+        responses.push(app.request(method, path, "").await);
     }
-    for answer in &answers {
-        assert!(!answer.body.to_string().contains("MARK"), "{:#}", answer.body);
-        assert!(answer.headers.values().all(|value| !value.to_str().unwrap().contains("MARK")));
+    for response in &responses {
+        assert!(!response.body.to_string().contains("MARK"), "{:#}", response.body);
+        assert!(response.headers.values().all(|value| !value.to_str().unwrap().contains("MARK")));
     }
     for entry in std::fs::read_dir(app.folder()).unwrap() {
         let bytes = std::fs::read(entry.unwrap().path()).unwrap();

@@ -1,4 +1,4 @@
-//! Keys: who may call, and what every answer carries.
+//! API keys: authentication, authorization, and the headers of each response.
 
 use axum::body::Body;
 use axum::http::Request;
@@ -24,12 +24,12 @@ async fn a_key_is_accepted_in_both_headers() {
 async fn no_key_a_wrong_one_and_one_with_spaces_are_401() {
     let app = TestApp::new().await;
     let none = Request::get("/api/accounts").body(Body::empty()).unwrap();
-    let answer = app.call(none).await.expect(401);
-    assert_eq!(answer.body["status"], "error");
-    assert_eq!(answer.code(), "invalid_api_key");
-    assert!(answer.headers.contains_key("x-request-id"));
-    assert_eq!(answer.body["request_id"], answer.headers["x-request-id"].to_str().unwrap());
-    assert!(!answer.headers.contains_key("x-ratelimit-limit"));
+    let response = app.call(none).await.expect(401);
+    assert_eq!(response.body["status"], "error");
+    assert_eq!(response.code(), "invalid_api_key");
+    assert!(response.headers.contains_key("x-request-id"));
+    assert_eq!(response.body["request_id"], response.headers["x-request-id"].to_str().unwrap());
+    assert!(!response.headers.contains_key("x-ratelimit-limit"));
     for key in ["wp_test_wrong", "wp test key", " ", &format!(" {DEV_KEY} x")] {
         app.request_as(key, "GET", "/api/accounts", "").await.expect(401);
     }
@@ -46,8 +46,8 @@ async fn an_expired_and_a_revoked_key_are_401() {
 
     let revoked = app.key(|_| ()).await;
     let directory = app.deps.directory.current();
-    let kept = directory.key(&api_key::digest(&revoked)).unwrap();
-    assert!(api_key::revoke_api_key(&app.deps, &AuditContext::gateway(), kept).await.unwrap());
+    let revoked_key = directory.key(&api_key::digest(&revoked)).unwrap();
+    assert!(api_key::revoke_api_key(&app.deps, &AuditContext::gateway(), revoked_key).await.unwrap());
     app.request_as(&revoked, "GET", "/api/accounts", "").await.expect(401);
 }
 
@@ -56,9 +56,9 @@ async fn a_missing_scope_is_403_and_does_not_use_the_rate_limit() {
     let app = TestApp::new().await;
     let reader = app.key(|new| new.scopes = vec![KeyScope::Read]).await;
     let body = json!({"to": CUSTOMER, "type": "text", "text": "Hi"}).to_string();
-    let answer = app.request_as(&reader, "POST", "/api/messages/send", body).await.expect(403);
-    assert_eq!(answer.code(), "forbidden");
-    assert_eq!(answer.number("x-ratelimit-remaining"), 100);
+    let response = app.request_as(&reader, "POST", "/api/messages/send", body).await.expect(403);
+    assert_eq!(response.code(), "forbidden");
+    assert_eq!(response.number("x-ratelimit-remaining"), 100);
     let sender = app.key(|new| new.scopes = vec![KeyScope::Send]).await;
     app.request_as(&sender, "GET", "/api/messages", "").await.expect(403);
     app.request_as(&sender, "POST", "/api/templates/sync", "").await.expect(403);
@@ -70,14 +70,14 @@ async fn a_key_uses_only_its_accounts() {
     let body = || json!({"to": CUSTOMER, "type": "text", "text": "Hi"}).to_string();
     let live = app.key(|new| new.is_test = false).await;
     assert!(live.starts_with("wp_live_"));
-    let answer = app.request_as(&live, "POST", "/api/messages/send", body()).await.expect(403);
-    assert_eq!(answer.code(), "forbidden");
+    let response = app.request_as(&live, "POST", "/api/messages/send", body()).await.expect(403);
+    assert_eq!(response.code(), "forbidden");
     let elsewhere = app.key(|new| new.accounts = vec![AccountId::from_parts(0, &[9; 10])]).await;
     app.request_as(&elsewhere, "POST", "/api/messages/send", body()).await.expect(403);
     let here = app.account;
     let allowed = app.key(move |new| new.accounts = vec![here]).await;
     app.request_as(&allowed, "POST", "/api/messages/send", body()).await.expect(200);
-    assert_eq!(app.n_taken(), 1);
+    assert_eq!(app.n_accepted(), 1);
 }
 
 #[tokio::test]
@@ -122,9 +122,9 @@ async fn an_unknown_path_is_404() {
     assert_eq!(app.get("/api/messages/%ff").await.expect(404).code(), "not_found");
     assert_eq!(app.get("/api/nothing").await.expect(404).code(), "not_found");
     app.get("/api/messages/send").await.expect(405);
-    let answer = app.request("DELETE", "/api/messages", "").await.expect(405);
-    assert_eq!(answer.code(), "method_not_allowed");
-    assert!(answer.headers.contains_key("allow"));
+    let response = app.request("DELETE", "/api/messages", "").await.expect(405);
+    assert_eq!(response.code(), "method_not_allowed");
+    assert!(response.headers.contains_key("allow"));
     let stranger = Request::get("/api/nothing").body(Body::empty()).unwrap();
     app.call(stranger).await.expect(401);
 }

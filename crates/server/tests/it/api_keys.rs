@@ -1,4 +1,4 @@
-//! API keys by the API: made, listed, rotated, revoked; never more than their maker has.
+//! API keys over HTTP: create, list, rotate and revoke. A key never has more access than its creator.
 
 use domain::access::api_key::KeyScope;
 use domain::access::permission::Role;
@@ -8,12 +8,12 @@ use serde_json::{Value, json};
 
 use crate::support::{CUSTOMER, TestApp};
 
-fn wish(more: &Value) -> Value {
-    let mut wish = json!({"name": "ci", "scopes": ["read"]});
+fn new_key(more: &Value) -> Value {
+    let mut new_key = json!({"name": "ci", "scopes": ["read"]});
     for (name, value) in more.as_object().unwrap() {
-        wish[name] = value.clone();
+        new_key[name] = value.clone();
     }
-    wish
+    new_key
 }
 
 fn secret(key: &Value) -> String {
@@ -23,13 +23,13 @@ fn secret(key: &Value) -> String {
 #[tokio::test]
 async fn a_key_is_created_shown_once_used_and_revoked_at_once() {
     let app = TestApp::new().await;
-    let body = wish(&json!({
+    let body = new_key(&json!({
         "scopes": ["send", "read", "send"], "accounts": ["sandbox"], "expires_at": "2026-06-01T02:00:00+02:00",
         "rate_per_minute": 7, "rate_burst": 3,
     }));
-    let made = app.post("/api/api-keys", &body).await.expect(201);
-    assert_eq!(made.headers["cache-control"], "no-store");
-    let key = made.data().clone();
+    let created = app.post("/api/api-keys", &body).await.expect(201);
+    assert_eq!(created.headers["cache-control"], "no-store");
+    let key = created.data().clone();
     let text = secret(&key);
     assert!(text.starts_with("wp_test_") && text.len() == 60, "{text}");
     assert_eq!(key["prefix"], &text[..12]);
@@ -62,7 +62,7 @@ async fn a_key_is_created_shown_once_used_and_revoked_at_once() {
 async fn keys_are_listed_paged_and_found() {
     let app = TestApp::new().await;
     for n in 0..5 {
-        app.post("/api/api-keys", &wish(&json!({"name": format!("shop {n}")}))).await.expect(201);
+        app.post("/api/api-keys", &new_key(&json!({"name": format!("shop {n}")}))).await.expect(201);
     }
     let mut names = Vec::new();
     let mut path = "/api/api-keys?per_page=2".to_owned();
@@ -109,10 +109,10 @@ async fn an_invalid_key_request_has_pointers_and_creates_nothing() {
         (json!({"prefix": "wp"}), "/prefix"),
         (json!({"owner": "me"}), "/owner"),
     ] {
-        let answer = app.post("/api/api-keys", &wish(&more)).await.expect(400);
-        assert_eq!(answer.pointers(), [pointer], "{more}");
+        let response = app.post("/api/api-keys", &new_key(&more)).await.expect(400);
+        assert_eq!(response.pointers(), [pointer], "{more}");
     }
-    assert!(app.post("/api/api-keys", &wish(&json!({"scops": 1}))).await.reasons().contains("`scopes`"));
+    assert!(app.post("/api/api-keys", &new_key(&json!({"scops": 1}))).await.reasons().contains("`scopes`"));
     assert_eq!(app.get("/api/api-keys").await.data()["total"], 1);
 }
 
@@ -130,14 +130,14 @@ async fn a_key_creates_only_keys_within_its_own_scopes() {
         .await;
     let make = |more: Value| {
         let (app, limited) = (&app, &limited);
-        async move { app.request_as(limited, "POST", "/api/api-keys", wish(&more).to_string()).await }
+        async move { app.request_as(limited, "POST", "/api/api-keys", new_key(&more).to_string()).await }
     };
-    // What it leaves out is the maker's.
-    let made = make(json!({})).await.expect(201);
-    assert_eq!(made.data()["accounts"], json!([here.to_string()]));
-    assert_eq!(made.data()["expires_at"], "2026-01-03T00:00:00Z");
-    assert_eq!(made.data()["test"], true);
-    for (more, told) in [
+    // Omitted fields are copied from the creator.
+    let created = make(json!({})).await.expect(201);
+    assert_eq!(created.data()["accounts"], json!([here.to_string()]));
+    assert_eq!(created.data()["expires_at"], "2026-01-03T00:00:00Z");
+    assert_eq!(created.data()["test"], true);
+    for (more, expected) in [
         (json!({"scopes": ["send"]}), "`send`"),
         (json!({"scopes": ["read", "send", "manage"]}), "`send`"),
         (json!({"accounts": [clinic.to_string()]}), "accounts"),
@@ -145,17 +145,17 @@ async fn a_key_creates_only_keys_within_its_own_scopes() {
         (json!({"expires_at": "2026-01-03T00:00:01Z"}), "longer"),
         (json!({"test": false}), "test keys"),
     ] {
-        let answer = make(more.clone()).await;
+        let response = make(more.clone()).await;
         if more.get("test").is_some() {
-            // A live key cannot have the maker's accounts, which are sandbox accounts.
-            assert_eq!(answer.expect(403).code(), "forbidden");
+            // A live key cannot use the creator's accounts, because they are sandbox accounts.
+            assert_eq!(response.expect(403).code(), "forbidden");
             continue;
         }
-        let answer = answer.expect(403);
-        assert_eq!(answer.code(), "forbidden");
-        assert!(answer.body["message"].as_str().unwrap().contains(told), "{more}: {}", answer.body);
+        let response = response.expect(403);
+        assert_eq!(response.code(), "forbidden");
+        assert!(response.body["message"].as_str().unwrap().contains(expected), "{more}: {}", response.body);
     }
-    // To rotate or revoke a key is to hold it, or to break it.
+    // A caller that can rotate or revoke a key could use it or disable it.
     let listed = app.request_as(&limited, "GET", "/api/api-keys?search=dev", "").await.expect(200);
     let dev = listed.data()["api_keys"][0]["id"].as_str().unwrap();
     for (method, path) in
@@ -165,7 +165,7 @@ async fn a_key_creates_only_keys_within_its_own_scopes() {
     }
     app.get("/api/me").await.expect(200);
     let reader = app.key(|new| new.scopes = vec![KeyScope::Read, KeyScope::Send]).await;
-    app.request_as(&reader, "POST", "/api/api-keys", wish(&json!({})).to_string()).await.expect(403);
+    app.request_as(&reader, "POST", "/api/api-keys", new_key(&json!({})).to_string()).await.expect(403);
 }
 
 #[tokio::test]
@@ -174,15 +174,15 @@ async fn a_user_creates_the_kind_of_key_that_the_accounts_need() {
     let admin = app.browser(Role::Admin).await;
     let make = |more: Value| {
         let (app, admin) = (&app, &admin);
-        async move { app.browse(admin, "POST", "/api/api-keys", wish(&more).to_string()).await }
+        async move { app.browse(admin, "POST", "/api/api-keys", new_key(&more).to_string()).await }
     };
     assert_eq!(make(json!({})).await.expect(201).data()["test"], true);
     assert_eq!(make(json!({"accounts": ["sandbox"]})).await.expect(201).data()["test"], true);
     let live = make(json!({"test": false})).await.expect(201);
     assert!(secret(live.data()).starts_with("wp_live_"));
-    let answer = make(json!({"accounts": ["sandbox"], "test": false})).await.expect(400);
-    assert_eq!(answer.pointers(), ["/accounts/0"]);
-    // A user is not bound to the kind of a key.
+    let response = make(json!({"accounts": ["sandbox"], "test": false})).await.expect(400);
+    assert_eq!(response.pointers(), ["/accounts/0"]);
+    // A user can create keys of both kinds.
     let path = format!("/api/api-keys/{}", live.data()["id"].as_str().unwrap());
     app.browse(&admin, "POST", &format!("{path}/rotate"), "").await.expect(201);
     app.browse(&admin, "DELETE", &path, "").await.expect(204);
@@ -191,7 +191,7 @@ async fn a_user_creates_the_kind_of_key_that_the_accounts_need() {
 #[tokio::test]
 async fn a_rotated_key_has_a_successor_and_stays_valid_for_the_overlap() {
     let app = TestApp::new().await;
-    let body = wish(&json!({"scopes": ["send", "read"], "rate_burst": 2, "rate_per_minute": 5}));
+    let body = new_key(&json!({"scopes": ["send", "read"], "rate_burst": 2, "rate_per_minute": 5}));
     let old = app.post("/api/api-keys", &body).await.expect(201).data().clone();
     let path = format!("/api/api-keys/{}", old["id"].as_str().unwrap());
     let rotated = app.post(&format!("{path}/rotate"), &json!({"overlap_seconds": 60})).await.expect(201);
@@ -204,7 +204,7 @@ async fn a_rotated_key_has_a_successor_and_stays_valid_for_the_overlap() {
     assert_eq!(shown.data()["expires_at"], "2026-01-01T00:01:00Z");
     assert_eq!(shown.data()["replaced_by"], new["id"]);
 
-    // The limits of both are one, and so are the answers that are kept for repeated requests.
+    // Both keys share the rate limits and the stored responses of repeated requests.
     let send = |key: &Value, idempotency_key: &'static str| {
         let body = json!({"to": CUSTOMER, "type": "text", "text": "Hi"}).to_string();
         let request = axum::http::Request::post("/api/messages/send")
@@ -220,7 +220,7 @@ async fn a_rotated_key_has_a_successor_and_stays_valid_for_the_overlap() {
     assert_eq!(again.data()["id"], first.data()["id"]);
     assert_eq!(send(&new, "b").await.expect(200).number("x-ratelimit-remaining"), 3);
     assert_eq!(send(&old, "c").await.expect(429).code(), "rate_limited");
-    assert_eq!(app.n_taken(), 2);
+    assert_eq!(app.n_accepted(), 2);
 
     let twice = app.request("POST", &format!("{path}/rotate"), "").await.expect(409);
     assert_eq!(twice.code(), "not_rotatable");
@@ -233,7 +233,7 @@ async fn a_rotated_key_has_a_successor_and_stays_valid_for_the_overlap() {
 async fn the_overlap_is_one_day_by_default_and_can_be_zero() {
     let app = TestApp::new().await;
     let old =
-        app.post("/api/api-keys", &wish(&json!({"expires_at": "2026-01-01T12:00:00Z"}))).await.expect(201);
+        app.post("/api/api-keys", &new_key(&json!({"expires_at": "2026-01-01T12:00:00Z"}))).await.expect(201);
     let path = |key: &Value| format!("/api/api-keys/{}/rotate", key["id"].as_str().unwrap());
     for (body, pointer) in [
         (json!({"overlap_seconds": -1}), "/overlap_seconds"),
@@ -243,13 +243,13 @@ async fn the_overlap_is_one_day_by_default_and_can_be_zero() {
     ] {
         assert_eq!(app.post(&path(old.data()), &body).await.expect(400).pointers(), [pointer]);
     }
-    // An end that comes earlier stays, and the successor has the same.
+    // An earlier expiry time remains, and the successor has the same expiry time.
     let second = app.request("POST", &path(old.data()), "").await.expect(201);
     assert_eq!(second.data()["expires_at"], "2026-01-01T12:00:00Z");
     let shown = app.get(path(old.data()).trim_end_matches("/rotate")).await;
     assert_eq!(shown.data()["expires_at"], "2026-01-01T12:00:00Z");
 
-    let endless = app.post("/api/api-keys", &wish(&json!({}))).await.expect(201);
+    let endless = app.post("/api/api-keys", &new_key(&json!({}))).await.expect(201);
     let third = app.request("POST", &path(endless.data()), "").await.expect(201);
     let shown = app.get(path(endless.data()).trim_end_matches("/rotate")).await;
     assert_eq!(shown.data()["expires_at"], "2026-01-02T00:00:00Z");
@@ -262,12 +262,14 @@ async fn the_overlap_is_one_day_by_default_and_can_be_zero() {
 #[tokio::test]
 async fn a_key_that_another_process_revoked_is_rejected_after_the_next_refresh() {
     let mut app = TestApp::new().await;
-    let made = app.post("/api/api-keys", &wish(&json!({}))).await.expect(201).data().clone();
+    let created = app.post("/api/api-keys", &new_key(&json!({}))).await.expect(201).data().clone();
     let here = (app.deps.clone(), app.router.clone());
     app.restart().await;
-    app.request("DELETE", &format!("/api/api-keys/{}", made["id"].as_str().unwrap()), "").await.expect(204);
+    app.request("DELETE", &format!("/api/api-keys/{}", created["id"].as_str().unwrap()), "")
+        .await
+        .expect(204);
     (app.deps, app.router) = here;
-    app.request_as(&secret(&made), "GET", "/api/me", "").await.expect(200);
+    app.request_as(&secret(&created), "GET", "/api/me", "").await.expect(200);
     background::tick_directory(&app.deps).await.unwrap();
-    app.request_as(&secret(&made), "GET", "/api/me", "").await.expect(401);
+    app.request_as(&secret(&created), "GET", "/api/me", "").await.expect(401);
 }

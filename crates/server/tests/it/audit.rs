@@ -1,4 +1,4 @@
-//! The audit log: each administrative act, by whoever did it.
+//! The audit log: one entry for each administrative action.
 
 use std::net::SocketAddr;
 
@@ -14,8 +14,8 @@ use crate::browser_session::PASSWORD;
 use crate::support::TestApp;
 
 async fn entries(app: &TestApp, query: &str) -> Vec<Value> {
-    let answer = app.get(&format!("/api/audit?per_page=200&{query}")).await.expect(200);
-    answer.data()["audit"].as_array().unwrap().clone()
+    let response = app.get(&format!("/api/audit?per_page=200&{query}")).await.expect(200);
+    response.data()["audit"].as_array().unwrap().clone()
 }
 
 fn words(entries: &[Value]) -> Vec<&str> {
@@ -31,16 +31,16 @@ async fn an_audit_entry_has_actor_action_target_and_address() {
         .extension(ConnectInfo(peer))
         .body(Body::from(json!({"name": "ci", "scopes": ["read"]}).to_string()))
         .unwrap();
-    let made = app.call(request).await.expect(201);
+    let created = app.call(request).await.expect(201);
     let entries = entries(&app, "action=api_key.create&subject=ci").await;
     let [entry] = entries.as_slice() else { panic!("{entries:#?}") };
     assert_eq!(entry["at"], "2026-01-01T00:00:00Z");
     assert_eq!((&entry["actor"]["kind"], &entry["actor"]["name"]), (&json!("api_key"), &json!("dev")));
-    assert_eq!(entry["subject"], json!({"kind": "api_key", "id": made.data()["id"], "name": "ci"}));
+    assert_eq!(entry["subject"], json!({"kind": "api_key", "id": created.data()["id"], "name": "ci"}));
     assert_eq!(entry["client_address"], "203.0.113.7");
-    assert_eq!(entry["request_id"], made.headers["x-request-id"].to_str().unwrap());
+    assert_eq!(entry["request_id"], created.headers["x-request-id"].to_str().unwrap());
     assert_eq!(entry["details"]["scopes"], json!(["read"]));
-    assert_eq!(entry["details"]["prefix"], made.data()["prefix"]);
+    assert_eq!(entry["details"]["prefix"], created.data()["prefix"]);
 }
 
 #[tokio::test]
@@ -64,7 +64,7 @@ async fn every_administrative_action_is_audited_and_rejected_actions_are_not() {
     browse("POST", format!("{key}/rotate"), json!({})).await.expect(409);
     browse("DELETE", key, json!({})).await.expect(204);
     browse("POST", "/api/templates/sync".to_owned(), json!({})).await.expect(200);
-    // It may send: nothing changes.
+    // The account is not suspended, so the resume changes nothing.
     browse("POST", "/api/accounts/sandbox/resume".to_owned(), json!({})).await.expect(200);
     let account = app.deps.directory.current().account(app.workspace, "sandbox").unwrap().account.clone();
     let error = domain::meta_error::MetaError { code: 190, ..domain::meta_error::MetaError::default() };
@@ -116,13 +116,13 @@ async fn changes_of_accounts_and_templates_are_audited() {
     call("POST", "/api/accounts/sandbox/subscribe", json!({}), 200).await;
     call("POST", "/api/accounts/sandbox/register", json!({"pin": "123456"}), 200).await;
     call("PUT", "/api/accounts/sandbox/profile", json!({"about": "Open."}), 200).await;
-    // Nothing is asked for, so nothing is done.
+    // An empty change is not recorded.
     call("PUT", "/api/accounts/sandbox/profile", json!({}), 200).await;
     let template = json!({"name": "late", "language": "en", "category": "UTILITY",
         "components": [{"type": "BODY", "text": "It is late."}]});
-    let made = call("POST", "/api/templates", template.clone(), 201).await.data()["id"].clone();
+    let created = call("POST", "/api/templates", template.clone(), 201).await.data()["id"].clone();
     call("POST", "/api/templates", template, 400).await;
-    call("DELETE", &format!("/api/templates/{}", made.as_str().unwrap()), json!({}), 204).await;
+    call("DELETE", &format!("/api/templates/{}", created.as_str().unwrap()), json!({}), 204).await;
     let listed = entries(&app, "actor=dev").await;
     let expected = [
         "template.delete",
@@ -136,7 +136,7 @@ async fn changes_of_accounts_and_templates_are_audited() {
     ];
     assert_eq!(words(&listed), expected);
     for entry in &listed[..2] {
-        assert_eq!(entry["subject"], json!({"kind": "template", "id": made, "name": "late (en)"}));
+        assert_eq!(entry["subject"], json!({"kind": "template", "id": created, "name": "late (en)"}));
     }
     assert_eq!(listed[2]["details"], json!({"fields": ["about"]}));
     assert!(!serde_json::to_string(&listed).unwrap().contains("123456"));
@@ -172,8 +172,8 @@ async fn the_log_is_filtered_by_time_and_followed_without_gaps() {
 async fn decisions_about_messages_and_deliveries_are_audited() {
     let app = TestApp::new().await;
     let webhook = json!({"name": "shop", "url": "https://shop.example.com/hook", "events": ["message.sent"]});
-    let made = app.post("/api/webhooks", &webhook).await.expect(201).data().clone();
-    let path = format!("/api/webhooks/{}", made["id"].as_str().unwrap());
+    let created = app.post("/api/webhooks", &webhook).await.expect(201).data().clone();
+    let path = format!("/api/webhooks/{}", created["id"].as_str().unwrap());
     let tested = app.post(&format!("{path}/test"), &json!({})).await.expect(200).data().clone();
     let again = format!("/api/deliveries/{}/redeliver", tested["id"].as_str().unwrap());
     app.post(&again, &json!({})).await.expect(202);
@@ -211,6 +211,9 @@ async fn decisions_about_messages_and_deliveries_are_audited() {
         (&json!("resend"), &json!("fail"))
     );
     assert_eq!(listed[3]["details"]["delivery_id"], tested["id"]);
-    assert_eq!((&listed[4]["subject"]["id"], &listed[4]["subject"]["name"]), (&made["id"], &json!("shop")));
+    assert_eq!(
+        (&listed[4]["subject"]["id"], &listed[4]["subject"]["name"]),
+        (&created["id"], &json!("shop"))
+    );
     assert!(!json!(listed).to_string().contains("MARK"));
 }

@@ -1,4 +1,4 @@
-//! People at a browser, for the stories of the tests.
+//! Users in a browser.
 
 use std::net::SocketAddr;
 
@@ -11,12 +11,12 @@ use engine::access::user;
 use engine::access::user::{NewUser, Requester};
 use serde_json::{Value, json};
 
-use crate::support::{Answer, TestApp};
+use crate::support::{TestApp, TestResponse};
 
-/// The password of everybody who is not given another one.
+/// Password of users that are added without another password.
 pub(crate) const PASSWORD: &str = "correct horse battery";
 
-/// A browser in which somebody has logged in.
+/// A browser with a session.
 #[derive(Clone, Debug)]
 pub(crate) struct Browser {
     pub(crate) cookie: String,
@@ -25,7 +25,7 @@ pub(crate) struct Browser {
 }
 
 impl TestApp {
-    /// Adds somebody, as the command line does.
+    /// Adds a user as the command line does.
     pub(crate) async fn add_user(&self, email: &str, role: Role) -> String {
         let by = AuditContext::command_line();
         let new = NewUser { email: email.parse().unwrap(), name: None, role, password: PASSWORD.into() };
@@ -33,8 +33,8 @@ impl TestApp {
         user::create_user(&self.deps, requester, self.workspace, new).await.unwrap().id.to_string()
     }
 
-    /// Tries to log in.
-    pub(crate) async fn try_login(&self, body: Value, from: &str) -> Answer {
+    /// Sends a login request.
+    pub(crate) async fn try_login(&self, body: Value, from: &str) -> TestResponse {
         let peer: SocketAddr = format!("{from}:4711").parse().unwrap();
         let request = Request::post("/api/auth/login")
             .extension(ConnectInfo(peer))
@@ -46,35 +46,35 @@ impl TestApp {
     /// Logs in with this password.
     pub(crate) async fn log_in_with(&self, email: &str, password: &str) -> Browser {
         let body = json!({"email": email, "password": password});
-        let answer = self.try_login(body, "203.0.113.7").await.expect(200);
-        let cookie = answer.headers["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned();
+        let response = self.try_login(body, "203.0.113.7").await.expect(200);
+        let cookie = response.headers["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned();
         Browser {
             cookie,
-            csrf_token: answer.data()["csrf_token"].as_str().unwrap().to_owned(),
-            user: answer.data()["user"]["id"].as_str().unwrap().to_owned(),
+            csrf_token: response.data()["csrf_token"].as_str().unwrap().to_owned(),
+            user: response.data()["user"]["id"].as_str().unwrap().to_owned(),
         }
     }
 
-    /// Logs in.
+    /// Logs in with the default password.
     pub(crate) async fn log_in(&self, email: &str) -> Browser {
         self.log_in_with(email, PASSWORD).await
     }
 
-    /// Adds somebody who logs in at once.
+    /// Adds a user and logs in.
     pub(crate) async fn browser(&self, role: Role) -> Browser {
         let email = format!("{}@example.com", role.as_str());
         self.add_user(&email, role).await;
         self.log_in(&email).await
     }
 
-    /// Calls as the page in this browser does.
+    /// Sends a request as a page in this browser does.
     pub(crate) async fn browse(
         &self,
         browser: &Browser,
         method: &str,
         path: &str,
         body: impl Into<Body>,
-    ) -> Answer {
+    ) -> TestResponse {
         let request = Request::builder()
             .method(method)
             .uri(path)

@@ -1,4 +1,4 @@
-//! Callers that hang up: whatever they asked for happens wholly or not at all, whenever they go away.
+//! Callers that disconnect: a request takes effect completely or not at all, at whatever point the caller disconnects.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -16,37 +16,37 @@ use sim::{Fault, FaultAction};
 use tokio::sync::Notify;
 
 use crate::fault_ports::with_faults;
-use crate::invariants::{Fate, fates, is_kept, judge};
-use crate::support::{Answer, TestApp};
+use crate::invariants::{EndState, assert_invariants, assert_message_exists, end_states};
+use crate::support::{TestApp, TestResponse};
 
-/// No request makes so many calls.
-const MANY: usize = 60;
+/// Upper bound of the number of calls of a request.
+const MAX_CALLS: usize = 60;
 
-/// Says when a call is made, or has had its effect, and lets the caller hang up before it goes on.
+/// Notifies before and after each call of a port, so that the caller can disconnect at this point.
 #[derive(Default)]
-struct Witness {
-    /// The number of the moment, from 1: each call has two.
-    waits_for: AtomicUsize,
-    n_moments: AtomicUsize,
-    seen: Notify,
+struct DisconnectPoint {
+    /// Number of the point at which it notifies, from 1. Each call has two points.
+    target: AtomicUsize,
+    n_points: AtomicUsize,
+    reached: Notify,
 }
 
-impl Witness {
-    fn wait_for(&self, moment: usize) {
-        self.n_moments.store(0, Ordering::SeqCst);
-        self.waits_for.store(moment, Ordering::SeqCst);
+impl DisconnectPoint {
+    fn wait_for(&self, point: usize) {
+        self.n_points.store(0, Ordering::SeqCst);
+        self.target.store(point, Ordering::SeqCst);
     }
 
     async fn pass(&self) {
-        if self.n_moments.fetch_add(1, Ordering::SeqCst) + 1 == self.waits_for.load(Ordering::SeqCst) {
-            self.seen.notify_one();
+        if self.n_points.fetch_add(1, Ordering::SeqCst) + 1 == self.target.load(Ordering::SeqCst) {
+            self.reached.notify_one();
             tokio::task::yield_now().await;
         }
     }
 }
 
 #[async_trait]
-impl FaultInjector for Witness {
+impl FaultInjector for DisconnectPoint {
     async fn before(&self, _: &'static str) -> Result<usize, StoreError> {
         self.pass().await;
         Ok(0)
@@ -58,10 +58,10 @@ impl FaultInjector for Witness {
     }
 }
 
-/// One request whose caller hangs up.
+/// One request whose caller disconnects.
 struct Scene<'a> {
     app: &'a TestApp,
-    what: String,
+    description: String,
     reference: String,
     to: String,
 }
@@ -71,70 +71,74 @@ impl Scene<'_> {
         json!({"to": self.to, "type": "text", "text": "Hi", "client_reference": self.reference})
     }
 
-    async fn send_with_key(&self) -> Answer {
+    async fn send_with_key(&self) -> TestResponse {
         let request = Request::post("/api/messages/send")
             .header("X-API-Key", DEV_KEY)
             .header("Idempotency-Key", &self.reference)
             .body(Body::from(self.text().to_string()))
             .unwrap();
-        self.app.patiently(self.app.call(request)).await
+        self.app.run_with_clock(self.app.call(request)).await
     }
 
-    /// What is under way ends, with nobody there to hear it. The process lives on: nobody is taken for dead.
-    async fn end(&self) -> Vec<Fate> {
+    /// Waits for the end of pending work. The process continues to run, so that no lease is recovered.
+    async fn end(&self) -> Vec<EndState> {
         self.app.clear_faults().await;
-        self.app.settle().await;
+        self.app.finish_tasks().await;
         self.app.tick_queue().await;
         self.app.advance(1);
         self.app.tick_queue().await;
         background::tick_recovery(&self.app.deps).await.unwrap();
         self.app.step().await;
-        fates(self.app, &self.reference).await
+        end_states(self.app, &self.reference).await
     }
 }
 
-/// Hangs up at each moment of a request, and looks at what is left.
-async fn hang_up(
+/// Disconnects at each point of a request, and checks the remaining state.
+async fn disconnect_at_each_point(
     prepare: impl AsyncFn(&Scene<'_>),
-    request: impl AsyncFn(&Scene<'_>) -> Answer,
-    afterwards: impl AsyncFn(&Scene<'_>, Vec<Fate>),
+    request: impl AsyncFn(&Scene<'_>) -> TestResponse,
+    afterwards: impl AsyncFn(&Scene<'_>, Vec<EndState>),
 ) {
     let mut app = TestApp::new().await;
-    let witness = Arc::new(Witness::default());
-    let guard = witness.clone();
+    let disconnect_point = Arc::new(DisconnectPoint::default());
+    let guard = disconnect_point.clone();
     app.restart_with(|ports| with_faults(ports, guard)).await;
     background::tick_recovery(&app.deps).await.unwrap();
-    for moment in 1..MANY {
-        let to = format!("+447700900{moment:03}");
+    for point in 1..MAX_CALLS {
+        let to = format!("+447700900{point:03}");
         app.customer_writes(&to, "Hi").await;
-        let scene =
-            Scene { app: &app, what: format!("moment {moment}"), reference: format!("moment-{moment}"), to };
-        prepare(&scene).await;
-        witness.wait_for(moment);
-        let heard = tokio::select! {
-            biased;
-            () = witness.seen.notified() => None,
-            answer = request(&scene) => Some(answer),
+        let scene = Scene {
+            app: &app,
+            description: format!("moment {point}"),
+            reference: format!("moment-{point}"),
+            to,
         };
-        witness.wait_for(0);
-        let fates = scene.end().await;
-        if let Some(answer) = &heard {
-            is_kept(answer, &fates, &scene.what);
+        prepare(&scene).await;
+        disconnect_point.wait_for(point);
+        let response = tokio::select! {
+            biased;
+            () = disconnect_point.reached.notified() => None,
+            completed = request(&scene) => Some(completed),
+        };
+        disconnect_point.wait_for(0);
+        let end_states = scene.end().await;
+        if let Some(completed) = &response {
+            assert_message_exists(completed, &end_states, &scene.description);
         }
-        afterwards(&scene, fates).await;
+        afterwards(&scene, end_states).await;
         app.advance(60);
-        if heard.is_some() {
-            assert!(moment > 2, "no port was called");
+        if response.is_some() {
+            assert!(point > 2, "no port was called");
             return;
         }
     }
     unreachable!("the request does not end");
 }
 
-/// It was sent, or never accepted.
-async fn wholly_or_not_at_all(scene: &Scene<'_>, fates: Vec<Fate>) {
-    let n_taken = judge(&fates, 1, &scene.what);
-    assert_eq!(n_taken, fates.len(), "{}: {fates:?}", scene.what);
+/// Checks that the message was sent, or was never accepted.
+async fn assert_sent_or_never_accepted(scene: &Scene<'_>, end_states: Vec<EndState>) {
+    let n_accepted = assert_invariants(&end_states, 1, &scene.description);
+    assert_eq!(n_accepted, end_states.len(), "{}: {end_states:?}", scene.description);
 }
 
 async fn nothing(_: &Scene<'_>) {}
@@ -142,29 +146,30 @@ async fn nothing(_: &Scene<'_>) {}
 #[tokio::test]
 async fn a_sync_send_continues_after_its_caller_disconnects() {
     let send = async |scene: &Scene<'_>| scene.app.send(scene.text()).await;
-    hang_up(nothing, send, wholly_or_not_at_all).await;
+    disconnect_at_each_point(nothing, send, assert_sent_or_never_accepted).await;
 }
 
 #[tokio::test]
 async fn a_retry_with_the_key_after_a_disconnect_returns_the_same_message() {
-    let afterwards = async |scene: &Scene<'_>, _: Vec<Fate>| {
+    let afterwards = async |scene: &Scene<'_>, _: Vec<EndState>| {
         let again = scene.send_with_key().await.expect(200);
-        let fates = scene.end().await;
-        assert_eq!(fates.len(), 1, "{}: {fates:?}", scene.what);
-        assert_eq!(judge(&fates, 1, &scene.what), 1);
-        assert_eq!(again.data()["id"], json!(fates[0].id));
+        let end_states = scene.end().await;
+        assert_eq!(end_states.len(), 1, "{}: {end_states:?}", scene.description);
+        assert_eq!(assert_invariants(&end_states, 1, &scene.description), 1);
+        assert_eq!(again.data()["id"], json!(end_states[0].id));
     };
-    hang_up(nothing, async |scene: &Scene<'_>| scene.send_with_key().await, afterwards).await;
+    disconnect_at_each_point(nothing, async |scene: &Scene<'_>| scene.send_with_key().await, afterwards)
+        .await;
 }
 
 #[tokio::test]
 async fn a_send_between_two_attempts_continues_after_its_caller_disconnects() {
     let prepare = async |scene: &Scene<'_>| {
-        let answer = sim::FaultAnswer { code: Some(130_429), ..sim::FaultAnswer::default() };
-        scene.app.sim.fail(Fault::on("/messages", FaultAction::Status(answer)));
+        let response = sim::FaultAnswer { code: Some(130_429), ..sim::FaultAnswer::default() };
+        scene.app.sim.fail(Fault::on("/messages", FaultAction::Status(response)));
     };
     let send = async |scene: &Scene<'_>| scene.app.send(scene.text()).await;
-    hang_up(prepare, send, wholly_or_not_at_all).await;
+    disconnect_at_each_point(prepare, send, assert_sent_or_never_accepted).await;
 }
 
 #[tokio::test]
@@ -180,11 +185,11 @@ async fn a_send_that_looks_up_its_template_is_atomic_if_its_caller_disconnects()
             "template": {"name": name(scene), "language": "en_US"}})
     };
     let send = async |scene: &Scene<'_>| scene.app.send(body(scene)).await;
-    let afterwards = async |scene: &Scene<'_>, fates: Vec<Fate>| {
-        wholly_or_not_at_all(scene, fates).await;
+    let afterwards = async |scene: &Scene<'_>, end_states: Vec<EndState>| {
+        assert_sent_or_never_accepted(scene, end_states).await;
         scene.app.send(body(scene)).await.expect(200);
     };
-    hang_up(prepare, send, afterwards).await;
+    disconnect_at_each_point(prepare, send, afterwards).await;
 }
 
 #[tokio::test]
@@ -194,18 +199,18 @@ async fn a_queued_message_is_sent_after_its_caller_disconnects() {
         body["mode"] = json!("queue");
         scene.app.send(body).await
     };
-    hang_up(nothing, send, wholly_or_not_at_all).await;
+    disconnect_at_each_point(nothing, send, assert_sent_or_never_accepted).await;
 }
 
 #[tokio::test]
 async fn the_accepted_messages_of_a_batch_are_sent_after_the_caller_disconnects() {
     let send = async |scene: &Scene<'_>| {
         let batch = json!({"messages": [scene.text(), scene.text()]});
-        let mut answer = scene.app.post("/api/messages/batch", &batch).await.expect(202);
-        answer.body["data"] = answer.body["data"]["results"][1].take();
-        answer
+        let mut response = scene.app.post("/api/messages/batch", &batch).await.expect(202);
+        response.body["data"] = response.body["data"]["results"][1].take();
+        response
     };
-    hang_up(nothing, send, wholly_or_not_at_all).await;
+    disconnect_at_each_point(nothing, send, assert_sent_or_never_accepted).await;
 }
 
 #[tokio::test]
@@ -216,14 +221,14 @@ async fn a_message_is_either_canceled_or_sent_if_the_caller_disconnects() {
         scene.app.send(body).await.expect(202);
     };
     let cancel = async |scene: &Scene<'_>| {
-        let id = fates(scene.app, &scene.reference).await.remove(0).id;
+        let id = end_states(scene.app, &scene.reference).await.remove(0).id;
         scene.app.request("POST", &format!("/api/messages/{id}/cancel"), "").await
     };
-    let afterwards = async |scene: &Scene<'_>, fates: Vec<Fate>| {
-        let is_sent = judge(&fates, 1, &scene.what) == 1;
-        assert_eq!(fates[0].status, if is_sent { "read" } else { "canceled" }, "{}", scene.what);
+    let afterwards = async |scene: &Scene<'_>, end_states: Vec<EndState>| {
+        let is_sent = assert_invariants(&end_states, 1, &scene.description) == 1;
+        assert_eq!(end_states[0].status, if is_sent { "read" } else { "canceled" }, "{}", scene.description);
     };
-    hang_up(queue, cancel, afterwards).await;
+    disconnect_at_each_point(queue, cancel, afterwards).await;
 }
 
 #[tokio::test]
@@ -232,8 +237,9 @@ async fn a_disconnect_after_any_number_of_polls_changes_nothing() {
     for n_polls in 0..24 {
         let to = format!("+447700900{n_polls:03}");
         app.customer_writes(&to, "Hi").await;
-        let what = format!("{n_polls} polls");
-        let scene = Scene { app: &app, what: what.clone(), reference: format!("polls-{n_polls}"), to };
+        let description = format!("{n_polls} polls");
+        let scene =
+            Scene { app: &app, description: description.clone(), reference: format!("polls-{n_polls}"), to };
         {
             let mut request = Box::pin(scene.send_with_key());
             for _ in 0..n_polls {
@@ -244,10 +250,14 @@ async fn a_disconnect_after_any_number_of_polls_changes_nothing() {
                 tokio::task::yield_now().await;
             }
         }
-        wholly_or_not_at_all(&scene, scene.end().await).await;
+        assert_sent_or_never_accepted(&scene, scene.end().await).await;
         scene.send_with_key().await.expect(200);
-        let fates = scene.end().await;
-        assert_eq!((fates.len(), judge(&fates, 1, &what)), (1, 1), "{what}: {fates:?}");
+        let end_states = scene.end().await;
+        assert_eq!(
+            (end_states.len(), assert_invariants(&end_states, 1, &description)),
+            (1, 1),
+            "{description}: {end_states:?}"
+        );
         app.advance(6);
     }
 }

@@ -1,13 +1,13 @@
-//! Tables of contacts, in and out.
+//! Import and export of contacts in CSV.
 
 use axum::body::{Body, Bytes};
 use axum::http::Request;
 use engine::access::api_key::DEV_KEY;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, CUSTOMER, TestApp};
+use crate::support::{CUSTOMER, TestApp, TestResponse};
 
-async fn import(app: &TestApp, query: &str, table: impl Into<Body>) -> Answer {
+async fn import(app: &TestApp, query: &str, table: impl Into<Body>) -> TestResponse {
     let request = Request::post(format!("/api/contacts/import{query}"))
         .header("X-API-Key", DEV_KEY)
         .header("Content-Type", "text/csv; charset=utf-8")
@@ -16,8 +16,8 @@ async fn import(app: &TestApp, query: &str, table: impl Into<Body>) -> Answer {
     app.call(request).await
 }
 
-fn counts(answer: &Answer) -> [i64; 4] {
-    ["created", "updated", "unchanged", "failed"].map(|name| answer.data()[name].as_i64().unwrap())
+fn counts(response: &TestResponse) -> [i64; 4] {
+    ["created", "updated", "unchanged", "failed"].map(|name| response.data()[name].as_i64().unwrap())
 }
 
 async fn one(app: &TestApp, search: &str) -> Value {
@@ -27,12 +27,12 @@ async fn one(app: &TestApp, search: &str) -> Value {
 }
 
 async fn export(app: &TestApp, query: &str) -> String {
-    let answer = app.get(&format!("/api/contacts/export{query}")).await.expect(200);
-    assert_eq!(answer.headers["content-type"], "text/csv; charset=utf-8");
-    answer.body.as_str().unwrap().to_owned()
+    let response = app.get(&format!("/api/contacts/export{query}")).await.expect(200);
+    assert_eq!(response.headers["content-type"], "text/csv; charset=utf-8");
+    response.body.as_str().unwrap().to_owned()
 }
 
-/// What a spreadsheet makes: a mark of the encoding, semicolons, line ends of two characters.
+/// A file as a spreadsheet program writes it: byte order mark, semicolons, CRLF line breaks.
 const TABLE: &str = "\u{feff}name;phone_number;tags;stage;email;custom.city;opted_out\r\n\
     \"Osei; Maya\";+44 7700 900111;vip, berlin;lead;maya@example.com;Lagos;\r\n\
     Bo;447700900112;;;;;true\r\n\
@@ -46,10 +46,10 @@ const TABLE: &str = "\u{feff}name;phone_number;tags;stage;email;custom.city;opte
 #[tokio::test]
 async fn a_csv_file_is_imported_row_by_row() {
     let app = TestApp::new().await;
-    let answer = import(&app, "", TABLE).await.expect(200);
-    assert_eq!(counts(&answer), [3, 1, 0, 3]);
+    let response = import(&app, "", TABLE).await.expect(200);
+    assert_eq!(counts(&response), [3, 1, 0, 3]);
     assert_eq!(
-        answer.data()["errors_csv"],
+        response.data()["errors_csv"],
         "line,column,reason\n\
          5,email,\"must be an e-mail address, such as maya@example.com\"\n\
          5,opted_out,must be `true` or `false`\n\
@@ -57,7 +57,7 @@ async fn a_csv_file_is_imported_row_by_row() {
          9,\"\",\"the row has 8 cells, the first row names 7 columns\"\n\
          10,phone_number,is required\n"
     );
-    assert_eq!((&answer.data()["last_line"], &answer.data()["dry_run"]), (&json!(10), &json!(false)));
+    assert_eq!((&response.data()["last_line"], &response.data()["dry_run"]), (&json!(10), &json!(false)));
     let maya = one(&app, "900111").await;
     assert_eq!(maya["name"], "Ann");
     assert_eq!(maya["tags"], json!(["vip", "berlin"]));
@@ -67,7 +67,7 @@ async fn a_csv_file_is_imported_row_by_row() {
     let two = one(&app, "900113").await;
     assert_eq!((&two["name"], &two["tags"]), (&json!("two\r\nlines"), &json!(["a", "b,c"])));
     let again = import(&app, "", TABLE).await.expect(200);
-    // Maya is called one thing in one row and another in a later one.
+    // Two rows of the same contact have different names.
     assert_eq!(counts(&again), [0, 2, 2, 3]);
 }
 
@@ -75,9 +75,9 @@ async fn a_csv_file_is_imported_row_by_row() {
 async fn a_dry_run_reports_the_result_and_writes_nothing() {
     let app = TestApp::new().await;
     let before = app.get("/api/events?after=latest").await.expect(200).data()["next_cursor"].clone();
-    let answer = import(&app, "?dry_run=true", TABLE).await.expect(200);
-    assert_eq!(counts(&answer), [3, 1, 0, 3]);
-    assert_eq!(answer.data()["dry_run"], true);
+    let response = import(&app, "?dry_run=true", TABLE).await.expect(200);
+    assert_eq!(counts(&response), [3, 1, 0, 3]);
+    assert_eq!(response.data()["dry_run"], true);
     assert_eq!(app.get("/api/contacts").await.data()["total"], 1);
     assert_eq!(app.get("/api/events?after=latest").await.data()["next_cursor"], before);
     import(&app, "?dryrun=true", TABLE).await.expect(400);
@@ -97,8 +97,8 @@ async fn a_file_can_be_uploaded_in_a_form() {
             .unwrap();
         app.call(request)
     };
-    let answer = send(form.to_owned(), "multipart/form-data; boundary=XX").await.expect(200);
-    assert_eq!(counts(&answer), [1, 0, 0, 0]);
+    let response = send(form.to_owned(), "multipart/form-data; boundary=XX").await.expect(200);
+    assert_eq!(counts(&response), [1, 0, 0, 0]);
     let without = form.replace("name=\"file\"", "name=\"table\"");
     let refused = send(without, "multipart/form-data; boundary=XX").await.expect(400);
     assert_eq!(refused.pointers(), ["/file"]);
@@ -122,13 +122,13 @@ async fn unknown_columns_reject_the_import() {
 #[tokio::test]
 async fn an_export_can_be_imported_unchanged() {
     let app = TestApp::new().await;
-    let people = json!({"contacts": [
+    let contacts = json!({"contacts": [
         {"phone_number": "+447700900111", "name": "=cmd|' /C calc'!A1", "tags": ["-1", "a,b"], "stage": "@lead",
          "email": "maya@example.com", "custom_fields": {"seats": 3, "trial": true, "note": "'=x, \"y\"\nz", "plan": " +1 "}},
         {"phone_number": "+447700900112", "tags": ["one,two"], "opted_out": true, "custom_fields": {"tab": "\tx"}},
         {"user_id": "GB.77120394857261034", "name": "Bo"},
     ]});
-    app.post("/api/contacts/bulk", &people).await.expect(200);
+    app.post("/api/contacts/bulk", &contacts).await.expect(200);
     let shown = app.get("/api/contacts").await.data().clone();
     let table = export(&app, "").await;
     assert!(table.starts_with(
@@ -147,10 +147,10 @@ async fn an_export_can_be_imported_unchanged() {
     let some = export(&app, "?opted_out=true").await;
     assert_eq!(some.lines().count(), 2);
 
-    // In a new place it is the same people.
+    // In an empty gateway, the import creates the same contacts.
     let other = TestApp::new().await;
-    let taken = import(&other, "", table.clone()).await.expect(200);
-    assert_eq!(counts(&taken)[3], 0);
+    let accepted_message = import(&other, "", table.clone()).await.expect(200);
+    assert_eq!(counts(&accepted_message)[3], 0);
     let sorted = |table: &str| {
         let mut lines: Vec<String> = table.lines().map(str::to_owned).collect();
         lines.sort();
@@ -168,16 +168,16 @@ async fn a_long_file_is_imported_in_chunks_and_reports_its_progress() {
         std::iter::once(head).chain((0..n).map(row)).map(Ok::<_, std::io::Error>)
     };
     let whole = Body::from_stream(futures_util::stream::iter(rows(1_200)));
-    let answer = import(&app, "", whole).await.expect(200);
-    assert_eq!(counts(&answer), [1_200, 0, 0, 0]);
+    let response = import(&app, "", whole).await.expect(200);
+    assert_eq!(counts(&response), [1_200, 0, 0, 0]);
     assert_eq!(export(&app, "").await.lines().count(), 1_202);
-    // The connection breaks in the middle of the second piece.
+    // The connection breaks in the middle of the second chunk.
     let broken = rows(1_700).take(801).chain([Err(std::io::Error::other("cut"))]);
     let cut = Body::from_stream(futures_util::stream::iter(broken));
-    let answer = import(&app, "", cut).await.expect(400);
-    let imported = &answer.body["details"]["imported"];
+    let response = import(&app, "", cut).await.expect(400);
+    let imported = &response.body["details"]["imported"];
     assert_eq!((&imported["unchanged"], &imported["last_line"]), (&json!(500), &json!(501)));
-    // A quotation mark without its other half takes the rest of the table into one cell.
+    // An unclosed quotation mark makes the rest of the file one cell.
     let endless = format!("phone_number,name\n+447700900111,\"{}", "x".repeat(400_000));
     let refused = import(&app, "", endless).await.expect(400);
     assert!(refused.reasons().contains("line 2"), "{}", refused.reasons());
@@ -187,13 +187,13 @@ async fn a_long_file_is_imported_in_chunks_and_reports_its_progress() {
 async fn all_errors_are_counted_and_the_first_thousand_are_listed() {
     let app = TestApp::new().await;
     let table = format!("phone_number\n{}", "12\n".repeat(1_100));
-    let answer = import(&app, "", table).await.expect(200);
-    assert_eq!(counts(&answer), [0, 0, 0, 1_100]);
-    assert_eq!(answer.data()["errors_truncated"], true);
-    assert_eq!(answer.data()["errors_csv"].as_str().unwrap().lines().count(), 1_001);
+    let response = import(&app, "", table).await.expect(200);
+    assert_eq!(counts(&response), [0, 0, 0, 1_100]);
+    assert_eq!(response.data()["errors_truncated"], true);
+    assert_eq!(response.data()["errors_csv"].as_str().unwrap().lines().count(), 1_001);
     let latin = b"phone_number,name\n+447700900111,Zo\xeb\n".to_vec();
-    let answer = import(&app, "", latin).await.expect(200);
-    assert!(answer.data()["errors_csv"].as_str().unwrap().contains("is not UTF-8"));
+    let response = import(&app, "", latin).await.expect(200);
+    assert!(response.data()["errors_csv"].as_str().unwrap().contains("is not UTF-8"));
     let nul = "phone_number,name\n+447700900111,a\0b\n";
     assert_eq!(counts(&import(&app, "", nul).await.expect(200)), [0, 0, 0, 1]);
     assert_eq!(app.get(&format!("/api/contacts?phone_number={}", &CUSTOMER[1..])).await.data()["total"], 1);

@@ -1,8 +1,8 @@
-//! People: what they want, who they are, who they become, and what we wrote them from a phone.
+//! Contacts: opt-outs, merges, number changes and message echoes.
 
 use serde_json::{Value, json};
 
-use crate::meta_payloads::{START, text, wish};
+use crate::meta_payloads::{START, opt_out_signal, text};
 use crate::support::TestApp;
 
 const MAYA: &str = "447700900123";
@@ -12,7 +12,7 @@ fn at(seconds: i64) -> String {
     (START + seconds).to_string()
 }
 
-/// Every order of these.
+/// Returns all permutations.
 pub(crate) fn orders<T: Clone>(all: &[T]) -> Vec<Vec<T>> {
     if all.is_empty() {
         return vec![Vec::new()];
@@ -39,40 +39,53 @@ async fn a_contact_that_opted_out_gets_no_marketing_until_it_opts_in() {
         json!({"to": format!("+{MAYA}"), "type": "template",
             "template": {"name": "spring_sale", "language": "en"}})
     };
-    app.heard(&[text("wamid.1", MAYA, 0)]).await;
-    app.meta_tells("user_preferences", json!({"user_preferences": [wish(MAYA, "stop", 10)]})).await;
-    assert_eq!(app.person("+447700900123").await["opted_out"], true);
+    app.receive_messages(&[text("wamid.1", MAYA, 0)]).await;
+    app.deliver_number_webhook(
+        "user_preferences",
+        json!({"user_preferences": [opt_out_signal(MAYA, "stop", 10)]}),
+    )
+    .await;
+    assert_eq!(app.contact("+447700900123").await["opted_out"], true);
     assert_eq!(app.send(send()).await.expect(400).code(), "recipient_opted_out");
-    app.meta_tells("user_preferences", json!({"user_preferences": [wish(MAYA, "resume", 20)]})).await;
+    app.deliver_number_webhook(
+        "user_preferences",
+        json!({"user_preferences": [opt_out_signal(MAYA, "resume", 20)]}),
+    )
+    .await;
     app.send(send()).await.expect(200);
-    let told = app.told_of("contact.updated").await;
-    let told: Vec<_> = told.iter().map(|data| (&data["opted_out"], &data["changes"])).collect();
+    let events = app.events_of_kind("contact.updated").await;
+    let events: Vec<_> = events.iter().map(|data| (&data["opted_out"], &data["changes"])).collect();
     let changes = json!(["opted_out"]);
-    assert_eq!(told, [(&json!(true), &changes), (&json!(false), &changes)]);
+    assert_eq!(events, [(&json!(true), &changes), (&json!(false), &changes)]);
 }
 
 #[tokio::test]
 async fn the_latest_opt_out_signal_wins_in_any_order_and_when_repeated() {
-    let wishes = [wish(MAYA, "stop", 10), wish(MAYA, "resume", 20), wish(MAYA, "stop", 30)];
+    let wishes = [
+        opt_out_signal(MAYA, "stop", 10),
+        opt_out_signal(MAYA, "resume", 20),
+        opt_out_signal(MAYA, "stop", 30),
+    ];
     for order in orders(&wishes) {
         let app = TestApp::new().await;
-        for wish in order.iter().chain(&order) {
-            app.meta_tells("user_preferences", json!({"user_preferences": [wish]})).await;
+        for opt_out_signal in order.iter().chain(&order) {
+            app.deliver_number_webhook("user_preferences", json!({"user_preferences": [opt_out_signal]}))
+                .await;
         }
-        assert_eq!(app.person("+447700900123").await["opted_out"], true, "{order:?}");
-        // One who never wrote is met all the same: the wish must not be lost.
-        assert_eq!(app.people().await.len(), 2);
+        assert_eq!(app.contact("+447700900123").await["opted_out"], true, "{order:?}");
+        // The opt-out of an unknown contact creates the contact, so that the opt-out is not lost.
+        assert_eq!(app.contacts().await.len(), 2);
     }
-    for order in orders(&[wish(MAYA, "stop", 10), wish(MAYA, "signup", 20)]) {
+    for order in orders(&[opt_out_signal(MAYA, "stop", 10), opt_out_signal(MAYA, "signup", 20)]) {
         let app = TestApp::new().await;
-        app.meta_tells("user_preferences", json!({"user_preferences": order})).await;
-        assert_eq!(app.person("+447700900123").await["opted_out"], false, "{order:?}");
+        app.deliver_number_webhook("user_preferences", json!({"user_preferences": order})).await;
+        assert_eq!(app.contact("+447700900123").await["opted_out"], false, "{order:?}");
     }
-    // Two wishes within a second: nobody gets marketing who may not want it.
-    for order in orders(&[wish(MAYA, "stop", 10), wish(MAYA, "resume", 10)]) {
+    // Of two signals in the same second, the opt-out wins.
+    for order in orders(&[opt_out_signal(MAYA, "stop", 10), opt_out_signal(MAYA, "resume", 10)]) {
         let app = TestApp::new().await;
-        app.meta_tells("user_preferences", json!({"user_preferences": order})).await;
-        assert_eq!(app.person("+447700900123").await["opted_out"], true, "{order:?}");
+        app.deliver_number_webhook("user_preferences", json!({"user_preferences": order})).await;
+        assert_eq!(app.contact("+447700900123").await["opted_out"], true, "{order:?}");
     }
 }
 
@@ -85,57 +98,61 @@ fn changed_number(wamid: &str, at_second: i64) -> Value {
 #[tokio::test]
 async fn a_number_change_moves_the_history_of_the_contact() {
     let app = TestApp::new().await;
-    app.heard(&[text("wamid.1", MAYA, 0)]).await;
-    app.meta_tells("user_preferences", json!({"user_preferences": [wish(MAYA, "stop", 5)]})).await;
-    let before = app.person("+447700900123").await;
+    app.receive_messages(&[text("wamid.1", MAYA, 0)]).await;
+    app.deliver_number_webhook(
+        "user_preferences",
+        json!({"user_preferences": [opt_out_signal(MAYA, "stop", 5)]}),
+    )
+    .await;
+    let before = app.contact("+447700900123").await;
     let queued = json!({"to": format!("+{MAYA}"), "type": "text", "text": "Hi", "mode": "queue"});
     let queued = app.send(queued).await.expect(202).data()["id"].clone();
     app.advance(10);
-    app.heard(&[changed_number("wamid.2", 10)]).await;
+    app.receive_messages(&[changed_number("wamid.2", 10)]).await;
 
-    let after = app.person("+447700900999").await;
+    let after = app.contact("+447700900999").await;
     assert_eq!((&after["id"], &after["opted_out"]), (&before["id"], &json!(true)));
-    let told = app.told_of("contact.updated").await.pop().unwrap();
-    assert_eq!(told["changes"], json!(["phone_number"]));
-    assert_eq!(told["phone_number"], "+447700900999");
-    // The window came along, and what waited goes to the new number.
+    let event = app.events_of_kind("contact.updated").await.pop().unwrap();
+    assert_eq!(event["changes"], json!(["phone_number"]));
+    assert_eq!(event["phone_number"], "+447700900999");
+    // The window moves with the contact, and queued messages go to the new number.
     app.send(json!({"to": "+447700900999", "type": "text", "text": "Hi"})).await.expect(200);
     app.advance(10);
     app.tick_queue().await;
     assert_eq!(app.message(queued.as_str().unwrap()).await["to"], "+447700900999");
-    assert!((0..app.n_taken()).all(|n| app.taken(n)["to"] == "+447700900999"));
+    assert!((0..app.n_accepted()).all(|n| app.accepted_message(n)["to"] == "+447700900999"));
 
-    // Whoever gets the old number is somebody else, and has a window of their own.
+    // The next owner of the old number is another contact with its own window.
     app.advance(60);
-    app.heard(&[text("wamid.3", MAYA, 80)]).await;
-    let stranger = app.person("+447700900123").await;
+    app.receive_messages(&[text("wamid.3", MAYA, 80)]).await;
+    let stranger = app.contact("+447700900123").await;
     assert_ne!(stranger["id"], before["id"]);
     assert_eq!(stranger["opted_out"], false);
-    // What comes late of the time before is still the first person's.
-    app.heard(&[text("wamid.late", MAYA, 5)]).await;
+    // A late message from the time before the change belongs to the first contact.
+    app.receive_messages(&[text("wamid.late", MAYA, 5)]).await;
     assert_eq!(app.message("wamid.late").await["contact_id"], before["id"]);
-    assert_eq!(app.people().await.len(), 3);
+    assert_eq!(app.contacts().await.len(), 3);
 }
 
 #[tokio::test]
 async fn a_late_status_does_not_merge_two_contacts_of_one_number() {
     let app = TestApp::new().await;
-    app.heard(&[text("wamid.1", MAYA, 0)]).await;
+    app.receive_messages(&[text("wamid.1", MAYA, 0)]).await;
     let sent = app.send(json!({"to": format!("+{MAYA}"), "type": "text", "text": "Hi"})).await.expect(200);
     let sent = sent.data()["message_id"].as_str().unwrap().to_owned();
     app.advance(10);
-    app.heard(&[changed_number("wamid.2", 10)]).await;
+    app.receive_messages(&[changed_number("wamid.2", 10)]).await;
     let report =
         |status: &str| json!({"id": sent, "status": status, "timestamp": at(12), "recipient_id": MAYA});
-    app.meta_tells("messages", json!({"statuses": [report("delivered")]})).await;
+    app.deliver_number_webhook("messages", json!({"statuses": [report("delivered")]})).await;
     app.advance(60);
-    app.heard(&[text("wamid.3", MAYA, 70)]).await;
-    app.meta_tells("messages", json!({"statuses": [report("read")]})).await;
+    app.receive_messages(&[text("wamid.3", MAYA, 70)]).await;
+    app.deliver_number_webhook("messages", json!({"statuses": [report("read")]})).await;
     assert_eq!(app.message(&sent).await["status"], "read");
-    let people = app.people().await;
-    let numbers: Vec<_> = people.iter().map(|person| &person["phone_number"]).collect();
+    let contacts = app.contacts().await;
+    let numbers: Vec<_> = contacts.iter().map(|contact| &contact["phone_number"]).collect();
     assert_eq!(numbers, ["+15550100001", "+447700900999", "+447700900123"]);
-    assert_eq!(app.message("wamid.3").await["contact_id"], people[2]["id"]);
+    assert_eq!(app.message("wamid.3").await["contact_id"], contacts[2]["id"]);
 }
 
 #[tokio::test]
@@ -149,16 +166,16 @@ async fn number_changes_arrive_in_any_order_and_from_several_accounts() {
         let app = TestApp::new().await;
         app.advance(90);
         for message in order.iter().chain(&order) {
-            app.heard(std::slice::from_ref(message)).await;
+            app.receive_messages(std::slice::from_ref(message)).await;
         }
-        // Another number of ours tells of the first move, a second later by its clock.
-        app.heard(&[changed_number("wamid.other", 31)]).await;
-        let people = app.people().await;
-        assert_eq!(people.len(), 2, "{order:#?}\n{people:#?}");
-        assert_eq!(people[1]["phone_number"], "+447700900777", "{order:#?}");
-        assert_eq!(people[1]["user_id"], "GB.2", "{order:#?}");
+        // Another account reports the first change with a time that is one second later.
+        app.receive_messages(&[changed_number("wamid.other", 31)]).await;
+        let contacts = app.contacts().await;
+        assert_eq!(contacts.len(), 2, "{order:#?}\n{contacts:#?}");
+        assert_eq!(contacts[1]["phone_number"], "+447700900777", "{order:#?}");
+        assert_eq!(contacts[1]["user_id"], "GB.2", "{order:#?}");
         for wamid in ["wamid.before", "wamid.move", "wamid.after", "wamid.on", "wamid.other"] {
-            assert_eq!(app.message(wamid).await["contact_id"], people[1]["id"], "{wamid} {order:#?}");
+            assert_eq!(app.message(wamid).await["contact_id"], contacts[1]["id"], "{wamid} {order:#?}");
         }
     }
 }
@@ -166,16 +183,17 @@ async fn number_changes_arrive_in_any_order_and_from_several_accounts() {
 #[tokio::test]
 async fn a_contact_that_returns_to_its_old_number_stays_the_same_contact() {
     let app = TestApp::new().await;
-    app.heard(&[text("wamid.1", MAYA, 0)]).await;
+    app.receive_messages(&[text("wamid.1", MAYA, 0)]).await;
     let back = json!({"from": NEW, "id": "wamid.3", "timestamp": at(60), "type": "system",
         "system": {"body": "-", "wa_id": MAYA, "type": "user_changed_number"}});
     app.advance(120);
-    app.heard(&[changed_number("wamid.2", 30), back]).await;
-    app.heard(&[text("wamid.4", MAYA, 90), text("wamid.5", NEW, 45), text("wamid.6", MAYA, 10)]).await;
-    let people = app.people().await;
-    assert_eq!((people.len(), &people[1]["phone_number"]), (2, &json!("+447700900123")));
+    app.receive_messages(&[changed_number("wamid.2", 30), back]).await;
+    app.receive_messages(&[text("wamid.4", MAYA, 90), text("wamid.5", NEW, 45), text("wamid.6", MAYA, 10)])
+        .await;
+    let contacts = app.contacts().await;
+    assert_eq!((contacts.len(), &contacts[1]["phone_number"]), (2, &json!("+447700900123")));
     for n in 1..=6 {
-        assert_eq!(app.message(&format!("wamid.{n}")).await["contact_id"], people[1]["id"], "{n}");
+        assert_eq!(app.message(&format!("wamid.{n}")).await["contact_id"], contacts[1]["id"], "{n}");
     }
 }
 
@@ -183,45 +201,45 @@ async fn a_contact_that_returns_to_its_old_number_stays_the_same_contact() {
 async fn a_contact_whose_bsuid_changes_stays_the_same_contact() {
     let app = TestApp::new().await;
     let by = |wamid: &str, user_id: &str| json!({"from_user_id": user_id, "id": wamid, "timestamp": at(0), "type": "text", "text": {"body": "Hi"}});
-    app.heard(&[by("wamid.1", "CO.1")]).await;
+    app.receive_messages(&[by("wamid.1", "CO.1")]).await;
     let changed = json!({"id": "wamid.2", "timestamp": at(10), "type": "system", "system": {
         "body": "User changed from CO.1 to MX.2", "user_id": "MX.2", "previous_user_id": "CO.1",
         "type": "user_changed_user_id"}});
-    app.heard(&[changed]).await;
-    app.heard(&[by("wamid.3", "MX.2")]).await;
+    app.receive_messages(&[changed]).await;
+    app.receive_messages(&[by("wamid.3", "MX.2")]).await;
     let update =
         json!({"detail": "-", "user_id": {"previous": "MX.2", "current": "AR.3"}, "timestamp": at(20)});
-    app.meta_tells("user_id_update", json!({"user_id_update": [update]})).await;
-    app.heard(&[by("wamid.4", "AR.3")]).await;
-    let people = app.people().await;
-    assert_eq!(people.len(), 2, "{people:#?}");
-    assert_eq!(people[1]["user_id"], "AR.3");
+    app.deliver_number_webhook("user_id_update", json!({"user_id_update": [update]})).await;
+    app.receive_messages(&[by("wamid.4", "AR.3")]).await;
+    let contacts = app.contacts().await;
+    assert_eq!(contacts.len(), 2, "{contacts:#?}");
+    assert_eq!(contacts[1]["user_id"], "AR.3");
     for wamid in ["wamid.1", "wamid.2", "wamid.3", "wamid.4"] {
-        assert_eq!(app.message(wamid).await["contact_id"], people[1]["id"]);
+        assert_eq!(app.message(wamid).await["contact_id"], contacts[1]["id"]);
     }
 }
 
 #[tokio::test]
 async fn a_number_and_a_bsuid_of_one_person_are_merged_and_the_user_name_is_stored() {
     let app = TestApp::new().await;
-    app.heard(&[text("wamid.1", MAYA, 0)]).await;
+    app.receive_messages(&[text("wamid.1", MAYA, 0)]).await;
     let contacts = json!([{"profile": {"name": "Maya Osei", "username": "maya.o"}, "user_id": "GB.7"}]);
     let by_user = json!({"from_user_id": "GB.7", "id": "wamid.2", "timestamp": at(1), "type": "text",
         "text": {"body": "Hi"}});
-    app.meta_tells("messages", json!({"contacts": contacts, "messages": [by_user]})).await;
-    assert_eq!(app.people().await.len(), 3);
+    app.deliver_number_webhook("messages", json!({"contacts": contacts, "messages": [by_user]})).await;
+    assert_eq!(app.contacts().await.len(), 3);
     let both = json!({"from": MAYA, "from_user_id": "GB.7", "id": "wamid.3", "timestamp": at(2), "type": "text",
         "text": {"body": "Hi"}});
-    app.heard(&[both]).await;
-    let people = app.people().await;
-    assert_eq!(people.len(), 2);
+    app.receive_messages(&[both]).await;
+    let contacts = app.contacts().await;
+    assert_eq!(contacts.len(), 2);
     assert_eq!(
-        (&people[1]["user_id"], &people[1]["username"], &people[1]["name"]),
+        (&contacts[1]["user_id"], &contacts[1]["username"], &contacts[1]["name"]),
         (&json!("GB.7"), &json!("maya.o"), &json!("Maya Osei"))
     );
-    let told = app.told_of("contact.updated").await.pop().unwrap();
-    assert_eq!(told["changes"], json!(["user_id", "merged_contact_id"]));
-    assert!(told["merged_contact_id"].is_string());
+    let event = app.events_of_kind("contact.updated").await.pop().unwrap();
+    assert_eq!(event["changes"], json!(["user_id", "merged_contact_id"]));
+    assert!(event["merged_contact_id"].is_string());
 }
 
 #[tokio::test]
@@ -233,21 +251,25 @@ async fn number_formats_of_brazil_mexico_and_argentina_are_one_contact() {
     ] {
         for (first, second) in [(one, other), (other, one)] {
             let app = TestApp::new().await;
-            app.heard(&[text("wamid.1", first, 0)]).await;
-            app.heard(&[text("wamid.2", second, 1)]).await;
-            let people = app.people().await;
-            assert_eq!(people.len(), 2, "{first} {second}");
-            // A wish and a move of either spelling are the person's.
-            app.meta_tells("user_preferences", json!({"user_preferences": [wish(second, "stop", 5)]})).await;
-            assert_eq!(app.people().await[1]["opted_out"], true);
+            app.receive_messages(&[text("wamid.1", first, 0)]).await;
+            app.receive_messages(&[text("wamid.2", second, 1)]).await;
+            let contacts = app.contacts().await;
+            assert_eq!(contacts.len(), 2, "{first} {second}");
+            // Signals and number changes in either format belong to the contact.
+            app.deliver_number_webhook(
+                "user_preferences",
+                json!({"user_preferences": [opt_out_signal(second, "stop", 5)]}),
+            )
+            .await;
+            assert_eq!(app.contacts().await[1]["opted_out"], true);
             let moves = json!({"from": second, "id": "wamid.3", "timestamp": at(9), "type": "system",
                 "system": {"wa_id": NEW, "type": "user_changed_number"}});
-            app.heard(&[moves]).await;
-            app.heard(&[text("wamid.4", first, 20), text("wamid.5", NEW, 21)]).await;
-            let after = app.people().await;
+            app.receive_messages(&[moves]).await;
+            app.receive_messages(&[text("wamid.4", first, 20), text("wamid.5", NEW, 21)]).await;
+            let after = app.contacts().await;
             assert_eq!(after.len(), 3, "{first} {second}: {after:#?}");
-            assert_eq!(after[1]["id"], people[1]["id"]);
-            assert_eq!(app.message("wamid.5").await["contact_id"], people[1]["id"]);
+            assert_eq!(after[1]["id"], contacts[1]["id"]);
+            assert_eq!(app.message("wamid.5").await["contact_id"], contacts[1]["id"]);
             assert_eq!(app.message("wamid.4").await["contact_id"], after[2]["id"]);
         }
     }
@@ -257,26 +279,27 @@ async fn number_formats_of_brazil_mexico_and_argentina_are_one_contact() {
 async fn a_message_echo_is_an_outbound_message_with_its_own_statuses() {
     let app = TestApp::new().await;
     let report = |status: &str, at_second: i64| json!({"id": "wamid.echo", "status": status, "timestamp": at(at_second), "recipient_id": MAYA});
-    // A report may come first.
-    app.meta_tells("messages", json!({"statuses": [report("delivered", 3)]})).await;
+    // A status can arrive before the echo.
+    app.deliver_number_webhook("messages", json!({"statuses": [report("delivered", 3)]})).await;
     let echo = json!({"from": "15550109999", "to": MAYA, "id": "wamid.echo", "timestamp": at(0), "type": "text",
         "text": {"body": "On my way"}});
-    app.meta_tells("smb_message_echoes", json!({"message_echoes": [echo]})).await;
-    app.meta_tells("smb_message_echoes", json!({"message_echoes": [echo, echo]})).await;
-    app.meta_tells("messages", json!({"statuses": [report("read", 5), report("sent", 1)]})).await;
+    app.deliver_number_webhook("smb_message_echoes", json!({"message_echoes": [echo]})).await;
+    app.deliver_number_webhook("smb_message_echoes", json!({"message_echoes": [echo, echo]})).await;
+    app.deliver_number_webhook("messages", json!({"statuses": [report("read", 5), report("sent", 1)]})).await;
     let message = app.message("wamid.echo").await;
     assert_eq!((&message["direction"], &message["mode"]), (&json!("outbound"), &json!("echo")));
     assert_eq!((&message["status"], &message["to"]), (&json!("read"), &json!("+447700900123")));
     assert_eq!(message["text"], json!({"body": "On my way"}));
     assert_eq!(message["raw"]["id"], "wamid.echo");
     assert_eq!(message["timeline"][0]["status"], "sent");
-    let told: Vec<_> =
-        app.told().await.into_iter().filter(|(_, data)| data["message_id"] == "wamid.echo").collect();
-    let kinds: Vec<_> = told.iter().map(|(kind, _)| kind.as_str()).collect();
+    let events: Vec<_> =
+        app.all_events().await.into_iter().filter(|(_, data)| data["message_id"] == "wamid.echo").collect();
+    let kinds: Vec<_> = events.iter().map(|(kind, _)| kind.as_str()).collect();
     assert_eq!(kinds, ["message.sent", "message.delivered", "message.read"]);
-    // It opens nothing.
-    let answer = app.send(json!({"to": format!("+{MAYA}"), "type": "text", "text": "Hi"})).await.expect(400);
-    assert_eq!(answer.code(), "outside_window");
+    // An echo does not open the customer service window.
+    let response =
+        app.send(json!({"to": format!("+{MAYA}"), "type": "text", "text": "Hi"})).await.expect(400);
+    assert_eq!(response.code(), "outside_window");
 }
 
 #[tokio::test]
@@ -292,7 +315,7 @@ async fn metadata_of_an_inbound_message_is_part_of_its_event() {
     let referral = json!({"source_url": "https://fb.me/abc", "source_type": "ad", "ctwa_clid": "ARAk"});
     let product = json!({"catalog_id": "8", "product_retailer_id": "MUG-RED"});
     let errors = json!([{"code": 131_051, "title": "Message type unknown"}]);
-    app.heard(&[
+    app.receive_messages(&[
         with("wamid.1", json!({"referral": referral})),
         with("wamid.2", json!({"context": {"frequently_forwarded": true}})),
         with("wamid.3", json!({"context": {"id": "wamid.ours", "from": "1", "referred_product": product}})),
@@ -300,15 +323,15 @@ async fn metadata_of_an_inbound_message_is_part_of_its_event() {
         with("wamid.5", json!({"group_id": "Y2FwaV9ncm91cDox"})),
     ])
     .await;
-    let told = app.told_of("message.incoming").await;
-    let told = &told[told.len() - 5..];
-    assert_eq!(told[0]["referral"], referral);
-    assert_eq!(told[0]["context"], Value::Null);
-    assert_eq!(told[1]["context"], json!({"message_id": null, "frequently_forwarded": true}));
-    assert_eq!(told[2]["context"], json!({"message_id": "wamid.ours", "referred_product": product}));
-    assert_eq!((&told[3]["errors"], &told[3]["unsupported"]), (&errors, &json!({"type": "poll"})));
-    assert_eq!(told[4]["group_id"], "Y2FwaV9ncm91cDox");
-    assert!(told[4].get("referral").is_none());
+    let events = app.events_of_kind("message.incoming").await;
+    let events = &events[events.len() - 5..];
+    assert_eq!(events[0]["referral"], referral);
+    assert_eq!(events[0]["context"], Value::Null);
+    assert_eq!(events[1]["context"], json!({"message_id": null, "frequently_forwarded": true}));
+    assert_eq!(events[2]["context"], json!({"message_id": "wamid.ours", "referred_product": product}));
+    assert_eq!((&events[3]["errors"], &events[3]["unsupported"]), (&errors, &json!({"type": "poll"})));
+    assert_eq!(events[4]["group_id"], "Y2FwaV9ncm91cDox");
+    assert!(events[4].get("referral").is_none());
 }
 
 #[tokio::test]
@@ -376,19 +399,19 @@ async fn the_event_of_each_message_type_has_its_text_and_its_object() {
         ("request_welcome", Value::Null, None),
     ];
     let app = TestApp::new().await;
-    for (n, (kind, object, words)) in cases.iter().enumerate() {
+    for (n, (kind, object, expected_text)) in cases.iter().enumerate() {
         let mut message = text(&format!("wamid.{n}"), MAYA, 0);
         message["type"] = json!(kind);
         message.as_object_mut().unwrap().remove("text");
         if !object.is_null() {
             message[*kind] = object.clone();
         }
-        app.heard(&[message]).await;
-        let told = app.told_of("message.incoming").await.pop().unwrap();
-        assert_eq!((&told["type"], &told["text"]), (&json!(kind), &json!(words)), "{told:#}");
-        assert_eq!(told.get(*kind).cloned().unwrap_or_default(), *object, "{told:#}");
+        app.receive_messages(&[message]).await;
+        let event = app.events_of_kind("message.incoming").await.pop().unwrap();
+        assert_eq!((&event["type"], &event["text"]), (&json!(kind), &json!(expected_text)), "{event:#}");
+        assert_eq!(event.get(*kind).cloned().unwrap_or_default(), *object, "{event:#}");
         assert_eq!(
-            (&told["from"], &told["message_id"]),
+            (&event["from"], &event["message_id"]),
             (&json!("+447700900123"), &json!(format!("wamid.{n}")))
         );
     }

@@ -1,4 +1,4 @@
-//! Contacts: made, changed, found; who may.
+//! Contacts over HTTP: create, change and find; access.
 
 use axum::body::Body;
 use axum::http::Request;
@@ -6,20 +6,20 @@ use domain::access::api_key::KeyScope;
 use engine::access::api_key::DEV_KEY;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, CUSTOMER, STRANGER, TestApp};
+use crate::support::{CUSTOMER, NEW_RECIPIENT, TestApp, TestResponse};
 
 const MAYA: &str = "+447700900111";
 
-async fn create(app: &TestApp, body: Value) -> Answer {
+async fn create(app: &TestApp, body: Value) -> TestResponse {
     app.post("/api/contacts", &body).await
 }
 
-async fn put(app: &TestApp, id: &str, body: Value) -> Answer {
+async fn put(app: &TestApp, id: &str, body: Value) -> TestResponse {
     app.request("PUT", &format!("/api/contacts/{id}"), body.to_string()).await
 }
 
-fn id(answer: &Answer) -> String {
-    answer.data()["id"].as_str().unwrap().to_owned()
+fn id(response: &TestResponse) -> String {
+    response.data()["id"].as_str().unwrap().to_owned()
 }
 
 async fn total(app: &TestApp, query: &str) -> i64 {
@@ -27,8 +27,8 @@ async fn total(app: &TestApp, query: &str) -> i64 {
     app.get(&path).await.expect(200).data()["total"].as_i64().unwrap()
 }
 
-/// The events about people, oldest first.
-async fn told(app: &TestApp) -> Vec<Value> {
+/// Returns the events about contacts, oldest first.
+async fn contact_events(app: &TestApp) -> Vec<Value> {
     let page = app.get("/api/events?per_page=200&events=contact.created,contact.updated").await.expect(200);
     let events = page.data()["events"].as_array().unwrap().clone();
     events.into_iter().filter(|event| event["data"]["phone_number"] != CUSTOMER).collect()
@@ -41,29 +41,29 @@ async fn a_contact_is_created_shown_and_changed() {
         "phone_number": "+44 7700 900-111", "name": "Maya Osei", "tags": ["vip", "berlin", "vip"], "stage": "lead",
         "email": "maya@example.com", "custom_fields": {"plan": "gold", "seats": 3, "trial": false, "none": null}
     });
-    let made = create(&app, body).await.expect(201);
+    let created = create(&app, body).await.expect(201);
     let shown = json!({
-        "id": id(&made), "phone_number": MAYA, "user_id": null, "name": "Maya Osei", "username": null,
+        "id": id(&created), "phone_number": MAYA, "user_id": null, "name": "Maya Osei", "username": null,
         "tags": ["vip", "berlin"],
         "stage": "lead", "email": "maya@example.com",
         "custom_fields": {"plan": "gold", "seats": 3, "trial": false}, "last_inbound_at": null,
         "opted_out": false, "opted_out_reason": null, "opted_out_at": null, "created_at": "2026-01-01T00:00:00Z"
     });
-    assert_eq!(*made.data(), shown);
-    assert_eq!(*app.get(&format!("/api/contacts/{}", id(&made))).await.expect(200).data(), shown);
+    assert_eq!(*created.data(), shown);
+    assert_eq!(*app.get(&format!("/api/contacts/{}", id(&created))).await.expect(200).data(), shown);
     app.advance(60);
-    let changed = put(&app, &id(&made), json!({"stage": null, "tags": ["vip"], "opted_out": true})).await;
+    let changed = put(&app, &id(&created), json!({"stage": null, "tags": ["vip"], "opted_out": true})).await;
     let changed = changed.expect(200);
     assert_eq!(changed.data()["stage"], Value::Null);
     assert_eq!(changed.data()["name"], "Maya Osei");
     assert_eq!(changed.data()["opted_out_reason"], "api");
     assert_eq!(changed.data()["opted_out_at"], "2026-01-01T00:01:00Z");
-    // What is so already changes nothing.
+    // A change without effect is not recorded.
     app.advance(60);
-    let same = put(&app, &id(&made), json!({"opted_out": true, "tags": ["vip"]})).await.expect(200);
+    let same = put(&app, &id(&created), json!({"opted_out": true, "tags": ["vip"]})).await.expect(200);
     assert_eq!(same.data(), changed.data());
 
-    let events = told(&app).await;
+    let events = contact_events(&app).await;
     assert_eq!(events.len(), 2, "{events:#?}");
     assert_eq!(events[0]["event"], "contact.created");
     assert_eq!(events[0]["data"]["tags"], json!(["vip", "berlin"]));
@@ -81,15 +81,15 @@ async fn a_number_belongs_to_one_contact_in_every_format() {
         ("+525512345678", "+5215512345678"),
         ("+541123456789", "+5491123456789"),
     ] {
-        let made = create(&app, json!({"phone_number": first})).await.expect(201);
+        let created = create(&app, json!({"phone_number": first})).await.expect(201);
         let refused = create(&app, json!({"phone_number": other, "name": "Again"})).await.expect(409);
         assert_eq!(refused.code(), "contact_exists");
-        assert_eq!(refused.body["details"]["contact_id"], made.data()["id"]);
+        assert_eq!(refused.body["details"]["contact_id"], created.data()["id"]);
         let body = json!({"phone_number": other, "name": "Again"});
         let upserted = app.post("/api/contacts?upsert=true", &body).await.expect(200);
-        assert_eq!(upserted.data()["id"], made.data()["id"]);
+        assert_eq!(upserted.data()["id"], created.data()["id"]);
         assert_eq!(upserted.data()["name"], "Again");
-        // The spelling that is known stays.
+        // The stored format of the number remains.
         assert_eq!(upserted.data()["phone_number"], first);
         let query: String = url::form_urlencoded::byte_serialize(other.as_bytes()).collect();
         assert_eq!(total(&app, &format!("phone_number={query}")).await, 1);
@@ -114,13 +114,13 @@ async fn a_number_can_move_to_another_contact_and_be_cleared() {
         ["/phone_number"]
     );
     put(&app, &id(&maya), json!({"phone_number": "+447700900113"})).await.expect(200);
-    // The old number is free, and the new one is hers.
+    // The old number is available again.
     let moved = put(&app, &id(&ann), json!({"phone_number": MAYA})).await.expect(200);
     assert_eq!(moved.data()["phone_number"], MAYA);
     app.customer_writes("+447700900113", "It is me").await;
     let found = app.get(&format!("/api/contacts/{}", id(&maya))).await.expect(200);
     assert!(found.data()["last_inbound_at"].is_string());
-    // Whoever has a user id may do without a number.
+    // A contact with a BSUID does not need a number.
     let cleared = put(&app, &id(&ann), json!({"phone_number": null})).await.expect(200);
     assert_eq!(cleared.data()["phone_number"], Value::Null);
     let stranger = app.send_text(MAYA).await;
@@ -258,12 +258,12 @@ async fn one_bad_item_of_many_fails_alone() {
         {"phone_number": "+447700900120", "name": "New"},
         {"phone_number": "+447700900120", "user_id": "GB.1"},
     ]});
-    let answer = app.post("/api/contacts/bulk", &items).await.expect(200);
-    let results = answer.data()["results"].as_array().unwrap();
-    let words: Vec<_> =
+    let response = app.post("/api/contacts/bulk", &items).await.expect(200);
+    let results = response.data()["results"].as_array().unwrap();
+    let outcomes: Vec<_> =
         results.iter().map(|one| one["status"].as_str().or(one["code"].as_str()).unwrap()).collect();
     assert_eq!(
-        words,
+        outcomes,
         ["created", "invalid_request", "updated", "invalid_request", "unchanged", "contact_exists"]
     );
     let places: Vec<_> = results.iter().map(|one| one["index"].as_i64().unwrap()).collect();
@@ -282,15 +282,15 @@ async fn one_bad_item_of_many_fails_alone() {
 async fn read_access_and_limited_keys_cannot_change_contacts() {
     let app = TestApp::new().await;
     let clinic = app.add_second_account().await;
-    let made = create(&app, json!({"phone_number": MAYA})).await.expect(201);
-    let one = format!("/api/contacts/{}", id(&made));
+    let created = create(&app, json!({"phone_number": MAYA})).await.expect(201);
+    let one = format!("/api/contacts/{}", id(&created));
     let calls = [
-        ("POST", "/api/contacts".to_owned(), json!({"phone_number": STRANGER}).to_string()),
+        ("POST", "/api/contacts".to_owned(), json!({"phone_number": NEW_RECIPIENT}).to_string()),
         ("PUT", one.clone(), json!({"name": "x"}).to_string()),
         (
             "POST",
             "/api/contacts/bulk".to_owned(),
-            json!({"contacts": [{"phone_number": STRANGER}]}).to_string(),
+            json!({"contacts": [{"phone_number": NEW_RECIPIENT}]}).to_string(),
         ),
         ("POST", "/api/contacts/import".to_owned(), "phone_number\n".to_owned()),
         ("DELETE", one.clone(), String::new()),
@@ -315,10 +315,10 @@ async fn read_access_and_limited_keys_cannot_change_contacts() {
 #[tokio::test]
 async fn a_live_key_sees_all_contacts_of_its_workspace_except_sandbox_contacts() {
     let app = TestApp::new().await;
-    let made = create(&app, json!({"phone_number": MAYA})).await.expect(201);
-    // A live key may use no sandbox account, but who belongs to none is the workspace's.
+    let created = create(&app, json!({"phone_number": MAYA})).await.expect(201);
+    // A live key has access to contacts that belong to no sandbox account.
     let live = app.key(|key| key.is_test = false).await;
-    let one = format!("/api/contacts/{}", id(&made));
+    let one = format!("/api/contacts/{}", id(&created));
     app.request_as(&live, "GET", &one, "").await.expect(200);
     app.request_as(&live, "PUT", &one, json!({"name": "Maya"}).to_string()).await.expect(200);
     let seen = app.request_as(&live, "GET", "/api/contacts", "").await.expect(200);
@@ -334,7 +334,7 @@ async fn the_audit_log_names_contacts_by_their_ids_only() {
     let app = TestApp::new().await;
     let maya = id(&create(&app, json!({"phone_number": MAYA, "name": "Maya Osei"})).await.expect(201));
     put(&app, &maya, json!({"stage": "lead"})).await.expect(200);
-    // What changes nothing is no act.
+    // A change without effect is not audited.
     put(&app, &maya, json!({"stage": "lead"})).await.expect(200);
     let items =
         json!({"contacts": [{"phone_number": MAYA, "stage": "won"}, {"phone_number": "+447700900112"}]});

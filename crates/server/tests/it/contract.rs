@@ -1,4 +1,4 @@
-//! The description of the API, held against what the API does: every call of every test.
+//! Checks of every call of every test against the OpenAPI document.
 #![expect(clippy::panic, reason = "a test may panic")]
 
 use std::collections::BTreeMap;
@@ -8,13 +8,13 @@ use axum::http::Method;
 use regex::Regex;
 use serde_json::{Map, Value};
 
-use crate::support::Answer;
+use crate::support::TestResponse;
 
-/// The document, as it is committed: to read it is faster than to make it, and each test is a process of its own.
+/// The committed document. Reading it is faster than generating it, and each test runs in its own process.
 pub(crate) static DOCUMENT: LazyLock<Value> =
     LazyLock::new(|| serde_json::from_str(include_str!("../../../../docs/openapi.json")).unwrap());
 
-/// What the document says of a route.
+/// Returns the operation of a route in the document.
 pub(crate) fn described(method: &Method, path: &str) -> Option<&'static Value> {
     let is_it = |template: &str| {
         let (parts, wanted): (Vec<_>, Vec<_>) = (path.split('/').collect(), template.split('/').collect());
@@ -27,7 +27,7 @@ pub(crate) fn described(method: &Method, path: &str) -> Option<&'static Value> {
     found.get(method.as_str().to_ascii_lowercase())
 }
 
-/// The value, or what it refers to.
+/// Returns the value, or the target of its reference.
 pub(crate) fn resolve(value: &'static Value) -> &'static Value {
     match value["$ref"].as_str() {
         Some(reference) => DOCUMENT.pointer(reference.strip_prefix('#').unwrap()).unwrap(),
@@ -35,36 +35,36 @@ pub(crate) fn resolve(value: &'static Value) -> &'static Value {
     }
 }
 
-/// Fails when a call and its answer are not as the document says.
-pub(crate) fn hold(method: &Method, uri: &str, sent: Option<&[u8]>, answer: &Answer) {
+/// Checks a request and its response against the document.
+pub(crate) fn check_call(method: &Method, uri: &str, sent: Option<&[u8]>, response: &TestResponse) {
     let (path, query) = uri.split_once('?').unwrap_or((uri, ""));
     let Some(operation) = described(method, path) else { return };
-    let what = format!("{method} {path} → {}", answer.status);
-    let status = answer.status.as_u16();
-    let response = resolve(
+    let what = format!("{method} {path} → {}", response.status);
+    let status = response.status.as_u16();
+    let documented = resolve(
         operation["responses"]
             .get(status.to_string())
-            .unwrap_or_else(|| panic!("{what} is not described: {:#}", answer.body)),
+            .unwrap_or_else(|| panic!("{what} is not described: {:#}", response.body)),
     );
-    for (name, header) in response["headers"].as_object().into_iter().flatten() {
-        if let Some(value) = answer.headers.get(name) {
+    for (name, header) in documented["headers"].as_object().into_iter().flatten() {
+        if let Some(value) = response.headers.get(name) {
             let schema = resolve(header).get("schema").unwrap();
             let text = value.to_str().unwrap_or_default();
             let value = text.parse::<i64>().map_or_else(|_| Value::from(text), Value::from);
             assert_fits(&value, schema, true, &format!("{what}, header {name}"));
         } else {
-            // Who is not known has no limits, and is told nothing else.
+            // Responses to unauthenticated callers have no rate limit headers.
             let is_needed = resolve(header)["required"] == true && !name.starts_with("X-RateLimit");
-            assert!(!is_needed, "{what} has no header {name}: {:#}", answer.body);
+            assert!(!is_needed, "{what} has no header {name}: {:#}", response.body);
         }
     }
-    let kind = answer.headers.get("content-type").and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    match response["content"].as_object() {
+    let kind = response.headers.get("content-type").and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    match documented["content"].as_object() {
         Some(content) if kind.starts_with("application/json") && content.contains_key("application/json") => {
-            assert_fits(&answer.body, &content["application/json"]["schema"], true, &what);
-            // The examples of an error response are named by the codes that the operation can answer with.
+            assert_fits(&response.body, &content["application/json"]["schema"], true, &what);
+            // The examples of an error response are named by the error codes of the operation.
             let codes = content["application/json"]["examples"].as_object();
-            if let (Some(codes), Some(code)) = (codes, answer.body["code"].as_str()) {
+            if let (Some(codes), Some(code)) = (codes, response.body["code"].as_str()) {
                 assert!(codes.contains_key(code), "{what}: the code {code} is not described");
             }
         }
@@ -72,22 +72,22 @@ pub(crate) fn hold(method: &Method, uri: &str, sent: Option<&[u8]>, answer: &Ans
             let is_it = |described: &String| described == "*/*" || kind.starts_with(described.as_str());
             assert!(content.keys().any(is_it), "{what} is {kind}");
         }
-        None => assert!(answer.body == "", "{what} has a body: {:#}", answer.body),
+        None => assert!(response.body == "", "{what} has a body: {:#}", response.body),
     }
-    if answer.status.is_success() {
-        hold_request(operation, query, sent, &what);
+    if response.status.is_success() {
+        check_request(operation, query, sent, &what);
     }
 }
 
-/// What was taken must be what the document allows.
-fn hold_request(operation: &'static Value, query: &str, sent: Option<&[u8]>, what: &str) {
+/// Checks that an accepted request matches the document.
+fn check_request(operation: &'static Value, query: &str, sent: Option<&[u8]>, what: &str) {
     for (name, _) in url::form_urlencoded::parse(query.as_bytes()) {
         let parameters = operation["parameters"].as_array();
         let is_known =
             parameters.into_iter().flatten().any(|one| one["name"] == *name && one["in"] == "query");
         assert!(is_known, "{what}: the parameter {name} is not described");
     }
-    // An item of several may be wrong by itself.
+    // A single item of a batch may be invalid.
     let schema = &operation["requestBody"]["content"]["application/json"]["schema"];
     let is_batch =
         ["send_batch", "bulk_upsert_contacts"].contains(&operation["operationId"].as_str().unwrap());
@@ -106,8 +106,8 @@ pub(crate) fn assert_fits(value: &Value, schema: &'static Value, is_answer: bool
     }
 }
 
-/// Whether a value fits a schema. Most formats are left to the outside tests. A strict reading allows no member that is
-/// not described.
+/// Checks a value against a schema. Most formats are checked by the external tests. A strict check rejects members that
+/// are not in the schema.
 fn fits(value: &Value, schema: &'static Value, is_strict: bool, at: &str) -> Result<(), String> {
     let schema = resolve(schema);
     let wrong = |what: &str, wanted: &Value| Err(format!("{at}: {what} {wanted}"));
@@ -189,7 +189,7 @@ fn counts(value: &Value, schema: &Value, at: &str) -> Result<(), String> {
     }
 }
 
-/// Whether a text matches a pattern; each pattern is read once.
+/// Returns `true` if the text matches the pattern. Each pattern is compiled once.
 fn matches(pattern: &str, text: &str) -> bool {
     static READ: Mutex<BTreeMap<String, Regex>> = Mutex::new(BTreeMap::new());
     let mut read = READ.lock().unwrap();
@@ -227,13 +227,13 @@ fn members(
 
 fn branches(value: &Value, schema: &'static Value, is_strict: bool, at: &str) -> Result<(), String> {
     for (index, part) in schema["allOf"].as_array().into_iter().flatten().enumerate() {
-        // The first tells the whole shape, the others more of its parts.
+        // The first part describes the whole object; the other parts restrict its members.
         fits(value, part, is_strict && index == 0, at)?;
     }
     if schema.get("not").is_some_and(|not| fits(value, not, is_strict, at).is_ok()) {
         return Err(format!("{at}: must not be {}", schema["not"]));
     }
-    // That one of some members is there says nothing of the others.
+    // Choices that only require one of several members do not describe the other members.
     let is_shape = |choice: &Value| choice.get("type").is_some() || choice.get("properties").is_none();
     for (name, most) in [("oneOf", 1), ("anyOf", usize::MAX)] {
         let Some(choices) = schema[name].as_array() else { continue };

@@ -1,5 +1,5 @@
-//! The process dies between any two calls of its ports, and another takes over: each scenario is played again and again,
-//! with the death one call later each time, until it runs through.
+//! Crashes between any two calls of the ports: each scenario is repeated with the crash one call later, until the
+//! scenario completes without a crash. Another process then takes over.
 
 use std::future::pending;
 use std::sync::Arc;
@@ -16,59 +16,61 @@ use sim::{Fault, FaultAction, FaultAnswer, Webhook};
 use tokio::sync::{Mutex, Notify};
 
 use crate::fault_ports::with_faults;
-use crate::invariants::{Fate, come_to_rest, fates, invites, is_kept, judge};
-use crate::support::{Answer, TestApp};
+use crate::invariants::{
+    EndState, assert_invariants, assert_message_exists, complete_all_work, end_states, invites_retry,
+};
+use crate::support::{TestApp, TestResponse};
 
-/// No scenario makes so many calls.
-const MANY: usize = 80;
+/// Upper bound of the number of calls of a scenario.
+const MAX_CALLS: usize = 80;
 
-/// On which side of its effect a call is the last.
+/// Point of the crash: before or after the effect of the call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Side {
     Before,
     After,
 }
 
-/// Ends a process at one call: this one and all that follow never return.
-struct Grave {
+/// Simulates a crash at one call: this call and all later calls never return.
+struct CrashInjector {
     side: Side,
-    /// The number of the last call, from 1; 0 until somebody says so.
+    /// Number of the call at which the process crashes, from 1; 0 disables the crash.
     last: AtomicUsize,
     n_calls: AtomicUsize,
-    is_dead: AtomicBool,
-    died: Notify,
+    has_crashed: AtomicBool,
+    crashed: Notify,
 }
 
-impl Grave {
+impl CrashInjector {
     fn new(side: Side) -> Arc<Self> {
         Arc::new(Self {
             side,
             last: AtomicUsize::new(0),
             n_calls: AtomicUsize::new(0),
-            is_dead: AtomicBool::new(false),
-            died: Notify::new(),
+            has_crashed: AtomicBool::new(false),
+            crashed: Notify::new(),
         })
     }
 
-    /// Counts from now on.
-    fn dig(&self, last: usize) {
+    /// Starts to count calls.
+    fn crash_at(&self, last: usize) {
         self.n_calls.store(0, Ordering::SeqCst);
         self.last.store(last, Ordering::SeqCst);
     }
 
     async fn pass(&self, side: Side, n: usize) {
         if side == self.side && n == self.last.load(Ordering::SeqCst) {
-            self.is_dead.store(true, Ordering::SeqCst);
-            self.died.notify_one();
+            self.has_crashed.store(true, Ordering::SeqCst);
+            self.crashed.notify_one();
         }
-        if self.is_dead.load(Ordering::SeqCst) {
+        if self.has_crashed.load(Ordering::SeqCst) {
             pending::<()>().await;
         }
     }
 }
 
 #[async_trait]
-impl FaultInjector for Grave {
+impl FaultInjector for CrashInjector {
     async fn before(&self, _: &'static str) -> Result<usize, StoreError> {
         let n = self.n_calls.fetch_add(1, Ordering::SeqCst) + 1;
         self.pass(Side::Before, n).await;
@@ -81,18 +83,18 @@ impl FaultInjector for Grave {
     }
 }
 
-/// One death of one scenario.
+/// One crash of one scenario.
 struct Scene<'a> {
     app: &'a TestApp,
-    what: String,
-    /// `client_reference` of its messages.
+    description: String,
+    /// `client_reference` of the messages of the scenario.
     reference: String,
-    /// Nobody else is written to.
+    /// The only recipient.
     to: String,
-    /// What the caller has heard, until the process died.
-    heard: &'a Mutex<Vec<Answer>>,
-    /// What Meta posts, until it has heard that it arrived.
-    posts: &'a Mutex<Vec<Webhook>>,
+    /// Responses that the caller received before the crash.
+    responses: &'a Mutex<Vec<TestResponse>>,
+    /// Webhooks of Meta that are repeated until the gateway responds with 200.
+    webhooks: &'a Mutex<Vec<Webhook>>,
 }
 
 impl Scene<'_> {
@@ -107,8 +109,8 @@ impl Scene<'_> {
     }
 
     fn refuse_once(&self, code: i64) {
-        let answer = FaultAnswer { code: Some(code), ..FaultAnswer::default() };
-        self.fail(FaultAction::Status(answer));
+        let response = FaultAnswer { code: Some(code), ..FaultAnswer::default() };
+        self.fail(FaultAction::Status(response));
     }
 
     fn fail(&self, action: FaultAction) {
@@ -116,32 +118,32 @@ impl Scene<'_> {
     }
 
     async fn send(&self, body: Value) {
-        let answer = self.app.send(body).await;
-        self.heard.lock().await.push(answer);
+        let response = self.app.send(body).await;
+        self.responses.lock().await.push(response);
     }
 
-    async fn send_with_key(&self) -> Answer {
+    async fn send_with_key(&self) -> TestResponse {
         let request = Request::post("/api/messages/send")
             .header("X-API-Key", DEV_KEY)
             .header("Idempotency-Key", &self.reference)
             .body(Body::from(self.text().to_string()))
             .unwrap();
-        self.app.patiently(self.app.call(request)).await
+        self.app.run_with_clock(self.app.call(request)).await
     }
 
-    /// A message whose outcome is unknown; the process is well.
+    /// Creates a message whose outcome is unknown, without a crash.
     async fn make_unknown(&self, action: FaultAction) {
         self.fail(action);
         self.send(self.text()).await;
-        assert_eq!(self.heard.lock().await[0].data()["status"], "unknown");
+        assert_eq!(self.responses.lock().await[0].data()["status"], "unknown");
     }
 
     async fn resend(&self) {
-        let id = self.heard.lock().await[0].data()["id"].as_str().unwrap().to_owned();
+        let id = self.responses.lock().await[0].data()["id"].as_str().unwrap().to_owned();
         let path = format!("/api/messages/{id}/resolve");
         let resolve = json!({"action": "resend"});
-        let answer = self.app.patiently(self.app.post(&path, &resolve)).await;
-        assert_eq!(answer.status.as_u16(), 200, "{}: {:#}", self.what, answer.body);
+        let response = self.app.run_with_clock(self.app.post(&path, &resolve)).await;
+        assert_eq!(response.status.as_u16(), 200, "{}: {:#}", self.description, response.body);
     }
 
     async fn rounds(&self, n: usize) {
@@ -151,21 +153,21 @@ impl Scene<'_> {
         }
     }
 
-    async fn fates(&self) -> Vec<Fate> {
-        fates(self.app, &self.reference).await
+    async fn end_states(&self) -> Vec<EndState> {
+        end_states(self.app, &self.reference).await
     }
 }
 
-/// Variants of a death: on either side of the call. Before the successor notices that a process has died, Meta's statuses
-/// arrive in the last one.
+/// Variants of a crash: before or after the effect of the call. In the last variant, Meta's statuses arrive before the
+/// successor detects the crash.
 const VARIANTS: [(usize, Side, bool); 3] =
     [(0, Side::Before, false), (1, Side::After, false), (2, Side::After, true)];
 
-/// What happens: first to a process that is well, then to one that dies, then to its successor.
+/// Steps of a scenario: before the crash, in the process that crashes, and in its successor.
 struct Scenario<P, D, S> {
     settings: fn(&mut Settings),
-    /// How often Meta may take the message.
-    most: usize,
+    /// Maximum number of times that Meta may accept the message.
+    max_accepted: usize,
     prepare: P,
     entry: D,
     afterwards: S,
@@ -177,39 +179,40 @@ where
     D: AsyncFn(&Scene<'_>),
     S: AsyncFn(&Scene<'_>),
 {
-    /// Plays with the death at each call, in every variant.
-    async fn play(self) {
+    /// Runs the scenario with a crash at each call, in every variant.
+    async fn run(self) {
         let mut app = TestApp::with(self.settings).await;
         for variant in VARIANTS {
-            self.play_in(&mut app, variant).await;
+            self.run_in(&mut app, variant).await;
         }
     }
 
-    /// Plays with the death at each call, in one variant: for scenarios with many calls, which have a test per variant.
-    async fn play_variant(self, v: usize) {
+    /// Runs the scenario with a crash at each call, in one variant. Scenarios with many calls have one test per
+    /// variant.
+    async fn run_variant(self, v: usize) {
         let mut app = TestApp::with(self.settings).await;
-        self.play_in(&mut app, VARIANTS[v]).await;
+        self.run_in(&mut app, VARIANTS[v]).await;
     }
 
-    async fn play_in(&self, app: &mut TestApp, variant: (usize, Side, bool)) {
+    async fn run_in(&self, app: &mut TestApp, variant: (usize, Side, bool)) {
         let mut last = 1;
-        while self.dies(app, variant, last).await {
+        while self.run_with_crash(app, variant, last).await {
             last += 1;
-            assert!(last < MANY, "the scenario does not end");
+            assert!(last < MAX_CALLS, "the scenario does not end");
         }
         assert!(last > 1, "no port was called");
     }
 
-    /// Plays with the death at one call. `false`: it ran through without that call.
-    async fn dies(
+    /// Runs the scenario with a crash at one call. Returns `false` if the scenario completed before that call.
+    async fn run_with_crash(
         &self,
         app: &mut TestApp,
-        (v, side, is_heard_early): (usize, Side, bool),
+        (v, side, is_status_early): (usize, Side, bool),
         last: usize,
     ) -> bool {
-        let (heard, posts) = (Mutex::default(), Mutex::default());
-        let grave = Grave::new(side);
-        let guard = grave.clone();
+        let (responses, webhooks) = (Mutex::default(), Mutex::default());
+        let crash = CrashInjector::new(side);
+        let guard = crash.clone();
         app.restart_with(|ports| with_faults(ports, guard)).await;
         background::tick_recovery(&app.deps).await.unwrap();
         let to = format!("+4477009{v:02}{last:03}");
@@ -218,36 +221,43 @@ where
             app: &'a TestApp,
             (v, side, last): (usize, Side, usize),
             to: &str,
-            (heard, posts): (&'a Mutex<Vec<Answer>>, &'a Mutex<Vec<Webhook>>),
+            (responses, webhooks): (&'a Mutex<Vec<TestResponse>>, &'a Mutex<Vec<Webhook>>),
         ) -> Scene<'a> {
-            let what = format!("death {side:?} call {last}");
-            Scene { app, what, reference: format!("death-{v}-{last}"), to: to.to_owned(), heard, posts }
+            let description = format!("crash {side:?} call {last}");
+            Scene {
+                app,
+                description,
+                reference: format!("crash-{v}-{last}"),
+                to: to.to_owned(),
+                responses,
+                webhooks,
+            }
         }
-        let doomed = scene(app, (v, side, last), &to, (&heard, &posts));
-        (self.prepare)(&doomed).await;
-        grave.dig(last);
-        let has_died = tokio::select! {
+        let crashing = scene(app, (v, side, last), &to, (&responses, &webhooks));
+        (self.prepare)(&crashing).await;
+        crash.crash_at(last);
+        let has_crashed = tokio::select! {
             biased;
-            () = grave.died.notified() => true,
-            () = (self.entry)(&doomed) => grave.is_dead.load(Ordering::SeqCst),
+            () = crash.crashed.notified() => true,
+            () = (self.entry)(&crashing) => crash.has_crashed.load(Ordering::SeqCst),
         };
         app.restart().await;
         app.clear_faults().await;
-        let next = scene(app, (v, side, last), &to, (&heard, &posts));
-        if is_heard_early {
+        let next = scene(app, (v, side, last), &to, (&responses, &webhooks));
+        if is_status_early {
             app.step().await;
         }
         (self.afterwards)(&next).await;
-        come_to_rest(app).await;
-        let fates = next.fates().await;
-        judge(&fates, self.most, &next.what);
-        assert!(app.deps.message_queue.list_queue_depths().await.unwrap().is_empty(), "{}", next.what);
-        for answer in &*heard.lock().await {
-            is_kept(answer, &fates, &next.what);
-            let n_taken: usize = fates.iter().map(|fate| fate.n_taken).sum();
-            assert!(!invites(answer) || n_taken == 0, "{}: {:#}", next.what, answer.body);
+        complete_all_work(app).await;
+        let end_states = next.end_states().await;
+        assert_invariants(&end_states, self.max_accepted, &next.description);
+        assert!(app.deps.message_queue.list_queue_depths().await.unwrap().is_empty(), "{}", next.description);
+        for response in &*responses.lock().await {
+            assert_message_exists(response, &end_states, &next.description);
+            let n_accepted: usize = end_states.iter().map(|end_state| end_state.n_accepted).sum();
+            assert!(!invites_retry(response) || n_accepted == 0, "{}: {:#}", next.description, response.body);
         }
-        has_died
+        has_crashed
     }
 }
 
@@ -256,50 +266,52 @@ async fn nothing(_: &Scene<'_>) {}
 #[tokio::test]
 async fn a_sync_send_survives_a_crash_at_any_call() {
     let entry = async |scene: &Scene<'_>| scene.send(scene.text()).await;
-    Scenario { settings: |_| (), most: 1, prepare: nothing, entry, afterwards: nothing }.play().await;
+    Scenario { settings: |_| (), max_accepted: 1, prepare: nothing, entry, afterwards: nothing }.run().await;
 }
 
-/// The caller who got no answer asks again, at once and later.
-async fn ask_again(scene: &Scene<'_>) {
-    let first = scene.heard.lock().await.pop();
+/// A caller without a response repeats the request immediately, and again later.
+async fn repeat_request(scene: &Scene<'_>) {
+    let first = scene.responses.lock().await.pop();
     let soon = scene.send_with_key().await;
-    assert!(matches!(soon.status.as_u16(), 200 | 202 | 409), "{}: {:#}", scene.what, soon.body);
-    come_to_rest(scene.app).await;
+    assert!(matches!(soon.status.as_u16(), 200 | 202 | 409), "{}: {:#}", scene.description, soon.body);
+    complete_all_work(scene.app).await;
     let later = scene.send_with_key().await;
-    assert!(later.status.is_success(), "{}: {:#}", scene.what, later.body);
+    assert!(later.status.is_success(), "{}: {:#}", scene.description, later.body);
     if let Some(first) = first {
-        assert_eq!((&first.body, &first.body), (&soon.body, &later.body), "{}", scene.what);
+        assert_eq!((&first.body, &first.body), (&soon.body, &later.body), "{}", scene.description);
     }
-    let fates = scene.fates().await;
-    let n_taken: usize = fates.iter().map(|fate| fate.n_taken).sum();
-    assert!(n_taken <= 1, "{}: doubled: {fates:?}", scene.what);
-    is_kept(&later, &fates, &scene.what);
+    let end_states = scene.end_states().await;
+    let n_accepted: usize = end_states.iter().map(|end_state| end_state.n_accepted).sum();
+    assert!(n_accepted <= 1, "{}: doubled: {end_states:?}", scene.description);
+    assert_message_exists(&later, &end_states, &scene.description);
 }
 
 #[tokio::test]
 async fn an_idempotency_key_is_one_message_whenever_the_process_dies() {
     let entry = async |scene: &Scene<'_>| {
-        let answer = scene.send_with_key().await;
-        scene.heard.lock().await.push(answer);
+        let response = scene.send_with_key().await;
+        scene.responses.lock().await.push(response);
     };
-    Scenario { settings: |_| (), most: 1, prepare: nothing, entry, afterwards: ask_again }.play().await;
+    Scenario { settings: |_| (), max_accepted: 1, prepare: nothing, entry, afterwards: repeat_request }
+        .run()
+        .await;
 }
 
 #[tokio::test]
 async fn an_idempotency_key_is_one_message_if_the_process_dies_between_two_attempts() {
     let prepare = async |scene: &Scene<'_>| scene.refuse_once(131_000);
     let entry = async |scene: &Scene<'_>| {
-        let answer = scene.send_with_key().await;
-        scene.heard.lock().await.push(answer);
+        let response = scene.send_with_key().await;
+        scene.responses.lock().await.push(response);
     };
-    Scenario { settings: |_| (), most: 1, prepare, entry, afterwards: ask_again }.play().await;
+    Scenario { settings: |_| (), max_accepted: 1, prepare, entry, afterwards: repeat_request }.run().await;
 }
 
 #[tokio::test]
 async fn a_retried_sync_send_survives_a_crash_at_any_call() {
     let prepare = async |scene: &Scene<'_>| scene.refuse_once(130_429);
     let entry = async |scene: &Scene<'_>| scene.send(scene.text()).await;
-    Scenario { settings: |_| (), most: 1, prepare, entry, afterwards: nothing }.play().await;
+    Scenario { settings: |_| (), max_accepted: 1, prepare, entry, afterwards: nothing }.run().await;
 }
 
 #[tokio::test]
@@ -309,7 +321,7 @@ async fn a_paced_sync_send_survives_a_crash_at_any_call() {
     };
     let entry = async |scene: &Scene<'_>| scene.send(scene.text()).await;
     let settings = |settings: &mut Settings| settings.throughput = 1;
-    Scenario { settings, most: 1, prepare, entry, afterwards: nothing }.play().await;
+    Scenario { settings, max_accepted: 1, prepare, entry, afterwards: nothing }.run().await;
 }
 
 #[tokio::test]
@@ -318,7 +330,7 @@ async fn a_queued_message_survives_a_crash_at_any_call() {
         scene.send(scene.with("mode", "queue")).await;
         scene.rounds(1).await;
     };
-    Scenario { settings: |_| (), most: 1, prepare: nothing, entry, afterwards: nothing }.play().await;
+    Scenario { settings: |_| (), max_accepted: 1, prepare: nothing, entry, afterwards: nothing }.run().await;
 }
 
 async fn a_retried_queued_message(variant: usize) {
@@ -327,7 +339,9 @@ async fn a_retried_queued_message(variant: usize) {
         scene.send(scene.with("mode", "queue")).await;
         scene.rounds(3).await;
     };
-    Scenario { settings: |_| (), most: 1, prepare, entry, afterwards: nothing }.play_variant(variant).await;
+    Scenario { settings: |_| (), max_accepted: 1, prepare, entry, afterwards: nothing }
+        .run_variant(variant)
+        .await;
 }
 
 #[tokio::test]
@@ -353,7 +367,9 @@ async fn the_queue_of_a_held_account(variant: usize) {
         scene.app.request("POST", "/api/accounts/sandbox/resume", "").await.expect(200);
         scene.rounds(1).await;
     };
-    Scenario { settings: |_| (), most: 1, prepare, entry, afterwards: nothing }.play_variant(variant).await;
+    Scenario { settings: |_| (), max_accepted: 1, prepare, entry, afterwards: nothing }
+        .run_variant(variant)
+        .await;
 }
 
 #[tokio::test]
@@ -374,17 +390,21 @@ async fn the_queue_of_a_held_account_survives_a_crash_after_any_call_with_early_
 async fn a_batch(variant: usize) {
     let entry = async |scene: &Scene<'_>| {
         let batch = json!({"messages": [scene.text(), scene.text(), scene.text()]});
-        let answer = scene.app.post("/api/messages/batch", &batch).await.expect(202);
-        let results = answer.data()["results"].as_array().unwrap().clone();
+        let response = scene.app.post("/api/messages/batch", &batch).await.expect(202);
+        let results = response.data()["results"].as_array().unwrap().clone();
         for data in results {
-            let Answer { status, headers, .. } = &answer;
+            let TestResponse { status, headers, .. } = &response;
             let body = json!({"data": data});
-            scene.heard.lock().await.push(Answer { status: *status, headers: headers.clone(), body });
+            scene.responses.lock().await.push(TestResponse {
+                status: *status,
+                headers: headers.clone(),
+                body,
+            });
         }
         scene.rounds(3).await;
     };
-    Scenario { settings: |_| (), most: 1, prepare: nothing, entry, afterwards: nothing }
-        .play_variant(variant)
+    Scenario { settings: |_| (), max_accepted: 1, prepare: nothing, entry, afterwards: nothing }
+        .run_variant(variant)
         .await;
 }
 
@@ -407,30 +427,30 @@ async fn a_batch_survives_a_crash_after_any_call_with_early_statuses() {
 async fn a_manual_resend_survives_a_crash_at_any_call() {
     let entry = async |scene: &Scene<'_>| scene.resend().await;
     let prepare = async |scene: &Scene<'_>| scene.make_unknown(FaultAction::CutBefore).await;
-    Scenario { settings: |_| (), most: 1, prepare, entry, afterwards: nothing }.play().await;
+    Scenario { settings: |_| (), max_accepted: 1, prepare, entry, afterwards: nothing }.run().await;
     let prepare = async |scene: &Scene<'_>| scene.make_unknown(FaultAction::CutAfter).await;
-    Scenario { settings: |_| (), most: 2, prepare, entry, afterwards: nothing }.play().await;
+    Scenario { settings: |_| (), max_accepted: 2, prepare, entry, afterwards: nothing }.run().await;
 }
 
 #[tokio::test]
 async fn an_automatic_resend_survives_a_crash_at_any_call() {
-    for (action, most) in [(FaultAction::CutBefore, 1), (FaultAction::CutAfter, 2)] {
+    for (action, max_accepted) in [(FaultAction::CutBefore, 1), (FaultAction::CutAfter, 2)] {
         let prepare = async |scene: &Scene<'_>| scene.fail(action.clone());
         let entry = async |scene: &Scene<'_>| scene.send(scene.with("on_unknown", "resend")).await;
-        Scenario { settings: |_| (), most, prepare, entry, afterwards: nothing }.play().await;
+        Scenario { settings: |_| (), max_accepted, prepare, entry, afterwards: nothing }.run().await;
     }
 }
 
-/// Meta posts what it has to say until it hears that it arrived.
-async fn post_all(scene: &Scene<'_>) {
+/// Repeats all webhooks until the gateway responds with 200.
+async fn deliver_all(scene: &Scene<'_>) {
     loop {
-        let Some(webhook) = scene.posts.lock().await.first().cloned() else { return };
+        let Some(webhook) = scene.webhooks.lock().await.first().cloned() else { return };
         let mut request = Request::post("/webhooks/meta");
         for (name, value) in &webhook.headers {
             request = request.header(name, value);
         }
         scene.app.call(request.body(Body::from(webhook.body)).unwrap()).await.expect(200);
-        scene.posts.lock().await.remove(0);
+        scene.webhooks.lock().await.remove(0);
     }
 }
 
@@ -440,12 +460,12 @@ async fn a_status_is_applied_once_whenever_the_process_dies() {
         scene.send(scene.text()).await;
         for _ in 0..6 {
             scene.app.sim.step().await;
-            scene.posts.lock().await.extend(scene.app.sim.take_webhooks());
+            scene.webhooks.lock().await.extend(scene.app.sim.take_webhooks());
         }
     };
     let afterwards = async |scene: &Scene<'_>| {
-        post_all(scene).await;
-        let id = scene.heard.lock().await[0].data()["id"].as_str().unwrap().to_owned();
+        deliver_all(scene).await;
+        let id = scene.responses.lock().await[0].data()["id"].as_str().unwrap().to_owned();
         let message = scene.app.message(&id).await;
         let timeline = message["timeline"].as_array().unwrap();
         let reported: Vec<_> = timeline
@@ -453,7 +473,7 @@ async fn a_status_is_applied_once_whenever_the_process_dies() {
             .filter(|entry| entry["source"] == "meta")
             .map(|entry| entry["status"].clone())
             .collect();
-        assert_eq!(reported, ["sent", "delivered", "read"], "{}", scene.what);
+        assert_eq!(reported, ["sent", "delivered", "read"], "{}", scene.description);
     };
-    Scenario { settings: |_| (), most: 1, prepare, entry: post_all, afterwards }.play().await;
+    Scenario { settings: |_| (), max_accepted: 1, prepare, entry: deliver_all, afterwards }.run().await;
 }

@@ -1,9 +1,9 @@
-//! The customer service window, per account and contact, by Meta's times.
+//! The customer service window per account and contact, by Meta's times.
 
 use serde_json::json;
 use sim::InboundMessage;
 
-use crate::support::{CUSTOMER, STRANGER, TestApp};
+use crate::support::{CUSTOMER, NEW_RECIPIENT, TestApp};
 
 #[tokio::test]
 async fn a_window_closes_24_hours_after_the_last_message_and_the_response_has_the_time() {
@@ -11,10 +11,10 @@ async fn a_window_closes_24_hours_after_the_last_message_and_the_response_has_th
     app.advance(86_399);
     app.send_text(CUSTOMER).await.expect(200);
     app.advance(1);
-    let answer = app.send_text(CUSTOMER).await.expect(400);
-    assert_eq!(answer.code(), "outside_window");
-    assert_eq!(answer.body["details"]["last_inbound_at"], "2026-01-01T00:00:00Z");
-    assert_eq!(answer.body["details"]["closed_at"], "2026-01-02T00:00:00Z");
+    let response = app.send_text(CUSTOMER).await.expect(400);
+    assert_eq!(response.code(), "outside_window");
+    assert_eq!(response.body["details"]["last_inbound_at"], "2026-01-01T00:00:00Z");
+    assert_eq!(response.body["details"]["closed_at"], "2026-01-02T00:00:00Z");
     app.customer_writes(CUSTOMER, "Me again").await;
     app.send_text(CUSTOMER).await.expect(200);
 }
@@ -31,14 +31,14 @@ async fn a_window_belongs_to_one_account() {
 async fn a_template_needs_no_window() {
     let app = TestApp::new().await;
     let template = json!({"name": "hello_world", "language": "en_US"});
-    app.send(json!({"to": STRANGER, "type": "template", "template": template})).await.expect(200);
+    app.send(json!({"to": NEW_RECIPIENT, "type": "template", "template": template})).await.expect(200);
 }
 
 #[tokio::test]
 async fn a_rejected_send_creates_no_contact() {
     let app = TestApp::new().await;
-    let answer = app.send_text(STRANGER).await.expect(400);
-    assert_eq!(answer.body["details"]["last_inbound_at"], serde_json::Value::Null);
+    let response = app.send_text(NEW_RECIPIENT).await.expect(400);
+    assert_eq!(response.body["details"]["last_inbound_at"], serde_json::Value::Null);
     assert_eq!(app.get("/api/contacts").await.data()["total"], 1);
 }
 
@@ -46,10 +46,10 @@ async fn a_rejected_send_creates_no_contact() {
 async fn a_revoked_message_opens_no_window() {
     let app = TestApp::new().await;
     let revoke = InboundMessage {
-        from: Some(STRANGER.to_owned()),
+        from: Some(NEW_RECIPIENT.to_owned()),
         message: json!({"type": "revoke", "revoke": {"original_message_id": "wamid.x"}}),
         ..InboundMessage::default()
     };
     app.inbound(&revoke).await;
-    app.send_text(STRANGER).await.expect(400);
+    app.send_text(NEW_RECIPIENT).await.expect(400);
 }

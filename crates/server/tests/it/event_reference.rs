@@ -7,7 +7,7 @@ use domain::events::EventKind;
 use engine::ports::{EventFilter, EventStart};
 use serde_json::{Value, json};
 
-use crate::support::{CUSTOMER, STRANGER, TestApp};
+use crate::support::{CUSTOMER, NEW_RECIPIENT, TestApp};
 
 const HEAD: &str = "\
 # Events
@@ -76,9 +76,9 @@ fn status_payload(app: &TestApp, wamid: &str, status: &str) -> String {
 
 /// Causes at least one event of each kind.
 async fn scenario(app: &TestApp) {
-    let hook = json!({"name": "shop", "url": "https://shop.example.com/hook", "events": ["*"]});
-    let made = app.post("/api/webhooks", &hook).await.expect(201);
-    app.post(&format!("/api/webhooks/{}/test", made.data()["id"].as_str().unwrap()), &json!({}))
+    let new_webhook = json!({"name": "shop", "url": "https://shop.example.com/hook", "events": ["*"]});
+    let created = app.post("/api/webhooks", &new_webhook).await.expect(201);
+    app.post(&format!("/api/webhooks/{}/test", created.data()["id"].as_str().unwrap()), &json!({}))
         .await
         .expect(200);
     let text = json!({"to": CUSTOMER, "type": "text", "text": "Your order is ready.", "client_reference": "order 7"});
@@ -86,7 +86,7 @@ async fn scenario(app: &TestApp) {
     app.step().await;
     let wamid = sent.data()["message_id"].as_str().unwrap();
     app.post_signed(&app.seeded.app_secret, status_payload(app, wamid, "played")).await.expect(200);
-    app.customer_writes(STRANGER, "Are you open today?").await;
+    app.customer_writes(NEW_RECIPIENT, "Are you open today?").await;
     let template = |to: &str| json!({"to": to, "type": "template", "template": {"name": "hello_world", "language": "en_US"}});
     app.send(template("+15550101026")).await.expect(200);
     app.send(template("+15550100505")).await.expect(202);
@@ -113,8 +113,8 @@ async fn scenario(app: &TestApp) {
         "components": [{"type": "body", "parameters": [{"type": "text", "text": "Ann"}, {"type": "text", "text": "7"}]}]}}))
         .await
         .expect(503);
-    app.receiver.answer("https://shop.example.com/hook", 410);
-    app.tick_hooks().await;
+    app.receiver.respond_with("https://shop.example.com/hook", 410);
+    app.deliver_events().await;
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! The event log: each step once, in order, for whoever asks, waits or listens.
+//! The event log: each step is one event, in order, for lists, long polls and streams.
 
 use axum::body::Body;
 use axum::http::Request;
@@ -7,9 +7,9 @@ use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
-use crate::support::{CUSTOMER, STRANGER, TestApp};
+use crate::support::{CUSTOMER, NEW_RECIPIENT, TestApp};
 
-/// Every event after a position, oldest first.
+/// Returns all events after a position, oldest first.
 async fn events_after(app: &TestApp, after: Option<&str>) -> Vec<Value> {
     let mut events = Vec::new();
     let mut after = after.map(str::to_owned);
@@ -72,27 +72,27 @@ async fn a_repeated_status_is_not_a_second_event() {
         }
     }
     let events = events_after(&app, Some(&before)).await;
-    let mut told = kinds(&events);
-    told.sort_unstable();
-    told.dedup();
-    assert_eq!(told.len(), events.len(), "{events:#?}");
+    let mut response = kinds(&events);
+    response.sort_unstable();
+    response.dedup();
+    assert_eq!(response.len(), events.len(), "{events:#?}");
 }
 
 #[tokio::test]
 async fn an_inbound_message_event_has_the_contact() {
     let app = TestApp::new().await;
     let before = latest(&app).await;
-    let wamid = app.customer_writes(STRANGER, "Are you open?").await;
+    let wamid = app.customer_writes(NEW_RECIPIENT, "Are you open?").await;
     let events = events_after(&app, Some(&before)).await;
     assert_eq!(kinds(&events), ["contact.created", "message.incoming"]);
     let data = &events[1]["data"];
     assert_eq!(data["message_id"], wamid);
-    assert_eq!(data["from"], STRANGER);
+    assert_eq!(data["from"], NEW_RECIPIENT);
     assert_eq!(data["text"], "Are you open?");
     assert_eq!(data["type"], "text");
     assert_eq!(data["contact_id"], events[0]["data"]["id"]);
     assert_eq!(data["whatsapp_account_id"], app.account.to_string());
-    assert_eq!(events[0]["data"]["phone_number"], STRANGER);
+    assert_eq!(events[0]["data"]["phone_number"], NEW_RECIPIENT);
 }
 
 #[tokio::test]
@@ -174,7 +174,7 @@ async fn a_long_poll_returns_when_an_event_happens() {
 
     let after = latest(&app).await;
     let path = format!("/api/events?after={after}&wait=30");
-    let waited = app.patiently(app.get(&path)).await.expect(200);
+    let waited = app.run_with_clock(app.get(&path)).await.expect(200);
     assert_eq!(waited.data()["events"], json!([]));
     assert_eq!(waited.data()["next_cursor"], after);
 }
@@ -215,15 +215,15 @@ async fn a_stream_continues_after_the_last_event_id() {
     let ids: Vec<_> = text.lines().filter_map(|line| line.strip_prefix("id: ")).collect();
     let expected: Vec<_> = all[1..].iter().map(|event| event["id"].as_str().unwrap()).collect();
     assert_eq!(ids, expected);
-    let told = text.lines().find_map(|line| line.strip_prefix("data: ")).unwrap();
-    assert_eq!(serde_json::from_str::<Value>(told).unwrap(), all[1]);
+    let data = text.lines().find_map(|line| line.strip_prefix("data: ")).unwrap();
+    assert_eq!(serde_json::from_str::<Value>(data).unwrap(), all[1]);
 
-    // What happens while it is open comes at once.
+    // An event that happens while the stream is open is sent immediately.
     let (frame, _) = tokio::join!(body.frame(), app.customer_writes(CUSTOMER, "More"));
     let frame = frame.unwrap().unwrap();
     assert!(std::str::from_utf8(frame.data_ref().unwrap()).unwrap().contains("message.incoming"));
 
-    // It ends when the process is to stop.
+    // The stream ends when the process stops.
     app.deps.stopping.cancel();
     while let Some(frame) = body.frame().await {
         frame.unwrap();
@@ -241,7 +241,7 @@ async fn the_log_has_no_gap_and_no_repeat_across_restarts() {
         app.step().await;
         let events = events_after(&app, Some(&after)).await;
         if n % 2 == 0 {
-            // Read, and read again by another process from the same place: nothing is passed over.
+            // Another process continues at the same position, without a gap.
             app.restart().await;
             assert_eq!(events_after(&app, Some(&after)).await, events);
         }

@@ -1,4 +1,4 @@
-//! A disk without room, seen from outside: nothing is accepted, nothing is sent, and it passes by itself.
+//! A full disk: the gateway accepts and sends nothing, and it recovers without intervention.
 
 use std::process::Command;
 
@@ -8,10 +8,10 @@ use engine::background;
 use engine::messages::queue;
 use serde_json::json;
 
-use crate::invariants::fates;
+use crate::invariants::end_states;
 use crate::support::{CUSTOMER, TestApp};
 
-/// How large the files of this process may become from now on.
+/// Limits the size of the files that this process writes.
 fn limit_files(bytes: &str) {
     let pid = std::process::id().to_string();
     let status =
@@ -19,7 +19,7 @@ fn limit_files(bytes: &str) {
     assert!(status.success());
 }
 
-/// Whether this process runs one test only, and takes a write beyond the limit for an error and not for its end.
+/// Returns `true` if this process runs a single test and ignores the signal of the file size limit.
 fn is_prepared() -> bool {
     const XFSZ: u32 = 25;
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
@@ -28,7 +28,7 @@ fn is_prepared() -> bool {
     is_ignored && std::env::args().any(|arg| arg == "--exact")
 }
 
-/// The limit of a process stands for the disk, so the test runs itself in a process of its own, without the limit's signal.
+/// A file size limit simulates the full disk. The test runs itself in a child process that ignores the limit's signal.
 #[tokio::test]
 async fn a_full_disk_accepts_and_sends_nothing_and_recovers_automatically() {
     if is_prepared() {
@@ -39,10 +39,10 @@ async fn a_full_disk_accepts_and_sends_nothing_and_recovers_automatically() {
         .arg(std::env::current_exe().unwrap())
         .output()
         .unwrap();
-    let said = String::from_utf8_lossy(&end.stdout);
+    let output = String::from_utf8_lossy(&end.stdout);
     assert!(
-        end.status.success() && said.contains("1 passed"),
-        "{said}{}",
+        end.status.success() && output.contains("1 passed"),
+        "{output}{}",
         String::from_utf8_lossy(&end.stderr)
     );
 }
@@ -81,9 +81,9 @@ async fn with_a_disk_that_fills_up() {
     ready().await.expect(503);
     assert!(queue::tick(&app.deps).await.is_err());
     assert!(background::tick_recovery(&app.deps).await.is_err());
-    // Reading goes on.
+    // Reads still work.
     assert_eq!(app.get("/api/messages?direction=outbound").await.expect(200).data()["total"], 2);
-    assert_eq!(app.n_taken(), 1);
+    assert_eq!(app.n_accepted(), 1);
 
     limit_files("unlimited");
     ready().await.expect(200);
@@ -93,7 +93,10 @@ async fn with_a_disk_that_fills_up() {
     background::tick_recovery(&app.deps).await.unwrap();
     app.tick_queue().await;
     app.send(text).await.expect(200);
-    let fates = fates(&app, "it").await;
-    assert!(fates.iter().all(|fate| fate.n_taken == 1 && fate.status == "sent"), "{fates:?}");
-    assert_eq!(fates.len(), 3);
+    let end_states = end_states(&app, "it").await;
+    assert!(
+        end_states.iter().all(|end_state| end_state.n_accepted == 1 && end_state.status == "sent"),
+        "{end_states:?}"
+    );
+    assert_eq!(end_states.len(), 3);
 }

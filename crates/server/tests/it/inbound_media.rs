@@ -1,4 +1,4 @@
-//! Customers' files: fetched, kept, shown, and what happens when that does not work.
+//! Files from customers: download, storage, access, and failures.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,32 +23,36 @@ use tower::ServiceExt;
 use crate::fault_ports::with_faults;
 use crate::support::{CUSTOMER, TestApp};
 
-/// A body as it came.
-pub(crate) struct Raw {
+/// A response body as raw bytes.
+pub(crate) struct RawResponse {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) bytes: Bytes,
 }
 
-impl Raw {
+impl RawResponse {
     pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 }
 
 impl TestApp {
-    /// Asks for a file's bytes.
-    pub(crate) async fn raw(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> Raw {
+    /// Requests the content of a file.
+    pub(crate) async fn get_raw(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> RawResponse {
         let mut request = Request::builder().method(method).uri(path).header("X-API-Key", DEV_KEY);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
         let response = self.router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
         let (parts, body) = response.into_parts();
-        Raw { status: parts.status, headers: parts.headers, bytes: body.collect().await.unwrap().to_bytes() }
+        RawResponse {
+            status: parts.status,
+            headers: parts.headers,
+            bytes: body.collect().await.unwrap().to_bytes(),
+        }
     }
 
-    /// What is due is fetched, to its end.
+    /// Downloads all files that are due.
     pub(crate) async fn fetch_media(&self) -> u32 {
         background::tick_recovery(&self.deps).await.unwrap();
         let n = media::tick(&self.deps).await.unwrap();
@@ -57,11 +61,11 @@ impl TestApp {
                 tokio::task::yield_now().await;
             }
         };
-        self.patiently(all).await;
+        self.run_with_clock(all).await;
         n
     }
 
-    /// A customer sends a file; gives the message's wamid.
+    /// Receives a message with a file, and returns the wamid of the message.
     async fn customer_sends(&self, message: Value, content: &[u8]) -> String {
         use base64::Engine as _;
         let message = InboundMessage {
@@ -86,8 +90,8 @@ impl TestApp {
     }
 
     fn refuse(&self, path: &str, status: u16, times: u32) {
-        let answer = FaultAnswer { status: Some(status), body: Some(json!({})), ..FaultAnswer::default() };
-        self.sim.fail(Fault { times, ..Fault::on(path, FaultAction::Status(answer)) });
+        let response = FaultAnswer { status: Some(status), body: Some(json!({})), ..FaultAnswer::default() };
+        self.sim.fail(Fault { times, ..Fault::on(path, FaultAction::Status(response)) });
     }
 }
 
@@ -95,10 +99,10 @@ impl TestApp {
 async fn an_image_is_downloaded_stored_and_served() {
     let app = TestApp::new().await;
     let (wamid, id) = app.picture().await;
-    let told = app.get("/api/events?events=message.incoming").await.expect(200);
-    let told = told.data()["events"].as_array().unwrap().last().unwrap();
-    assert_eq!((&told["data"]["message_id"], &told["data"]["media_id"]), (&json!(wamid), &json!(id)));
-    assert_eq!(told["data"]["image"]["caption"], "Look");
+    let response = app.get("/api/events?events=message.incoming").await.expect(200);
+    let response = response.data()["events"].as_array().unwrap().last().unwrap();
+    assert_eq!((&response["data"]["message_id"], &response["data"]["media_id"]), (&json!(wamid), &json!(id)));
+    assert_eq!(response["data"]["image"]["caption"], "Look");
     let path = format!("/api/media/{id}");
     let early = app.get(&path).await.expect(409);
     assert_eq!(early.code(), "media_pending");
@@ -112,20 +116,20 @@ async fn an_image_is_downloaded_stored_and_served() {
     let sha256 = shown["sha256"].as_str().unwrap().to_owned();
     assert_eq!(sha256.len(), 64);
 
-    let got = app.raw("GET", &path, &[]).await;
-    assert_eq!((got.status.as_u16(), &got.bytes[..]), (200, &b"\x89PNG..."[..]));
-    assert_eq!(got.header("content-type"), "image/png");
-    assert_eq!(got.header("content-length"), "7");
-    assert_eq!(got.header("etag"), format!("\"{sha256}\""));
-    assert_eq!(got.header("x-content-type-options"), "nosniff");
-    assert!(got.header("content-disposition").starts_with("inline; filename="));
-    assert!(!got.header("x-request-id").is_empty() && !got.header("x-ratelimit-limit").is_empty());
+    let received = app.get_raw("GET", &path, &[]).await;
+    assert_eq!((received.status.as_u16(), &received.bytes[..]), (200, &b"\x89PNG..."[..]));
+    assert_eq!(received.header("content-type"), "image/png");
+    assert_eq!(received.header("content-length"), "7");
+    assert_eq!(received.header("etag"), format!("\"{sha256}\""));
+    assert_eq!(received.header("x-content-type-options"), "nosniff");
+    assert!(received.header("content-disposition").starts_with("inline; filename="));
+    assert!(!received.header("x-request-id").is_empty() && !received.header("x-ratelimit-limit").is_empty());
 
-    let described = app.raw("GET", &path, &[("Accept", "application/json")]).await;
+    let described = app.get_raw("GET", &path, &[("Accept", "application/json")]).await;
     let described: Value = serde_json::from_slice(&described.bytes).unwrap();
     assert_eq!(described["data"]["state"], "ready");
     assert_eq!(described["data"]["origin"], "inbound");
-    let anything = app.raw("GET", &path, &[("Accept", "application/json, text/plain, */*")]).await;
+    let anything = app.get_raw("GET", &path, &[("Accept", "application/json, text/plain, */*")]).await;
     assert_eq!(anything.header("content-type"), "image/png");
     assert_eq!(app.fetch_media().await, 0, "once");
 }
@@ -136,18 +140,18 @@ async fn range_head_and_conditional_requests_follow_http() {
     let (_, id) = app.picture().await;
     app.fetch_media().await;
     let path = format!("/api/media/{id}");
-    let part = app.raw("GET", &path, &[("Range", "bytes=1-3")]).await;
+    let part = app.get_raw("GET", &path, &[("Range", "bytes=1-3")]).await;
     assert_eq!((part.status.as_u16(), &part.bytes[..]), (206, &b"PNG"[..]));
     assert_eq!(part.header("content-range"), "bytes 1-3/7");
     assert_eq!(part.header("content-length"), "3");
-    let beyond = app.raw("GET", &path, &[("Range", "bytes=7-")]).await;
+    let beyond = app.get_raw("GET", &path, &[("Range", "bytes=7-")]).await;
     assert_eq!((beyond.status.as_u16(), beyond.header("content-range")), (416, "bytes */7"));
     let body: Value = serde_json::from_slice(&beyond.bytes).unwrap();
     assert_eq!(body["code"], "range_not_satisfiable");
-    let head = app.raw("HEAD", &path, &[]).await;
+    let head = app.get_raw("HEAD", &path, &[]).await;
     assert_eq!((head.status.as_u16(), head.bytes.len(), head.header("content-length")), (200, 0, "7"));
     let etag = head.header("etag").to_owned();
-    let known = app.raw("GET", &path, &[("If-None-Match", &etag)]).await;
+    let known = app.get_raw("GET", &path, &[("If-None-Match", &etag)]).await;
     assert_eq!((known.status.as_u16(), known.bytes.len()), (304, 0));
     app.get(&format!("{path}?meta=true")).await.expect(400);
 }
@@ -205,8 +209,8 @@ async fn a_failed_download_is_shown_and_retried() {
     let shown = app.media_of(&wamid).await;
     assert_eq!(shown["state"], "pending");
     assert!(shown["reason"].as_str().unwrap().contains("HTTP 500"), "{shown}");
-    let told = app.get(&format!("/api/media/{id}")).await.expect(409);
-    assert!(told.body["details"]["reason"].as_str().unwrap().contains("HTTP 500"));
+    let response = app.get(&format!("/api/media/{id}")).await.expect(409);
+    assert!(response.body["details"]["reason"].as_str().unwrap().contains("HTTP 500"));
     assert_eq!(app.fetch_media().await, 0, "not before its time");
     app.advance(10);
     assert_eq!(app.fetch_media().await, 1);
@@ -220,9 +224,11 @@ async fn an_error_response_and_a_broken_connection_are_retried() {
     app.sim.fail(Fault::on("/whatsapp_business/attachments", FaultAction::CutBefore));
     app.fetch_media().await;
     app.advance(10);
-    let answer = FaultAnswer { code: Some(190), ..FaultAnswer::default() };
-    app.sim
-        .fail(Fault { method: Some("GET".to_owned()), ..Fault::on("/v24.0/", FaultAction::Status(answer)) });
+    let response = FaultAnswer { code: Some(190), ..FaultAnswer::default() };
+    app.sim.fail(Fault {
+        method: Some("GET".to_owned()),
+        ..Fault::on("/v24.0/", FaultAction::Status(response))
+    });
     app.fetch_media().await;
     let shown = app.media_of(&wamid).await;
     assert!(shown["reason"].as_str().unwrap().contains("code 190"), "{shown}");
@@ -242,29 +248,29 @@ async fn after_seven_days_a_download_fails_with_the_reason() {
     let shown = app.media_of(&wamid).await;
     assert_eq!(shown["state"], "failed", "{shown}");
     assert!(shown["reason"].as_str().unwrap().starts_with("not fetched within 7 days; at last: HTTP 500"));
-    let told = app.get(&format!("/api/media/{id}")).await.expect(410);
-    assert_eq!(told.code(), "media_failed");
-    assert!(told.body["details"]["reason"].as_str().unwrap().contains("7 days"));
+    let response = app.get(&format!("/api/media/{id}")).await.expect(410);
+    assert_eq!(response.code(), "media_failed");
+    assert!(response.body["details"]["reason"].as_str().unwrap().contains("7 days"));
     app.clear_faults().await;
     app.advance(86_400);
     assert_eq!(app.fetch_media().await, 0);
 }
 
-/// Meta, whose downloads lie: other bytes than announced, or more.
-struct Liar {
+/// Meta with invalid downloads: other content than announced, or more.
+struct InvalidDownloads {
     right: Arc<dyn MediaUpstream>,
-    lies: Lie,
-    is_lying: AtomicBool,
+    kind: InvalidDownload,
+    is_enabled: AtomicBool,
 }
 
 #[derive(Clone, Copy, PartialEq)]
-enum Lie {
+enum InvalidDownload {
     OtherBytes,
     Endless,
     ForeignAddress,
 }
 
-struct Stream(Lie, bool);
+struct Stream(InvalidDownload, bool);
 
 impl futures_core::Stream for Stream {
     type Item = Result<Bytes, ByteStreamError>;
@@ -274,13 +280,14 @@ impl futures_core::Stream for Stream {
         _: &mut std::task::Context<'_>,
     ) -> std::task::Poll<Option<Self::Item>> {
         let is_first = !std::mem::replace(&mut self.1, true);
-        let piece = (is_first || self.0 == Lie::Endless).then(|| Ok(Bytes::from_static(&[7; 4096])));
+        let piece =
+            (is_first || self.0 == InvalidDownload::Endless).then(|| Ok(Bytes::from_static(&[7; 4096])));
         std::task::Poll::Ready(piece)
     }
 }
 
 #[async_trait]
-impl MediaUpstream for Liar {
+impl MediaUpstream for InvalidDownloads {
     async fn upload_media(
         &self,
         line: &AccountCredentials,
@@ -291,7 +298,7 @@ impl MediaUpstream for Liar {
 
     async fn get_media_info(&self, line: &AccountCredentials, id: &str) -> Result<MediaInfo, UpstreamError> {
         let mut info = self.right.get_media_info(line, id).await?;
-        if self.is_lying.load(Ordering::SeqCst) && self.lies == Lie::ForeignAddress {
+        if self.is_enabled.load(Ordering::SeqCst) && self.kind == InvalidDownload::ForeignAddress {
             info.url = "http://127.0.0.1:9/whatsapp_business/attachments/".to_owned();
         }
         Ok(info)
@@ -304,10 +311,10 @@ impl MediaUpstream for Liar {
         most: u64,
     ) -> Result<MediaDownload, DownloadError> {
         let right = self.right.download_media(line, url, most).await?;
-        if !self.is_lying.load(Ordering::SeqCst) {
+        if !self.is_enabled.load(Ordering::SeqCst) {
             return Ok(right);
         }
-        let pieces: ByteStream = Box::pin(Stream(self.lies, false));
+        let pieces: ByteStream = Box::pin(Stream(self.kind, false));
         Ok(MediaDownload { mime_type: None, pieces })
     }
 
@@ -316,25 +323,25 @@ impl MediaUpstream for Liar {
     }
 }
 
-async fn lied_to(lies: Lie) -> (TestApp, Arc<Liar>) {
+async fn with_invalid_download(kind: InvalidDownload) -> (TestApp, Arc<InvalidDownloads>) {
     let mut app = TestApp::new().await;
     let right = app.deps.media.upstream.clone();
-    let liar = Arc::new(Liar { right, lies, is_lying: AtomicBool::new(true) });
-    let upstream = liar.clone();
+    let invalid_downloads = Arc::new(InvalidDownloads { right, kind, is_enabled: AtomicBool::new(true) });
+    let upstream = invalid_downloads.clone();
     app.restart_with(|ports| Ports { media: MediaPorts { upstream, ..ports.media }, ..ports }).await;
-    (app, liar)
+    (app, invalid_downloads)
 }
 
 #[tokio::test]
 async fn content_with_a_wrong_hash_is_not_stored() {
-    let (app, liar) = lied_to(Lie::OtherBytes).await;
+    let (app, invalid_downloads) = with_invalid_download(InvalidDownload::OtherBytes).await;
     let (wamid, id) = app.picture().await;
     app.fetch_media().await;
     let shown = app.media_of(&wamid).await;
     assert_eq!(shown["state"], "pending");
     assert!(shown["reason"].as_str().unwrap().contains("SHA-256"), "{shown}");
     app.get(&format!("/api/media/{id}")).await.expect(409);
-    liar.is_lying.store(false, Ordering::SeqCst);
+    invalid_downloads.is_enabled.store(false, Ordering::SeqCst);
     app.advance(10);
     app.fetch_media().await;
     assert_eq!(app.media_of(&wamid).await["state"], "ready");
@@ -342,7 +349,7 @@ async fn content_with_a_wrong_hash_is_not_stored() {
 
 #[tokio::test]
 async fn an_endless_download_is_aborted() {
-    let (app, _) = lied_to(Lie::Endless).await;
+    let (app, _) = with_invalid_download(InvalidDownload::Endless).await;
     let (wamid, _) = app.picture().await;
     app.fetch_media().await;
     let shown = app.media_of(&wamid).await;
@@ -352,7 +359,7 @@ async fn an_endless_download_is_aborted() {
 
 #[tokio::test]
 async fn a_file_on_a_foreign_host_is_not_downloaded() {
-    let (app, _) = lied_to(Lie::ForeignAddress).await;
+    let (app, _) = with_invalid_download(InvalidDownload::ForeignAddress).await;
     let (wamid, _) = app.picture().await;
     app.fetch_media().await;
     let shown = app.media_of(&wamid).await;
@@ -381,12 +388,12 @@ async fn the_name_and_type_of_a_document_are_not_trusted() {
     app.fetch_media().await;
     let shown = app.media_of(&wamid).await;
     assert_eq!(shown["state"], "ready", "{shown}");
-    let got = app.raw("GET", &format!("/api/media/{}", shown["id"].as_str().unwrap()), &[]).await;
-    assert_eq!(got.header("content-type"), "text/html");
-    let disposition = got.header("content-disposition");
+    let received = app.get_raw("GET", &format!("/api/media/{}", shown["id"].as_str().unwrap()), &[]).await;
+    assert_eq!(received.header("content-type"), "text/html");
+    let disposition = received.header("content-disposition");
     assert!(disposition.starts_with("attachment; filename=\"a x=Evil 1.html\";"), "{disposition}");
-    assert!(got.header("content-security-policy").starts_with("sandbox"));
-    assert!(got.headers.get("evil").is_none());
+    assert!(received.header("content-security-policy").starts_with("sandbox"));
+    assert!(received.headers.get("evil").is_none());
     let root = app.folder.path().join("media");
     let mut n_files = 0;
     let mut folders = vec![root];
@@ -429,32 +436,32 @@ async fn a_file_is_visible_to_keys_of_its_account_only() {
     }
 }
 
-/// Ends a process at one call: it never returns.
-pub(crate) struct Mute {
+/// Simulates a crash at one call: the call never returns.
+pub(crate) struct CrashAt {
     call: &'static str,
     is_after: bool,
-    has_met: AtomicBool,
+    was_reached: AtomicBool,
 }
 
-impl Mute {
-    /// Ends it after the effect of this call.
+impl CrashAt {
+    /// Simulates a crash after the effect of this call.
     pub(crate) fn after(call: &'static str) -> Arc<Self> {
-        Arc::new(Self { call, is_after: true, has_met: AtomicBool::new(false) })
+        Arc::new(Self { call, is_after: true, was_reached: AtomicBool::new(false) })
     }
 
-    /// Returns once the call was made.
-    pub(crate) async fn met(&self) {
-        while !self.has_met.load(Ordering::SeqCst) {
+    /// Returns after the call was made.
+    pub(crate) async fn wait_until_reached(&self) {
+        while !self.was_reached.load(Ordering::SeqCst) {
             tokio::task::yield_now().await;
         }
     }
 }
 
 #[async_trait]
-impl FaultInjector for Mute {
+impl FaultInjector for CrashAt {
     async fn before(&self, call: &'static str) -> Result<usize, StoreError> {
         if call == self.call && !self.is_after {
-            self.has_met.store(true, Ordering::SeqCst);
+            self.was_reached.store(true, Ordering::SeqCst);
             std::future::pending::<()>().await;
         }
         Ok(usize::from(call == self.call))
@@ -462,7 +469,7 @@ impl FaultInjector for Mute {
 
     async fn after(&self, _: &'static str, n: usize) -> Result<(), StoreError> {
         if n == 1 && self.is_after {
-            self.has_met.store(true, Ordering::SeqCst);
+            self.was_reached.store(true, Ordering::SeqCst);
             std::future::pending::<()>().await;
         }
         Ok(())
@@ -474,17 +481,17 @@ async fn a_download_continues_after_a_crash_at_any_step() {
     let mut app = TestApp::new().await;
     for call in ["get_media_info", "download_media", "write_blob", "finish_media_fetch"] {
         for is_after in [false, true] {
-            let mute = Arc::new(Mute { call, is_after, has_met: AtomicBool::new(false) });
-            let guard = mute.clone();
+            let crash = Arc::new(CrashAt { call, is_after, was_reached: AtomicBool::new(false) });
+            let guard = crash.clone();
             app.restart_with(|ports| with_faults(ports, guard)).await;
             let (wamid, _) = app.picture().await;
             background::tick_recovery(&app.deps).await.unwrap();
             assert_eq!(media::tick(&app.deps).await.unwrap(), 1);
-            mute.met().await;
+            crash.wait_until_reached().await;
             app.restart().await;
             assert_eq!(app.fetch_media().await, 0, "{call}: another may be at it");
             app.advance(11);
-            // The last step of all was taken.
+            // After a crash after the last step, nothing is left to do.
             let n_left = u32::from((call, is_after) != ("finish_media_fetch", true));
             assert_eq!(app.fetch_media().await, n_left, "{call}");
             assert_eq!(app.media_of(&wamid).await["state"], "ready", "{call}");
@@ -501,7 +508,9 @@ async fn expired_files_are_deleted() {
     assert_eq!(media::sweep(&app.deps).await.unwrap(), 0);
     app.advance(86_400);
     assert_eq!(media::sweep(&app.deps).await.unwrap(), 1);
-    let told = app.get(&format!("/api/media/{id}")).await.expect(410);
-    assert!(told.body["message"].as_str().unwrap().contains("the retention period of the file has ended"));
+    let response = app.get(&format!("/api/media/{id}")).await.expect(410);
+    assert!(
+        response.body["message"].as_str().unwrap().contains("the retention period of the file has ended")
+    );
     assert_eq!(app.media_of(&wamid).await["state"], "failed");
 }

@@ -1,4 +1,4 @@
-//! What strangers can send: a clear 4xx that names the field, nothing stored, no panic.
+//! Invalid requests: a 4xx that names the field; nothing is stored, and no task panics.
 
 use axum::body::Body;
 use proptest::prelude::*;
@@ -42,12 +42,12 @@ async fn each_error_has_its_pointer() {
         (with("mode", json!("later")), "/mode", ""),
     ] {
         app.advance(1);
-        let answer = app.send(body.clone()).await.expect(400);
-        assert_eq!(answer.code(), "invalid_request");
-        assert!(answer.pointers().contains(&pointer), "{body} gave {:#}", answer.body);
-        assert!(answer.reasons().contains(reason), "{body} gave {:#}", answer.body);
+        let response = app.send(body.clone()).await.expect(400);
+        assert_eq!(response.code(), "invalid_request");
+        assert!(response.pointers().contains(&pointer), "{body} gave {:#}", response.body);
+        assert!(response.reasons().contains(reason), "{body} gave {:#}", response.body);
     }
-    assert_eq!(app.n_taken(), 0);
+    assert_eq!(app.n_accepted(), 0);
     assert_eq!(app.get("/api/messages?direction=outbound").await.data()["total"], 0);
 }
 
@@ -55,8 +55,8 @@ async fn each_error_has_its_pointer() {
 async fn all_errors_are_reported_at_once() {
     let app = TestApp::new().await;
     let body = json!({"to": "x", "type": "image", "image": {"caption": "y".repeat(1025)}, "wat": 1});
-    let answer = app.send(body).await.expect(400);
-    assert!(answer.pointers().len() >= 4, "{:#}", answer.body);
+    let response = app.send(body).await.expect(400);
+    assert!(response.pointers().len() >= 4, "{:#}", response.body);
 }
 
 #[tokio::test]
@@ -72,19 +72,19 @@ async fn a_syntax_error_has_its_position() {
         ("{\"to\": \"+15550100001\", \"to\": \"+15550100002\"}", "duplicate key"),
         (&"[".repeat(100_000), "not JSON"),
     ] {
-        let answer = app.request("POST", "/api/messages/send", body.to_owned()).await.expect(400);
-        assert!(answer.reasons().contains(reason), "{:#}", answer.body);
+        let response = app.request("POST", "/api/messages/send", body.to_owned()).await.expect(400);
+        assert!(response.reasons().contains(reason), "{:#}", response.body);
     }
-    let answer =
+    let response =
         app.request("POST", "/api/messages/send", Body::from(&b"{\"to\":\"\xff\"}"[..])).await.expect(400);
-    assert!(answer.reasons().contains("UTF-8"));
+    assert!(response.reasons().contains("UTF-8"));
 }
 
 #[tokio::test]
 async fn the_character_u_0000_is_rejected_with_its_pointer() {
     let app = TestApp::new().await;
-    let answer = app.send(json!({"to": CUSTOMER, "type": "text", "text": "a\u{0}b"})).await.expect(400);
-    assert_eq!(answer.pointers(), ["/text"]);
+    let response = app.send(json!({"to": CUSTOMER, "type": "text", "text": "a\u{0}b"})).await.expect(400);
+    assert_eq!(response.pointers(), ["/text"]);
     let body = r#"{"to":"+15550100001","type":"text","text":"a\u0000b"}"#;
     app.request("POST", "/api/messages/send", body).await.expect(400);
 }
@@ -95,15 +95,15 @@ async fn five_megabytes_and_one_byte_are_413() {
     let fits = format!("{{\"a\":\"{}\"}}", "x".repeat(5_000_000 - 8));
     assert_eq!(fits.len(), 5_000_000);
     app.request("POST", "/api/messages/send", fits.clone()).await.expect(400);
-    let answer = app.request("POST", "/api/messages/send", format!("{fits} ")).await.expect(413);
-    assert_eq!(answer.code(), "payload_too_large");
-    // Without a length in the header, too.
-    let chunks = futures_free_stream(format!("{fits} "));
+    let response = app.request("POST", "/api/messages/send", format!("{fits} ")).await.expect(413);
+    assert_eq!(response.code(), "payload_too_large");
+    // The same without a `Content-Length` header.
+    let chunks = chunked_body(format!("{fits} "));
     app.request("POST", "/api/messages/send", chunks).await.expect(413);
 }
 
-/// A body whose length nobody announces.
-fn futures_free_stream(text: String) -> Body {
+/// A body without a known length.
+fn chunked_body(text: String) -> Body {
     Body::new(http_body_util::StreamBody::new(Once(Some(text))))
 }
 
@@ -123,9 +123,9 @@ impl futures_core::Stream for Once {
 #[tokio::test]
 async fn unknown_query_parameters_are_reported() {
     let app = TestApp::new().await;
-    let answer = app.get("/api/messages?stauts=sent").await.expect(400);
-    assert_eq!(answer.pointers(), ["/stauts"]);
-    assert!(answer.reasons().contains("did you mean `status`"));
+    let response = app.get("/api/messages?stauts=sent").await.expect(400);
+    assert_eq!(response.pointers(), ["/stauts"]);
+    assert!(response.reasons().contains("did you mean `status`"));
     for query in ["per_page=0", "per_page=201", "page=x", "page=1&cursor=x", "status=gone", "from=yesterday"]
     {
         app.get(&format!("/api/messages?{query}")).await.expect(400);
@@ -136,11 +136,11 @@ async fn unknown_query_parameters_are_reported() {
 #[tokio::test]
 async fn unexpected_query_parameters_are_rejected_before_any_change() {
     let app = TestApp::new().await;
-    let answer = app.post("/api/messages/send?dry_run=true", &text()).await.expect(400);
-    assert_eq!(answer.pointers(), ["/dry_run"]);
+    let response = app.post("/api/messages/send?dry_run=true", &text()).await.expect(400);
+    assert_eq!(response.pointers(), ["/dry_run"]);
     app.post("/api/templates/sync?account=nope", &json!({})).await.expect(400);
     app.post("/api/accounts/sandbox/resume", &json!({"foo": 1})).await.expect(400);
-    assert_eq!(app.n_taken(), 0);
+    assert_eq!(app.n_accepted(), 0);
 }
 
 #[tokio::test]
@@ -160,7 +160,7 @@ async fn a_context_is_a_message_with_an_id_at_meta() {
     let first = app.send(text()).await.expect(200);
     let reply = |id: &str| with("context", json!({"message_id": id}));
     app.send(reply(first.data()["id"].as_str().unwrap())).await.expect(200);
-    assert_eq!(app.taken(1)["context"]["message_id"], first.data()["message_id"]);
+    assert_eq!(app.accepted_message(1)["context"]["message_id"], first.data()["message_id"]);
     for id in ["nonsense", "01900000-0000-7000-8000-000000000000"] {
         assert_eq!(app.send(reply(id)).await.expect(400).pointers(), ["/context/message_id"]);
     }
@@ -170,11 +170,11 @@ async fn a_context_is_a_message_with_an_id_at_meta() {
 async fn an_account_of_another_workspace_is_not_found() {
     let app = TestApp::new().await;
     let foreign = "01900000-0000-7000-8000-00000000abcd";
-    let answer = app.send(with("whatsapp_account", json!(foreign))).await.expect(404);
-    assert_eq!(answer.code(), "account_not_found");
+    let response = app.send(with("whatsapp_account", json!(foreign))).await.expect(404);
+    assert_eq!(response.code(), "account_not_found");
 }
 
-/// JSON of any shape, with the fields of a send more often than chance would have it.
+/// Generates JSON of any shape that often contains the fields of a send.
 fn any_json() -> impl Strategy<Value = Value> {
     let word = prop::sample::select(vec![
         "to",
@@ -232,8 +232,8 @@ proptest! {
             let key = app.key(|new| (new.rate_per_minute, new.rate_burst) = (Some(1_000_000), Some(1_000_000))).await;
             for (json, bytes) in bodies {
                 for body in [Body::from(json.to_string()), Body::from(bytes)] {
-                    let answer = app.request_as(&key, "POST", "/api/messages/send", body).await;
-                    assert!(!answer.status.is_server_error(), "{json} gave {:#}", answer.body);
+                    let response = app.request_as(&key, "POST", "/api/messages/send", body).await;
+                    assert!(!response.status.is_server_error(), "{json} gave {:#}", response.body);
                 }
             }
         });

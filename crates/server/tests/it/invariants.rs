@@ -1,29 +1,29 @@
-//! What must hold when everything has come to rest, whatever went wrong before.
+//! Invariants that hold when all work has finished, whatever failed before.
 
 use engine::background;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, TestApp};
+use crate::support::{TestApp, TestResponse};
 
-/// What became of one accepted message.
+/// Final state of one accepted message.
 #[derive(Debug)]
-pub(crate) struct Fate {
+pub(crate) struct EndState {
     pub(crate) id: String,
     pub(crate) status: String,
-    /// How often the simulator has taken it.
-    pub(crate) n_taken: usize,
+    /// Number of times that the simulator has accepted the message.
+    pub(crate) n_accepted: usize,
 }
 
-/// Whether an answer invites to send again.
-pub(crate) fn invites(answer: &Answer) -> bool {
-    answer.status.as_u16() == 429 || answer.status.is_server_error()
+/// Returns `true` if the response invites the caller to retry.
+pub(crate) fn invites_retry(response: &TestResponse) -> bool {
+    response.status.as_u16() == 429 || response.status.is_server_error()
 }
 
-/// Whatever could still happen happens: the dead are noticed, somebody resumes the account, Meta's list says which
-/// templates are paused, waits pass, the queue empties, statuses arrive.
-pub(crate) async fn come_to_rest(app: &TestApp) {
+/// Completes all pending work: recovers leases, resumes the account, syncs the templates, waits for delays, empties the
+/// queue, and delivers statuses.
+pub(crate) async fn complete_all_work(app: &TestApp) {
     app.clear_faults().await;
-    app.settle().await;
+    app.finish_tasks().await;
     app.advance(11);
     background::tick_recovery(&app.deps).await.unwrap();
     app.request("POST", "/api/accounts/sandbox/resume", "").await.expect(200);
@@ -38,41 +38,45 @@ pub(crate) async fn come_to_rest(app: &TestApp) {
     app.step().await;
 }
 
-/// The fates of the messages with this `client_reference`, oldest first.
-pub(crate) async fn fates(app: &TestApp, reference: &str) -> Vec<Fate> {
+/// Returns the final states of the messages with this `client_reference`, oldest first.
+pub(crate) async fn end_states(app: &TestApp, reference: &str) -> Vec<EndState> {
     let path = format!("/api/messages?direction=outbound&per_page=200&client_reference={reference}");
     let listed = app.get(&path).await.expect(200);
-    let taken = app.sim.messages();
+    let accepted_message = app.sim.messages();
     let rows = listed.data()["messages"].as_array().unwrap();
-    let fate = |row: &Value| {
+    let end_state = |row: &Value| {
         let id = row["id"].as_str().unwrap().to_owned();
         let is_it = |reference: &str| reference.split(':').next() == Some(id.as_str());
-        let n_taken = taken
+        let n_accepted = accepted_message
             .iter()
             .filter(|message| message.biz_opaque_callback_data.as_deref().is_some_and(is_it))
             .count();
-        Fate { n_taken, status: row["status"].as_str().unwrap().to_owned(), id }
+        EndState { n_accepted, status: row["status"].as_str().unwrap().to_owned(), id }
     };
-    rows.iter().rev().map(fate).collect()
+    rows.iter().rev().map(end_state).collect()
 }
 
-/// Nothing is lost, nothing doubled, nothing stuck. Returns how many messages the simulator has taken in all.
+/// Checks that no message is lost, duplicated or stuck. Returns the number of messages that the simulator has accepted.
 #[track_caller]
-pub(crate) fn judge(fates: &[Fate], most: usize, what: &str) -> usize {
-    for fate in fates {
-        assert!(fate.n_taken <= most, "{what}: doubled: {fate:?}");
+pub(crate) fn assert_invariants(end_states: &[EndState], most: usize, description: &str) -> usize {
+    for end_state in end_states {
+        assert!(end_state.n_accepted <= most, "{description}: doubled: {end_state:?}");
         let expected: &[&str] =
-            if fate.n_taken > 0 { &["read"] } else { &["failed", "unknown", "expired", "canceled"] };
-        assert!(expected.contains(&fate.status.as_str()), "{what}: {fate:?}");
+            if end_state.n_accepted > 0 { &["read"] } else { &["failed", "unknown", "expired", "canceled"] };
+        assert!(expected.contains(&end_state.status.as_str()), "{description}: {end_state:?}");
     }
-    fates.iter().map(|fate| fate.n_taken).sum()
+    end_states.iter().map(|end_state| end_state.n_accepted).sum()
 }
 
-/// Whoever was answered with success finds the message.
+/// Checks that each successful response has its message.
 #[track_caller]
-pub(crate) fn is_kept(answer: &Answer, fates: &[Fate], what: &str) {
-    if answer.status.is_success() {
-        let id = &answer.data()["id"];
-        assert!(fates.iter().any(|fate| json!(fate.id) == *id), "{what}: lost: {:#}", answer.body);
+pub(crate) fn assert_message_exists(response: &TestResponse, end_states: &[EndState], description: &str) {
+    if response.status.is_success() {
+        let id = &response.data()["id"];
+        assert!(
+            end_states.iter().any(|end_state| json!(end_state.id) == *id),
+            "{description}: lost: {:#}",
+            response.body
+        );
     }
 }

@@ -1,4 +1,4 @@
-//! Walls: between roles, between workspaces, and around secrets. Each test walks every route of the list.
+//! Isolation of roles, workspaces and secrets. Each test calls every route.
 
 use std::io;
 use std::str::FromStr;
@@ -22,8 +22,8 @@ use crate::browser_session::PASSWORD;
 use crate::support::{CUSTOMER, TestApp};
 use crate::traces::Collector;
 
-/// What a route needs, as the page says: nothing, any caller, a permission (or to be the user).
-fn needed(access: impl std::fmt::Debug) -> Option<Permission> {
+/// Returns the permission that a route needs; `None` if no permission is needed, or the caller is the user itself.
+fn required_permission(access: impl std::fmt::Debug) -> Option<Permission> {
     let text = format!("{access:?}");
     let name = text
         .strip_prefix("Permission(")
@@ -33,8 +33,8 @@ fn needed(access: impl std::fmt::Debug) -> Option<Permission> {
     Permission::ALL.iter().copied().find(|permission| format!("{permission:?}") == name)
 }
 
-/// Ids of everything that a workspace has.
-struct Things {
+/// Ids of one object of each kind in a workspace.
+struct ObjectIds {
     message: String,
     account: String,
     template: String,
@@ -43,11 +43,11 @@ struct Things {
     user: String,
 }
 
-impl Things {
+impl ObjectIds {
     async fn of(app: &TestApp) -> Self {
         let first = async |path: &str, name: &str| {
-            let answer = app.get(path).await.expect(200);
-            answer.data()[name][0]["id"].as_str().unwrap().to_owned()
+            let response = app.get(path).await.expect(200);
+            response.data()[name][0]["id"].as_str().unwrap().to_owned()
         };
         app.post("/api/templates/sync", &json!({})).await.expect(200);
         app.add_user("somebody@example.com", Role::Viewer).await;
@@ -61,7 +61,7 @@ impl Things {
         }
     }
 
-    /// A path with the id that belongs there.
+    /// Returns the path with the ids of the objects.
     fn fill(&self, path: &str) -> String {
         let id = match path.split('/').nth(1).unwrap() {
             "messages" => &self.message,
@@ -79,24 +79,25 @@ impl Things {
 #[tokio::test]
 async fn each_role_can_call_exactly_the_routes_of_its_permissions() {
     let app = TestApp::new().await;
-    // A stream of events ends at once then.
+    // The event stream ends immediately after the cancellation.
     app.deps.stopping.cancel();
-    let things = Things::of(&app).await;
+    let things = ObjectIds::of(&app).await;
     for role in Role::ALL {
         app.add_user(&format!("{}@example.com", role.as_str()), role).await;
         let mut browser = app.log_in(&format!("{}@example.com", role.as_str())).await;
         for route in routes() {
-            // A body that is refused: what passes has no effect, but for what takes none.
+            // An invalid body has no effect on routes that take a body.
             let body = if route.method == "GET" || route.method == "DELETE" { "" } else { "[]" };
             let path = things.fill(route.path).replace(&things.user, "00000000-0000-7000-8000-000000000000");
             let path = path.replace(&things.key, "00000000-0000-7000-8000-000000000000");
-            let answer = app.browse(&browser, route.method, &path, body).await;
-            let is_refused = answer.status.as_u16() == 403 && answer.code() == "forbidden";
-            let may = needed(route.access).is_none_or(|permission| role.has_permission(permission));
-            // A body that is wrong is told before whose user it is about.
+            let response = app.browse(&browser, route.method, &path, body).await;
+            let is_refused = response.status.as_u16() == 403 && response.code() == "forbidden";
+            let may =
+                required_permission(route.access).is_none_or(|permission| role.has_permission(permission));
+            // An invalid body is reported before the access to another user.
             let is_open = route.path == "/users/{id}" && route.method == "PUT";
-            assert_eq!(is_refused, !may && !is_open, "{role:?} {} {path}: {}", route.method, answer.body);
-            assert!(answer.status.as_u16() < 500, "{role:?} {} {path}", route.method);
+            assert_eq!(is_refused, !may && !is_open, "{role:?} {} {path}: {}", route.method, response.body);
+            assert!(response.status.as_u16() < 500, "{role:?} {} {path}", route.method);
             if route.path == "/auth/logout" {
                 browser = app.log_in(&format!("{}@example.com", role.as_str())).await;
             }
@@ -107,21 +108,21 @@ async fn each_role_can_call_exactly_the_routes_of_its_permissions() {
 #[tokio::test]
 async fn each_scope_can_call_exactly_the_routes_of_its_permissions() {
     let app = TestApp::new().await;
-    // A stream of events ends at once then.
+    // The event stream ends immediately after the cancellation.
     app.deps.stopping.cancel();
-    let things = Things::of(&app).await;
+    let things = ObjectIds::of(&app).await;
     let nothing = "00000000-0000-7000-8000-000000000000";
     for scope in KeyScope::ALL {
         let key = app.key(|new| new.scopes = vec![scope]).await;
         for route in routes() {
             let body = if route.method == "GET" || route.method == "DELETE" { "" } else { "[]" };
             let path = things.fill(route.path).replace(&things.user, nothing).replace(&things.key, nothing);
-            let answer = app.request_as(&key, route.method, &path, body).await;
-            let permission = needed(route.access);
+            let response = app.request_as(&key, route.method, &path, body).await;
+            let permission = required_permission(route.access);
             let may = permission.is_none_or(|permission| permission.scope() == Some(scope));
-            let is_refused = answer.status.as_u16() == 403 && answer.body["details"]["scope"].is_string();
+            let is_refused = response.status.as_u16() == 403 && response.body["details"]["scope"].is_string();
             let is_open = route.path == "/users/{id}" && route.method == "PUT";
-            assert_eq!(is_refused, !may && !is_open, "{scope:?} {} {path}: {}", route.method, answer.body);
+            assert_eq!(is_refused, !may && !is_open, "{scope:?} {} {path}: {}", route.method, response.body);
         }
     }
 }
@@ -129,17 +130,17 @@ async fn each_scope_can_call_exactly_the_routes_of_its_permissions() {
 #[tokio::test]
 async fn an_unauthenticated_caller_cannot_call_protected_routes() {
     let app = TestApp::new().await;
-    // A stream of events ends at once then.
+    // The event stream ends immediately after the cancellation.
     app.deps.stopping.cancel();
-    let things = Things::of(&app).await;
+    let things = ObjectIds::of(&app).await;
     for route in routes() {
         let request = Request::builder().method(route.method).uri(things.fill(route.path));
-        let answer = app.call(request.body(Body::from("[]")).unwrap()).await;
+        let response = app.call(request.body(Body::from("[]")).unwrap()).await;
         if format!("{:?}", route.access) == "Public" {
-            // What is only read has nothing to refuse.
-            answer.expect(if route.method == "GET" { 200 } else { 400 });
+            // A GET request without a body cannot be invalid.
+            response.expect(if route.method == "GET" { 200 } else { 400 });
         } else {
-            assert_eq!(answer.expect(401).code(), "invalid_api_key");
+            assert_eq!(response.expect(401).code(), "invalid_api_key");
         }
     }
 }
@@ -147,9 +148,9 @@ async fn an_unauthenticated_caller_cannot_call_protected_routes() {
 #[tokio::test]
 async fn a_workspace_sees_no_data_of_another_workspace() {
     let app = TestApp::new().await;
-    // A stream of events ends at once then.
+    // The event stream ends immediately after the cancellation.
     app.deps.stopping.cancel();
-    let things = Things::of(&app).await;
+    let things = ObjectIds::of(&app).await;
     let by = AuditContext::command_line();
     let clinic = workspace::create_workspace(&app.deps, &by, "clinic").await.unwrap();
     let new = NewApiKey {
@@ -177,34 +178,34 @@ async fn a_workspace_sees_no_data_of_another_workspace() {
         "/messages/batch" => json!({"messages": [{"contact": things.contact, "type": "text", "text": "Hi"}]}),
         _ => json!({}),
     };
-    let before = app.n_taken();
+    let before = app.n_accepted();
     for route in routes() {
         let path = things.fill(route.path);
         let body = match route.method {
             "GET" | "DELETE" => String::new(),
             _ => bodies(route.path).to_string(),
         };
-        let answer = app.request_as(stranger, route.method, &path, body).await;
+        let response = app.request_as(stranger, route.method, &path, body).await;
         if route.path.contains("{id}") {
-            assert_eq!(answer.status.as_u16(), 404, "{} {path}: {}", route.method, answer.body);
+            assert_eq!(response.status.as_u16(), 404, "{} {path}: {}", route.method, response.body);
         }
-        let text = answer.body.to_string();
+        let text = response.body.to_string();
         for id in ids {
             let is_asked =
                 path.contains(id.as_str()) || route.path == "/messages/send" || route.path == "/api-keys";
             assert!(is_asked || !text.contains(id.as_str()), "{} {path}: {text}", route.method);
         }
-        assert!(answer.status.as_u16() < 500, "{} {path}: {text}", route.method);
+        assert!(response.status.as_u16() < 500, "{} {path}: {text}", route.method);
     }
-    assert_eq!(app.n_taken(), before);
+    assert_eq!(app.n_accepted(), before);
     for (path, total) in [
         ("/api/messages", 0),
         ("/api/accounts", 0),
         ("/api/templates", 0),
         ("/api/contacts", 0),
-        // The address is free in another workspace: each has its own somebody.
+        // Each workspace has its own user with this email address.
         ("/api/users", 1),
-        // What it has done itself.
+        // Objects that the workspace created itself.
         ("/api/api-keys", 1),
     ] {
         assert_eq!(
@@ -227,7 +228,7 @@ async fn a_workspace_sees_no_data_of_another_workspace() {
     );
 }
 
-/// What is logged.
+/// Captured log lines.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
 
@@ -251,9 +252,9 @@ async fn no_secret_is_in_the_database_the_log_spans_or_responses() {
     let _guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(lines).with(spans));
     let mut app = TestApp::new().await;
     app.router = server::run::router(&app.deps, HttpOptions { is_traced: true, ..HttpOptions::default() });
-    // A stream of events ends at once then.
+    // The event stream ends immediately after the cancellation.
     app.deps.stopping.cancel();
-    let mut answers = Vec::new();
+    let mut responses = Vec::new();
     let mut secrets = vec!["marked-password-one".to_owned(), "marked-password-two".to_owned()];
     let owner = app.browser(Role::Owner).await;
     secrets.push(owner.cookie.trim_start_matches("waypost_session=").to_owned());
@@ -263,26 +264,26 @@ async fn no_secret_is_in_the_database_the_log_spans_or_responses() {
     let ada = app.log_in_with("ada@example.com", "marked-password-one").await;
     secrets.push(ada.cookie.trim_start_matches("waypost_session=").to_owned());
     let change = json!({"password": "marked-password-two", "current_password": "marked-password-one"});
-    answers.push(
+    responses.push(
         app.browse(&ada, "PUT", &format!("/api/users/{}", ada.user), change.to_string()).await.expect(200),
     );
-    answers.push(added);
-    let made = app.post("/api/api-keys", &json!({"name": "k", "scopes": ["read"]})).await.expect(201);
-    secrets.push(made.data()["key"].as_str().unwrap().to_owned());
-    let path = format!("/api/api-keys/{}/rotate", made.data()["id"].as_str().unwrap());
+    responses.push(added);
+    let created = app.post("/api/api-keys", &json!({"name": "k", "scopes": ["read"]})).await.expect(201);
+    secrets.push(created.data()["key"].as_str().unwrap().to_owned());
+    let path = format!("/api/api-keys/{}/rotate", created.data()["id"].as_str().unwrap());
     let rotated = app.post(&path, &json!({})).await.expect(201);
     secrets.push(rotated.data()["key"].as_str().unwrap().to_owned());
-    let things = Things::of(&app).await;
+    let things = ObjectIds::of(&app).await;
     let account = json!({"name": "desk", "phone_number_id": "330011220099001", "waba_id": "210987650001001",
         "access_token": "marked-token", "app_secret": "marked-app-secret", "verify_token": "marked-word"});
-    answers.push(app.post("/api/accounts", &account).await.expect(201));
+    responses.push(app.post("/api/accounts", &account).await.expect(201));
     let webhook = json!({"name": "shop", "url": "https://shop.example.com/hook", "events": ["*"],
         "headers": {"Authorization": "Bearer marked-header"}});
     let hooked = app.post("/api/webhooks", &webhook).await.expect(201);
     secrets.push(hooked.data()["secret"].as_str().unwrap().to_owned());
     app.post(&format!("/api/webhooks/{}/test", hooked.data()["id"].as_str().unwrap()), &json!({})).await;
     secrets.extend(["marked-token", "marked-app-secret", "marked-word", "marked-header"].map(str::to_owned));
-    // Every route gets the marked values where they may and where they may not stand.
+    // Every route receives the marked values in valid and invalid places.
     for route in routes() {
         let marked = json!({
             "email": "marked-password-one", "password": "marked-password-two", "marked-password-one": 1,
@@ -293,16 +294,19 @@ async fn no_secret_is_in_the_database_the_log_spans_or_responses() {
         let body = if route.method == "GET" { String::new() } else { marked.to_string() };
         let nothing = "00000000-0000-7000-8000-000000000000";
         let path = things.fill(route.path).replace(&things.key, nothing).replace(&things.user, nothing);
-        let mut answer = app.browse(&owner, route.method, &path, body).await;
+        let mut response = app.browse(&owner, route.method, &path, body).await;
         if route.path == "/auth/logout" {
-            answer.expect(400);
+            response.expect(400);
             continue;
         }
-        // The name of an unknown field is told back to whoever sent it; its value is not.
-        let text =
-            answer.body.to_string().replace("/marked-password-one", "").replace("`marked-password-one`", "");
-        answer.body = Value::from_str(&text).unwrap_or(Value::String(text));
-        answers.push(answer);
+        // The response contains the name of an unknown field, but not its value.
+        let text = response
+            .body
+            .to_string()
+            .replace("/marked-password-one", "")
+            .replace("`marked-password-one`", "");
+        response.body = Value::from_str(&text).unwrap_or(Value::String(text));
+        responses.push(response);
     }
     for path in [
         "/api/audit",
@@ -313,7 +317,7 @@ async fn no_secret_is_in_the_database_the_log_spans_or_responses() {
         "/api/webhooks",
         "/api/events",
     ] {
-        answers.push(app.get(path).await.expect(200));
+        responses.push(app.get(path).await.expect(200));
     }
     let mut files = Vec::new();
     for entry in std::fs::read_dir(app.folder.path()).unwrap() {
@@ -327,8 +331,8 @@ async fn no_secret_is_in_the_database_the_log_spans_or_responses() {
         assert!(!is_in(&files), "{secret} is in the database");
         assert!(!is_in(&logged), "{secret} is in the log");
         assert!(!is_in(&exported), "{secret} is in a span");
-        for answer in &answers {
-            assert!(!is_in(answer.body.to_string().as_bytes()), "{secret} is in {}", answer.body);
+        for response in &responses {
+            assert!(!is_in(response.body.to_string().as_bytes()), "{secret} is in {}", response.body);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Reading: messages with their stories, accounts, contacts, pages.
+//! Reads: message details, accounts, contacts and pages.
 
 use engine::background;
 use serde_json::{Value, json};
@@ -8,10 +8,10 @@ use crate::support::{CUSTOMER, TestApp};
 #[tokio::test]
 async fn a_message_detail_has_each_step_with_metas_times_and_the_price() {
     let app = TestApp::new().await;
-    let answer = app.send_text(CUSTOMER).await.expect(200);
+    let response = app.send_text(CUSTOMER).await.expect(200);
     app.advance(1);
     app.step().await;
-    let id = answer.data()["id"].as_str().unwrap();
+    let id = response.data()["id"].as_str().unwrap();
     let message = app.message(id).await;
     let steps: Vec<_> = message["timeline"]
         .as_array()
@@ -32,7 +32,7 @@ async fn a_message_detail_has_each_step_with_metas_times_and_the_price() {
     assert_eq!(message["pricing"]["category"], "service");
     assert_eq!(message["status"], "read");
     assert_eq!(message["text"], json!({"body": "Hello!"}));
-    let by_wamid = app.message(answer.data()["message_id"].as_str().unwrap()).await;
+    let by_wamid = app.message(response.data()["message_id"].as_str().unwrap()).await;
     assert_eq!(by_wamid, message);
 }
 
@@ -102,7 +102,7 @@ async fn an_account_shows_its_messaging_limit_and_its_usage() {
     let app = TestApp::new().await;
     background::tick_phone_numbers(&app.deps).await.unwrap();
     let template = |to: &str| json!({"to": to, "type": "template", "template": {"name": "hello_world", "language": "en_US"}});
-    // Two strangers, one of them twice, and a customer whose window is open.
+    // Two recipients without a window, one of them twice, and a customer with an open window.
     for to in ["+447700900001", "+447700900002", "+447700900002", CUSTOMER] {
         app.send(template(to)).await.expect(200);
     }
@@ -126,8 +126,8 @@ async fn an_inbound_message_is_marked_as_read_with_a_typing_indicator() {
     app.request("POST", &path(&wamid), "").await.expect(200);
     app.post(&path(&wamid), &json!({"typing_indicator": true})).await.expect(200);
     app.post(&path(&wamid), &json!({"typing": true})).await.expect(400);
-    let answer = app.post(&path("wamid.unknown"), &json!({})).await.expect(404);
-    assert_eq!(answer.code(), "message_not_found");
+    let response = app.post(&path("wamid.unknown"), &json!({})).await.expect(404);
+    assert_eq!(response.code(), "message_not_found");
     let sent = app.send_text(CUSTOMER).await.expect(200);
     app.post(&path(sent.data()["message_id"].as_str().unwrap()), &json!({})).await.expect(404);
 }

@@ -1,4 +1,4 @@
-//! What passes through is not in the log, at any level: no words, no numbers, no secrets.
+//! The log contains no message texts, phone numbers or secrets, at any level.
 
 use std::io;
 use std::sync::{Arc, Mutex};
@@ -16,7 +16,7 @@ use tracing_subscriber::registry::LookupSpan;
 use crate::support::{CUSTOMER, TestApp};
 use crate::traces::Collector;
 
-/// What is logged.
+/// Captured log lines.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
 
@@ -42,13 +42,13 @@ fn listen() -> (Log, tracing::subscriber::DefaultGuard) {
     (log.clone(), tracing::subscriber::set_default(subscriber(log)))
 }
 
-/// Everything that is logged, at any level.
+/// Captures all log lines, at any level.
 fn subscriber(log: Log) -> impl Subscriber + for<'span> LookupSpan<'span> + Send + Sync {
     let lines = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(move || log.clone());
     tracing_subscriber::registry().with(lines)
 }
 
-/// A PNG as its first bytes say, with a marked rest.
+/// Returns the upload of a PNG file with marked content.
 fn upload() -> (String, Vec<u8>) {
     let mut body = Vec::new();
     body.extend_from_slice(
@@ -71,9 +71,9 @@ async fn no_text_number_file_or_secret_is_in_the_log() {
         "name": "shop", "url": "https://shop.example.com/hook", "events": ["*"],
         "headers": {"Authorization": "Bearer marked-header-secret"},
     });
-    let made = app.post("/api/webhooks", &webhook).await.expect(201);
-    let webhook_secret = made.data()["secret"].as_str().unwrap().to_owned();
-    let path = format!("/api/webhooks/{}", made.data()["id"].as_str().unwrap());
+    let created = app.post("/api/webhooks", &webhook).await.expect(201);
+    let webhook_secret = created.data()["secret"].as_str().unwrap().to_owned();
+    let path = format!("/api/webhooks/{}", created.data()["id"].as_str().unwrap());
     let rotated = app.post(&format!("{path}/rotate-secret"), &json!({})).await.expect(200);
     let second_secret = rotated.data()["secret"].as_str().unwrap().to_owned();
 
@@ -98,8 +98,8 @@ async fn no_text_number_file_or_secret_is_in_the_log() {
     app.call(request).await.expect(201);
     app.get("/api/contacts?search=15550100001").await.expect(200);
     app.step().await;
-    app.tick_hooks().await;
-    assert!(!app.receiver.got().is_empty());
+    app.deliver_events().await;
+    assert!(!app.receiver.received().is_empty());
 
     let logged = log.text();
     assert!(logged.contains("request completed") && logged.contains("request.id"), "{logged}");
@@ -123,7 +123,7 @@ async fn no_text_number_file_or_secret_is_in_the_log() {
         assert_eq!(line, None, "{secret} is in the log");
         assert!(!exported.contains(secret), "{secret} is in a span");
     }
-    // Nor is what seals and headers hide in the database, or in what is told of the endpoint later.
+    // Encrypted values and headers in the database, and later reads of the endpoint, contain no marked value.
     let mut files = Vec::new();
     for entry in std::fs::read_dir(app.folder.path()).unwrap() {
         let path = entry.unwrap().path();
@@ -131,10 +131,10 @@ async fn no_text_number_file_or_secret_is_in_the_log() {
             files.extend(std::fs::read(path).unwrap());
         }
     }
-    let told = app.get(&path).await.expect(200).body.to_string();
+    let response = app.get(&path).await.expect(200).body.to_string();
     for secret in ["marked-header-secret", &webhook_secret, &second_secret, &app.seeded.access_token] {
         assert!(!files.windows(secret.len()).any(|bytes| bytes == secret.as_bytes()), "{secret}");
-        assert!(!told.contains(secret), "{secret}");
+        assert!(!response.contains(secret), "{secret}");
     }
 }
 
@@ -142,12 +142,12 @@ async fn no_text_number_file_or_secret_is_in_the_log() {
 async fn a_server_error_is_one_log_line_with_its_request_id() {
     let (log, _guard) = listen();
     let app = TestApp::new().await;
-    let answer = app
+    let response = app
         .send(json!({"to": "+15550100190", "type": "template",
             "template": {"name": "hello_world", "language": "en_US"}}))
         .await
         .expect(503);
-    let id = answer.body["request_id"].as_str().unwrap().to_owned();
+    let id = response.body["request_id"].as_str().unwrap().to_owned();
     let logged = log.text();
     let lines: Vec<_> = logged.lines().filter(|line| line.contains(&id) && line.contains("WARN")).collect();
     assert_eq!(lines.len(), 1, "{logged}");

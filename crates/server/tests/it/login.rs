@@ -1,4 +1,4 @@
-//! Sessions: begun with a password, used with a cookie, ended at once.
+//! Sessions: login with a password, requests with a cookie, logout.
 
 use std::collections::BTreeSet;
 
@@ -21,16 +21,16 @@ fn credentials(email: &str, password: &str) -> serde_json::Value {
 async fn a_session_can_call_the_routes_of_the_api() {
     let app = TestApp::new().await;
     app.add_user("Ada@Example.com", Role::Agent).await;
-    let answer = app.try_login(credentials("ada@EXAMPLE.com", PASSWORD), "203.0.113.7").await.expect(200);
-    assert_eq!(answer.data()["user"]["email"], "Ada@Example.com");
-    assert_eq!(answer.data()["user"]["role"], "agent");
-    assert_eq!(answer.data()["expires_at"], "2026-01-15T00:00:00Z");
-    let cookie = answer.headers["set-cookie"].to_str().unwrap();
+    let response = app.try_login(credentials("ada@EXAMPLE.com", PASSWORD), "203.0.113.7").await.expect(200);
+    assert_eq!(response.data()["user"]["email"], "Ada@Example.com");
+    assert_eq!(response.data()["user"]["role"], "agent");
+    assert_eq!(response.data()["expires_at"], "2026-01-15T00:00:00Z");
+    let cookie = response.headers["set-cookie"].to_str().unwrap();
     assert!(cookie.starts_with("waypost_session=") && !cookie.contains("Secure"), "{cookie}");
     for attribute in ["; HttpOnly", "; SameSite=Lax", "; Path=/"] {
         assert!(cookie.contains(attribute), "{cookie}");
     }
-    assert_eq!(answer.headers["cache-control"], "no-store");
+    assert_eq!(response.headers["cache-control"], "no-store");
 
     let browser = app.log_in("ada@example.com").await;
     let me = app.browse(&browser, "GET", "/api/me", "").await.expect(200);
@@ -76,11 +76,11 @@ async fn all_failed_logins_have_the_same_response() {
         credentials(&id, PASSWORD),
         json!({"email": "ada@example.com", "password": PASSWORD, "workspace": "elsewhere"}),
     ] {
-        let mut answer = app.try_login(body.clone(), "203.0.113.7").await.expect(401);
-        assert_eq!(answer.code(), "invalid_credentials");
-        assert!(!answer.headers.contains_key("set-cookie"));
-        answer.body["request_id"].take();
-        bodies.insert(answer.body.to_string());
+        let mut response = app.try_login(body.clone(), "203.0.113.7").await.expect(401);
+        assert_eq!(response.code(), "invalid_credentials");
+        assert!(!response.headers.contains_key("set-cookie"));
+        response.body["request_id"].take();
+        bodies.insert(response.body.to_string());
     }
     assert_eq!(bodies.len(), 1, "{bodies:#?}");
 }
@@ -113,7 +113,7 @@ async fn wrong_passwords_throttle_one_user_and_not_others() {
     for _ in 0..5 {
         app.try_login(wrong(), "203.0.113.7").await.expect(401);
     }
-    // Even the right one waits; so nothing is learned by trying on.
+    // The correct password is throttled as well, so that the response reveals nothing.
     let refused = app.try_login(right(), "203.0.113.7").await.expect(429);
     assert_eq!((refused.code(), refused.number("retry-after")), ("rate_limited", 60));
     app.try_login(right(), "203.0.113.8").await.expect(200);
@@ -136,11 +136,11 @@ async fn concurrent_logins_do_not_bypass_the_throttle() {
         (0..20).map(|_| app.try_login(credentials("ada@example.com", "wrong horse"), "203.0.113.7"));
     let mut statuses = Vec::new();
     let mut attempts: Vec<_> = attempts.map(Box::pin).collect();
-    // All are begun before the first one ends.
+    // All attempts start before the first one ends.
     std::future::poll_fn(|context| {
         attempts.retain_mut(|attempt| match attempt.as_mut().poll(context) {
-            std::task::Poll::Ready(answer) => {
-                statuses.push(answer.status.as_u16());
+            std::task::Poll::Ready(response) => {
+                statuses.push(response.status.as_u16());
                 false
             }
             std::task::Poll::Pending => true,
@@ -170,10 +170,10 @@ async fn the_throttle_uses_the_address_from_a_trusted_proxy() {
         try_from("10.0.0.1:1", "192.0.2.1").await.expect(401);
     }
     try_from("10.0.0.2:1", "192.0.2.1").await.expect(429);
-    // What the client wrote itself stands left of what the proxy adds.
+    // The entries that the client forged are to the left of the entry that the proxy appends.
     try_from("10.0.0.1:1", "198.51.100.1, 192.0.2.1").await.expect(429);
     try_from("10.0.0.1:1", "192.0.2.2").await.expect(401);
-    // A stranger's word about its address is not taken.
+    // The header of a peer that is not a trusted proxy is ignored.
     for _ in 0..5 {
         try_from("192.0.2.9:1", "198.51.100.2").await.expect(401);
     }
@@ -206,9 +206,9 @@ async fn a_cookie_alone_changes_nothing() {
         logout().header("X-CSRF-Token", &browser.csrf_token).header("Origin", "https://evil.example"),
         logout().header("X-CSRF-Token", &browser.csrf_token).header("Origin", "null"),
     ] {
-        let answer = call(wrong).await.expect(403);
-        assert_eq!(answer.code(), "csrf_required");
-        assert!(!answer.body.to_string().contains(&browser.csrf_token));
+        let response = call(wrong).await.expect(403);
+        assert_eq!(response.code(), "csrf_required");
+        assert!(!response.body.to_string().contains(&browser.csrf_token));
     }
     let own = logout()
         .header("X-CSRF-Token", &browser.csrf_token)
@@ -241,7 +241,7 @@ async fn a_key_overrides_a_cookie() {
     let right = request(&browser, "POST", "/api/templates/sync")
         .header("X-API-Key", engine::access::api_key::DEV_KEY);
     app.call(right.body(Body::empty()).unwrap()).await.expect(200);
-    // A proxy's own password is no key.
+    // The password that a proxy sends in `Authorization` is not an API key.
     let basic = request(&browser, "GET", "/api/me").header("Authorization", "Basic eDp5");
     assert_eq!(app.call(basic.body(Body::empty()).unwrap()).await.expect(200).data()["kind"], "user");
 }
@@ -260,7 +260,7 @@ async fn a_session_expires_when_idle_and_after_thirty_days() {
     app.advance(day - 1);
     app.browse(&idle, "GET", "/api/me", "").await.expect(200);
     app.restart().await;
-    // What was not written down before the process died does not count.
+    // Use of the session that was not stored before the crash does not extend the session.
     app.advance(1);
     app.browse(&idle, "GET", "/api/me", "").await.expect(401);
     for _ in 14..29 {

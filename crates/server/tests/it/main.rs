@@ -1,4 +1,4 @@
-//! The whole server in this process, against the simulator, on a clock that stands still.
+//! Tests of the whole server in this process, against the simulator, with a clock that only the test advances.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 mod account_suspension;

@@ -1,4 +1,5 @@
-//! Every type of message passes here and at Meta, and limits are told with their pointer before Meta sees them.
+//! The gateway and Meta accept every message type. Errors about limits have a pointer and are found before Meta is
+//! called.
 
 use serde_json::{Value, json};
 
@@ -129,10 +130,10 @@ async fn meta_accepts_every_message_type_that_the_gateway_accepts() {
     let key = app.key(|new| new.rate_burst = Some(100)).await;
     let mut n_sent = 0;
     for (name, body) in each_type() {
-        let answer = app.request_as(&key, "POST", "/api/messages/send", body.to_string()).await;
-        assert_eq!(answer.status.as_u16(), 200, "{name}: {:#}", answer.body);
+        let response = app.request_as(&key, "POST", "/api/messages/send", body.to_string()).await;
+        assert_eq!(response.status.as_u16(), 200, "{name}: {:#}", response.body);
         n_sent += 1;
-        assert_eq!(app.n_taken(), n_sent);
+        assert_eq!(app.n_accepted(), n_sent);
     }
 }
 
@@ -144,10 +145,10 @@ async fn an_unknown_field_is_rejected_with_its_pointer() {
         let kind = body["type"].as_str().unwrap().to_owned();
         let object = if kind == "contacts" { &mut body[&kind][0] } else { &mut body[&kind] };
         object["surprise"] = json!(1);
-        let answer = app.request_as(&key, "POST", "/api/messages/send", body.to_string()).await.expect(400);
-        assert!(answer.pointers()[0].ends_with("/surprise"), "{name}: {:#}", answer.body);
+        let response = app.request_as(&key, "POST", "/api/messages/send", body.to_string()).await.expect(400);
+        assert!(response.pointers()[0].ends_with("/surprise"), "{name}: {:#}", response.body);
     }
-    assert_eq!(app.n_taken(), 0);
+    assert_eq!(app.n_accepted(), 0);
 }
 
 #[tokio::test]
@@ -158,11 +159,11 @@ async fn a_body_of_the_cloud_api_is_a_valid_body() {
         "text": {"body": "Hi", "preview_url": false}, "biz_opaque_callback_data": "job=4417",
         "context": {"message_id": "wamid.HBgMNDQ3NzAwOTAwMTIzFQIAEhgUM0EwMTAyMDMwNDA1MDYwNzA4QUIA"},
     });
-    let answer = app.send(body).await.expect(200);
-    assert_eq!(answer.data()["client_reference"], "job=4417");
-    let taken = app.taken(0);
-    assert_eq!(taken["context"]["message_id"].as_str().unwrap().len(), 62);
-    assert_eq!(taken["biz_opaque_callback_data"], answer.data()["id"]);
+    let response = app.send(body).await.expect(200);
+    assert_eq!(response.data()["client_reference"], "job=4417");
+    let accepted_message = app.accepted_message(0);
+    assert_eq!(accepted_message["context"]["message_id"].as_str().unwrap().len(), 62);
+    assert_eq!(accepted_message["biz_opaque_callback_data"], response.data()["id"]);
 }
 
 #[tokio::test]
@@ -171,7 +172,7 @@ async fn a_limit_error_has_the_pointer_and_the_limit() {
     let long = "x".repeat(21);
     let body = interactive(json!({"type": "button", "body": {"text": "How?"},
         "action": {"buttons": [{"type": "reply", "reply": {"id": "a", "title": long}}]}}));
-    let answer = app.send(body).await.expect(400);
-    assert_eq!(answer.pointers(), ["/interactive/action/buttons/0/reply/title"]);
-    assert!(answer.reasons().contains("20") && answer.reasons().contains("21"), "{}", answer.reasons());
+    let response = app.send(body).await.expect(400);
+    assert_eq!(response.pointers(), ["/interactive/action/buttons/0/reply/title"]);
+    assert!(response.reasons().contains("20") && response.reasons().contains("21"), "{}", response.reasons());
 }

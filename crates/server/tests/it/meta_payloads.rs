@@ -1,14 +1,14 @@
-//! What Meta posts, written as Meta writes it, and what is told of it.
+//! Webhook payloads as Meta writes them, and the events that they cause.
 
 use engine::ports::{EventFilter, EventStart};
 use serde_json::{Value, json};
 
 use crate::support::TestApp;
 
-/// When the clock of a test starts: Meta's times are given from there.
+/// Unix time at which the clock of a test starts.
 pub(crate) const START: i64 = 1_767_225_600;
 
-/// An envelope around one change of the first account's WhatsApp Business Account.
+/// Returns a payload with changes of the first account's WhatsApp Business Account.
 pub(crate) fn envelope(app: &TestApp, time: Option<i64>, changes: &[Value]) -> Value {
     let mut entry = json!({"id": app.seeded.waba_id, "changes": changes});
     if let Some(time) = time {
@@ -17,7 +17,7 @@ pub(crate) fn envelope(app: &TestApp, time: Option<i64>, changes: &[Value]) -> V
     json!({"object": "whatsapp_business_account", "entry": [entry]})
 }
 
-/// A change's value of the first account's number, with these members beside the usual ones.
+/// Returns the value of a change of the first account's number, with additional members.
 pub(crate) fn value(app: &TestApp, members: &Value) -> Value {
     let mut value = json!({
         "messaging_product": "whatsapp",
@@ -29,37 +29,37 @@ pub(crate) fn value(app: &TestApp, members: &Value) -> Value {
     value
 }
 
-/// A text of a customer.
+/// Returns a text message of a customer.
 pub(crate) fn text(wamid: &str, from: &str, at: i64) -> Value {
     json!({"from": from, "id": wamid, "timestamp": (START + at).to_string(), "type": "text", "text": {"body": "Hi"}})
 }
 
-/// A wish about marketing.
-pub(crate) fn wish(wa_id: &str, value: &str, at: i64) -> Value {
+/// Returns an opt-out signal about marketing messages.
+pub(crate) fn opt_out_signal(wa_id: &str, value: &str, at: i64) -> Value {
     json!({"wa_id": wa_id, "detail": "-", "category": "marketing_messages", "value": value, "timestamp": START + at})
 }
 
 impl TestApp {
-    /// Meta posts one change that says when it happened.
-    pub(crate) async fn meta_says(&self, field: &str, time: i64, value: Value) {
+    /// Delivers a webhook with one change of the WhatsApp Business Account and its time.
+    pub(crate) async fn deliver_account_webhook(&self, field: &str, time: i64, value: Value) {
         let body = envelope(self, Some(time), &[json!({"field": field, "value": value})]);
         self.post_signed(&self.seeded.app_secret, body.to_string()).await.expect(200);
     }
 
-    /// Meta posts a change of the number, with these members in its value.
-    pub(crate) async fn meta_tells(&self, field: &str, members: Value) {
+    /// Delivers a webhook with one change of the phone number.
+    pub(crate) async fn deliver_number_webhook(&self, field: &str, members: Value) {
         let change = json!({"field": field, "value": value(self, &members)});
         let body = envelope(self, None, &[change]);
         self.post_signed(&self.seeded.app_secret, body.to_string()).await.expect(200);
     }
 
-    /// Customers write, or Meta tells of them.
-    pub(crate) async fn heard(&self, messages: &[Value]) {
-        self.meta_tells("messages", json!({"messages": messages})).await;
+    /// Delivers a webhook with messages.
+    pub(crate) async fn receive_messages(&self, messages: &[Value]) {
+        self.deliver_number_webhook("messages", json!({"messages": messages})).await;
     }
 
-    /// All events so far: kind and data.
-    pub(crate) async fn told(&self) -> Vec<(String, Value)> {
+    /// Returns kind and data of all events.
+    pub(crate) async fn all_events(&self) -> Vec<(String, Value)> {
         let filter = EventFilter::default();
         let page = self.deps.events.list_events(self.workspace, &filter, EventStart::Oldest, 100_000).await;
         let events = page.unwrap().unwrap().events;
@@ -69,27 +69,28 @@ impl TestApp {
         events.into_iter().map(read).collect()
     }
 
-    /// The data of all events of a kind so far.
-    pub(crate) async fn told_of(&self, kind: &str) -> Vec<Value> {
-        self.told().await.into_iter().filter(|(found, _)| found == kind).map(|(_, data)| data).collect()
+    /// Returns the data of all events of a kind.
+    pub(crate) async fn events_of_kind(&self, kind: &str) -> Vec<Value> {
+        self.all_events().await.into_iter().filter(|(found, _)| found == kind).map(|(_, data)| data).collect()
     }
 
-    /// The contacts, oldest first.
-    pub(crate) async fn people(&self) -> Vec<Value> {
+    /// Returns the contacts, oldest first.
+    pub(crate) async fn contacts(&self) -> Vec<Value> {
         let mut listed = self.get("/api/contacts?per_page=200").await.expect(200);
-        let mut people: Vec<Value> = serde_json::from_value(listed.body["data"]["contacts"].take()).unwrap();
-        people.reverse();
-        people
+        let mut contacts: Vec<Value> =
+            serde_json::from_value(listed.body["data"]["contacts"].take()).unwrap();
+        contacts.reverse();
+        contacts
     }
 
-    /// The contact with this number.
-    pub(crate) async fn person(&self, number: &str) -> Value {
-        let people = self.people().await;
-        people.into_iter().find(|person| person["phone_number"] == number).unwrap_or_default()
+    /// Returns the contact with this number.
+    pub(crate) async fn contact(&self, number: &str) -> Value {
+        let contacts = self.contacts().await;
+        contacts.into_iter().find(|contact| contact["phone_number"] == number).unwrap_or_default()
     }
 
-    /// The first account.
-    pub(crate) async fn shown_account(&self) -> Value {
+    /// Returns the first account.
+    pub(crate) async fn first_account(&self) -> Value {
         self.get("/api/accounts/sandbox").await.expect(200).body["data"].take()
     }
 }

@@ -1,4 +1,4 @@
-//! Meta's door.
+//! The webhook endpoint for Meta.
 
 use axum::body::Body;
 use axum::http::Request;
@@ -6,9 +6,9 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use sim::InboundMessage;
 
-use crate::support::{CUSTOMER, STRANGER, TestApp};
+use crate::support::{CUSTOMER, NEW_RECIPIENT, TestApp};
 
-async fn verify(app: &TestApp, token: &str) -> crate::support::Answer {
+async fn verify(app: &TestApp, token: &str) -> crate::support::TestResponse {
     let path = format!("/webhooks/meta?hub.mode=subscribe&hub.challenge=1158201444&hub.verify_token={token}");
     app.call(Request::get(path).body(Body::empty()).unwrap()).await
 }
@@ -16,9 +16,9 @@ async fn verify(app: &TestApp, token: &str) -> crate::support::Answer {
 #[tokio::test]
 async fn the_challenge_is_returned_for_a_valid_verify_token() {
     let app = TestApp::new().await;
-    let answer = verify(&app, &app.seeded.verify_token).await.expect(200);
-    assert_eq!(answer.body, json!(1_158_201_444));
-    assert!(answer.headers["content-type"].to_str().unwrap().starts_with("text/plain"));
+    let response = verify(&app, &app.seeded.verify_token).await.expect(200);
+    assert_eq!(response.body, json!(1_158_201_444));
+    assert!(response.headers["content-type"].to_str().unwrap().starts_with("text/plain"));
     verify(&app, "another").await.expect(403);
     verify(&app, "").await.expect(403);
     app.call(Request::get("/webhooks/meta").body(Body::empty()).unwrap()).await.expect(403);
@@ -141,15 +141,15 @@ async fn every_message_type_is_stored_with_its_object_and_unknown_types_are_unsu
         (json!({"type": "hologram", "hologram": {"depth": 3}}), "unsupported"),
     ] {
         let inbound = InboundMessage {
-            from: Some(STRANGER.to_owned()),
+            from: Some(NEW_RECIPIENT.to_owned()),
             message: message.clone(),
             ..InboundMessage::default()
         };
         let wamid = app.inbound(&inbound).await;
-        let kept = app.message(&wamid).await;
-        assert_eq!(kept["type"], kind, "{kept:#}");
-        assert_eq!(kept[kind], message[message["type"].as_str().unwrap()], "{kept:#}");
-        assert_eq!(kept["raw"]["type"], message["type"]);
+        let stored = app.message(&wamid).await;
+        assert_eq!(stored["type"], kind, "{stored:#}");
+        assert_eq!(stored[kind], message[message["type"].as_str().unwrap()], "{stored:#}");
+        assert_eq!(stored["raw"]["type"], message["type"]);
     }
 }
 
@@ -162,12 +162,12 @@ async fn a_contact_without_a_number_can_write_and_receive_replies() {
         ..InboundMessage::default()
     };
     app.inbound(&inbound).await;
-    let answer = app
+    let response = app
         .send(json!({"recipient": "GB.77120394857261034", "type": "text", "text": "Hi"}))
         .await
         .expect(200);
-    assert_eq!(answer.data()["to"], Value::Null);
-    assert_eq!(answer.data()["recipient"], "GB.77120394857261034");
+    assert_eq!(response.data()["to"], Value::Null);
+    assert_eq!(response.data()["recipient"], "GB.77120394857261034");
     let contact = app.get("/api/contacts?search=GB").await;
     let contacts = app.get("/api/contacts").await;
     let known = contacts.data()["contacts"].as_array().unwrap();
@@ -179,9 +179,9 @@ async fn a_contact_without_a_number_can_write_and_receive_replies() {
 #[tokio::test]
 async fn escaped_text_in_a_payload_is_decoded() {
     let app = TestApp::new().await;
-    let words = "Grüße, 你好, 👍 a/b me@example.com";
-    let wamid = app.customer_writes(CUSTOMER, words).await;
-    assert_eq!(app.message(&wamid).await["text"]["body"], words);
+    let text = "Grüße, 你好, 👍 a/b me@example.com";
+    let wamid = app.customer_writes(CUSTOMER, text).await;
+    assert_eq!(app.message(&wamid).await["text"]["body"], text);
 }
 
 #[tokio::test]
@@ -192,11 +192,10 @@ async fn a_template_that_meta_pauses_is_paused_at_once() {
     let id = app.get(&template("/api/templates")).await.data()["templates"][0]["template_id"].clone();
     let review: sim::Review = serde_json::from_value(json!({"status": "PAUSED"})).unwrap();
     app.sim.review(id.as_str().unwrap(), &review).unwrap().unwrap();
-    app.hear().await;
-    let body =
-        json!({"to": STRANGER, "type": "template", "template": {"name": "hello_world", "language": "en_US"}});
-    let answer = app.send(body).await.expect(400);
-    assert_eq!(answer.code(), "template_paused");
+    app.deliver_webhooks().await;
+    let body = json!({"to": NEW_RECIPIENT, "type": "template", "template": {"name": "hello_world", "language": "en_US"}});
+    let response = app.send(body).await.expect(400);
+    assert_eq!(response.code(), "template_paused");
 }
 
 proptest! {
@@ -209,14 +208,14 @@ proptest! {
             let app = TestApp::new().await;
             let sample = envelope(&app, &json!([text("wamid.1", "447700900123")])).to_string();
             for bytes in bodies {
-                // Noise alone, and noise in the middle of a good body.
+                // Random bytes alone, and random bytes inside of a valid body.
                 let mut mixed = sample.clone().into_bytes();
                 let middle = usize::from(bytes.first().copied().unwrap_or(0)) * 2 % mixed.len();
                 let end = (middle + bytes.len()).min(mixed.len());
                 mixed.splice(middle..end, bytes.clone());
                 for body in [bytes, mixed] {
-                    let answer = app.post_signed(&app.seeded.app_secret, body).await;
-                    assert!(!answer.status.is_server_error());
+                    let response = app.post_signed(&app.seeded.app_secret, body).await;
+                    assert!(!response.status.is_server_error());
                 }
             }
         });

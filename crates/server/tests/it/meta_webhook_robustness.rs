@@ -1,4 +1,4 @@
-//! Torn, strange, huge, repeated and reordered: Meta's door takes it all, and nobody's neighbour is lost.
+//! Malformed, very large, repeated and reordered webhooks: the endpoint accepts them, and no valid change is lost.
 
 use std::sync::{Arc, Mutex};
 
@@ -9,12 +9,12 @@ use serde_json::{Value, json};
 
 use crate::contact_updates::orders;
 use crate::fault_ports::with_faults;
-use crate::meta_payloads::{START, envelope, text, value, wish};
+use crate::meta_payloads::{START, envelope, opt_out_signal, text, value};
 use crate::support::{CUSTOMER, TestApp};
 
 const MAYA: &str = "447700900123";
 
-/// Notes the calls of the store.
+/// Records the calls of the store.
 #[derive(Default)]
 struct Calls(Mutex<Vec<&'static str>>);
 
@@ -40,12 +40,12 @@ async fn a_payload_with_a_thousand_changes_is_one_transaction() {
     let messages: Vec<_> =
         (0..500).map(|n| text(&format!("wamid.{n}"), &format!("447700900{:03}", n % 100), n)).collect();
     let status = |n: usize, id: &Value| {
-        let word = ["sent", "delivered", "read"][n % 3];
-        json!({"id": id, "status": word, "timestamp": (START + 1).to_string(), "recipient_id": "15550100001"})
+        let status_name = ["sent", "delivered", "read"][n % 3];
+        json!({"id": id, "status": status_name, "timestamp": (START + 1).to_string(), "recipient_id": "15550100001"})
     };
     let mut statuses: Vec<_> = (0..397).map(|n| status(n, &json!(format!("wamid.other{n}")))).collect();
     statuses.extend((0..3).map(|n| status(n, &sent)));
-    let wishes: Vec<_> = (0..97).map(|n| wish(&format!("447700900{n:03}"), "stop", 9)).collect();
+    let wishes: Vec<_> = (0..97).map(|n| opt_out_signal(&format!("447700900{n:03}"), "stop", 9)).collect();
     let ban = json!({"event": "DISABLED_UPDATE", "ban_info": {"waba_ban_state": "SCHEDULE_FOR_DISABLE"}});
     let changes = [
         json!({"field": "messages", "value": value(&app, &json!({"messages": messages, "statuses": statuses}))}),
@@ -62,9 +62,9 @@ async fn a_payload_with_a_thousand_changes_is_one_transaction() {
     assert_eq!(app.get("/api/messages").await.data()["total"], 502);
     assert_eq!(app.message(sent.as_str().unwrap()).await["status"], "read");
     assert_eq!(app.get("/api/contacts?opted_out=true").await.data()["total"], 97);
-    let before = app.told().await;
+    let before = app.all_events().await;
     app.post_signed(&app.seeded.app_secret, body).await.expect(200);
-    assert_eq!(app.told().await, before);
+    assert_eq!(app.all_events().await, before);
 }
 
 #[tokio::test]
@@ -85,19 +85,19 @@ async fn fifty_concurrent_deliveries_of_a_payload_apply_each_change_once() {
         json!({"event": "PAUSED", "message_template_name": "a", "message_template_language": "en"});
     let changes = [
         json!({"field": "messages", "value": value(&app, &members)}),
-        json!({"field": "user_preferences", "value": value(&app, &json!({"user_preferences": [wish(MAYA, "stop", 1)]}))}),
+        json!({"field": "user_preferences", "value": value(&app, &json!({"user_preferences": [opt_out_signal(MAYA, "stop", 1)]}))}),
         json!({"field": "smb_message_echoes", "value": value(&app, &json!({"message_echoes": [echo]}))}),
         json!({"field": "message_template_status_update", "value": template}),
         json!({"field": "account_review_update", "value": {"decision": "APPROVED"}}),
     ];
     let body = envelope(&app, Some(1), &changes).to_string();
-    let n_before = app.told().await.len();
+    let n_before = app.all_events().await.len();
     let posts = (0..50).map(|_| app.post_signed(&app.seeded.app_secret, body.clone()));
-    for answer in futures_util::future::join_all(posts).await {
-        answer.expect(200);
+    for response in futures_util::future::join_all(posts).await {
+        response.expect(200);
     }
-    let told = app.told().await.split_off(n_before);
-    let mut kinds: Vec<_> = told.iter().map(|(kind, _)| kind.as_str()).collect();
+    let events = app.all_events().await.split_off(n_before);
+    let mut kinds: Vec<_> = events.iter().map(|(kind, _)| kind.as_str()).collect();
     kinds.sort_unstable();
     assert_eq!(
         kinds,
@@ -118,16 +118,16 @@ async fn fifty_concurrent_deliveries_of_a_payload_apply_each_change_once() {
 
 #[tokio::test]
 async fn every_order_and_batching_of_statuses_has_the_same_result() {
-    let words = ["sent", "delivered", "read", "played"];
-    for order in orders(&words) {
+    let status_names = ["sent", "delivered", "read", "played"];
+    for order in orders(&status_names) {
         for is_batched in [true, false] {
             let app = TestApp::new().await;
             let sent = app.send_text(CUSTOMER).await.expect(200).data()["message_id"].clone();
-            let n_before = app.told().await.len();
-            let report = |word: &&str| {
-                let mut report = json!({"id": sent, "status": word, "recipient_id": "15550100001",
+            let n_before = app.all_events().await.len();
+            let report = |status_name: &&str| {
+                let mut report = json!({"id": sent, "status": status_name, "recipient_id": "15550100001",
                     "timestamp": (START + 1).to_string()});
-                if *word == "sent" {
+                if *status_name == "sent" {
                     report["pricing"] = json!({"billable": true, "category": "service"});
                 }
                 report
@@ -136,19 +136,22 @@ async fn every_order_and_batching_of_statuses_has_the_same_result() {
             let posts =
                 if is_batched { vec![reports] } else { reports.into_iter().map(|one| vec![one]).collect() };
             for statuses in posts {
-                app.meta_tells("messages", json!({"statuses": statuses})).await;
+                app.deliver_number_webhook("messages", json!({"statuses": statuses})).await;
             }
             let message = app.message(sent.as_str().unwrap()).await;
             assert_eq!(
                 (&message["status"], &message["pricing"]["category"]),
                 (&json!("played"), &json!("service"))
             );
-            let told: Vec<_> =
-                app.told().await.split_off(n_before).into_iter().map(|(kind, _)| kind).collect();
-            // `sent` was told when Meta took it.
-            let expected: Vec<_> =
-                order.iter().filter(|word| **word != "sent").map(|word| format!("message.{word}")).collect();
-            assert_eq!(told, expected, "{order:?}");
+            let events: Vec<_> =
+                app.all_events().await.split_off(n_before).into_iter().map(|(kind, _)| kind).collect();
+            // `message.sent` was an event when Meta accepted the message.
+            let expected: Vec<_> = order
+                .iter()
+                .filter(|status_name| **status_name != "sent")
+                .map(|status_name| format!("message.{status_name}"))
+                .collect();
+            assert_eq!(events, expected, "{order:?}");
         }
     }
 }
@@ -158,7 +161,7 @@ async fn changes_of_unknown_accounts_or_of_another_app_are_stored_and_not_applie
     let app = TestApp::new().await;
     app.add_second_account().await;
     let clinic = app.sim.accounts().into_iter().nth(1).unwrap();
-    let before = (app.people().await, app.shown_account().await, app.told().await);
+    let before = (app.contacts().await, app.first_account().await, app.all_events().await);
     let echo = json!({"from": "1", "to": MAYA, "id": "wamid.e", "timestamp": START.to_string(), "type": "text",
         "text": {"body": "Hi"}});
     let ban = json!({"event": "DISABLED_UPDATE", "ban_info": {"waba_ban_state": "DISABLE"}});
@@ -166,12 +169,12 @@ async fn changes_of_unknown_accounts_or_of_another_app_are_stored_and_not_applie
         "system": {"wa_id": MAYA, "type": "user_changed_number"}});
     let changes = [
         json!({"field": "messages", "value": value(&app, &json!({"messages": [text("wamid.1", MAYA, 0), moves]}))}),
-        json!({"field": "user_preferences", "value": value(&app, &json!({"user_preferences": [wish("15550100001", "stop", 1)]}))}),
+        json!({"field": "user_preferences", "value": value(&app, &json!({"user_preferences": [opt_out_signal("15550100001", "stop", 1)]}))}),
         json!({"field": "smb_message_echoes", "value": value(&app, &json!({"message_echoes": [echo]}))}),
         json!({"field": "account_update", "value": ban}),
         json!({"field": "message_template_status_update", "value": {"event": "PAUSED",
             "message_template_name": "hello_world", "message_template_language": "en_US"}}),
-        // It names the other app's WhatsApp Business Account inside.
+        // The value names the WhatsApp Business Account of the other app.
         json!({"field": "account_update", "value": {"event": "PARTNER_REMOVED",
             "waba_info": {"waba_id": app.seeded.waba_id}}}),
     ];
@@ -180,19 +183,19 @@ async fn changes_of_unknown_accounts_or_of_another_app_are_stored_and_not_applie
     let unknown =
         body.to_string().replace(&app.seeded.phone_number_id, "999").replace(&app.seeded.waba_id, "998");
     app.post_signed(&app.seeded.app_secret, unknown).await.expect(200);
-    assert_eq!((app.people().await, app.shown_account().await, app.told().await), before);
-    // It was kept: who may, can take it later.
+    assert_eq!((app.contacts().await, app.first_account().await, app.all_events().await), before);
+    // The payload is stored, so that a redrive can apply it after the account was added.
     let since = jiff::Timestamp::from_second(0).unwrap();
     let with = Some(engine::ports::UnappliedReason::Unrouted);
-    let done = app.patiently(server::meta_webhook::redrive(&app.deps, since, with)).await.unwrap();
-    assert_eq!((done.posts, done.applied), (2, 0));
-    // And Meta's own post, signed as it must be, is applied though the same bytes came before.
+    let done = app.run_with_clock(server::meta_webhook::redrive(&app.deps, since, with)).await.unwrap();
+    assert_eq!((done.payloads, done.applied), (2, 0));
+    // The same bytes with a valid signature are applied, although they were received before.
     app.post_signed(&app.seeded.app_secret, body.to_string()).await.expect(200);
-    assert_eq!(app.shown_account().await["status"], "held");
+    assert_eq!(app.first_account().await["status"], "held");
     assert_eq!(app.message("wamid.1").await["status"], "received");
 }
 
-/// What Meta may post, one of each.
+/// Returns one valid payload of each kind.
 fn samples(app: &TestApp) -> Vec<Value> {
     let message = |kind: &str, object: Value| {
         let mut message = json!({"from": MAYA, "from_user_id": "GB.7", "id": format!("wamid.{kind}"),
@@ -238,7 +241,7 @@ fn samples(app: &TestApp) -> Vec<Value> {
         json!({"field": "messages", "value": value(app, &json!({"contacts": contacts, "messages": messages,
             "statuses": statuses, "errors": [{"code": 130_429}]}))}),
         json!({"field": "user_preferences", "value": value(app, &json!({"contacts": contacts,
-            "user_preferences": [wish(MAYA, "stop", 1)]}))}),
+            "user_preferences": [opt_out_signal(MAYA, "stop", 1)]}))}),
         json!({"field": "user_id_update", "value": value(app, &json!({"user_id_update": [moved]}))}),
         json!({"field": "smb_message_echoes", "value": value(app, &json!({"message_echoes": [echo]}))}),
         json!({"field": "calls", "value": value(app, &json!({"calls": [call]}))}),
@@ -256,7 +259,7 @@ fn samples(app: &TestApp) -> Vec<Value> {
     ]
 }
 
-/// Words that become, in the text, what no JSON library writes.
+/// Texts that are replaced in the printed JSON, because no JSON library writes them.
 const RAW: [(&str, &str); 5] = [
     ("@@surrogate@@", r#""a\ud83d b""#),
     ("@@nul@@", r#""\u0000""#),
@@ -312,7 +315,7 @@ fn mutate(value: &mut Value, n: &mut usize, how: u8) {
                 if *n == usize::MAX {
                     return;
                 }
-                // Half of the time the member is gone with its name.
+                // In half of the cases, the member is removed.
                 if *n == 0 && how >= 128 {
                     members.remove(&name);
                     *n = usize::MAX;
@@ -336,8 +339,8 @@ fn mutated(value: &Value, changes: &[(usize, u8)]) -> Value {
 
 fn written(body: &Value) -> String {
     let mut body = body.to_string();
-    for (word, raw) in RAW {
-        body = body.replace(&format!("\"{word}\""), raw);
+    for (status_name, raw) in RAW {
+        body = body.replace(&format!("\"{status_name}\""), raw);
     }
     let deep = format!("{}{}", "[".repeat(5000), "]".repeat(5000));
     body.replace("\"@@deep@@\"", &deep)
@@ -372,24 +375,24 @@ async fn no_neighbour_is_lost(posts: &[(usize, Changes, Changes, Changes)]) {
             ]},
         ]});
         let text = written(&body);
-        let answer = app.post_signed(&app.seeded.app_secret, text.clone()).await;
-        assert_eq!(answer.status.as_u16(), 200, "{text}");
+        let response = app.post_signed(&app.seeded.app_secret, text.clone()).await;
+        assert_eq!(response.status.as_u16(), 200, "{text}");
         for wamid in &wamids {
             let found = app.get(&format!("/api/messages/{wamid}")).await;
             assert_eq!(found.status.as_u16(), 200, "{wamid} was lost: {text}");
         }
     }
-    app.settle().await;
-    // All that was kept can be read, and taken once more.
+    app.finish_tasks().await;
+    // All stored payloads can be read and redriven.
     for path in ["messages", "contacts", "templates", "accounts", "events"] {
         app.get(&format!("/api/{path}?per_page=200")).await.expect(200);
     }
-    let n_told = app.told().await.len();
+    let n_events = app.all_events().await.len();
     let since = jiff::Timestamp::from_second(0).unwrap();
-    let done = app.patiently(server::meta_webhook::redrive(&app.deps, since, None)).await.unwrap();
-    assert_eq!((done.applied, done.early), (0, 0), "{done:?} {posts:?}");
-    app.settle().await;
-    assert_eq!(app.told().await.len(), n_told);
+    let done = app.run_with_clock(server::meta_webhook::redrive(&app.deps, since, None)).await.unwrap();
+    assert_eq!((done.applied, done.pending_statuses), (0, 0), "{done:?} {posts:?}");
+    app.finish_tasks().await;
+    assert_eq!(app.all_events().await.len(), n_events);
 }
 
 proptest! {

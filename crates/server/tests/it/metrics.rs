@@ -1,4 +1,4 @@
-//! `/metrics`: the right numbers, in the format of Prometheus, and nothing of anybody in it.
+//! `/metrics`: values, the format of Prometheus, and no personal data.
 #![expect(clippy::panic, clippy::expect_used, reason = "a test may panic")]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,12 +17,12 @@ use server::http_options::MetricsAccess;
 use sim::{Fault, FaultAction, FaultAnswer};
 
 use crate::fault_ports::with_faults;
-use crate::support::{CUSTOMER, STRANGER, TestApp};
+use crate::support::{CUSTOMER, NEW_RECIPIENT, TestApp};
 
-/// A sample's name and labels, as they are printed.
+/// Name and labels of a sample, as printed.
 type Series = String;
 
-/// A page that was read strictly.
+/// A page that was parsed strictly.
 struct Page {
     samples: BTreeMap<Series, f64>,
     /// Names of labels by metric.
@@ -30,7 +30,7 @@ struct Page {
 }
 
 impl Page {
-    /// Reads the text format, version 0.0.4; anything that Prometheus would not take, or we do not mean, fails.
+    /// Parses the text format, version 0.0.4. Panics if Prometheus would reject the page, or a series is not expected.
     fn read(text: &str) -> Self {
         assert!(text.ends_with('\n'));
         let mut page = Self { samples: BTreeMap::new(), labels: BTreeMap::new() };
@@ -80,7 +80,7 @@ impl Page {
         assert!(self.samples.insert(series.to_owned(), value).is_none(), "{series} stands there twice");
     }
 
-    /// Buckets grow, and the last one holds all.
+    /// Checks that the buckets increase and that the last one contains all observations.
     fn check_histogram(&self, name: &str) {
         let all = |suffix: &str| {
             let start = format!("{name}{suffix}");
@@ -103,20 +103,20 @@ impl Page {
         }
     }
 
-    /// The value of a series.
+    /// Returns the value of a series.
     #[track_caller]
     fn at(&self, series: &str) -> f64 {
         *self.samples.get(series).unwrap_or_else(|| panic!("{series} is not there: {:#?}", self.samples))
     }
 
-    /// The value of a metric of the first account.
+    /// Returns the value of a metric of the first account.
     #[track_caller]
     fn of_account(&self, name: &str) -> f64 {
         self.at(&format!("{name}{{workspace=\"default\",account=\"sandbox\"}}"))
     }
 }
 
-/// `a="1",b="2"` in pieces.
+/// Parses `a="1",b="2"`.
 fn labels(mut text: &str) -> Vec<(String, String)> {
     let mut labels = Vec::new();
     while !text.is_empty() {
@@ -146,9 +146,9 @@ fn labels(mut text: &str) -> Vec<(String, String)> {
 
 pub(crate) async fn text(app: &TestApp) -> String {
     let request = Request::get("/metrics").body(Body::empty()).unwrap();
-    let answer = app.call(request).await.expect(200);
-    assert_eq!(answer.headers["content-type"], "text/plain; version=0.0.4; charset=utf-8");
-    answer.body.as_str().unwrap().to_owned()
+    let response = app.call(request).await.expect(200);
+    assert_eq!(response.headers["content-type"], "text/plain; version=0.0.4; charset=utf-8");
+    response.body.as_str().unwrap().to_owned()
 }
 
 async fn scrape(app: &TestApp) -> Page {
@@ -163,21 +163,21 @@ fn template(to: &str) -> serde_json::Value {
 async fn the_page_counts_sent_received_and_rejected_messages() {
     let app = TestApp::new().await;
     let before = scrape(&app).await;
-    // A counter that starts at nothing would hide its first count.
+    // A counter must exist with 0 before its first increment: otherwise Prometheus misses the increment.
     assert_eq!(before.of_account("waypost_messages_sent_total"), 0.0);
     assert_eq!(before.of_account("waypost_messages_received_total"), 1.0);
     for _ in 0..3 {
         app.send_text(CUSTOMER).await.expect(200);
     }
-    app.send_text(STRANGER).await.expect(400);
-    app.send(template(STRANGER)).await.expect(200);
+    app.send_text(NEW_RECIPIENT).await.expect(400);
+    app.send(template(NEW_RECIPIENT)).await.expect(200);
     app.send(json!({"to": CUSTOMER, "type": "text", "text": "later", "mode": "queue"})).await.expect(202);
     app.tick_queue().await;
     app.send(template("+15550100505")).await.expect(202);
     let error = json!({"error": {"message": "(#131026) Message undeliverable", "code": 131_026}});
-    let answer = FaultAnswer { status: Some(400), body: Some(error), ..FaultAnswer::default() };
-    app.sim.fail(Fault::on("/messages", FaultAction::Status(answer)));
-    app.send(template(STRANGER)).await.expect(400);
+    let response = FaultAnswer { status: Some(400), body: Some(error), ..FaultAnswer::default() };
+    app.sim.fail(Fault::on("/messages", FaultAction::Status(response)));
+    app.send(template(NEW_RECIPIENT)).await.expect(400);
     app.step().await;
 
     let page = scrape(&app).await;
@@ -210,7 +210,7 @@ async fn the_page_counts_sent_received_and_rejected_messages() {
     };
     assert_eq!((route("2xx"), route("4xx")), (6.0, 2.0));
     assert_eq!(page.at("waypost_http_errors_total{code=\"outside_window\"}"), 1.0);
-    assert_eq!(page.at("waypost_webhook_payloads_total{outcome=\"taken\"}"), 16.0);
+    assert_eq!(page.at("waypost_webhook_payloads_total{outcome=\"accepted\"}"), 16.0);
     assert_eq!(page.at("waypost_webhook_changes_total{outcome=\"applied\"}"), 16.0);
     assert_eq!(page.at("waypost_webhook_lag_seconds_count"), 16.0);
     assert!(page.at("waypost_store_commit_duration_seconds_count") > 20.0);
@@ -225,7 +225,7 @@ async fn the_page_counts_sent_received_and_rejected_messages() {
 async fn the_page_shows_queue_depths_that_are_read_from_the_store_periodically() {
     let app = TestApp::new().await;
     background::tick_phone_numbers(&app.deps).await.unwrap();
-    for to in [CUSTOMER, CUSTOMER, STRANGER] {
+    for to in [CUSTOMER, CUSTOMER, NEW_RECIPIENT] {
         let mut body = template(to);
         body["mode"] = json!("queue");
         app.send(body).await.expect(202);
@@ -246,7 +246,7 @@ async fn the_page_shows_queue_depths_that_are_read_from_the_store_periodically()
     assert!(page.at("waypost_store_size_bytes{file=\"main\"}") > 4096.0);
 
     app.tick_queue().await;
-    // What memory knows is told at once, what the store knows within five seconds.
+    // Values in memory change immediately; values from the store change within five seconds.
     let error = serde_json::from_value(json!({"code": 190})).unwrap();
     let record = app.deps.directory.current().account(app.workspace, "sandbox").cloned().unwrap();
     accounts::suspend_account(&app.deps, &record.account, &error).await.unwrap();
@@ -312,7 +312,7 @@ async fn an_unsigned_webhook_is_counted_as_unsigned() {
         app.post_signed(&secret, foreign.to_string()).await.expect(200);
     }
     let page = scrape(&app).await;
-    for (outcome, n) in [("unsigned", 1.0), ("not_json", 1.0), ("taken", 3.0)] {
+    for (outcome, n) in [("unsigned", 1.0), ("not_json", 1.0), ("accepted", 3.0)] {
         assert_eq!(page.at(&format!("waypost_webhook_payloads_total{{outcome=\"{outcome}\"}}")), n);
     }
     assert_eq!(page.at("waypost_webhook_changes_total{outcome=\"unrouted\"}"), 1.0);
@@ -326,14 +326,14 @@ async fn no_personal_data_is_on_the_page() {
         .send(json!({"to": CUSTOMER, "type": "text", "text": "marked words", "client_reference": "marked-7"}))
         .await
         .expect(200);
-    app.send(template(STRANGER)).await.expect(200);
-    app.customer_writes(STRANGER, "marked words").await;
+    app.send(template(NEW_RECIPIENT)).await.expect(200);
+    app.customer_writes(NEW_RECIPIENT, "marked words").await;
     app.step().await;
     let text = text(&app).await;
     let wamid = sent.data()["message_id"].as_str().unwrap();
     for secret in [
         CUSTOMER.trim_start_matches('+'),
-        STRANGER.trim_start_matches('+'),
+        NEW_RECIPIENT.trim_start_matches('+'),
         "marked",
         DEV_KEY,
         wamid,
@@ -378,11 +378,11 @@ async fn the_page_can_need_a_token_or_be_off() {
     assert_eq!(ask(&app, None).await, 404);
 }
 
-/// Breaks the look at the figures.
-struct NoFigures;
+/// Makes the queries of the store statistics fail.
+struct FailingStats;
 
 #[async_trait]
-impl FaultInjector for NoFigures {
+impl FaultInjector for FailingStats {
     async fn before(&self, call: &'static str) -> Result<usize, StoreError> {
         if call == "get_stats" {
             return Err(StoreError::new(StoreErrorKind::Unavailable, "reading the figures", "no disk"));
@@ -398,7 +398,7 @@ impl FaultInjector for NoFigures {
 #[tokio::test]
 async fn a_store_failure_does_not_affect_the_other_metrics() {
     let mut app = TestApp::new().await;
-    app.restart_with(|ports| with_faults(ports, Arc::new(NoFigures))).await;
+    app.restart_with(|ports| with_faults(ports, Arc::new(FailingStats))).await;
     app.send_text(CUSTOMER).await.expect(200);
     let page = scrape(&app).await;
     assert_eq!(page.of_account("waypost_messages_sent_total"), 1.0);
@@ -410,11 +410,11 @@ async fn a_store_failure_does_not_affect_the_other_metrics() {
 async fn a_removed_account_disappears_and_a_restart_resets_counters() {
     let mut app = TestApp::new().await;
     let clinic = app.add_second_account().await;
-    let gone = "waypost_messages_sent_total{workspace=\"default\",account=\"clinic\"}";
-    assert_eq!(scrape(&app).await.at(gone), 0.0);
+    let removed_series = "waypost_messages_sent_total{workspace=\"default\",account=\"clinic\"}";
+    assert_eq!(scrape(&app).await.at(removed_series), 0.0);
     let clinic = app.deps.directory.current().account(app.workspace, &clinic.to_string()).cloned().unwrap();
     accounts::delete_account(&app.deps, &AuditContext::gateway(), &clinic.account, true).await.unwrap();
-    assert!(!scrape(&app).await.samples.contains_key(gone));
+    assert!(!scrape(&app).await.samples.contains_key(removed_series));
     app.send_text(CUSTOMER).await.expect(200);
     assert_eq!(scrape(&app).await.of_account("waypost_messages_sent_total"), 1.0);
     app.restart().await;

@@ -1,4 +1,4 @@
-//! The description of the API: what it shows is what the handlers take and give.
+//! The OpenAPI document: the handlers accept and return what the document shows.
 
 use axum::body::Body;
 use axum::http::{Method, Request};
@@ -7,10 +7,10 @@ use domain::access::permission::Role;
 use serde_json::{Value, json};
 
 use crate::contract::{DOCUMENT, assert_fits, described, resolve};
-use crate::openapi_fixture::{WAMID, World, upload};
-use crate::support::{Answer, CUSTOMER, TestApp};
+use crate::openapi_fixture::{ExampleGateway, WAMID, upload};
+use crate::support::{CUSTOMER, TestApp, TestResponse};
 
-/// Each route: path template, method, what the document says.
+/// Returns path template, method and description of each operation.
 fn operations() -> Vec<(&'static str, Method, &'static Value)> {
     let paths = DOCUMENT["paths"].as_object().unwrap();
     let all = paths.iter().flat_map(|(path, methods)| {
@@ -21,7 +21,7 @@ fn operations() -> Vec<(&'static str, Method, &'static Value)> {
     all.collect()
 }
 
-/// The path with the id of its example.
+/// Returns the path with the example ids.
 fn path_of(template: &str, operation: &Value) -> String {
     let parameters = operation["parameters"].as_array();
     let id = parameters.into_iter().flatten().find(|parameter| parameter["in"] == "path");
@@ -31,12 +31,12 @@ fn path_of(template: &str, operation: &Value) -> String {
     id.map_or_else(|| template.to_owned(), |id| template.replace("{id}", &encoded(id)))
 }
 
-/// What the document says of a JSON body.
+/// Returns the schema of the JSON body of an operation.
 fn body_of(operation: &'static Value) -> &'static Value {
     resolve(&operation["requestBody"]["content"]["application/json"]["schema"])
 }
 
-/// The bodies that the document shows; `None` where there is none.
+/// Returns the example bodies of an operation; `None` if the operation has no body.
 fn bodies(operation: &'static Value) -> Vec<(String, Option<&'static Value>)> {
     let examples = operation["requestBody"]["content"]["application/json"]["examples"].as_object();
     let mut bodies: Vec<_> = examples
@@ -50,14 +50,19 @@ fn bodies(operation: &'static Value) -> Vec<(String, Option<&'static Value>)> {
     bodies
 }
 
-/// Makes a call as the document shows it.
-async fn try_out(world: &World, path: &str, method: &Method, body: Option<&Value>) -> Answer {
-    let app = &world.app;
-    let path = world.fill(&path.replace(
+/// Makes a call with the example values.
+async fn try_out(
+    gateway: &ExampleGateway,
+    path: &str,
+    method: &Method,
+    body: Option<&Value>,
+) -> TestResponse {
+    let app = &gateway.app;
+    let path = gateway.fill(&path.replace(
         &url::form_urlencoded::byte_serialize(WAMID.as_bytes()).collect::<String>(),
-        &url::form_urlencoded::byte_serialize(world.fill(WAMID).as_bytes()).collect::<String>(),
+        &url::form_urlencoded::byte_serialize(gateway.fill(WAMID).as_bytes()).collect::<String>(),
     ));
-    let body = body.map_or_else(String::new, |body| world.fill(&body.to_string()));
+    let body = body.map_or_else(String::new, |body| gateway.fill(&body.to_string()));
     match path.as_str() {
         "/api/auth/logout" => {
             let browser = app.log_in("owner@example.com").await;
@@ -76,15 +81,15 @@ async fn try_out(world: &World, path: &str, method: &Method, body: Option<&Value
             app.deps.stopping.cancel();
             app.get(&path).await
         }
-        _ => app.patiently(app.request(method.as_str(), &path, body)).await,
+        _ => app.run_with_clock(app.request(method.as_str(), &path, body)).await,
     }
 }
 
-/// Tries each example of each route of these resources. Returns how many there were.
+/// Calls each operation of these resources with each of its examples. Returns the number of calls.
 async fn try_examples(tags: &[&str]) -> usize {
     let mut n_tried = 0;
-    // To read changes nothing: all do it in one world.
-    let library = World::of("all").await;
+    // Reads change nothing, so that all of them use the same gateway.
+    let library = ExampleGateway::of("all").await;
     for (template, method, operation) in operations() {
         if !tags.contains(&operation["tags"][0].as_str().unwrap()) {
             continue;
@@ -92,25 +97,25 @@ async fn try_examples(tags: &[&str]) -> usize {
         let name = operation["operationId"].as_str().unwrap();
         let path = path_of(template, operation);
         if method == Method::GET && name != "stream_events" {
-            let answer = try_out(&library, &path, &method, None).await;
-            assert!(answer.status.is_success(), "{name}: {:#}", answer.body);
+            let response = try_out(&library, &path, &method, None).await;
+            assert!(response.status.is_success(), "{name}: {:#}", response.body);
             n_tried += 1;
             continue;
         }
-        let mut world = World::of(name).await;
+        let mut gateway = ExampleGateway::of(name).await;
         for (index, (example, body)) in bodies(operation).into_iter().enumerate() {
-            // A message more does no harm; another act may find nothing left to do.
+            // Several sends are possible in one gateway; another action may be possible only once.
             if index > 0 && name == "send_message" {
-                world.app.advance(60);
+                gateway.app.advance(60);
             } else if index > 0 {
-                world = World::of(name).await;
+                gateway = ExampleGateway::of(name).await;
             }
             if let Some(body) = body {
                 let schema = body_of(operation);
                 assert_fits(body, schema, false, &format!("{name}, {example}"));
             }
-            let answer = try_out(&world, &path, &method, body).await;
-            assert!(answer.status.is_success(), "{name}, {example}: {:#}", answer.body);
+            let response = try_out(&gateway, &path, &method, body).await;
+            assert!(response.status.is_success(), "{name}, {example}: {:#}", response.body);
             n_tried += 1;
         }
     }
@@ -152,7 +157,7 @@ async fn each_access_example_is_accepted_and_answered_as_described() {
 #[test]
 fn every_resource_is_described() {
     for tag in DOCUMENT["tags"].as_array().unwrap() {
-        // Only Meta signs what is posted there: `openapi_outside_api` does it.
+        // Requests to the webhook endpoint need Meta's signature: see `openapi_outside_api`.
         assert!(tag["name"] == "Meta" || PARTS.concat().contains(&tag["name"].as_str().unwrap()), "{tag}");
     }
 }
@@ -173,26 +178,26 @@ async fn each_response_example_matches_its_schema() {
     }
 }
 
-/// Whether a field or a parameter was not known.
-fn unknown_faults(answer: &Answer) -> bool {
-    answer.reasons().contains("unknown field")
+/// Returns `true` if a field or a parameter is unknown to the handler.
+fn unknown_faults(response: &TestResponse) -> bool {
+    response.reasons().contains("unknown field")
 }
 
 #[tokio::test]
 async fn each_described_field_is_known_to_its_handler() {
-    // What is refused has no effect: one world is enough.
-    let world = World::of("all").await;
+    // Rejected requests have no effect: one gateway is enough.
+    let gateway = ExampleGateway::of("all").await;
     for (template, method, operation) in operations() {
         let Some(fields) = body_of(operation)["properties"].as_object() else { continue };
         let name = operation["operationId"].as_str().unwrap();
         for field in fields.keys() {
-            // No field is such an object: the handler says so, or says that it knows no such field.
+            // No field accepts such an object: the handler rejects the value, or reports an unknown field.
             let mut body = serde_json::Map::new();
             body.insert(field.clone(), json!({"": []}));
-            let answer =
-                try_out(&world, &path_of(template, operation), &method, Some(&Value::Object(body))).await;
-            assert_eq!(answer.status, 400, "{name}, {field}: {:#}", answer.body);
-            assert!(!unknown_faults(&answer), "{name}, {field}: {:#}", answer.body);
+            let response =
+                try_out(&gateway, &path_of(template, operation), &method, Some(&Value::Object(body))).await;
+            assert_eq!(response.status, 400, "{name}, {field}: {:#}", response.body);
+            assert!(!unknown_faults(&response), "{name}, {field}: {:#}", response.body);
         }
     }
 }
@@ -218,10 +223,10 @@ async fn each_field_of_a_send_is_known_whatever_the_type() {
                 message.insert(field.clone(), json!([[[]]]));
                 let body =
                     if shape == "BatchMessage" { json!({"messages": [message]}) } else { json!(message) };
-                let answer = app.post(path, &body).await;
-                let told = answer.body.to_string();
-                assert!(told.contains(&format!("/{field}")), "{kind} {field}: {told}");
-                assert!(!told.contains("unknown field"), "{kind} {field}: {told}");
+                let response = app.post(path, &body).await;
+                let text = response.body.to_string();
+                assert!(text.contains(&format!("/{field}")), "{kind} {field}: {text}");
+                assert!(!text.contains("unknown field"), "{kind} {field}: {text}");
                 app.advance(1);
             }
         }
@@ -231,8 +236,8 @@ async fn each_field_of_a_send_is_known_whatever_the_type() {
 
 #[tokio::test]
 async fn handlers_know_exactly_the_described_parameters() {
-    // What is refused has no effect: one world is enough.
-    let world = World::of("all").await;
+    // Rejected requests have no effect: one gateway is enough.
+    let gateway = ExampleGateway::of("all").await;
     for (template, method, operation) in operations() {
         let name = operation["operationId"].as_str().unwrap();
         if name == "stream_events" || !template.starts_with("/api/") {
@@ -242,15 +247,15 @@ async fn handlers_know_exactly_the_described_parameters() {
         let parameters = operation["parameters"].as_array().into_iter().flatten();
         for parameter in parameters.filter(|parameter| parameter["in"] == "query") {
             let parameter = parameter["name"].as_str().unwrap();
-            let answer = try_out(&world, &format!("{path}?{parameter}=%00"), &method, None).await;
-            assert_eq!(answer.pointers(), [format!("/{parameter}")], "{name}: {:#}", answer.body);
+            let response = try_out(&gateway, &format!("{path}?{parameter}=%00"), &method, None).await;
+            assert_eq!(response.pointers(), [format!("/{parameter}")], "{name}: {:#}", response.body);
             if method == Method::GET {
-                let answer = try_out(&world, &format!("{path}?{parameter}="), &method, None).await;
-                assert!(!unknown_faults(&answer), "{name}, {parameter}: {:#}", answer.body);
+                let response = try_out(&gateway, &format!("{path}?{parameter}="), &method, None).await;
+                assert!(!unknown_faults(&response), "{name}, {parameter}: {:#}", response.body);
             }
         }
-        let answer = try_out(&world, &format!("{path}?nobody_has_this=1"), &method, None).await;
-        assert!(answer.reasons().contains("unknown"), "{name}: {:#}", answer.body);
+        let response = try_out(&gateway, &format!("{path}?nobody_has_this=1"), &method, None).await;
+        assert!(response.reasons().contains("unknown"), "{name}: {:#}", response.body);
     }
 }
 
@@ -265,10 +270,10 @@ async fn the_document_is_public_and_has_an_etag() {
         };
         request.body(Body::empty()).unwrap()
     };
-    let answer = app.call(ask(None)).await.expect(200);
-    assert_eq!(answer.body, *DOCUMENT);
-    assert_eq!(answer.body["openapi"], "3.1.0");
-    let tag = answer.headers["etag"].to_str().unwrap().to_owned();
+    let response = app.call(ask(None)).await.expect(200);
+    assert_eq!(response.body, *DOCUMENT);
+    assert_eq!(response.body["openapi"], "3.1.0");
+    let tag = response.headers["etag"].to_str().unwrap().to_owned();
     let again = app.call(ask(Some(&tag))).await.expect(304);
     assert_eq!(again.body, "");
     app.call(ask(Some("\"other\""))).await.expect(200);
@@ -286,7 +291,7 @@ async fn the_described_errors_match_the_handlers() {
         ("invalid_api_key", app.request_as("wp_test_wrong", "GET", "/api/me", "").await),
         ("message_not_found", app.get(no_such).await),
         ("not_found", app.get("/api/nothing").await),
-        // A parameter is not the fault where the method is.
+        // The method is rejected before the parameter.
         ("method_not_allowed", app.request("PATCH", "/api/messages?page=1", "").await),
         ("forbidden", app.request_as(&reader, "POST", "/api/messages/send", text(CUSTOMER)).await),
         ("media_not_found", app.get("/api/media/1").await),
@@ -320,20 +325,20 @@ async fn the_described_errors_match_the_handlers() {
         ("template_not_editable", {
             let components = json!([{"type": "BODY", "text": "It is spring."}]);
             let body = json!({"name": "spring_sale", "language": "en", "category": "MARKETING", "components": components});
-            let made = app.post("/api/templates", &body).await.expect(201);
-            let path = format!("/api/templates/{}", made.data()["id"].as_str().unwrap());
+            let created = app.post("/api/templates", &body).await.expect(201);
+            let path = format!("/api/templates/{}", created.data()["id"].as_str().unwrap());
             app.request("PUT", &path, json!({"components": components}).to_string()).await
         }),
         ("payload_too_large", { app.request("POST", "/api/messages/send", vec![b' '; 5_000_001]).await }),
     ];
-    for (code, answer) in cases {
+    for (code, response) in cases {
         let shown = &DOCUMENT["components"]["examples"][code]["value"];
-        assert_eq!(answer.body["code"], code, "{:#}", answer.body);
-        assert_eq!(answer.body["message"], shown["message"], "{code}");
+        assert_eq!(response.body["code"], code, "{:#}", response.body);
+        assert_eq!(response.body["message"], shown["message"], "{code}");
         let names = |value: &Value| -> Vec<String> {
             value["details"].as_object().into_iter().flatten().map(|(name, _)| name.clone()).collect()
         };
-        assert_eq!(names(&answer.body), names(shown), "{code}");
+        assert_eq!(names(&response.body), names(shown), "{code}");
     }
     assert!(described(&Method::PATCH, "/api/messages").is_none());
 }
@@ -344,12 +349,12 @@ async fn the_page_is_served_and_loads_nothing_from_other_hosts() {
     for (path, kind) in
         [("/docs", "text/html"), ("/docs/page.css", "text/css"), ("/docs/page.js", "text/javascript")]
     {
-        let answer = app.call(Request::get(path).body(Body::empty()).unwrap()).await.expect(200);
-        assert!(answer.headers["content-type"].to_str().unwrap().starts_with(kind), "{path}");
-        let policy = answer.headers["content-security-policy"].to_str().unwrap();
+        let response = app.call(Request::get(path).body(Body::empty()).unwrap()).await.expect(200);
+        assert!(response.headers["content-type"].to_str().unwrap().starts_with(kind), "{path}");
+        let policy = response.headers["content-security-policy"].to_str().unwrap();
         assert!(policy.contains("default-src 'none'") && policy.contains("script-src 'self'"), "{policy}");
         assert!(!policy.contains("unsafe"), "{policy}");
-        let text = answer.body.as_str().unwrap();
+        let text = response.body.as_str().unwrap();
         for foreign in ["http://", "https://", "innerHTML", "eval(", " style=\"", " onclick="] {
             assert!(!text.contains(foreign), "{path} holds {foreign}");
         }

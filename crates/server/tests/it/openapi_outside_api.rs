@@ -1,4 +1,4 @@
-//! The description of what stands outside of `/api`: each address is there, and answers as described.
+//! Routes outside of `/api`: each one exists and responds as the OpenAPI document describes.
 
 use std::collections::BTreeSet;
 
@@ -7,9 +7,9 @@ use axum::http::{Method, Request};
 use serde_json::Value;
 
 use crate::contract::{DOCUMENT, assert_fits, described};
-use crate::support::{Answer, CUSTOMER, TestApp};
+use crate::support::{CUSTOMER, TestApp, TestResponse};
 
-async fn get(app: &TestApp, path: &str) -> Answer {
+async fn get(app: &TestApp, path: &str) -> TestResponse {
     app.call(Request::get(path).body(Body::empty()).unwrap()).await
 }
 
@@ -21,13 +21,13 @@ async fn each_path_outside_of_the_api_accepts_exactly_its_methods() {
         for method in ["GET", "POST", "PUT", "DELETE"] {
             let parsed: Method = method.parse().unwrap();
             let is_described = described(&parsed, path).is_some();
-            let answer = app.request(method, path, "").await;
-            assert_eq!(answer.status != 405, is_described, "{method} {path}: {}", answer.status);
-            assert_ne!(answer.status, 404, "{method} {path}");
+            let response = app.request(method, path, "").await;
+            assert_eq!(response.status != 405, is_described, "{method} {path}: {}", response.status);
+            assert_ne!(response.status, 404, "{method} {path}");
             if is_described {
                 found.insert(format!("{method} {path}"));
             } else {
-                assert!(answer.headers.contains_key("allow"), "{method} {path} does not say what it takes");
+                assert!(response.headers.contains_key("allow"), "{method} {path} does not say what it takes");
             }
         }
     }
@@ -54,10 +54,10 @@ async fn meta_checks_the_callback_as_described() {
         query.append_pair(name, if name == "hub.verify_token" { &app.seeded.verify_token } else { shown });
     }
     let query = query.finish();
-    let answer = get(&app, &format!("/webhooks/meta?{query}")).await.expect(200);
+    let response = get(&app, &format!("/webhooks/meta?{query}")).await.expect(200);
     let shown = &operation["responses"]["200"]["content"]["text/plain"]["example"];
-    // A challenge is digits, which a test reads as a number.
-    assert_eq!(answer.body.to_string(), shown.as_str().unwrap());
+    // The challenge consists of digits, which the test parses as a number.
+    assert_eq!(response.body.to_string(), shown.as_str().unwrap());
     for part in query.split('&') {
         let without: Vec<_> = query.split('&').filter(|other| *other != part).collect();
         get(&app, &format!("/webhooks/meta?{}", without.join("&"))).await.expect(403);
@@ -70,9 +70,9 @@ async fn meta_posts_as_described() {
     let operation = described(&Method::POST, "/webhooks/meta").unwrap();
     let example = &operation["requestBody"]["content"]["application/json"]["examples"]["message"]["value"];
     app.post_signed(&app.seeded.app_secret, example.to_string()).await.expect(200);
-    let heard = app.get("/api/messages?direction=inbound").await.expect(200);
+    let response = app.get("/api/messages?direction=inbound").await.expect(200);
     let message = &example["entry"][0]["changes"][0]["value"]["messages"][0];
-    assert_eq!(heard.data()["messages"][0]["message_id"], message["id"]);
+    assert_eq!(response.data()["messages"][0]["message_id"], message["id"]);
     app.post_signed(&app.seeded.app_secret, "no JSON".to_owned()).await.expect(400);
     app.post_signed("somebody else", example.to_string()).await.expect(401);
     app.post_signed(&app.seeded.app_secret, " ".repeat(5_000_000)).await.expect(413);
@@ -92,23 +92,23 @@ async fn the_v1_dialect_rejects_as_described() {
     ];
     app.customer_writes(CUSTOMER, "Hello").await;
     let limited = loop {
-        let answer = send(key, &text(CUSTOMER)).await;
-        if answer.status == 429 {
-            break answer;
+        let response = send(key, &text(CUSTOMER)).await;
+        if response.status == 429 {
+            break response;
         }
     };
     cases.push(("rate_limited", limited));
     let operation = described(&Method::POST, "/v1/messages").unwrap();
-    for (code, answer) in cases {
-        let content = &operation["responses"][answer.status.as_str()]["content"]["application/json"];
+    for (code, response) in cases {
+        let content = &operation["responses"][response.status.as_str()]["content"]["application/json"];
         let shown = &content["examples"][code]["value"];
-        assert_eq!(answer.body["error"]["code"], shown["error"]["code"], "{code}: {:#}", answer.body);
+        assert_eq!(response.body["error"]["code"], shown["error"]["code"], "{code}: {:#}", response.body);
         let names =
             |body: &Value| -> Vec<String> { body["error"].as_object().unwrap().keys().cloned().collect() };
-        assert_eq!(names(&answer.body), names(shown), "{code}");
+        assert_eq!(names(&response.body), names(shown), "{code}");
     }
-    for (status, response) in operation["responses"].as_object().unwrap() {
-        let content = &response["content"]["application/json"];
+    for (status, documented) in operation["responses"].as_object().unwrap() {
+        let content = &documented["content"]["application/json"];
         for (code, example) in content["examples"].as_object().into_iter().flatten() {
             assert_fits(&example["value"], &content["schema"], true, &format!("{status} {code}"));
         }

@@ -1,4 +1,4 @@
-//! Files for customers: taken, kept once, uploaded once, handed over by Meta's ids.
+//! Files for customers: upload, deduplication, and upload to Meta.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::pin::Pin;
@@ -24,14 +24,14 @@ use serde_json::{Value, json};
 use sim::{Fault, FaultAction, FaultAnswer};
 
 use crate::fault_ports::with_faults;
-use crate::inbound_media::Mute;
-use crate::support::{Answer, CUSTOMER, TestApp};
+use crate::inbound_media::CrashAt;
+use crate::support::{CUSTOMER, TestApp, TestResponse};
 
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR";
 const PDF: &[u8] = b"%PDF-1.7\n%%EOF";
 const BOUNDARY: &str = "b0undary";
 
-/// A part of a form.
+/// Returns a part of a form.
 fn part(name: &str, more: &str, value: &[u8]) -> Vec<u8> {
     let head = format!("--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"{name}\"{more}\r\n\r\n");
     [head.as_bytes(), value, b"\r\n"].concat()
@@ -42,8 +42,8 @@ fn file(file_name: &str, mime_type: &str, content: &[u8]) -> Vec<u8> {
 }
 
 impl TestApp {
-    /// `POST /api/media` with these parts.
-    async fn upload_as(&self, key: &str, parts: &[Vec<u8>]) -> Answer {
+    /// Calls `POST /api/media` with these parts.
+    async fn upload_as(&self, key: &str, parts: &[Vec<u8>]) -> TestResponse {
         let body = [parts.concat(), format!("--{BOUNDARY}--\r\n").into_bytes()].concat();
         let request = Request::post("/api/media")
             .header("X-API-Key", key)
@@ -53,16 +53,16 @@ impl TestApp {
         self.call(request).await
     }
 
-    async fn upload(&self, parts: &[Vec<u8>]) -> Answer {
+    async fn upload(&self, parts: &[Vec<u8>]) -> TestResponse {
         self.upload_as(DEV_KEY, parts).await
     }
 
     async fn uploaded(&self, file_name: &str, mime_type: &str, content: &[u8]) -> String {
-        let answer = self.upload(&[file(file_name, mime_type, content)]).await.expect(201);
-        answer.data()["id"].as_str().unwrap().to_owned()
+        let response = self.upload(&[file(file_name, mime_type, content)]).await.expect(201);
+        response.data()["id"].as_str().unwrap().to_owned()
     }
 
-    async fn send_image(&self, id: &str) -> Answer {
+    async fn send_image(&self, id: &str) -> TestResponse {
         self.send(json!({"to": CUSTOMER, "type": "image", "image": {"id": id}})).await
     }
 
@@ -74,8 +74,8 @@ impl TestApp {
         counts
     }
 
-    fn fail_upload(&self, answer: FaultAnswer, times: u32) {
-        self.sim.fail(Fault { times, ..Fault::on("/media", FaultAction::Status(answer)) });
+    fn fail_upload(&self, response: FaultAnswer, times: u32) {
+        self.sim.fail(Fault { times, ..Fault::on("/media", FaultAction::Status(response)) });
     }
 }
 
@@ -104,17 +104,17 @@ impl FaultInjector for Counts {
 #[tokio::test]
 async fn a_file_is_uploaded_and_downloaded() {
     let app = TestApp::new().await;
-    let answer = app.upload(&[file("Angebot März.pdf", "application/pdf", PDF)]).await.expect(201);
-    let data = answer.data();
+    let response = app.upload(&[file("Angebot März.pdf", "application/pdf", PDF)]).await.expect(201);
+    let data = response.data();
     assert_eq!(data["mime_type"], "application/pdf");
     assert_eq!(data["size"], PDF.len());
     assert_eq!(data["file_name"], "Angebot März.pdf");
     assert_eq!(data["created_at"], "2026-01-01T00:00:00Z");
     assert_eq!(data["expires_at"], "2026-01-31T00:00:00Z");
     assert_eq!(data["sha256"].as_str().unwrap().len(), 64);
-    let got = app.raw("GET", &format!("/api/media/{}", data["id"].as_str().unwrap()), &[]).await;
-    assert_eq!((got.status.as_u16(), &got.bytes[..]), (200, PDF));
-    let disposition = got.header("content-disposition");
+    let received = app.get_raw("GET", &format!("/api/media/{}", data["id"].as_str().unwrap()), &[]).await;
+    assert_eq!((received.status.as_u16(), &received.bytes[..]), (200, PDF));
+    let disposition = received.header("content-disposition");
     assert_eq!(
         disposition,
         "attachment; filename=\"Angebot M_rz.pdf\"; filename*=UTF-8''Angebot%20M%C3%A4rz.pdf"
@@ -130,8 +130,8 @@ async fn the_same_content_again_is_the_same_file() {
     assert_eq!(again.data()["id"], first);
     assert_eq!(again.data()["expires_at"], "2026-01-31T01:00:00Z", "kept on");
     assert_eq!(media::sweep(&app.deps).await.unwrap(), 1, "the second content is deleted");
-    let got = app.raw("GET", &format!("/api/media/{first}"), &[]).await;
-    assert_eq!(&got.bytes[..], PNG);
+    let received = app.get_raw("GET", &format!("/api/media/{first}"), &[]).await;
+    assert_eq!(&received.bytes[..], PNG);
 }
 
 #[tokio::test]
@@ -143,7 +143,7 @@ async fn uploading_identical_content_restores_a_missing_blob() {
     let again = app.upload(&[file("a.png", "image/png", PNG)]).await.expect(200);
     assert_eq!(again.data()["id"], id);
     media::sweep(&app.deps).await.unwrap();
-    assert_eq!(&app.raw("GET", &format!("/api/media/{id}"), &[]).await.bytes[..], PNG);
+    assert_eq!(&app.get_raw("GET", &format!("/api/media/{id}"), &[]).await.bytes[..], PNG);
     app.send_image(&id).await.expect(200);
 }
 
@@ -162,9 +162,9 @@ async fn content_of_a_wrong_or_unsupported_type_is_rejected() {
         ),
         (file("a.png", "image/png", b""), "is empty"),
     ] {
-        let answer = app.upload(&[parts]).await.expect(400);
-        assert_eq!((answer.code(), answer.pointers()), ("invalid_request", vec!["/file"]));
-        assert!(answer.reasons().starts_with(reason), "{}", answer.reasons());
+        let response = app.upload(&[parts]).await.expect(400);
+        assert_eq!((response.code(), response.pointers()), ("invalid_request", vec!["/file"]));
+        assert!(response.reasons().starts_with(reason), "{}", response.reasons());
     }
     let guessed = app.upload(&[file("a", "application/octet-stream", PNG)]).await.expect(201);
     assert_eq!(guessed.data()["mime_type"], "image/png");
@@ -175,8 +175,8 @@ async fn a_form_is_parsed_strictly_in_any_order_of_its_parts() {
     let app = TestApp::new().await;
     let png = || file("a.png", "image/png", PNG);
     for (parts, pointer, reason) in [
-        (vec![part("caption", "", b"x"), png()], "/caption", "unknown part `caption`; known are"),
-        (vec![png(), part("ttl", "", b"1")], "/ttl", "unknown part `ttl`"),
+        (vec![part("caption", "", b"x"), png()], "/caption", "unknown field `caption`; known are"),
+        (vec![png(), part("ttl", "", b"1")], "/ttl", "unknown field `ttl`"),
         (vec![png(), png()], "/file", "appears twice"),
         (vec![part("type", "", b"image")], "/file", "is required"),
         (vec![png(), part("type", "", b"film")], "/type", "must be a MIME type, or one of"),
@@ -184,19 +184,23 @@ async fn a_form_is_parsed_strictly_in_any_order_of_its_parts() {
         (vec![png(), part("type", "", b"application/pdf")], "/file", "is said to be application/pdf"),
         (vec![png(), part("type", "", b"video")], "/file", "is image/png, but must be one of video/mp4"),
         (vec![part("type", "", &[b'x'; 600]), png()], "/type", "must be at most 512 bytes"),
-        (vec![png(), part("account", "", b"")], "/account", "must not be empty"),
+        (
+            vec![png(), part("whatsapp_account", "", b"")],
+            "/whatsapp_account",
+            "must be 1 to 512 characters, is 0",
+        ),
     ] {
-        let answer = app.upload(&parts).await.expect(400);
-        assert_eq!(answer.pointers(), [pointer]);
-        assert!(answer.reasons().starts_with(reason), "{pointer}: {}", answer.reasons());
+        let response = app.upload(&parts).await.expect(400);
+        assert_eq!(response.pointers(), [pointer]);
+        assert!(response.reasons().starts_with(reason), "{pointer}: {}", response.reasons());
     }
-    let unknown = app.upload(&[png(), part("account", "", b"nobody")]).await.expect(404);
+    let unknown = app.upload(&[png(), part("whatsapp_account", "", b"nobody")]).await.expect(404);
     assert_eq!(unknown.code(), "account_not_found");
     let json = app.post("/api/media", &json!({"file": "x"})).await.expect(400);
     assert!(json.reasons().contains("multipart/form-data"), "{}", json.reasons());
-    let whole = [part("type", "", b"image/png"), part("account", "", b"sandbox"), png()];
+    let whole = [part("type", "", b"image/png"), part("whatsapp_account", "", b"sandbox"), png()];
     app.upload(&whole).await.expect(201);
-    // Nothing of the refused ones is left.
+    // No content of the rejected uploads remains.
     media::sweep(&app.deps).await.unwrap();
     assert_eq!(n_files(&app), 1);
 }
@@ -204,7 +208,7 @@ async fn a_form_is_parsed_strictly_in_any_order_of_its_parts() {
 fn n_files(app: &TestApp) -> usize {
     let (mut n_files, mut folders) = (0, vec![app.folder.path().join("media")]);
     while let Some(folder) = folders.pop() {
-        // There is no folder before the first file.
+        // The folder does not exist before the first file.
         for entry in std::fs::read_dir(folder).into_iter().flatten() {
             let entry = entry.unwrap();
             if entry.file_type().unwrap().is_dir() {
@@ -221,9 +225,9 @@ fn n_files(app: &TestApp) -> usize {
 async fn a_file_above_metas_limit_is_413_and_stores_nothing() {
     let app = TestApp::new().await;
     let large = [PNG, &vec![0; 5 << 20]].concat();
-    let answer = app.upload(&[file("a.png", "image/png", &large)]).await.expect(413);
-    assert_eq!(answer.code(), "payload_too_large");
-    assert_eq!(answer.body["details"]["limit_bytes"], 5 << 20);
+    let response = app.upload(&[file("a.png", "image/png", &large)]).await.expect(413);
+    assert_eq!(response.code(), "payload_too_large");
+    assert_eq!(response.body["details"]["limit_bytes"], 5 << 20);
     let as_document = [PDF, &vec![b' '; 5 << 20]].concat();
     app.upload(&[file("a.pdf", "application/pdf", &as_document)]).await.expect(201);
     let announced = Request::post("/api/media")
@@ -237,7 +241,7 @@ async fn a_file_above_metas_limit_is_413_and_stores_nothing() {
     assert_eq!(n_files(&app), 1);
 }
 
-/// A body whose pieces are counted while they live.
+/// A body that counts its chunks in memory.
 struct Counted {
     parts: VecDeque<Bytes>,
     n_left: usize,
@@ -296,8 +300,8 @@ async fn a_hundred_megabytes_are_uploaded_with_little_memory() {
         .header("Content-Type", format!("multipart/form-data; boundary={BOUNDARY}"))
         .body(Body::new(body))
         .unwrap();
-    let answer = app.call(request).await.expect(201);
-    assert_eq!(answer.data()["size"], n_left + PDF.len());
+    let response = app.call(request).await.expect(201);
+    assert_eq!(response.data()["size"], n_left + PDF.len());
     let most = alive.1.load(Ordering::SeqCst);
     assert!(most <= 1 << 20, "{most} bytes were held at once");
 }
@@ -311,8 +315,8 @@ async fn an_incomplete_upload_stores_nothing() {
         .header("Content-Type", format!("multipart/form-data; boundary={BOUNDARY}"))
         .body(Body::from(half))
         .unwrap();
-    let answer = app.call(request).await.expect(400);
-    assert!(answer.reasons().contains("is incomplete"), "{}", answer.reasons());
+    let response = app.call(request).await.expect(400);
+    assert!(response.reasons().contains("is incomplete"), "{}", response.reasons());
     struct Stalled(Option<Bytes>);
     impl http_body::Body for Stalled {
         type Data = Bytes;
@@ -332,8 +336,8 @@ async fn an_incomplete_upload_stores_nothing() {
         .header("Content-Type", format!("multipart/form-data; boundary={BOUNDARY}"))
         .body(Body::new(Stalled(Some(half.into()))))
         .unwrap();
-    let answer = app.patiently(app.call(request)).await.expect(408);
-    assert_eq!(answer.code(), "request_timeout");
+    let response = app.run_with_clock(app.call(request)).await.expect(408);
+    assert_eq!(response.code(), "request_timeout");
     media::sweep(&app.deps).await.unwrap();
     assert_eq!(n_files(&app), 0);
 }
@@ -342,9 +346,9 @@ async fn an_incomplete_upload_stores_nothing() {
 async fn a_file_of_an_account_is_visible_to_its_keys_only() {
     let app = TestApp::new().await;
     let second = app.add_second_account().await;
-    let account = part("account", "", second.to_string().as_bytes());
-    let answer = app.upload(&[file("a.png", "image/png", PNG), account.clone()]).await.expect(201);
-    let id = answer.data()["id"].as_str().unwrap().to_owned();
+    let account = part("whatsapp_account", "", second.to_string().as_bytes());
+    let response = app.upload(&[file("a.png", "image/png", PNG), account.clone()]).await.expect(201);
+    let id = response.data()["id"].as_str().unwrap().to_owned();
     let other = app.key(|new| new.accounts = vec![app.account]).await;
     let path = format!("/api/media/{id}");
     assert_eq!(app.request_as(&other, "GET", &path, "").await.expect(404).code(), "media_not_found");
@@ -365,15 +369,15 @@ async fn two_sends_with_a_media_id_are_one_upload_to_meta() {
     let first = app.send_image(&id).await.expect(200);
     app.send_image(&id).await.expect(200);
     assert_eq!(counts.of("upload_media"), 1);
-    assert_eq!(app.n_taken(), 2);
-    let meta_id = app.taken(0)["image"]["id"].clone();
+    assert_eq!(app.n_accepted(), 2);
+    let meta_id = app.accepted_message(0)["image"]["id"].clone();
     assert!(meta_id.as_str().unwrap().parse::<u64>().is_ok(), "{meta_id}");
-    assert_eq!(app.taken(1)["image"]["id"], meta_id);
+    assert_eq!(app.accepted_message(1)["image"]["id"], meta_id);
     let shown = app.message(first.data()["id"].as_str().unwrap()).await;
     assert_eq!(shown["image"]["id"], id, "the message says what its caller said");
     app.restart().await;
     app.send_image(&id).await.expect(200);
-    assert_eq!(app.taken(2)["image"]["id"], meta_id, "also after a restart");
+    assert_eq!(app.accepted_message(2)["image"]["id"], meta_id, "also after a restart");
 }
 
 #[tokio::test]
@@ -383,10 +387,10 @@ async fn sends_at_the_same_time_share_one_upload() {
     let id = app.uploaded("a.png", "image/png", PNG).await;
     let sends = (app.send_image(&id), app.send_image(&id), app.send_image(&id));
     let (a, b, c) = tokio::join!(sends.0, sends.1, sends.2);
-    for answer in [a, b, c] {
-        answer.expect(200);
+    for response in [a, b, c] {
+        response.expect(200);
     }
-    assert_eq!((counts.of("upload_media"), app.n_taken()), (1, 3));
+    assert_eq!((counts.of("upload_media"), app.n_accepted()), (1, 3));
 }
 
 #[tokio::test]
@@ -400,7 +404,7 @@ async fn an_upload_is_repeated_before_it_expires_and_for_each_account() {
     app.customer_writes(CUSTOMER, "Still there?").await;
     app.send(template("sandbox")).await.expect(200);
     assert_eq!(counts.of("upload_media"), 2);
-    assert_ne!(app.taken(0)["image"]["id"], app.taken(1)["image"]["id"]);
+    assert_ne!(app.accepted_message(0)["image"]["id"], app.accepted_message(1)["image"]["id"]);
     let second = app.add_second_account().await.to_string();
     let writes = sim::InboundMessage {
         account: Some(app.sim.accounts()[1].phone_number_id.clone()),
@@ -439,28 +443,28 @@ async fn a_media_id_is_checked_before_anything_is_stored() {
     ] {
         let mut body = body;
         body["to"] = json!(CUSTOMER);
-        let answer = app.send(body.clone()).await.expect(400);
-        assert_eq!((answer.code(), answer.pointers()), ("invalid_request", vec![pointer]));
-        assert!(answer.reasons().starts_with(reason), "{}", answer.reasons());
+        let response = app.send(body.clone()).await.expect(400);
+        assert_eq!((response.code(), response.pointers()), ("invalid_request", vec![pointer]));
+        assert!(response.reasons().starts_with(reason), "{}", response.reasons());
         body["dry_run"] = json!(true);
         let rehearsed = app.send(body).await.expect(200);
         assert_eq!(rehearsed.data()["would_send"], false);
         let checks = rehearsed.data()["checks"].as_array().unwrap();
         assert!(checks.iter().any(|check| check["name"] == "media" && check["ok"] == false));
     }
-    assert_eq!(app.n_taken(), 0);
+    assert_eq!(app.n_accepted(), 0);
     assert_eq!(app.get("/api/messages?direction=outbound").await.data()["total"], 0);
     let as_document =
         json!({"to": CUSTOMER, "type": "document", "document": {"id": pdf, "filename": "x.pdf"}});
     app.send(as_document).await.expect(200);
-    assert_eq!(app.taken(0)["document"]["filename"], "x.pdf");
+    assert_eq!(app.accepted_message(0)["document"]["filename"], "x.pdf");
 }
 
 #[tokio::test]
 async fn media_ids_of_meta_are_passed_through() {
     let app = TestApp::new().await;
-    let answer = app.send_image("1402233445566778").await.expect(400);
-    assert_eq!(answer.code(), "meta_error", "it is Meta that does not know it");
+    let response = app.send_image("1402233445566778").await.expect(400);
+    assert_eq!(response.code(), "meta_error", "it is Meta that does not know it");
 }
 
 #[tokio::test]
@@ -472,7 +476,7 @@ async fn the_file_of_a_queued_message_is_uploaded_when_it_is_sent() {
     app.send(body).await.expect(202);
     assert_eq!(counts.of("upload_media"), 0, "not before its turn");
     app.tick_queue().await;
-    assert_eq!((counts.of("upload_media"), app.n_taken()), (1, 1));
+    assert_eq!((counts.of("upload_media"), app.n_accepted()), (1, 1));
 }
 
 #[tokio::test]
@@ -494,7 +498,7 @@ async fn a_file_of_a_queued_message_is_retained_until_it_is_sent() {
     assert_eq!(media::sweep(&app.deps).await.unwrap(), 0);
     background::tick_recovery(&app.deps).await.unwrap();
     app.tick_queue().await;
-    let header = app.taken(0)["template"]["components"][0]["parameters"][0]["image"]["id"].clone();
+    let header = app.accepted_message(0)["template"]["components"][0]["parameters"][0]["image"]["id"].clone();
     assert!(header.as_str().unwrap().parse::<u64>().is_ok(), "{header}");
     app.advance(2 * 86_400);
     assert_eq!(media::sweep(&app.deps).await.unwrap(), 1);
@@ -506,7 +510,7 @@ async fn a_failed_upload_means_that_the_message_was_not_sent() {
     let code = |code| FaultAnswer { code: Some(code), ..FaultAnswer::default() };
     let status =
         |status| FaultAnswer { status: Some(status), body: Some(json!({})), ..FaultAnswer::default() };
-    for (n, (answer, expected)) in [
+    for (n, (fault, expected)) in [
         (code(131_000), (503, "meta_unavailable")),
         (status(500), (503, "meta_unavailable")),
         (code(1), (503, "meta_unavailable")),
@@ -520,10 +524,10 @@ async fn a_failed_upload_means_that_the_message_was_not_sent() {
     {
         let content = [PNG, n.to_string().as_bytes()].concat();
         let id = app.uploaded("a.png", "image/png", &content).await;
-        app.fail_upload(answer.clone(), 1000);
-        let told = app.send_image(&id).await;
-        assert_eq!((told.status.as_u16(), told.code()), expected, "{answer:?}: {:#}", told.body);
-        assert_eq!(app.n_taken(), n, "{answer:?}");
+        app.fail_upload(fault.clone(), 1000);
+        let response = app.send_image(&id).await;
+        assert_eq!((response.status.as_u16(), response.code()), expected, "{fault:?}: {:#}", response.body);
+        assert_eq!(app.n_accepted(), n, "{fault:?}");
         app.clear_faults().await;
         app.request("POST", "/api/accounts/sandbox/resume", "").await.expect(200);
         app.advance(3600);
@@ -540,7 +544,7 @@ async fn a_failed_upload_is_retried_and_the_message_is_sent_once() {
     app.sim.fail(Fault::on("/media", FaultAction::CutAfter));
     let other = app.uploaded("b.png", "image/png", &[PNG, b"2"].concat()).await;
     app.send_image(&other).await.expect(200);
-    assert_eq!(app.n_taken(), 2);
+    assert_eq!(app.n_accepted(), 2);
 }
 
 #[tokio::test]
@@ -555,23 +559,23 @@ async fn a_message_whose_file_is_missing_fails_with_the_reason() {
     assert_eq!(shown["status"], "failed");
     assert_eq!(shown["error"]["code"], 131_053);
     assert_eq!(shown["error"]["details"], "/image/id is the id of a file whose content is gone");
-    let answer = app.send_image(&id).await.expect(400);
-    assert_eq!((answer.code(), answer.pointers()), ("invalid_request", vec!["/image/id"]));
+    let response = app.send_image(&id).await.expect(400);
+    assert_eq!((response.code(), response.pointers()), ("invalid_request", vec!["/image/id"]));
     assert_eq!(app.get(&format!("/api/media/{id}")).await.expect(410).code(), "media_failed");
-    assert_eq!(app.n_taken(), 0);
+    assert_eq!(app.n_accepted(), 0);
 }
 
 #[tokio::test]
 async fn a_crash_during_an_upload_duplicates_nothing() {
     let mut app = TestApp::new().await;
     for call in ["insert_media", "write_blob"] {
-        let mute = Mute::after(call);
-        let guard = mute.clone();
+        let crash = CrashAt::after(call);
+        let guard = crash.clone();
         app.restart_with(|ports| with_faults(ports, guard)).await;
         let parts = [file("a.png", "image/png", PNG)];
         tokio::select! {
             _ = app.upload(&parts) => unreachable!("{call}"),
-            () = mute.met() => {}
+            () = crash.wait_until_reached() => {}
         }
         app.restart().await;
         app.advance(6 * 3600);
@@ -581,28 +585,29 @@ async fn a_crash_during_an_upload_duplicates_nothing() {
     app.customer_writes(CUSTOMER, "Hi").await;
     let id = app.uploaded("a.png", "image/png", PNG).await;
     for call in ["get_media_upload", "read_blob", "upload_media", "insert_media_upload"] {
-        let n_before = app.n_taken();
-        let mute = Mute::after(call);
-        let guard = mute.clone();
+        let n_before = app.n_accepted();
+        let crash = CrashAt::after(call);
+        let guard = crash.clone();
         app.restart_with(|ports| with_faults(ports, guard)).await;
         background::tick_recovery(&app.deps).await.unwrap();
         let body = json!({"to": CUSTOMER, "type": "image", "image": {"id": id}, "mode": "queue",
                           "client_reference": call});
         app.send(body).await.expect(202);
         engine::messages::queue::tick(&app.deps).await.unwrap();
-        mute.met().await;
+        crash.wait_until_reached().await;
         app.restart().await;
         app.advance(11);
         background::tick_recovery(&app.deps).await.unwrap();
         app.tick_queue().await;
-        // It was `sending` when its process died: whether it left is not known to the next, and nothing is sent twice.
-        assert_eq!(app.n_taken(), n_before, "{call}");
+        // The message had the status `sending` during the crash. Its outcome is unknown, and the message is not sent
+        // twice.
+        assert_eq!(app.n_accepted(), n_before, "{call}");
         let listed = app.get(&format!("/api/messages?client_reference={call}")).await;
         assert_eq!(listed.data()["messages"][0]["status"], "unknown", "{call}");
     }
 }
 
-/// A place that takes nothing.
+/// Storage without free space.
 struct FullDisk;
 
 #[async_trait]
@@ -633,18 +638,18 @@ async fn a_full_disk_is_503_without_a_path() {
         ..ports
     })
     .await;
-    let answer = app.upload(&[file("b.png", "image/png", &[PNG, b"2"].concat())]).await.expect(503);
-    assert_eq!(answer.code(), "store_unavailable");
-    assert!(answer.number("retry-after") >= 1 && !answer.body.to_string().contains("secret"));
+    let response = app.upload(&[file("b.png", "image/png", &[PNG, b"2"].concat())]).await.expect(503);
+    assert_eq!(response.code(), "store_unavailable");
+    assert!(response.number("retry-after") >= 1 && !response.body.to_string().contains("secret"));
     app.get(&format!("/api/media/{id}")).await.expect(503);
     let sent = app.send_image(&id).await.expect(503);
-    assert_eq!((sent.code(), app.n_taken()), ("meta_unavailable", 0));
+    assert_eq!((sent.code(), app.n_accepted()), ("meta_unavailable", 0));
 }
 
-/// The web: a few files, and how often each was asked for.
+/// Web server with a few files, and the number of requests for each of them.
 #[derive(Default)]
 struct Web {
-    asked: Mutex<Vec<String>>,
+    requests: Mutex<Vec<String>>,
 }
 
 struct Given(VecDeque<Result<Bytes, FetchError>>);
@@ -660,8 +665,8 @@ impl Chunks for Given {
 impl Fetcher for Web {
     async fn fetch(&self, url: &str, max_bytes: u64) -> Result<FetchedFile, FetchError> {
         assert_eq!(max_bytes, 100 << 20);
-        self.asked.lock().unwrap().push(url.to_owned());
-        let n_asked = self.asked.lock().unwrap().iter().filter(|asked| *asked == url).count();
+        self.requests.lock().unwrap().push(url.to_owned());
+        let n_requests = self.requests.lock().unwrap().iter().filter(|requests| *requests == url).count();
         let found = |mime_type: &str, body: Vec<Result<Bytes, FetchError>>| {
             Ok(FetchedFile {
                 content_type: Some(mime_type.to_owned()),
@@ -674,13 +679,13 @@ impl Fetcher for Web {
             "a.png" | "same.png" => found("image/png", png()),
             "page.png" => found("image/png", vec![Ok(Bytes::from_static(b"<html></html>"))]),
             "film.gif" => found("image/gif", vec![Ok(Bytes::from_static(b"GIF89a"))]),
-            "cut.png" if n_asked == 1 => {
+            "cut.png" if n_requests == 1 => {
                 let cut = FetchError::Unreachable("the connection was cut".to_owned());
                 found("image/png", vec![Ok(Bytes::from_static(PNG)), Err(cut)])
             }
             "cut.png" => found("image/png", png()),
             "slow.png" => Err(FetchError::Unreachable("no answer".to_owned())),
-            "busy.png" if n_asked == 1 => Err(FetchError::UnexpectedStatus { status: 503 }),
+            "busy.png" if n_requests == 1 => Err(FetchError::UnexpectedStatus { status: 503 }),
             "busy.png" => found("image/png", png()),
             "large.png" => Err(FetchError::TooLarge { max_bytes }),
             _ => Err(FetchError::UnexpectedStatus { status: 404 }),
@@ -710,38 +715,41 @@ async fn a_link_is_downloaded_stored_and_uploaded_once() {
     let (app, web, counts) = fetching().await;
     app.send(link("a.png")).await.expect(200);
     app.send(link("a.png")).await.expect(200);
-    assert!(app.taken(0)["image"]["link"].is_null());
-    assert_eq!(app.taken(0)["image"]["id"], app.taken(1)["image"]["id"]);
-    assert_eq!(web.asked.lock().unwrap().len(), 1, "asked a moment ago");
+    assert!(app.accepted_message(0)["image"]["link"].is_null());
+    assert_eq!(app.accepted_message(0)["image"]["id"], app.accepted_message(1)["image"]["id"]);
+    assert_eq!(web.requests.lock().unwrap().len(), 1, "asked a moment ago");
     app.send(link("same.png")).await.expect(200);
     assert_eq!(counts.of("upload_media"), 1, "the same content");
     app.advance(601);
     app.send(link("a.png")).await.expect(200);
-    assert_eq!((web.asked.lock().unwrap().len(), counts.of("upload_media")), (3, 1));
+    assert_eq!((web.requests.lock().unwrap().len(), counts.of("upload_media")), (3, 1));
 }
 
 #[tokio::test]
 async fn without_the_setting_meta_downloads_a_link() {
     let app = TestApp::new().await;
     app.send(link("a.png")).await.expect(200);
-    assert_eq!(app.taken(0)["image"]["link"], "https://files.example/a.png");
+    assert_eq!(app.accepted_message(0)["image"]["link"], "https://files.example/a.png");
 }
 
 #[tokio::test]
 async fn an_account_overrides_the_setting_for_links() {
     let (app, web, _) = fetching().await;
-    let n_asked = || web.asked.lock().unwrap().len();
+    let n_requests = || web.requests.lock().unwrap().len();
     let says = async |choice: Value| {
         let body = json!({"fetch_media": choice}).to_string();
         app.request("PUT", "/api/accounts/sandbox", body).await.expect(200)
     };
     assert_eq!(says(json!(false)).await.data()["fetch_media"], json!(false));
     app.send(link("a.png")).await.expect(200);
-    assert_eq!((n_asked(), &app.taken(0)["image"]["link"]), (0, &json!("https://files.example/a.png")));
-    // The configuration says so again.
+    assert_eq!(
+        (n_requests(), &app.accepted_message(0)["image"]["link"]),
+        (0, &json!("https://files.example/a.png"))
+    );
+    // The configuration applies again.
     assert_eq!(says(Value::Null).await.data()["fetch_media"], Value::Null);
     app.send(link("a.png")).await.expect(200);
-    assert_eq!((n_asked(), &app.taken(1)["image"]["link"]), (1, &Value::Null));
+    assert_eq!((n_requests(), &app.accepted_message(1)["image"]["link"]), (1, &Value::Null));
 }
 
 #[tokio::test]
@@ -753,12 +761,12 @@ async fn an_account_can_download_links_while_others_do_not() {
         .await;
     background::tick_recovery(&app.deps).await.unwrap();
     app.send(link("a.png")).await.expect(200);
-    assert!(web.asked.lock().unwrap().is_empty());
+    assert!(web.requests.lock().unwrap().is_empty());
     let body = json!({"fetch_media": true}).to_string();
     app.request("PUT", "/api/accounts/sandbox", body).await.expect(200);
     app.send(link("a.png")).await.expect(200);
-    assert_eq!(web.asked.lock().unwrap().len(), 1);
-    assert!(app.taken(1)["image"]["id"].is_string());
+    assert_eq!(web.requests.lock().unwrap().len(), 1);
+    assert!(app.accepted_message(1)["image"]["id"].is_string());
 }
 
 #[tokio::test]
@@ -772,26 +780,26 @@ async fn a_link_with_invalid_content_fails_the_message_with_the_reason() {
     ] {
         let mut body = link(name);
         body["client_reference"] = json!(name);
-        let answer = app.send(body).await.expect(400);
-        assert_eq!((answer.code(), answer.pointers()), ("invalid_request", vec!["/image/link"]));
-        assert!(answer.reasons().starts_with(reason), "{}", answer.reasons());
+        let response = app.send(body).await.expect(400);
+        assert_eq!((response.code(), response.pointers()), ("invalid_request", vec!["/image/link"]));
+        assert!(response.reasons().starts_with(reason), "{}", response.reasons());
         let listed = app.get(&format!("/api/messages?client_reference={name}")).await;
         let row = &listed.data()["messages"][0];
         assert_eq!((&row["status"], &row["error"]["code"]), (&json!("failed"), &json!(131_053)));
         assert!(row["error"]["details"].as_str().unwrap().contains(reason), "{row:#}");
     }
-    assert_eq!((app.n_taken(), counts.of("upload_media")), (0, 0));
+    assert_eq!((app.n_accepted(), counts.of("upload_media")), (0, 0));
 }
 
 #[tokio::test]
 async fn a_failed_download_of_a_link_is_retried() {
     let (app, web, _) = fetching().await;
     app.send(link("cut.png")).await.expect(200);
-    assert_eq!((web.asked.lock().unwrap().len(), app.n_taken()), (2, 1));
+    assert_eq!((web.requests.lock().unwrap().len(), app.n_accepted()), (2, 1));
     app.send(link("busy.png")).await.expect(200);
-    assert_eq!((web.asked.lock().unwrap().len(), app.n_taken()), (4, 2));
-    let answer = app.send(link("slow.png")).await.expect(503);
-    assert_eq!((answer.code(), app.n_taken()), ("meta_unavailable", 2));
+    assert_eq!((web.requests.lock().unwrap().len(), app.n_accepted()), (4, 2));
+    let response = app.send(link("slow.png")).await.expect(503);
+    assert_eq!((response.code(), app.n_accepted()), ("meta_unavailable", 2));
 }
 
 #[tokio::test]
@@ -808,7 +816,7 @@ async fn a_file_from_a_customer_can_be_forwarded() {
     assert!(early.reasons().contains("still being fetched"), "{}", early.reasons());
     app.fetch_media().await;
     app.send_image(&id).await.expect(200);
-    assert_eq!(app.n_taken(), 1);
+    assert_eq!(app.n_accepted(), 1);
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! The pace towards Meta.
+//! Pacing of sends to Meta.
 
 use serde_json::json;
 
@@ -17,13 +17,13 @@ async fn no_second_exceeds_the_throughput_of_the_number() {
     let batch = json!({"messages": batch}).to_string();
     app.request_as(&key, "POST", "/api/messages/batch", batch).await.expect(202);
     app.tick_queue().await;
-    assert_eq!(app.n_taken(), 80);
+    assert_eq!(app.n_accepted(), 80);
     for _ in 0..60 {
         app.clock_advance_ms(100);
         app.tick_queue().await;
     }
-    // The simulator refuses what is too fast; nothing was refused.
-    assert_eq!(app.n_taken(), 300);
+    // The simulator rejects sends above its limits, and rejected none.
+    assert_eq!(app.n_accepted(), 300);
     assert_eq!(app.get("/api/messages?status=sent&direction=outbound").await.data()["total"], 300);
     let times: Vec<_> = app.sim.messages().iter().map(|one| one.accepted_at.clone()).collect();
     assert_eq!(times.len(), 300);
@@ -40,12 +40,13 @@ async fn a_batch_is_sent_at_the_rate_of_its_key_and_in_order() {
         for _ in 0..25 {
             app.tick_queue().await;
         }
-        sent.push(app.n_taken());
+        sent.push(app.n_accepted());
         app.advance(1);
     }
     assert_eq!(sent, [10, 20, 25, 25]);
-    let order: Vec<_> =
-        (0..25).map(|n| app.taken(n)["text"]["body"].as_str().unwrap().parse::<usize>().unwrap()).collect();
+    let order: Vec<_> = (0..25)
+        .map(|n| app.accepted_message(n)["text"]["body"].as_str().unwrap().parse::<usize>().unwrap())
+        .collect();
     assert_eq!(order, (0..25).collect::<Vec<_>>());
 }
 
@@ -57,20 +58,20 @@ async fn a_sync_send_waits_up_to_five_seconds_for_a_send_slot_and_is_rejected_ot
     for _ in 0..45 {
         app.request_as(&key, "POST", "/api/messages/send", send()).await.expect(200);
     }
-    // The 46th to one person has its turn after 6 seconds.
+    // The 46th message to one recipient has its send slot after 6 seconds.
     let refused = app.request_as(&key, "POST", "/api/messages/send", send()).await.expect(429);
     assert_eq!(refused.code(), "pacing");
     assert!(refused.number("retry-after") >= 1);
-    assert_eq!(app.n_taken(), 45);
+    assert_eq!(app.n_accepted(), 45);
     assert_eq!(app.get("/api/messages?direction=outbound").await.data()["total"], 45);
     app.advance(2);
-    app.patiently(app.request_as(&key, "POST", "/api/messages/send", send())).await.expect(200);
-    // Nobody else waited for that.
+    app.run_with_clock(app.request_as(&key, "POST", "/api/messages/send", send())).await.expect(200);
+    // Other recipients do not wait.
     app.request_as(&key, "POST", "/api/messages/send", template(1, "sync").to_string()).await.expect(200);
 }
 
 #[tokio::test]
-async fn a_restart_forgets_no_recent_send() {
+async fn recent_sends_are_paced_after_a_restart() {
     let mut app = TestApp::new().await;
     let key = app.key(|new| (new.rate_per_minute, new.rate_burst) = (Some(10_000), Some(10_000))).await;
     let send = || json!({"to": CUSTOMER, "type": "text", "text": "Hi"}).to_string();

@@ -1,17 +1,19 @@
-//! The queue: accepted now, sent in order, at its time, or not at all.
+//! The queue: messages are accepted now, and sent in order, at their time, or not at all.
 
 use engine::background;
 use serde_json::{Value, json};
 use sim::{Fault, FaultAction, FaultAnswer};
 
-use crate::support::{CUSTOMER, STRANGER, TestApp};
+use crate::support::{CUSTOMER, NEW_RECIPIENT, TestApp};
 
 fn queued(to: &str, text: &str) -> Value {
     json!({"to": to, "type": "text", "text": text, "mode": "queue"})
 }
 
 fn bodies(app: &TestApp) -> Vec<String> {
-    (0..app.n_taken()).map(|n| app.taken(n)["text"]["body"].as_str().unwrap_or_default().to_owned()).collect()
+    (0..app.n_accepted())
+        .map(|n| app.accepted_message(n)["text"]["body"].as_str().unwrap_or_default().to_owned())
+        .collect()
 }
 
 async fn status_of(app: &TestApp, id: &Value) -> String {
@@ -21,17 +23,17 @@ async fn status_of(app: &TestApp, id: &Value) -> String {
 #[tokio::test]
 async fn a_queued_message_is_accepted_at_once_and_sent_by_the_next_round() {
     let app = TestApp::new().await;
-    let answer = app.send(queued(CUSTOMER, "one")).await.expect(202);
+    let response = app.send(queued(CUSTOMER, "one")).await.expect(202);
     assert_eq!(
-        (&answer.data()["status"], &answer.data()["message_id"]),
-        (&json!("queued"), &answer.data()["id"])
+        (&response.data()["status"], &response.data()["message_id"]),
+        (&json!("queued"), &response.data()["id"])
     );
-    assert_eq!(app.n_taken(), 0);
-    assert_eq!(status_of(&app, &answer.data()["id"]).await, "queued");
+    assert_eq!(app.n_accepted(), 0);
+    assert_eq!(status_of(&app, &response.data()["id"]).await, "queued");
     app.tick_queue().await;
     assert_eq!(bodies(&app), ["one"]);
     app.step().await;
-    let message = app.message(answer.data()["id"].as_str().unwrap()).await;
+    let message = app.message(response.data()["id"].as_str().unwrap()).await;
     assert_eq!(message["status"], "read");
     let steps: Vec<_> =
         message["timeline"].as_array().unwrap().iter().map(|one| one["status"].clone()).collect();
@@ -44,10 +46,10 @@ async fn the_items_of_a_batch_are_accepted_in_their_order() {
     let messages: Vec<_> = (0..30)
         .map(|n| json!({"to": CUSTOMER, "type": "text", "text": n.to_string(), "idempotency_key": format!("k{}", n / 2)}))
         .collect();
-    let answer = app.post("/api/messages/batch", &json!({"messages": messages})).await.expect(202);
-    let results = answer.data()["results"].as_array().unwrap();
+    let response = app.post("/api/messages/batch", &json!({"messages": messages})).await.expect(202);
+    let results = response.data()["results"].as_array().unwrap();
     for (n, result) in results.iter().enumerate() {
-        // Of two with one key and different words the first counts.
+        // Of two items with the same key and different texts, the first one is accepted.
         assert_eq!(result["index"], n);
         let (status, code) = (&result["status"], &result["code"]);
         assert_eq!(
@@ -67,8 +69,8 @@ async fn the_items_of_a_batch_are_accepted_in_their_order() {
 #[tokio::test]
 async fn a_batch_that_is_repeated_with_its_key_is_the_same_messages() {
     let app = TestApp::with(|settings| settings.limits.burst = 1_000).await;
-    let batch = |words: &str| {
-        let items = [words, "two"].map(|text| json!({"to": CUSTOMER, "type": "text", "text": text}));
+    let batch = |first_text: &str| {
+        let items = [first_text, "two"].map(|text| json!({"to": CUSTOMER, "type": "text", "text": text}));
         json!({"messages": items}).to_string()
     };
     let post = |body: String| {
@@ -81,8 +83,8 @@ async fn a_batch_that_is_repeated_with_its_key_is_the_same_messages() {
     };
     let first = post(batch("one")).await.expect(202);
     let again = post(batch("one")).await.expect(202);
-    let ids = |answer: &crate::support::Answer| {
-        answer.data()["results"].as_array().unwrap().iter().map(|one| one["id"].clone()).collect::<Vec<_>>()
+    let ids = |response: &crate::support::TestResponse| {
+        response.data()["results"].as_array().unwrap().iter().map(|one| one["id"].clone()).collect::<Vec<_>>()
     };
     assert_eq!(ids(&first), ids(&again));
     assert!(first.headers.get("idempotent-replayed").is_none());
@@ -98,10 +100,10 @@ async fn messages_to_one_contact_are_sent_in_order_of_acceptance() {
         app.send(queued(CUSTOMER, &i.to_string())).await.expect(202);
         app.advance(1);
     }
-    // The first is refused for a moment: nobody overtakes it.
+    // The first message is rejected temporarily. Later messages to the same recipient wait for it.
     let error = json!({"error": {"message": "(#131000) Something went wrong", "code": 131_000}});
-    let answer = FaultAnswer { status: Some(500), body: Some(error), ..FaultAnswer::default() };
-    app.sim.fail(Fault::on("/messages", FaultAction::Status(answer)));
+    let response = FaultAnswer { status: Some(500), body: Some(error), ..FaultAnswer::default() };
+    app.sim.fail(Fault::on("/messages", FaultAction::Status(response)));
     for _ in 0..8 {
         app.tick_queue().await;
         app.advance(2);
@@ -125,7 +127,7 @@ async fn a_scheduled_message_is_sent_at_its_time() {
     let mut body = queued(CUSTOMER, "later");
     body["send_at"] = json!("2026-01-01T01:00:00Z");
     body.as_object_mut().unwrap().remove("mode");
-    let answer = app.send(body.clone()).await.expect(202);
+    let response = app.send(body.clone()).await.expect(202);
     app.send(queued(CUSTOMER, "now")).await.expect(202);
     app.tick_queue().await;
     app.advance(3599);
@@ -134,7 +136,7 @@ async fn a_scheduled_message_is_sent_at_its_time() {
     app.advance(1);
     app.tick_queue().await;
     assert_eq!(bodies(&app), ["now", "later"]);
-    assert_eq!(status_of(&app, &answer.data()["id"]).await, "sent");
+    assert_eq!(status_of(&app, &response.data()["id"]).await, "sent");
 
     body["send_at"] = json!("2026-02-02T00:00:00Z");
     assert_eq!(app.send(body.clone()).await.expect(400).pointers(), ["/send_at"]);
@@ -153,27 +155,27 @@ async fn a_message_that_is_not_sent_in_time_expires() {
     app.tick_queue().await;
     let mut body = queued(CUSTOMER, "soon or never");
     body["valid_for"] = json!(30);
-    // The account is held: what is accepted is refused, what waits waits.
+    // The account is held: new messages are rejected, and queued messages wait.
     app.send(body.clone()).await.expect(503);
     app.request("POST", "/api/accounts/sandbox/resume", "").await.expect(200);
-    let answer = app.send(body).await.expect(202);
+    let response = app.send(body).await.expect(202);
     app.advance(31);
     app.tick_queue().await;
-    assert_eq!(status_of(&app, &answer.data()["id"]).await, "expired");
+    assert_eq!(status_of(&app, &response.data()["id"]).await, "expired");
 }
 
 #[tokio::test]
 async fn a_held_account_keeps_its_queue_until_it_is_resumed() {
     let app = TestApp::new().await;
     let error = json!({"error": {"message": "(#190) expired", "code": 190}});
-    let answer = FaultAnswer { status: Some(401), body: Some(error), ..FaultAnswer::default() };
+    let response = FaultAnswer { status: Some(401), body: Some(error), ..FaultAnswer::default() };
     app.send(queued(CUSTOMER, "one")).await.expect(202);
     app.send(queued(CUSTOMER, "two")).await.expect(202);
-    app.sim.fail(Fault::on("/messages", FaultAction::Status(answer)));
+    app.sim.fail(Fault::on("/messages", FaultAction::Status(response)));
     app.tick_queue().await;
     app.advance(3600);
     app.tick_queue().await;
-    assert_eq!(app.n_taken(), 0);
+    assert_eq!(app.n_accepted(), 0);
     let account = app.get("/api/accounts/sandbox").await;
     assert_eq!(account.data()["status"], "held");
     assert!(account.data()["status_reason"].as_str().unwrap().contains("190"));
@@ -189,12 +191,12 @@ async fn the_window_is_checked_again_when_the_message_is_sent() {
     let mut plain = queued(CUSTOMER, "too late");
     plain["send_at"] = json!("2026-01-01T23:00:00Z");
     let failed = app.send(plain).await.expect(202);
-    let mut saved = queued(STRANGER, "instead");
-    app.customer_writes(STRANGER, "Hi").await;
+    let mut saved = queued(NEW_RECIPIENT, "instead");
+    app.customer_writes(NEW_RECIPIENT, "Hi").await;
     saved["send_at"] = json!("2026-01-01T23:00:00Z");
     saved["fallback_template"] = json!({"name": "hello_world", "language": "en_US"});
     let saved = app.send(saved).await.expect(202);
-    // The worker was away when its time came.
+    // No worker ran at the scheduled time.
     app.advance(25 * 3600);
     app.tick_queue().await;
     let failed = app.message(failed.data()["id"].as_str().unwrap()).await;
@@ -209,31 +211,31 @@ async fn the_window_is_checked_again_when_the_message_is_sent() {
 #[tokio::test]
 async fn a_closed_window_sends_the_fallback_at_once() {
     let app = TestApp::new().await;
-    let body = json!({"to": STRANGER, "type": "text", "text": "Hi",
+    let body = json!({"to": NEW_RECIPIENT, "type": "text", "text": "Hi",
         "fallback_template": {"name": "hello_world", "language": "en_US"}});
-    let answer = app.send(body.clone()).await.expect(200);
-    assert_eq!(answer.data()["sent_as"], "template");
-    assert_eq!(app.taken(0)["template"]["name"], "hello_world");
-    app.customer_writes(STRANGER, "Hi").await;
+    let response = app.send(body.clone()).await.expect(200);
+    assert_eq!(response.data()["sent_as"], "template");
+    assert_eq!(app.accepted_message(0)["template"]["name"], "hello_world");
+    app.customer_writes(NEW_RECIPIENT, "Hi").await;
     assert_eq!(app.send(body).await.expect(200).data()["sent_as"], "message");
-    let body = json!({"to": STRANGER, "type": "text", "text": "Hi",
+    let body = json!({"to": NEW_RECIPIENT, "type": "text", "text": "Hi",
         "fallback_template": {"name": "order_confirmation", "language": "en"}});
-    let answer = app.send(body).await.expect(400);
-    assert_eq!(answer.code(), "template_parameters");
-    assert!(answer.pointers()[0].starts_with("/fallback_template"));
+    let response = app.send(body).await.expect(400);
+    assert_eq!(response.code(), "template_parameters");
+    assert!(response.pointers()[0].starts_with("/fallback_template"));
 }
 
 #[tokio::test]
 async fn a_waiting_message_can_be_canceled_and_a_sent_one_cannot() {
     let app = TestApp::new().await;
     let waiting = app.send(queued(CUSTOMER, "no")).await.expect(202);
-    let path = |answer: &crate::support::Answer| {
-        format!("/api/messages/{}/cancel", answer.data()["id"].as_str().unwrap())
+    let path = |response: &crate::support::TestResponse| {
+        format!("/api/messages/{}/cancel", response.data()["id"].as_str().unwrap())
     };
     let canceled = app.request("POST", &path(&waiting), "").await.expect(200);
     assert_eq!(canceled.data()["status"], "canceled");
     app.tick_queue().await;
-    assert_eq!(app.n_taken(), 0);
+    assert_eq!(app.n_accepted(), 0);
     let again = app.request("POST", &path(&waiting), "").await.expect(409);
     assert_eq!(again.code(), "not_cancelable");
     let sent = app.send_text(CUSTOMER).await.expect(200);
@@ -250,13 +252,13 @@ async fn a_batch_is_one_request_and_one_bad_item_fails_alone() {
     let batch = json!({"messages": [
         text(CUSTOMER),
         {"to": CUSTOMER, "type": "text", "text": ""},
-        text(STRANGER),
+        text(NEW_RECIPIENT),
         7,
         keyed,
     ]});
-    let answer = app.post("/api/messages/batch", &batch).await.expect(202);
-    assert_eq!(answer.number("x-ratelimit-remaining"), 99);
-    let results = answer.data()["results"].as_array().unwrap();
+    let response = app.post("/api/messages/batch", &batch).await.expect(202);
+    assert_eq!(response.number("x-ratelimit-remaining"), 99);
+    let results = response.data()["results"].as_array().unwrap();
     let codes: Vec<_> = results.iter().map(|one| one.get("code").cloned().unwrap_or_default()).collect();
     assert_eq!(
         codes,
@@ -277,7 +279,7 @@ async fn a_batch_is_one_request_and_one_bad_item_fails_alone() {
     for _ in 0..5 {
         app.tick_queue().await;
     }
-    assert_eq!(app.n_taken(), 3);
+    assert_eq!(app.n_accepted(), 3);
     app.post("/api/messages/batch", &json!({"messages": []})).await.expect(400);
     let many: Vec<_> = (0..1001).map(|_| text(CUSTOMER)).collect();
     app.post("/api/messages/batch", &json!({"messages": many})).await.expect(400);
@@ -295,5 +297,5 @@ async fn the_queue_survives_a_restart() {
     app.advance(11);
     background::tick_recovery(&app.deps).await.unwrap();
     app.tick_queue().await;
-    assert_eq!(app.n_taken(), 10);
+    assert_eq!(app.n_accepted(), 10);
 }

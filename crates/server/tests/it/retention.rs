@@ -1,4 +1,4 @@
-//! What is old goes by the operator's settings, and readers are told of it.
+//! Retention: old records are deleted by the operator's settings, and readers are informed.
 
 use engine::maintenance::retention::{RetentionSettings, delete_expired};
 use http_body_util::BodyExt;
@@ -37,7 +37,7 @@ async fn each_kind_of_record_has_its_own_retention() {
     .expect(201);
     let sent = app.send_text(CUSTOMER).await.expect(200);
     app.step().await;
-    app.tick_hooks().await;
+    app.deliver_events().await;
     let n_messages = total(&app, "/api/messages").await;
     let path = format!("/api/messages/{}", sent.data()["id"].as_str().unwrap());
     let n_acts = total(&app, "/api/audit").await;
@@ -75,9 +75,9 @@ async fn events_with_pending_deliveries_are_retained() {
     app.advance(50 * DAY);
     delete_expired(&app.deps).await.unwrap();
     let left = app.get("/api/events").await.expect(200);
-    let words = |event: &serde_json::Value| event["data"]["text"] == "Hello";
-    assert!(left.data()["events"].as_array().unwrap().iter().any(words), "{} of {before}", left.body);
-    app.tick_hooks().await;
+    let texts = |event: &serde_json::Value| event["data"]["text"] == "Hello";
+    assert!(left.data()["events"].as_array().unwrap().iter().any(texts), "{} of {before}", left.body);
+    app.deliver_events().await;
     app.customer_writes(CUSTOMER, "Again").await;
     delete_expired(&app.deps).await.unwrap();
     let left = app.get("/api/events").await.expect(200);

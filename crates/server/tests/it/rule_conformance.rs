@@ -1,5 +1,5 @@
-//! Two readings of Meta's rules for templates: the gateway's and the simulator's. Neither has seen the other, and what
-//! the gateway takes, the simulator must take.
+//! Two independent implementations of Meta's rules for templates: the gateway's and the simulator's. The simulator must
+//! accept every template that the gateway accepts.
 
 use axum::body::Body;
 use axum::http::Request;
@@ -8,8 +8,8 @@ use tower::ServiceExt;
 
 use crate::support::TestApp;
 
-/// Whether the simulated Meta takes a template that comes to it directly.
-async fn meta_takes(app: &TestApp, template: &Value) -> bool {
+/// Returns `true` if the simulator accepts a template that is sent to it directly.
+async fn simulator_accepts(app: &TestApp, template: &Value) -> bool {
     let path = format!("/v24.0/{}/message_templates", app.seeded.waba_id);
     let request = Request::post(path)
         .header("Authorization", format!("Bearer {}", app.seeded.access_token))
@@ -21,20 +21,21 @@ async fn meta_takes(app: &TestApp, template: &Value) -> bool {
     status.is_success()
 }
 
-/// Whether the gateway passes it on. Never 5xx, and what it passes on Meta takes.
-async fn gateway_takes(app: &TestApp, template: &Value) -> bool {
-    let answer = app.post("/api/templates", template).await;
-    assert_ne!(answer.code(), "meta_error", "taken here, refused by Meta: {template}\n{:#}", answer.body);
-    assert!(matches!(answer.status.as_u16(), 201 | 400), "{template}\n{:#}", answer.body);
-    assert!(answer.status == 201 || !answer.pointers().is_empty(), "{template}\n{:#}", answer.body);
-    answer.status == 201
+/// Returns `true` if the gateway forwards the template. Checks that the response is not 5xx, and that the simulator
+/// accepts a forwarded template.
+async fn gateway_accepts(app: &TestApp, template: &Value) -> bool {
+    let response = app.post("/api/templates", template).await;
+    assert_ne!(response.code(), "meta_error", "taken here, refused by Meta: {template}\n{:#}", response.body);
+    assert!(matches!(response.status.as_u16(), 201 | 400), "{template}\n{:#}", response.body);
+    assert!(response.status == 201 || !response.pointers().is_empty(), "{template}\n{:#}", response.body);
+    response.status == 201
 }
 
 fn named(n: usize, category: &str, components: &Value) -> Value {
     json!({"name": format!("t_{n}"), "language": "en", "category": category, "components": components})
 }
 
-/// Templates that break a rule, or stay just within it.
+/// Returns templates that break a rule, or are just within it.
 fn hostile() -> Vec<Value> {
     let x = |n: usize| "x".repeat(n);
     let body = json!({"type": "BODY", "text": "Your ferry is late."});
@@ -241,8 +242,8 @@ fn hostile() -> Vec<Value> {
 
 #[tokio::test]
 async fn gateway_and_simulator_agree_on_every_hostile_template() {
-    let (n_taken, n_refused) = judge(hostile()).await;
-    assert!(n_taken >= 40 && n_refused >= 100, "{n_taken} taken, {n_refused} refused");
+    let (n_accepted, n_refused) = compare(hostile()).await;
+    assert!(n_accepted >= 40 && n_refused >= 100, "{n_accepted} taken, {n_refused} refused");
 }
 
 #[tokio::test]
@@ -275,7 +276,7 @@ async fn gateway_and_simulator_agree_on_envelopes() {
         template[name] = value;
         templates.push(template);
     }
-    judge(templates).await;
+    compare(templates).await;
 }
 
 #[tokio::test]
@@ -300,33 +301,34 @@ async fn gateway_and_simulator_agree_on_named_parameters() {
         template["parameter_format"] = json!("NAMED");
         templates.push(template);
     }
-    judge(templates).await;
+    compare(templates).await;
 }
 
-/// Where the gateway refuses what the simulator takes: an empty slot is one that nobody can fill, so that it is told at
-/// once; the reference does not say what Meta makes of it.
+/// Returns `true` if the gateway rejects a template that the simulator accepts: a placeholder without a name, which no
+/// parameter can fill. Meta does not document its own behavior.
 fn is_stricter_here(template: &Value) -> bool {
     template.to_string().contains("{{}}")
 }
 
-/// Both see each template; a new world now and then, because Meta counts what is created in an hour.
-async fn judge(templates: Vec<Value>) -> (usize, usize) {
-    let (mut n_taken, mut n_refused) = (0, 0);
+/// Checks each template with both. A new gateway is created now and then, because Meta limits new templates per hour.
+async fn compare(templates: Vec<Value>) -> (usize, usize) {
+    let (mut n_accepted, mut n_refused) = (0, 0);
     let mut differences = Vec::new();
     for chunk in templates.chunks(60) {
         let (ours, theirs) = (TestApp::new().await, TestApp::new().await);
         for template in chunk {
-            let (here, there) = (gateway_takes(&ours, template).await, meta_takes(&theirs, template).await);
+            let (here, there) =
+                (gateway_accepts(&ours, template).await, simulator_accepts(&theirs, template).await);
             if here != there && !is_stricter_here(template) {
                 differences.push(format!("here {here}, there {there}: {template}"));
             }
             if here {
-                n_taken += 1;
+                n_accepted += 1;
             } else {
                 n_refused += 1;
             }
         }
     }
     assert!(differences.is_empty(), "{} differences:\n{}", differences.len(), differences.join("\n"));
-    (n_taken, n_refused)
+    (n_accepted, n_refused)
 }

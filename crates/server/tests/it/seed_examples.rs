@@ -1,4 +1,4 @@
-//! The page that the product grew from: each request, answer and error of it, in its own words.
+//! The requests, responses and errors of the original API page, with its exact texts.
 
 use serde_json::{Value, json};
 
@@ -26,12 +26,12 @@ async fn sending_a_text_message() {
     "type": "text",
     "text": "Hello! Your order has been shipped."
   }"#;
-    let answer = app.request("POST", "/api/messages/send", body).await.expect(200);
-    sent(&answer.body);
-    let taken = app.taken(0);
-    assert_eq!(taken["text"]["body"], "Hello! Your order has been shipped.");
-    assert_eq!(taken["to"], TO);
-    assert_eq!(taken["biz_opaque_callback_data"], answer.data()["id"]);
+    let response = app.request("POST", "/api/messages/send", body).await.expect(200);
+    sent(&response.body);
+    let accepted_message = app.accepted_message(0);
+    assert_eq!(accepted_message["text"]["body"], "Hello! Your order has been shipped.");
+    assert_eq!(accepted_message["to"], TO);
+    assert_eq!(accepted_message["biz_opaque_callback_data"], response.data()["id"]);
 }
 
 #[tokio::test]
@@ -54,9 +54,9 @@ async fn sending_a_template_message() {
       ]
     }
   }"#;
-    let answer = app.request("POST", "/api/messages/send", body).await.expect(200);
-    sent(&answer.body);
-    assert_eq!(app.taken(0)["template"]["language"], json!({"code": "en"}));
+    let response = app.request("POST", "/api/messages/send", body).await.expect(200);
+    sent(&response.body);
+    assert_eq!(app.accepted_message(0)["template"]["language"], json!({"code": "en"}));
 }
 
 #[tokio::test]
@@ -70,9 +70,9 @@ async fn sending_media() {
       "caption": "Check out our new product!"
     }
   }"#;
-    let answer = app.request("POST", "/api/messages/send", body).await.expect(200);
-    sent(&answer.body);
-    assert_eq!(app.taken(0)["image"]["link"], "https://example.com/product.jpg");
+    let response = app.request("POST", "/api/messages/send", body).await.expect(200);
+    sent(&response.body);
+    assert_eq!(app.accepted_message(0)["image"]["link"], "https://example.com/product.jpg");
     for kind in ["image", "video", "document", "audio"] {
         let body = json!({"to": TO, "type": kind, kind: {"url": format!("https://example.com/{kind}")}});
         sent(&app.send(body).await.expect(200).body);
@@ -104,39 +104,40 @@ async fn specifying_the_whatsapp_account() {
     let app = app_with_open_window().await;
     let body =
         |account: &str| json!({"to": TO, "type": "text", "text": "Hello!", "whatsapp_account": account});
-    let answer = app.send(body(&app.account.to_string())).await.expect(200);
-    assert_eq!(answer.data()["whatsapp_account_id"], app.account.to_string());
+    let response = app.send(body(&app.account.to_string())).await.expect(200);
+    assert_eq!(response.data()["whatsapp_account_id"], app.account.to_string());
     app.send(body("sandbox")).await.expect(200);
-    let answer = app.send(body("account_id_here")).await.expect(404);
-    assert_eq!(answer.code(), "account_not_found");
+    let response = app.send(body("account_id_here")).await.expect(404);
+    assert_eq!(response.code(), "account_not_found");
 }
 
 #[tokio::test]
-async fn the_error_outside_the_window_has_the_pages_words() {
+async fn the_error_outside_the_window_has_the_documented_message() {
     let app = TestApp::new().await;
-    let answer = app.send_text(TO).await.expect(400);
-    assert_eq!(answer.body["message"], "Outside 24-hour window. Use a template message.");
-    assert_eq!(answer.body["status"], "error");
-    assert_eq!(answer.code(), "outside_window");
+    let response = app.send_text(TO).await.expect(400);
+    assert_eq!(response.body["message"], "Outside 24-hour window. Use a template message.");
+    assert_eq!(response.body["status"], "error");
+    assert_eq!(response.code(), "outside_window");
 }
 
 #[tokio::test]
 async fn the_error_codes_of_the_page() {
     let app = app_with_open_window().await;
-    // 400: missing fields, bad format.
+    // 400: missing fields, invalid format.
     assert_eq!(app.send(json!({"to": TO})).await.expect(400).code(), "invalid_request");
     assert_eq!(app.request("POST", "/api/messages/send", "{").await.expect(400).code(), "invalid_request");
     // 401: invalid API key.
-    let answer = app.request_as("your_key", "POST", "/api/messages/send", "{}").await.expect(401);
-    assert_eq!(answer.code(), "invalid_api_key");
-    assert!(answer.body["message"].as_str().unwrap().starts_with("Invalid API key"));
+    let response = app.request_as("your_key", "POST", "/api/messages/send", "{}").await.expect(401);
+    assert_eq!(response.code(), "invalid_api_key");
+    assert!(response.body["message"].as_str().unwrap().starts_with("Invalid API key"));
     // 404: contact or template not found.
-    let nobody = "01900000-0000-7000-8000-000000000000";
-    let answer = app.send(json!({"contact": nobody, "type": "text", "text": "Hi"})).await.expect(404);
-    assert_eq!(answer.code(), "contact_not_found");
+    let unknown_contact = "01900000-0000-7000-8000-000000000000";
+    let response =
+        app.send(json!({"contact": unknown_contact, "type": "text", "text": "Hi"})).await.expect(404);
+    assert_eq!(response.code(), "contact_not_found");
     let template = json!({"name": "no_such_template", "language": "en"});
-    let answer = app.send(json!({"to": TO, "type": "template", "template": template})).await.expect(404);
-    assert_eq!(answer.code(), "template_not_found");
+    let response = app.send(json!({"to": TO, "type": "template", "template": template})).await.expect(404);
+    assert_eq!(response.code(), "template_not_found");
 }
 
 #[tokio::test]
@@ -152,17 +153,17 @@ async fn tips_text_fails_outside_the_window_and_a_template_opens_the_conversatio
 #[tokio::test]
 async fn tips_digits_only_are_a_valid_phone_number() {
     let app = app_with_open_window().await;
-    let answer = app.send_text("919876543210").await.expect(200);
-    assert_eq!(answer.data()["to"], TO);
+    let response = app.send_text("919876543210").await.expect(200);
+    assert_eq!(response.data()["to"], TO);
 }
 
 #[tokio::test]
 async fn tips_logged_message_ids_are_found_again() {
     let app = app_with_open_window().await;
-    let answer = app.send_text(TO).await.expect(200);
+    let response = app.send_text(TO).await.expect(200);
     app.step().await;
-    let message = app.message(answer.data()["message_id"].as_str().unwrap()).await;
-    assert_eq!(message["id"], answer.data()["id"]);
+    let message = app.message(response.data()["message_id"].as_str().unwrap()).await;
+    assert_eq!(message["id"], response.data()["id"]);
     assert_eq!(message["status"], "read");
 }
 
@@ -173,9 +174,9 @@ async fn a_retryable_answer_means_not_sent() {
         [("+15550101056", 429, "meta_rate_limited"), ("+15550100190", 503, "account_disconnected")]
     {
         app.customer_writes(number, "Hi").await;
-        let answer = app.send_text(number).await.expect(status);
-        assert_eq!(answer.code(), code);
-        assert!(answer.number("retry-after") >= 1);
+        let response = app.send_text(number).await.expect(status);
+        assert_eq!(response.code(), code);
+        assert!(response.number("retry-after") >= 1);
     }
-    assert_eq!(app.n_taken(), 0);
+    assert_eq!(app.n_accepted(), 0);
 }

@@ -1,5 +1,5 @@
-//! Every fault of the simulator × every kind of call: nothing lost, nothing doubled, nothing stuck, and no invitation to
-//! send again what Meta has taken.
+//! Every fault of the simulator in every kind of call: no message is lost, duplicated or stuck, and no response invites
+//! the caller to send a message again that Meta has accepted.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -14,18 +14,20 @@ use serde_json::{Value, json};
 use sim::{Fault, FaultAction, FaultAnswer};
 
 use crate::fault_ports::SwitchedUpstream;
-use crate::invariants::{Fate, come_to_rest, fates, invites, is_kept, judge};
-use crate::support::{Answer, CUSTOMER, TestApp};
+use crate::invariants::{
+    EndState, assert_invariants, assert_message_exists, complete_all_work, end_states, invites_retry,
+};
+use crate::support::{CUSTOMER, TestApp, TestResponse};
 
-/// Longer than the client waits, in real time.
+/// Longer than the timeout of the client, in real time.
 const TOO_LONG: Duration = Duration::from_secs(3600);
-/// How long it waits.
-const PATIENCE: Duration = Duration::from_millis(100);
+/// Timeout of the client.
+const CLIENT_TIMEOUT: Duration = Duration::from_millis(100);
 
 const MESSAGES: &str = "/messages";
 const TEMPLATES: &str = "/message_templates";
 
-/// Something that goes wrong, and what a sync send is answered when it does once, and when it does again and again.
+/// A fault, and the responses to a sync send if the fault occurs once and if it persists.
 struct Case {
     name: String,
     action: Option<FaultAction>,
@@ -36,14 +38,14 @@ struct Case {
 fn cases() -> Vec<Case> {
     let case = |name: &str, action, once, always| Case { name: name.to_owned(), action, once, always };
     let mut cases = vec![
-        // There is nobody at the address: the request never left.
+        // No server listens at the address: the request was not sent.
         case("no connection", None, 200, 503),
         case("cut before", Some(FaultAction::CutBefore), 202, 202),
         case("cut after", Some(FaultAction::CutAfter), 202, 202),
         case("delay", Some(FaultAction::Delay(TOO_LONG)), 202, 202),
     ];
-    let mut with = |name: String, answer: FaultAnswer, once, always| {
-        cases.push(Case { name, action: Some(FaultAction::Status(answer)), once, always });
+    let mut with = |name: String, response: FaultAnswer, once, always| {
+        cases.push(Case { name, action: Some(FaultAction::Status(response)), once, always });
     };
     for (status, once, always) in [
         (200, 202, 202),
@@ -56,8 +58,8 @@ fn cases() -> Vec<Case> {
         (502, 202, 202),
         (503, 202, 202),
     ] {
-        let answer = FaultAnswer { status: Some(status), ..FaultAnswer::default() };
-        with(format!("HTTP {status} without an error"), answer, once, always);
+        let response = FaultAnswer { status: Some(status), ..FaultAnswer::default() };
+        with(format!("HTTP {status} without an error"), response, once, always);
     }
     for (code, status, once, always) in [
         (1, 500, 202, 202),
@@ -74,33 +76,33 @@ fn cases() -> Vec<Case> {
         (131_047, 400, 400, 400),
         (131_009, 400, 400, 400),
     ] {
-        let answer = FaultAnswer { status: Some(status), code: Some(code), ..FaultAnswer::default() };
-        with(format!("code {code} with HTTP {status}"), answer, once, always);
+        let response = FaultAnswer { status: Some(status), code: Some(code), ..FaultAnswer::default() };
+        with(format!("code {code} with HTTP {status}"), response, once, always);
     }
     cases
 }
 
-/// One fault at one kind of call.
+/// One fault in one kind of call.
 struct Scene<'a> {
     app: &'a TestApp,
     fork: &'a SwitchedUpstream,
     key: &'a str,
-    /// Says which, in a failure.
-    what: String,
-    /// `client_reference` of its messages.
+    /// Description for failures of assertions.
+    description: String,
+    /// `client_reference` of the messages of the scene.
     reference: String,
-    /// Whom it concerns: nobody else is.
+    /// The only recipient.
     to: String,
-    /// A part of the path of the requests that the fault hits.
+    /// Part of the path of the requests that the fault affects.
     path: &'static str,
     action: Option<FaultAction>,
     times: u32,
-    /// The answer of a sync send to expect.
+    /// Expected status of the response to a sync send.
     expected: u16,
 }
 
 impl Scene<'_> {
-    /// The trouble begins.
+    /// Starts the fault.
     fn begin(&self) {
         match &self.action {
             Some(action) => {
@@ -110,15 +112,15 @@ impl Scene<'_> {
         }
     }
 
-    /// The trouble is over, and everything comes to rest. Returns what became of the messages.
-    async fn end(&self) -> Vec<Fate> {
+    /// Ends the fault, completes all pending work, and returns the final states of the messages.
+    async fn end(&self) -> Vec<EndState> {
         self.fork.n_broken.store(0, Ordering::Relaxed);
-        come_to_rest(self.app).await;
-        self.fates().await
+        complete_all_work(self.app).await;
+        self.end_states().await
     }
 
-    async fn fates(&self) -> Vec<Fate> {
-        fates(self.app, &self.reference).await
+    async fn end_states(&self) -> Vec<EndState> {
+        end_states(self.app, &self.reference).await
     }
 
     fn text(&self) -> Value {
@@ -130,34 +132,38 @@ impl Scene<'_> {
             "client_reference": self.reference})
     }
 
-    async fn post(&self, path: &str, body: &Value) -> Answer {
+    async fn post(&self, path: &str, body: &Value) -> TestResponse {
         let request = self.app.request_as(self.key, "POST", path, body.to_string());
-        self.app.patiently(request).await
+        self.app.run_with_clock(request).await
     }
 
-    async fn send(&self, body: &Value) -> Answer {
+    async fn send(&self, body: &Value) -> TestResponse {
         self.post("/api/messages/send", body).await
     }
 
-    async fn send_with_key(&self, body: &Value) -> Answer {
+    async fn send_with_key(&self, body: &Value) -> TestResponse {
         let request = Request::post("/api/messages/send")
             .header("X-API-Key", self.key)
             .header("Idempotency-Key", &self.reference)
             .body(Body::from(body.to_string()))
             .unwrap();
-        self.app.patiently(self.app.call(request)).await
+        self.app.run_with_clock(self.app.call(request)).await
     }
 }
 
-/// The gateway's client, quick to lose patience.
+/// Returns the gateway's client with a short timeout.
 fn client(base_url: &str) -> Arc<GraphClient> {
-    let config =
-        GraphConfig { sandbox_base_url: base_url.to_owned(), timeout: PATIENCE, ..GraphConfig::default() };
+    let config = GraphConfig {
+        sandbox_base_url: base_url.to_owned(),
+        timeout: CLIENT_TIMEOUT,
+        ..GraphConfig::default()
+    };
     Arc::new(GraphClient::new(&config).unwrap())
 }
 
-/// Plays the scene for each case, with a fault on `path` that hits once, and one that hits until it is taken away.
-async fn each(path: &'static str, play: impl AsyncFn(&Scene<'_>)) {
+/// Runs the scene for each case, with a fault on `path` that occurs once, and with one that persists until it is
+/// removed.
+async fn each(path: &'static str, run: impl AsyncFn(&Scene<'_>)) {
     let mut app = TestApp::new().await;
     let key = app.key(|new| (new.rate_per_minute, new.rate_burst) = (Some(100_000), Some(100_000))).await;
     let (working, broken) = (client(&app.sim_url), client("http://127.0.0.1:9"));
@@ -175,7 +181,7 @@ async fn each(path: &'static str, play: impl AsyncFn(&Scene<'_>)) {
                 app: &app,
                 fork: &fork,
                 key: &key,
-                what: format!("{} × {times}", case.name),
+                description: format!("{} × {times}", case.name),
                 reference: format!("case-{i}-{times}"),
                 to,
                 path,
@@ -183,26 +189,30 @@ async fn each(path: &'static str, play: impl AsyncFn(&Scene<'_>)) {
                 times,
                 expected,
             };
-            let n_before = app.n_taken();
-            play(&scene).await;
-            let n_known: usize = scene.end().await.iter().map(|fate| fate.n_taken).sum();
-            assert_eq!(app.n_taken() - n_before, n_known, "{}: nobody knows of it", scene.what);
+            let n_before = app.n_accepted();
+            run(&scene).await;
+            let n_known: usize = scene.end().await.iter().map(|end_state| end_state.n_accepted).sum();
+            assert_eq!(app.n_accepted() - n_before, n_known, "{}: nobody knows of it", scene.description);
         }
     }
 }
 
-/// A sync send: the answer is the table's, and it is true.
+/// Checks that the response to a sync send is the expected one and is true.
 async fn sync(scene: &Scene<'_>, body: &Value) {
-    let what = &scene.what;
+    let description = &scene.description;
     scene.begin();
-    let answer = scene.send(body).await;
-    assert_eq!(answer.status.as_u16(), scene.expected, "{what}: {:#}", answer.body);
-    assert!(!invites(&answer) || answer.headers.contains_key("retry-after"), "{what}");
-    let n_taken: usize = scene.fates().await.iter().map(|fate| fate.n_taken).sum();
-    assert!(n_taken == 0 || answer.status.is_success(), "{what}: {:#}", answer.body);
-    let fates = scene.end().await;
-    is_kept(&answer, &fates, what);
-    assert_eq!(judge(&fates, 1, what), n_taken, "{what}: sent after the answer");
+    let response = scene.send(body).await;
+    assert_eq!(response.status.as_u16(), scene.expected, "{description}: {:#}", response.body);
+    assert!(!invites_retry(&response) || response.headers.contains_key("retry-after"), "{description}");
+    let n_accepted: usize = scene.end_states().await.iter().map(|end_state| end_state.n_accepted).sum();
+    assert!(n_accepted == 0 || response.status.is_success(), "{description}: {:#}", response.body);
+    let end_states = scene.end().await;
+    assert_message_exists(&response, &end_states, description);
+    assert_eq!(
+        assert_invariants(&end_states, 1, description),
+        n_accepted,
+        "{description}: sent after the answer"
+    );
 }
 
 #[tokio::test]
@@ -218,23 +228,23 @@ async fn no_fault_loses_or_duplicates_a_sync_template() {
 #[tokio::test]
 async fn no_fault_duplicates_a_sync_send_with_a_repeated_key() {
     each(MESSAGES, async |scene| {
-        let what = &scene.what;
+        let description = &scene.description;
         scene.begin();
         let first = scene.send_with_key(&scene.text()).await;
-        assert_eq!(first.status.as_u16(), scene.expected, "{what}: {:#}", first.body);
-        // The trouble may last.
+        assert_eq!(first.status.as_u16(), scene.expected, "{description}: {:#}", first.body);
+        // The fault may persist.
         let second = scene.send_with_key(&scene.text()).await;
         scene.end().await;
         let third = scene.send_with_key(&scene.text()).await;
         for (earlier, later) in [(&first, &second), (&second, &third)] {
             let is_replayed = later.headers.contains_key("idempotent-replayed");
-            assert_eq!(is_replayed, !invites(earlier), "{what}: {:#}", later.body);
-            assert!(!is_replayed || earlier.body == later.body, "{what}: {:#}", later.body);
+            assert_eq!(is_replayed, !invites_retry(earlier), "{description}: {:#}", later.body);
+            assert!(!is_replayed || earlier.body == later.body, "{description}: {:#}", later.body);
         }
-        assert!(!invites(&third), "{what}: {:#}", third.body);
-        let fates = scene.end().await;
-        assert!(judge(&fates, 1, what) <= 1, "{what}: {fates:?}");
-        is_kept(&third, &fates, what);
+        assert!(!invites_retry(&third), "{description}: {:#}", third.body);
+        let end_states = scene.end().await;
+        assert!(assert_invariants(&end_states, 1, description) <= 1, "{description}: {end_states:?}");
+        assert_message_exists(&third, &end_states, description);
     })
     .await;
 }
@@ -247,14 +257,14 @@ async fn no_fault_sends_a_resendable_message_more_than_twice() {
             body["on_unknown"] = json!("resend");
             body["mode"] = json!(mode);
             scene.begin();
-            let answer = scene.send(&body).await;
+            let response = scene.send(&body).await;
             scene.app.tick_queue().await;
-            let before = scene.fates().await;
-            let last = before.last().map_or(0, |fate| fate.n_taken);
-            assert!(!invites(&answer) || last == 0, "{}: {:#}", scene.what, answer.body);
-            let fates = scene.end().await;
-            is_kept(&answer, &fates, &scene.what);
-            judge(&fates, 2, &scene.what);
+            let before = scene.end_states().await;
+            let last = before.last().map_or(0, |end_state| end_state.n_accepted);
+            assert!(!invites_retry(&response) || last == 0, "{}: {:#}", scene.description, response.body);
+            let end_states = scene.end().await;
+            assert_message_exists(&response, &end_states, &scene.description);
+            assert_invariants(&end_states, 2, &scene.description);
         }
     })
     .await;
@@ -266,17 +276,17 @@ async fn no_fault_loses_or_duplicates_a_queued_message() {
         let mut body = scene.text();
         body["mode"] = json!("queue");
         scene.begin();
-        let answer = scene.send(&body).await.expect(202);
+        let response = scene.send(&body).await.expect(202);
         for _ in 0..3 {
             scene.app.tick_queue().await;
             scene.app.advance(2);
         }
-        let fates = scene.end().await;
-        is_kept(&answer, &fates, &scene.what);
-        judge(&fates, 1, &scene.what);
-        // What Meta did not take for a reason that passes, it has taken by now.
+        let end_states = scene.end().await;
+        assert_message_exists(&response, &end_states, &scene.description);
+        assert_invariants(&end_states, 1, &scene.description);
+        // After a temporary rejection, Meta has accepted the message by now.
         let is_passing = matches!(scene.expected, 200 | 429 | 503);
-        assert!(!is_passing || fates[0].status == "read", "{}: {fates:?}", scene.what);
+        assert!(!is_passing || end_states[0].status == "read", "{}: {end_states:?}", scene.description);
     })
     .await;
 }
@@ -291,13 +301,13 @@ async fn no_fault_loses_or_duplicates_a_message_of_a_batch() {
         };
         let batch = json!({"messages": [item(&scene.to), item("+447700900777"), item("+447700900778")]});
         scene.begin();
-        let answer = scene.post("/api/messages/batch", &batch).await.expect(202);
-        let results = answer.data()["results"].as_array().unwrap();
-        assert!(results.iter().all(|result| result["status"] == "queued"), "{:#}", answer.body);
+        let response = scene.post("/api/messages/batch", &batch).await.expect(202);
+        let results = response.data()["results"].as_array().unwrap();
+        assert!(results.iter().all(|result| result["status"] == "queued"), "{:#}", response.body);
         scene.app.tick_queue().await;
-        let fates = scene.end().await;
-        assert_eq!(fates.len(), 3);
-        judge(&fates, 1, &scene.what);
+        let end_states = scene.end().await;
+        assert_eq!(end_states.len(), 3);
+        assert_invariants(&end_states, 1, &scene.description);
     })
     .await;
 }
@@ -320,13 +330,13 @@ async fn resend_by_hand(first: FaultAction, most: usize) {
         scene.begin();
         let path = format!("/api/messages/{}/resolve", unknown.data()["id"].as_str().unwrap());
         let resend = json!({"action": "resend"});
-        let answer = scene.post(&path, &resend).await;
-        assert!(!invites(&answer), "{}: {:#}", scene.what, answer.body);
+        let response = scene.post(&path, &resend).await;
+        assert!(!invites_retry(&response), "{}: {:#}", scene.description, response.body);
         scene.end().await;
         scene.post(&path, &resend).await.expect(409);
-        let fates = scene.end().await;
-        is_kept(&unknown, &fates, &scene.what);
-        judge(&fates, most, &scene.what);
+        let end_states = scene.end().await;
+        assert_message_exists(&unknown, &end_states, &scene.description);
+        assert_invariants(&end_states, most, &scene.description);
     })
     .await;
 }
@@ -338,8 +348,13 @@ async fn a_failed_read_receipt_is_an_error_and_the_next_one_works() {
         let wamid: String = url::form_urlencoded::byte_serialize(wamid.as_bytes()).collect();
         let path = format!("/api/messages/{wamid}/read");
         scene.begin();
-        let answer = scene.post(&path, &json!({})).await;
-        assert!([400, 429, 503].contains(&answer.status.as_u16()), "{}: {:#}", scene.what, answer.body);
+        let response = scene.post(&path, &json!({})).await;
+        assert!(
+            [400, 429, 503].contains(&response.status.as_u16()),
+            "{}: {:#}",
+            scene.description,
+            response.body
+        );
         scene.end().await;
         scene.post(&path, &json!({})).await.expect(200);
     })
@@ -353,12 +368,17 @@ async fn no_fault_of_a_template_sync_loses_a_template() {
         scene.app.post("/api/templates/sync", &json!({})).await.expect(200);
         let before = known().await;
         scene.begin();
-        let answer = scene.post("/api/templates/sync", &json!({})).await;
-        assert!([400, 429, 503].contains(&answer.status.as_u16()), "{}: {:#}", scene.what, answer.body);
-        assert_eq!(known().await, before, "{}", scene.what);
+        let response = scene.post("/api/templates/sync", &json!({})).await;
+        assert!(
+            [400, 429, 503].contains(&response.status.as_u16()),
+            "{}: {:#}",
+            scene.description,
+            response.body
+        );
+        assert_eq!(known().await, before, "{}", scene.description);
         scene.end().await;
         let synced = scene.app.post("/api/templates/sync", &json!({})).await.expect(200);
-        assert_eq!(synced.data()["total"], before, "{}", scene.what);
+        assert_eq!(synced.data()["total"], before, "{}", scene.description);
     })
     .await;
 }
@@ -371,9 +391,14 @@ async fn no_fault_of_a_template_look_up_stores_or_sends_a_message() {
             "components": [{"type": "BODY", "text": "Your order is ready."}]});
         scene.app.sim.add_template(None, template.as_object().unwrap(), "APPROVED").unwrap();
         scene.begin();
-        let answer = scene.send(&scene.template(&name)).await;
-        assert!([400, 429, 503].contains(&answer.status.as_u16()), "{}: {:#}", scene.what, answer.body);
-        assert!(scene.end().await.is_empty(), "{}", scene.what);
+        let response = scene.send(&scene.template(&name)).await;
+        assert!(
+            [400, 429, 503].contains(&response.status.as_u16()),
+            "{}: {:#}",
+            scene.description,
+            response.body
+        );
+        assert!(scene.end().await.is_empty(), "{}", scene.description);
         scene.send(&scene.template(&name)).await.expect(200);
     })
     .await;

@@ -1,5 +1,5 @@
-//! Stores that fail, tasks that panic, callers that go away: what Meta has taken is never lost, and nobody is invited to
-//! send it again.
+//! Store failures, panics and aborted tasks: no message that Meta accepted is lost, and no response invites the caller
+//! to send it again.
 
 use std::sync::{Arc, Mutex};
 
@@ -17,50 +17,50 @@ use tokio::sync::Notify;
 
 use crate::browser_session::PASSWORD;
 use crate::fault_ports::with_faults;
-use crate::invariants::{come_to_rest, fates, judge};
-use crate::support::{Answer, CUSTOMER, STRANGER, TestApp};
+use crate::invariants::{assert_invariants, complete_all_work, end_states};
+use crate::support::{CUSTOMER, NEW_RECIPIENT, TestApp, TestResponse};
 
-/// When a call is met.
+/// Point of the fault: before or after the effect of the call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Side {
     Before,
     After,
 }
 
-/// What a call meets.
+/// Fault at a call.
 #[derive(Clone)]
-enum Trouble {
-    /// The store says that it is not there.
+enum TestFault {
+    /// The call fails because the store is unavailable.
     Fails,
-    /// The task ends without a word.
+    /// The task panics.
     Panics,
-    /// Nothing, until somebody says so; the first tells that a call is there.
+    /// The call waits until it is released. The first notification reports that the call was reached.
     Waits(Arc<Notify>, Arc<Notify>),
 }
 
-/// Troubles that wait for their calls.
+/// Faults and the calls at which they occur.
 #[derive(Default)]
-struct Troubles(Mutex<Vec<(&'static str, Side, Trouble)>>);
+struct FaultTable(Mutex<Vec<(&'static str, Side, TestFault)>>);
 
-impl Troubles {
-    fn add(&self, n: usize, call: &'static str, side: Side, trouble: Trouble) {
-        self.0.lock().unwrap().extend(vec![(call, side, trouble); n]);
+impl FaultTable {
+    fn add(&self, n: usize, call: &'static str, side: Side, fault: TestFault) {
+        self.0.lock().unwrap().extend(vec![(call, side, fault); n]);
     }
 
-    fn next(&self, call: &str, side: Side) -> Option<Trouble> {
-        let mut troubles = self.0.lock().unwrap();
-        let position = troubles.iter().position(|(name, when, _)| *name == call && *when == side)?;
-        Some(troubles.remove(position).2)
+    fn next(&self, call: &str, side: Side) -> Option<TestFault> {
+        let mut faults = self.0.lock().unwrap();
+        let position = faults.iter().position(|(name, when, _)| *name == call && *when == side)?;
+        Some(faults.remove(position).2)
     }
 
     async fn meet(&self, call: &'static str, side: Side) -> Result<(), StoreError> {
         match self.next(call, side) {
             None => Ok(()),
-            Some(Trouble::Fails) => {
+            Some(TestFault::Fails) => {
                 Err(StoreError::new(StoreErrorKind::Unavailable, call, "broken on purpose"))
             }
-            Some(Trouble::Panics) => unreachable!("on purpose"),
-            Some(Trouble::Waits(is_there, may_go)) => {
+            Some(TestFault::Panics) => unreachable!("on purpose"),
+            Some(TestFault::Waits(is_there, may_go)) => {
                 is_there.notify_one();
                 may_go.notified().await;
                 Ok(())
@@ -70,7 +70,7 @@ impl Troubles {
 }
 
 #[async_trait]
-impl FaultInjector for Troubles {
+impl FaultInjector for FaultTable {
     async fn before(&self, call: &'static str) -> Result<usize, StoreError> {
         self.meet(call, Side::Before).await.map(|()| 0)
     }
@@ -80,14 +80,14 @@ impl FaultInjector for Troubles {
     }
 }
 
-/// A gateway whose ports meet troubles.
-async fn troubled() -> (TestApp, Arc<Troubles>) {
+/// Returns a gateway with faults at the ports.
+async fn app_with_faults() -> (TestApp, Arc<FaultTable>) {
     let mut app = TestApp::new().await;
-    let troubles = Arc::new(Troubles::default());
-    let guard = troubles.clone();
+    let faults = Arc::new(FaultTable::default());
+    let guard = faults.clone();
     app.restart_with(|ports| with_faults(ports, guard)).await;
     background::tick_recovery(&app.deps).await.unwrap();
-    (app, troubles)
+    (app, faults)
 }
 
 fn text() -> Value {
@@ -102,13 +102,13 @@ fn with_key(key: &str) -> Request<Body> {
         .unwrap()
 }
 
-async fn send_with(app: &TestApp, key: &str) -> Answer {
-    app.patiently(app.call(with_key(key))).await
+async fn send_with(app: &TestApp, key: &str) -> TestResponse {
+    app.run_with_clock(app.call(with_key(key))).await
 }
 
 fn refuse_once(app: &TestApp, code: i64) {
-    let answer = FaultAnswer { code: Some(code), ..FaultAnswer::default() };
-    app.sim.fail(Fault::on("/messages", FaultAction::Status(answer)));
+    let response = FaultAnswer { code: Some(code), ..FaultAnswer::default() };
+    app.sim.fail(Fault::on("/messages", FaultAction::Status(response)));
 }
 
 async fn n_messages(app: &TestApp) -> Value {
@@ -117,27 +117,27 @@ async fn n_messages(app: &TestApp) -> Value {
 
 #[tokio::test]
 async fn an_outcome_that_cannot_be_stored_is_unknown_and_is_stored_later() {
-    let (app, troubles) = troubled().await;
+    let (app, faults) = app_with_faults().await;
     for (n, key) in [(1, "once"), (3, "thrice"), (8, "for minutes")] {
-        troubles.add(n, "finish_attempt", Side::Before, Trouble::Fails);
-        let n_taken = app.n_taken();
+        faults.add(n, "finish_attempt", Side::Before, TestFault::Fails);
+        let n_accepted = app.n_accepted();
         let first = send_with(&app, key).await.expect(202);
         assert_eq!(first.data()["status"], "unknown");
         assert_eq!(first.data()["message_id"], first.data()["id"]);
         let id = first.data()["id"].as_str().unwrap();
         if n > 1 {
-            // Known to this process, but to nobody else yet.
+            // Only this process knows the outcome.
             assert_eq!(app.message(id).await["status"], "sending");
             app.call(with_key(key)).await.expect(409);
         }
-        app.settle().await;
+        app.finish_tasks().await;
         let message = app.message(id).await;
         assert_eq!(message["status"], "sent");
         assert!(message["message_id"].as_str().unwrap().starts_with("wamid."));
         let again = send_with(&app, key).await.expect(202);
         assert_eq!(again.headers["idempotent-replayed"], "true");
         assert_eq!(again.body, first.body);
-        assert_eq!(app.n_taken(), n_taken + 1);
+        assert_eq!(app.n_accepted(), n_accepted + 1);
         app.step().await;
         assert_eq!(app.message(id).await["status"], "read");
     }
@@ -145,73 +145,73 @@ async fn an_outcome_that_cannot_be_stored_is_unknown_and_is_stored_later() {
 
 #[tokio::test]
 async fn a_failure_that_cannot_be_stored_stays_unknown_for_the_caller() {
-    let (app, troubles) = troubled().await;
+    let (app, faults) = app_with_faults().await;
     for code in [131_009, 190] {
         refuse_once(&app, code);
-        troubles.add(2, "finish_attempt", Side::Before, Trouble::Fails);
+        faults.add(2, "finish_attempt", Side::Before, TestFault::Fails);
         let key = code.to_string();
         let first = send_with(&app, &key).await.expect(202);
         assert_eq!(first.data()["status"], "unknown");
-        app.settle().await;
+        app.finish_tasks().await;
         assert_eq!(app.message(first.data()["id"].as_str().unwrap()).await["status"], "failed");
-        // Told once, told again: the caller may have made something of it.
+        // A repeated request has the same response, because the caller may have acted on the first one.
         assert_eq!(send_with(&app, &key).await.expect(202).body, first.body);
         app.request("POST", "/api/accounts/sandbox/resume", "").await.expect(200);
     }
-    assert_eq!(app.n_taken(), 0);
+    assert_eq!(app.n_accepted(), 0);
 }
 
 #[tokio::test]
 async fn a_queue_outcome_that_cannot_be_stored_is_stored_later_without_a_resend() {
-    let (app, troubles) = troubled().await;
+    let (app, faults) = app_with_faults().await;
     for n in [1, 5] {
         let mut body = text();
         body["mode"] = json!("queue");
-        let answer = app.send(body).await.expect(202);
-        troubles.add(n, "finish_attempt", Side::Before, Trouble::Fails);
-        let n_taken = app.n_taken();
+        let response = app.send(body).await.expect(202);
+        faults.add(n, "finish_attempt", Side::Before, TestFault::Fails);
+        let n_accepted = app.n_accepted();
         app.tick_queue().await;
-        assert_eq!(app.message(answer.data()["id"].as_str().unwrap()).await["status"], "sent");
-        assert_eq!(app.n_taken(), n_taken + 1);
+        assert_eq!(app.message(response.data()["id"].as_str().unwrap()).await["status"], "sent");
+        assert_eq!(app.n_accepted(), n_accepted + 1);
         app.advance(60);
     }
 }
 
 #[tokio::test]
 async fn a_message_that_cannot_be_accepted_is_neither_stored_nor_sent() {
-    let (app, troubles) = troubled().await;
+    let (app, faults) = app_with_faults().await;
     for mode in ["sync", "queue"] {
-        troubles.add(1, "insert_message", Side::Before, Trouble::Fails);
+        faults.add(1, "insert_message", Side::Before, TestFault::Fails);
         let mut body = text();
         body["mode"] = json!(mode);
         let refused = app.send(body).await.expect(503);
         assert_eq!(refused.code(), "store_unavailable");
         assert!(refused.number("retry-after") >= 1);
     }
-    troubles.add(1, "insert_message", Side::Before, Trouble::Fails);
+    faults.add(1, "insert_message", Side::Before, TestFault::Fails);
     let batch = json!({"messages": [text(), text(), text()]});
-    let answer = app.post("/api/messages/batch", &batch).await.expect(202);
-    let results = answer.data()["results"].as_array().unwrap();
+    let response = app.post("/api/messages/batch", &batch).await.expect(202);
+    let results = response.data()["results"].as_array().unwrap();
     let refused: Vec<_> = results.iter().filter(|result| result["code"] == "store_unavailable").collect();
-    assert_eq!(refused.len(), 1, "{:#}", answer.body);
+    assert_eq!(refused.len(), 1, "{:#}", response.body);
     assert_eq!(n_messages(&app).await, 2);
     app.tick_queue().await;
     app.tick_queue().await;
-    assert_eq!(app.n_taken(), 2);
+    assert_eq!(app.n_accepted(), 2);
 
-    troubles.add(1, "insert_message", Side::Before, Trouble::Fails);
+    faults.add(1, "insert_message", Side::Before, TestFault::Fails);
     send_with(&app, "k").await.expect(503);
-    let answer = send_with(&app, "k").await.expect(200);
-    assert!(!answer.headers.contains_key("idempotent-replayed"));
+    let response = send_with(&app, "k").await.expect(200);
+    assert!(!response.headers.contains_key("idempotent-replayed"));
 }
 
 #[tokio::test]
 async fn a_message_that_was_not_accepted_uses_no_send_slot() {
-    let (app, troubles) = troubled().await;
+    let (app, faults) = app_with_faults().await;
     let key = app.key(|new| (new.rate_per_minute, new.rate_burst) = (Some(10_000), Some(10_000))).await;
     let send = async || app.request_as(&key, "POST", "/api/messages/send", text().to_string()).await;
-    // Meta allows a burst of 45 to one person.
-    troubles.add(50, "insert_message", Side::Before, Trouble::Fails);
+    // Meta allows a burst of 45 messages to one recipient.
+    faults.add(50, "insert_message", Side::Before, TestFault::Fails);
     for _ in 0..50 {
         send().await.expect(503);
     }
@@ -222,59 +222,59 @@ async fn a_message_that_was_not_accepted_uses_no_send_slot() {
 
 #[tokio::test]
 async fn a_message_whose_facts_cannot_be_read_is_not_sent() {
-    let (app, troubles) = troubled().await;
-    troubles.add(1, "get_idempotency_record", Side::Before, Trouble::Fails);
+    let (app, faults) = app_with_faults().await;
+    faults.add(1, "get_idempotency_record", Side::Before, TestFault::Fails);
     assert_eq!(send_with(&app, "k").await.expect(503).code(), "store_unavailable");
     let template = json!({"to": CUSTOMER, "type": "template", "client_reference": "it",
         "template": {"name": "hello_world", "language": "en_US"}});
     for call in ["get_template", "sync_templates", "get_revision"] {
-        troubles.add(1, call, Side::Before, Trouble::Fails);
+        faults.add(1, call, Side::Before, TestFault::Fails);
         assert_eq!(app.send(template.clone()).await.expect(503).code(), "store_unavailable", "{call}");
     }
-    assert_eq!((n_messages(&app).await, app.n_taken()), (json!(0), 0));
+    assert_eq!((n_messages(&app).await, app.n_accepted()), (json!(0), 0));
     app.send(template).await.expect(200);
     send_with(&app, "k").await.expect(200);
 }
 
 #[tokio::test]
 async fn a_second_attempt_that_cannot_start_is_not_made() {
-    let (app, troubles) = troubled().await;
+    let (app, faults) = app_with_faults().await;
     refuse_once(&app, 130_429);
-    troubles.add(1, "begin_attempt", Side::Before, Trouble::Fails);
+    faults.add(1, "begin_attempt", Side::Before, TestFault::Fails);
     assert_eq!(send_with(&app, "k").await.expect(503).code(), "store_unavailable");
-    assert_eq!(app.n_taken(), 0);
+    assert_eq!(app.n_accepted(), 0);
     let failed = app.get("/api/messages?status=failed").await;
     assert_eq!(failed.data()["messages"][0]["error"]["code"], "store_unavailable");
-    // Not sent, so the key is free.
+    // The message was not sent, so that the key can be used again.
     send_with(&app, "k").await.expect(200);
 
-    // Neither that can be written down: then nobody else knows that it was not sent.
+    // The failure cannot be stored either: another process does not know that the message was not sent.
     refuse_once(&app, 130_429);
-    troubles.add(1, "begin_attempt", Side::Before, Trouble::Fails);
-    troubles.add(1, "finish_attempt", Side::After, Trouble::Fails);
-    let answer = send_with(&app, "l").await.expect(202);
-    assert_eq!(answer.data()["status"], "unknown");
-    app.settle().await;
-    assert_eq!(app.message(answer.data()["id"].as_str().unwrap()).await["status"], "failed");
-    assert_eq!(app.n_taken(), 1);
+    faults.add(1, "begin_attempt", Side::Before, TestFault::Fails);
+    faults.add(1, "finish_attempt", Side::After, TestFault::Fails);
+    let response = send_with(&app, "l").await.expect(202);
+    assert_eq!(response.data()["status"], "unknown");
+    app.finish_tasks().await;
+    assert_eq!(app.message(response.data()["id"].as_str().unwrap()).await["status"], "failed");
+    assert_eq!(app.n_accepted(), 1);
 }
 
 #[tokio::test]
 async fn a_failure_that_cannot_be_requeued_is_final_and_not_retryable() {
-    let (app, troubles) = troubled().await;
+    let (app, faults) = app_with_faults().await;
     refuse_once(&app, 131_000);
-    troubles.add(1, "finish_attempt", Side::Before, Trouble::Fails);
-    let answer = send_with(&app, "k").await.expect(202);
-    assert_eq!(answer.data()["status"], "unknown");
-    app.settle().await;
-    assert_eq!(app.message(answer.data()["id"].as_str().unwrap()).await["status"], "failed");
-    assert_eq!(send_with(&app, "k").await.expect(202).body, answer.body);
-    assert_eq!(app.n_taken(), 0);
+    faults.add(1, "finish_attempt", Side::Before, TestFault::Fails);
+    let response = send_with(&app, "k").await.expect(202);
+    assert_eq!(response.data()["status"], "unknown");
+    app.finish_tasks().await;
+    assert_eq!(app.message(response.data()["id"].as_str().unwrap()).await["status"], "failed");
+    assert_eq!(send_with(&app, "k").await.expect(202).body, response.body);
+    assert_eq!(app.n_accepted(), 0);
 }
 
 #[tokio::test]
 async fn a_panic_during_a_send_is_unknown_and_is_recovered_by_the_next_round() {
-    let (app, troubles) = troubled().await;
+    let (app, faults) = app_with_faults().await;
     for (call, side, n_more) in [
         ("send_message", Side::Before, 0),
         ("send_message", Side::After, 1),
@@ -282,74 +282,74 @@ async fn a_panic_during_a_send_is_unknown_and_is_recovered_by_the_next_round() {
         ("finish_attempt", Side::After, 1),
     ] {
         for mode in ["sync", "queue"] {
-            let n_taken = app.n_taken();
-            troubles.add(1, call, side, Trouble::Panics);
+            let n_accepted = app.n_accepted();
+            faults.add(1, call, side, TestFault::Panics);
             let mut body = text();
             body["mode"] = json!(mode);
-            let answer = app.send(body).await.expect(202);
-            let id = answer.data()["id"].as_str().unwrap();
+            let response = app.send(body).await.expect(202);
+            let id = response.data()["id"].as_str().unwrap();
             if mode == "sync" {
-                assert_eq!(answer.data()["status"], "unknown");
+                assert_eq!(response.data()["status"], "unknown");
             }
             app.tick_queue().await;
             background::tick_recovery(&app.deps).await.unwrap();
             let expected = if (call, side) == ("finish_attempt", Side::After) { "sent" } else { "unknown" };
             assert_eq!(app.message(id).await["status"], expected, "{mode} {call} {side:?}");
-            assert_eq!(app.n_taken(), n_taken + n_more, "{mode} {call} {side:?}");
-            // Nothing of it goes on later.
-            come_to_rest(&app).await;
-            judge(&fates(&app, "it").await, 1, &format!("{mode} {call} {side:?}"));
+            assert_eq!(app.n_accepted(), n_accepted + n_more, "{mode} {call} {side:?}");
+            // No work of the message continues later.
+            complete_all_work(&app).await;
+            assert_invariants(&end_states(&app, "it").await, 1, &format!("{mode} {call} {side:?}"));
         }
     }
 }
 
 #[tokio::test]
 async fn a_lease_that_cannot_be_released_is_released_by_the_next_round() {
-    let (app, troubles) = troubled().await;
-    troubles.add(1, "send_message", Side::Before, Trouble::Panics);
-    let answer = app.send(text()).await.expect(202);
-    troubles.add(1, "finish_attempt", Side::Before, Trouble::Fails);
+    let (app, faults) = app_with_faults().await;
+    faults.add(1, "send_message", Side::Before, TestFault::Panics);
+    let response = app.send(text()).await.expect(202);
+    faults.add(1, "finish_attempt", Side::Before, TestFault::Fails);
     assert!(background::tick_recovery(&app.deps).await.is_err());
-    assert_eq!(app.message(answer.data()["id"].as_str().unwrap()).await["status"], "sending");
+    assert_eq!(app.message(response.data()["id"].as_str().unwrap()).await["status"], "sending");
     assert_eq!(background::tick_recovery(&app.deps).await.unwrap(), 1);
-    assert_eq!(app.message(answer.data()["id"].as_str().unwrap()).await["status"], "unknown");
+    assert_eq!(app.message(response.data()["id"].as_str().unwrap()).await["status"], "unknown");
 }
 
 #[tokio::test]
 async fn a_round_of_the_queue_that_fails_loses_nothing() {
-    let (app, troubles) = troubled().await;
+    let (app, faults) = app_with_faults().await;
     let mut body = text();
     body["mode"] = json!("queue");
     app.send(body).await.expect(202);
     for call in ["list_queue_depths", "expire_messages", "lease_due_messages"] {
-        troubles.add(1, call, Side::Before, Trouble::Fails);
+        faults.add(1, call, Side::Before, TestFault::Fails);
         assert!(queue::tick(&app.deps).await.is_err(), "{call}");
-        assert_eq!(app.n_taken(), 0);
+        assert_eq!(app.n_accepted(), 0);
     }
     app.tick_queue().await;
-    assert_eq!(app.n_taken(), 1);
+    assert_eq!(app.n_accepted(), 1);
 }
 
 #[tokio::test]
 async fn a_resend_that_cannot_be_leased_can_be_requested_again() {
-    let (app, troubles) = troubled().await;
+    let (app, faults) = app_with_faults().await;
     app.sim.fail(Fault::on("/messages", FaultAction::CutBefore));
     let unknown = app.send(text()).await.expect(202);
     let path = format!("/api/messages/{}/resolve", unknown.data()["id"].as_str().unwrap());
     let resend = json!({"action": "resend"});
     for call in ["get_message", "lease_unknown_message"] {
-        troubles.add(1, call, Side::Before, Trouble::Fails);
+        faults.add(1, call, Side::Before, TestFault::Fails);
         assert_eq!(app.post(&path, &resend).await.expect(503).code(), "store_unavailable");
-        assert_eq!(app.n_taken(), 0);
+        assert_eq!(app.n_accepted(), 0);
     }
     app.post(&path, &resend).await.expect(200);
-    assert_eq!(app.n_taken(), 1);
+    assert_eq!(app.n_accepted(), 1);
 }
 
 #[tokio::test]
 async fn a_webhook_that_cannot_be_stored_is_requested_again() {
-    let (app, troubles) = troubled().await;
-    let answer = app.send(text()).await.expect(200);
+    let (app, faults) = app_with_faults().await;
+    let response = app.send(text()).await.expect(200);
     app.sim.step().await;
     let webhook = app.sim.take_webhooks().remove(0);
     let post = async || {
@@ -359,45 +359,45 @@ async fn a_webhook_that_cannot_be_stored_is_requested_again() {
         }
         app.call(request.body(Body::from(webhook.body.clone())).unwrap()).await
     };
-    troubles.add(1, "ingest_payload", Side::Before, Trouble::Fails);
+    faults.add(1, "ingest_payload", Side::Before, TestFault::Fails);
     assert!(post().await.expect(503).number("retry-after") >= 1);
-    // Written, but Meta was not told so.
-    troubles.add(1, "ingest_payload", Side::After, Trouble::Fails);
+    // The payload is stored, but the response is an error.
+    faults.add(1, "ingest_payload", Side::After, TestFault::Fails);
     post().await.expect(503);
     post().await.expect(200);
-    let message = app.message(answer.data()["id"].as_str().unwrap()).await;
+    let message = app.message(response.data()["id"].as_str().unwrap()).await;
     let timeline = message["timeline"].as_array().unwrap();
     assert_eq!(timeline.iter().filter(|entry| entry["source"] == "meta").count(), 1, "{timeline:#?}");
 }
 
 #[tokio::test]
 async fn a_store_that_rejects_writes_is_not_ready_and_recovers_automatically() {
-    let (app, troubles) = troubled().await;
+    let (app, faults) = app_with_faults().await;
     let ready = async || app.call(Request::get("/readyz").body(Body::empty()).unwrap()).await;
     ready().await.expect(200);
-    troubles.add(1, "check_writable", Side::Before, Trouble::Fails);
+    faults.add(1, "check_writable", Side::Before, TestFault::Fails);
     ready().await.expect(503);
     ready().await.expect(200);
 }
 
 #[tokio::test]
 async fn a_process_that_lost_its_lease_still_stores_metas_response() {
-    let (mut app, troubles) = troubled().await;
+    let (mut app, faults) = app_with_faults().await;
     let (is_there, may_go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-    troubles.add(1, "send_message", Side::After, Trouble::Waits(is_there.clone(), may_go.clone()));
+    faults.add(1, "send_message", Side::After, TestFault::Waits(is_there.clone(), may_go.clone()));
     let (deps, router) = (app.deps.clone(), app.router.clone());
     let mut calls = tokio::task::JoinSet::new();
     calls.spawn(tower::ServiceExt::oneshot(router, with_key("k")));
     is_there.notified().await;
-    // Its heartbeats do not reach the store for too long; another process runs beside it.
-    troubles.add(6, "record_heartbeat", Side::Before, Trouble::Fails);
+    // The heartbeats of this process do not reach the store, and another process uses the same database.
+    faults.add(6, "record_heartbeat", Side::Before, TestFault::Fails);
     app.restart().await;
     for _ in 0..6 {
         app.advance(2);
         assert!(background::tick_recovery(&deps).await.is_err());
         background::tick_recovery(&app.deps).await.unwrap();
     }
-    let status = async || fates(&app, "it").await.remove(0).status;
+    let status = async || end_states(&app, "it").await.remove(0).status;
     assert_eq!(status().await, "unknown");
     may_go.notify_one();
     let response = calls.join_next().await.unwrap().unwrap().unwrap();
@@ -406,45 +406,45 @@ async fn a_process_that_lost_its_lease_still_stores_metas_response() {
     background::tick_recovery(&deps).await.unwrap();
     assert_eq!(status().await, "sent");
     assert_eq!(send_with(&app, "k").await.expect(200).headers["idempotent-replayed"], "true");
-    assert_eq!(app.n_taken(), 1);
+    assert_eq!(app.n_accepted(), 1);
 }
 
 #[tokio::test]
 async fn a_process_that_lost_its_lease_makes_no_second_attempt() {
-    let (mut app, troubles) = troubled().await;
+    let (mut app, faults) = app_with_faults().await;
     refuse_once(&app, 130_429);
     let (is_there, may_go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-    troubles.add(1, "begin_attempt", Side::Before, Trouble::Waits(is_there.clone(), may_go.clone()));
+    faults.add(1, "begin_attempt", Side::Before, TestFault::Waits(is_there.clone(), may_go.clone()));
     let (deps, router) = (app.deps.clone(), app.router.clone());
     let mut calls = tokio::task::JoinSet::new();
     calls.spawn(tower::ServiceExt::oneshot(router, with_key("k")));
-    app.patiently(is_there.notified()).await;
+    app.run_with_clock(is_there.notified()).await;
     app.restart().await;
     app.advance(11);
     background::tick_recovery(&app.deps).await.unwrap();
-    assert_eq!(fates(&app, "it").await.remove(0).status, "failed");
-    // Its caller asks the other process: the key is free, and this message is the only one that leaves.
+    assert_eq!(end_states(&app, "it").await.remove(0).status, "failed");
+    // The caller repeats the request in the other process: only this message is sent.
     send_with(&app, "k").await.expect(200);
     may_go.notify_one();
     let response = calls.join_next().await.unwrap().unwrap().unwrap();
     assert_eq!(response.status(), 202);
     background::tick_recovery(&deps).await.unwrap();
-    assert_eq!(app.n_taken(), 1);
+    assert_eq!(app.n_accepted(), 1);
 }
 
 #[tokio::test]
 async fn a_session_that_cannot_be_read_is_a_retryable_error() {
-    let (app, troubles) = troubled().await;
+    let (app, faults) = app_with_faults().await;
     let browser = app.browser(Role::Agent).await;
-    troubles.add(1, "get_session", Side::Before, Trouble::Fails);
-    let answer = app.browse(&browser, "POST", "/api/messages/send", text().to_string()).await.expect(503);
-    assert_eq!((answer.code(), answer.number("retry-after")), ("store_unavailable", 1));
+    faults.add(1, "get_session", Side::Before, TestFault::Fails);
+    let response = app.browse(&browser, "POST", "/api/messages/send", text().to_string()).await.expect(503);
+    assert_eq!((response.code(), response.number("retry-after")), ("store_unavailable", 1));
     app.browse(&browser, "POST", "/api/messages/send", text().to_string()).await.expect(200);
-    // A login that the store could not judge does not count as failed.
+    // A login that the store could not check does not count as failed.
     let login = || json!({"email": "agent@example.com", "password": PASSWORD});
     for call in ["get_user_credentials", "insert_session"] {
         for _ in 0..6 {
-            troubles.add(1, call, Side::Before, Trouble::Fails);
+            faults.add(1, call, Side::Before, TestFault::Fails);
             app.try_login(login(), "203.0.113.7").await.expect(503);
         }
     }
@@ -453,50 +453,50 @@ async fn a_session_that_cannot_be_read_is_a_retryable_error() {
 
 #[tokio::test]
 async fn a_change_that_cannot_be_stored_is_an_error_and_changes_nothing() {
-    let (app, troubles) = troubled().await;
+    let (app, faults) = app_with_faults().await;
     let change = json!({"name": "desk", "verify_token": null}).to_string();
-    troubles.add(1, "update_account", Side::Before, Trouble::Fails);
+    faults.add(1, "update_account", Side::Before, TestFault::Fails);
     let failed = app.request("PUT", "/api/accounts/sandbox", change.clone()).await.expect(503);
     assert_eq!(failed.code(), "store_unavailable");
     app.get("/api/accounts/sandbox").await.expect(200);
     app.request("PUT", "/api/accounts/sandbox", change).await.expect(200);
-    troubles.add(1, "delete_account", Side::Before, Trouble::Fails);
+    faults.add(1, "delete_account", Side::Before, TestFault::Fails);
     app.request("DELETE", "/api/accounts/desk", "").await.expect(503);
     app.get("/api/accounts/desk").await.expect(200);
     let new = json!({"name": "x", "phone_number_id": "1", "waba_id": "2", "access_token": "t"});
-    troubles.add(1, "insert_account", Side::Before, Trouble::Fails);
+    faults.add(1, "insert_account", Side::Before, TestFault::Fails);
     app.post("/api/accounts", &new).await.expect(503);
     app.post("/api/accounts", &new).await.expect(201);
 }
 
 #[tokio::test]
 async fn a_template_that_was_created_at_meta_but_not_stored_appears_with_the_next_sync() {
-    let (app, troubles) = troubled().await;
+    let (app, faults) = app_with_faults().await;
     let template = json!({"name": "late", "language": "en", "category": "UTILITY",
         "components": [{"type": "BODY", "text": "It is late."}]});
-    troubles.add(1, "sync_templates", Side::Before, Trouble::Fails);
+    faults.add(1, "sync_templates", Side::Before, TestFault::Fails);
     app.post("/api/templates", &template).await.expect(503);
     assert_eq!(app.post("/api/templates", &template).await.expect(400).code(), "meta_error");
     let listed = async || app.get("/api/templates?name=late").await.data()["templates"].clone();
     assert_eq!(listed().await, json!([]));
-    app.post("/api/templates/sync", &json!({"account": "sandbox"})).await.expect(200);
+    app.post("/api/templates/sync", &json!({"whatsapp_account": "sandbox"})).await.expect(200);
     let id = listed().await[0]["id"].as_str().unwrap().to_owned();
-    troubles.add(1, "delete_templates", Side::Before, Trouble::Fails);
+    faults.add(1, "delete_templates", Side::Before, TestFault::Fails);
     app.request("DELETE", &format!("/api/templates/{id}"), "").await.expect(503);
     app.advance(1);
-    app.post("/api/templates/sync", &json!({"account": "sandbox"})).await.expect(200);
+    app.post("/api/templates/sync", &json!({"whatsapp_account": "sandbox"})).await.expect(200);
     assert_eq!(listed().await, json!([]));
 }
 
 #[tokio::test]
 async fn a_rejection_of_the_old_token_does_not_suspend_an_account_with_a_new_token() {
-    let (app, troubles) = troubled().await;
+    let (app, faults) = app_with_faults().await;
     let second = "EAAsecond-token";
     let old = app.seeded.access_token.clone();
     let copy = TokenChange { access_token: second.into(), like: Some(old.clone()), ..TokenChange::default() };
     app.sim.change_token(&copy).unwrap();
     let (is_there, may_go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-    troubles.add(1, "send_message", Side::Before, Trouble::Waits(is_there.clone(), may_go.clone()));
+    faults.add(1, "send_message", Side::Before, TestFault::Waits(is_there.clone(), may_go.clone()));
     let body = text();
     let send = app.post("/api/messages/send", &body);
     let replace = async {
@@ -507,22 +507,22 @@ async fn a_rejection_of_the_old_token_does_not_suspend_an_account_with_a_new_tok
         app.sim.change_token(&revoked).unwrap();
         may_go.notify_one();
     };
-    let (answer, ()) = app.patiently(async { tokio::join!(send, replace) }).await;
-    assert_eq!(answer.expect(503).code(), "account_disconnected");
+    let (response, ()) = app.run_with_clock(async { tokio::join!(send, replace) }).await;
+    assert_eq!(response.expect(503).code(), "account_disconnected");
     assert_eq!(app.get("/api/accounts/sandbox").await.data()["status"], "connected");
     app.send(text()).await.expect(200);
 }
 
 #[tokio::test]
 async fn a_new_token_also_ends_a_suspension_that_was_never_stored() {
-    let (app, troubles) = troubled().await;
+    let (app, faults) = app_with_faults().await;
     let second = "EAAsecond-token";
     let old = app.seeded.access_token.clone();
     let copy = TokenChange { access_token: second.into(), like: Some(old.clone()), ..TokenChange::default() };
     app.sim.change_token(&copy).unwrap();
     let revoked = TokenChange { access_token: old, is_valid: Some(false), ..TokenChange::default() };
     app.sim.change_token(&revoked).unwrap();
-    troubles.add(1, "update_account_suspension", Side::Before, Trouble::Fails);
+    faults.add(1, "update_account_suspension", Side::Before, TestFault::Fails);
     app.send(text()).await.expect(503);
     assert_eq!(app.get("/api/accounts/sandbox").await.data()["status"], "connected");
     assert_eq!(app.send(text()).await.expect(503).code(), "account_disconnected");
@@ -534,46 +534,46 @@ async fn a_new_token_also_ends_a_suspension_that_was_never_stored() {
 
 #[tokio::test]
 async fn an_account_whose_queue_cannot_be_leased_does_not_stop_other_accounts() {
-    let (app, troubles) = troubled().await;
+    let (app, faults) = app_with_faults().await;
     app.add_second_account().await;
     for account in ["sandbox", "clinic"] {
-        let body = json!({"to": STRANGER, "type": "template", "mode": "queue", "whatsapp_account": account,
+        let body = json!({"to": NEW_RECIPIENT, "type": "template", "mode": "queue", "whatsapp_account": account,
             "template": {"name": "hello_world", "language": "en_US"}});
         app.send(body).await.expect(202);
     }
-    for trouble in [Trouble::Fails, Trouble::Panics] {
-        let n_taken = app.n_taken();
-        // The accounts are looked at in their order: the first is the one in trouble.
-        troubles.add(1, "lease_due_messages", Side::Before, trouble);
+    for fault in [TestFault::Fails, TestFault::Panics] {
+        let n_accepted = app.n_accepted();
+        // The accounts are processed in order: the first one has the fault.
+        faults.add(1, "lease_due_messages", Side::Before, fault);
         assert!(queue::tick(&app.deps).await.is_err());
-        app.settle().await;
-        assert_eq!(app.n_taken(), n_taken + 1);
-        let body = json!({"to": STRANGER, "type": "template", "mode": "queue", "whatsapp_account": "clinic",
+        app.finish_tasks().await;
+        assert_eq!(app.n_accepted(), n_accepted + 1);
+        let body = json!({"to": NEW_RECIPIENT, "type": "template", "mode": "queue", "whatsapp_account": "clinic",
             "template": {"name": "hello_world", "language": "en_US"}});
         app.send(body).await.expect(202);
         app.advance(6);
     }
     app.tick_queue().await;
-    assert_eq!(app.n_taken(), 4);
+    assert_eq!(app.n_accepted(), 4);
 }
 
 #[tokio::test]
 async fn a_stale_directory_does_not_restore_a_revoked_key() {
     let mut app = TestApp::new().await;
     let other = app.deps.clone();
-    let troubles = Arc::new(Troubles::default());
-    let guard = troubles.clone();
+    let faults = Arc::new(FaultTable::default());
+    let guard = faults.clone();
     app.restart_with(|ports| with_faults(ports, guard)).await;
     let key = app.key(|new| new.name = "leaked".to_owned()).await;
     let keys = app.get("/api/api-keys?search=leaked").await.expect(200);
     let path = format!("/api/api-keys/{}", keys.data()["api_keys"][0]["id"].as_str().unwrap());
     app.request_as(&key, "GET", "/api/me", "").await.expect(200);
-    // Another process changes something, and this one begins to read what.
+    // Another process changes the directory while this process starts to read it.
     engine::workspace::create_workspace(&other, &engine::AuditContext::command_line(), "clinic")
         .await
         .unwrap();
     let (is_there, may_go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-    troubles.add(1, "get_directory", Side::After, Trouble::Waits(is_there.clone(), may_go.clone()));
+    faults.add(1, "get_directory", Side::After, TestFault::Waits(is_there.clone(), may_go.clone()));
     let deps = app.deps.clone();
     let mut looking = tokio::task::JoinSet::new();
     looking.spawn(async move { background::tick_directory(&deps).await });

@@ -1,4 +1,4 @@
-//! A gateway and a simulator, and what happens between them told as a story.
+//! A gateway and a simulator in this process, with methods for the steps of a test.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -45,15 +45,15 @@ use tower::ServiceExt;
 use crate::contract;
 use crate::webhook_receiver::Receiver;
 
-/// The simulator's first moment, and ours.
+/// Unix time at which both clocks start.
 const START: i64 = 1_767_225_600;
 
 /// A customer whose window is open.
 pub(crate) const CUSTOMER: &str = "+15550100001";
-/// A person who has never written.
-pub(crate) const STRANGER: &str = "+447700900123";
+/// A recipient that has never written.
+pub(crate) const NEW_RECIPIENT: &str = "+447700900123";
 
-/// A clock that stands still until it is moved.
+/// A clock that only the test advances.
 pub(crate) struct FakeClock {
     now: Mutex<Timestamp>,
     moved: Notify,
@@ -89,7 +89,7 @@ impl Clock for FakeClock {
     }
 }
 
-/// Takes a sleeper off the list when it wakes or is dropped.
+/// Removes the sleeper from the list when it wakes up or is dropped.
 struct Asleep<'a> {
     clock: &'a FakeClock,
     id: u64,
@@ -101,7 +101,7 @@ impl Drop for Asleep<'_> {
     }
 }
 
-/// Chance that counts.
+/// Deterministic random bytes: a counter.
 #[derive(Default)]
 struct Counting(AtomicU64);
 
@@ -114,27 +114,27 @@ impl Random for Counting {
     }
 }
 
-/// An answer.
+/// A response.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct TestResponse {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Value,
 }
 
-impl Answer {
-    /// `code` of an error.
+impl TestResponse {
+    /// Returns `code` of an error.
     pub(crate) fn code(&self) -> &str {
         self.body["code"].as_str().unwrap_or_default()
     }
 
-    /// The pointers of `details.errors`.
+    /// Returns the pointers of `details.errors`.
     pub(crate) fn pointers(&self) -> Vec<&str> {
         let errors = self.body["details"]["errors"].as_array();
         errors.into_iter().flatten().filter_map(|error| error["pointer"].as_str()).collect()
     }
 
-    /// All reasons of `details.errors` in one text.
+    /// Returns all reasons of `details.errors` in one text.
     pub(crate) fn reasons(&self) -> String {
         let errors = self.body["details"]["errors"].as_array();
         let reasons: Vec<_> =
@@ -142,17 +142,17 @@ impl Answer {
         reasons.join("; ")
     }
 
-    /// A header as a number.
+    /// Returns a header as a number.
     pub(crate) fn number(&self, name: &str) -> i64 {
         self.headers.get(name).unwrap().to_str().unwrap().parse().unwrap()
     }
 
-    /// `data` of a success.
+    /// Returns `data` of a success.
     pub(crate) fn data(&self) -> &Value {
         &self.body["data"]
     }
 
-    /// Fails with the whole answer unless it has this status.
+    /// Returns the response. Panics if it does not have this status.
     #[track_caller]
     pub(crate) fn expect(self, status: u16) -> Self {
         assert_eq!(self.status.as_u16(), status, "{:#}", self.body);
@@ -160,7 +160,7 @@ impl Answer {
     }
 }
 
-/// The gateway, the simulator behind it, and the clock of both.
+/// The gateway, the simulator, and the clock of both.
 pub(crate) struct TestApp {
     pub(crate) deps: Arc<Deps>,
     pub(crate) router: Router,
@@ -178,12 +178,12 @@ pub(crate) struct TestApp {
 }
 
 impl TestApp {
-    /// A gateway with one sandbox account, the key of `waypost dev` and an open window with [`CUSTOMER`].
+    /// Creates a gateway with one sandbox account, the key of `waypost dev`, and an open window of [`CUSTOMER`].
     pub(crate) async fn new() -> Self {
         Self::with(|_| ()).await
     }
 
-    /// The same with other settings.
+    /// Creates a gateway with changed settings.
     pub(crate) async fn with(change: impl FnOnce(&mut Settings)) -> Self {
         let mut settings = Settings {
             limits: RateLimits { per_minute: 100, burst: 10 },
@@ -266,17 +266,17 @@ impl TestApp {
         app
     }
 
-    /// Where the database is.
+    /// Returns the folder of the database.
     pub(crate) fn folder(&self) -> &std::path::Path {
         self.folder.path()
     }
 
-    /// The process dies, and another starts on the same database.
+    /// Simulates a crash, and starts another process on the same database.
     pub(crate) async fn restart(&mut self) {
         self.restart_with(|ports| ports).await;
     }
 
-    /// The same, and something stands between the new process and its ports.
+    /// Simulates a crash, and starts another process whose ports are wrapped.
     pub(crate) async fn restart_with(&mut self, change: impl FnOnce(Ports) -> Ports) {
         let ports = ports(&self.folder, &self.sim_url, (&self.clock, &self.random), &self.receiver);
         self.deps = Arc::new(Deps::new(change(ports), self.settings.clone()));
@@ -284,7 +284,7 @@ impl TestApp {
         self.router = server::run::router(&self.deps, HttpOptions::default());
     }
 
-    /// What is in the store's files.
+    /// Returns the content of the store's files.
     pub(crate) fn stored_bytes(&self) -> Vec<u8> {
         let path = self.folder.path().join("waypost.db");
         let mut bytes = std::fs::read(&path).unwrap();
@@ -292,20 +292,20 @@ impl TestApp {
         bytes
     }
 
-    /// Both clocks move.
+    /// Advances both clocks.
     pub(crate) fn advance(&self, seconds: u64) {
         self.clock.advance(Duration::from_secs(seconds));
         self.sim.advance(Duration::from_secs(seconds));
     }
 
-    /// Both clocks move a little.
+    /// Advances both clocks by milliseconds.
     pub(crate) fn clock_advance_ms(&self, ms: u64) {
         self.clock.advance(Duration::from_millis(ms));
         self.sim.advance(Duration::from_millis(ms));
     }
 
-    /// Waits for something whose waits are for the clock: whenever it sleeps, the time it sleeps for passes.
-    pub(crate) async fn patiently<T>(&self, work: impl Future<Output = T>) -> T {
+    /// Runs work that waits for the clock. Whenever the work sleeps, the clock is advanced to the end of the sleep.
+    pub(crate) async fn run_with_clock<T>(&self, work: impl Future<Output = T>) -> T {
         let mut work = std::pin::pin!(work);
         loop {
             tokio::select! {
@@ -322,7 +322,7 @@ impl TestApp {
         }
     }
 
-    /// What was to go wrong and has not yet will not.
+    /// Removes all faults that have not occurred yet.
     pub(crate) async fn clear_faults(&self) {
         let request =
             Request::delete("/_sim/faults").header("Host", "127.0.0.1").body(Body::empty()).unwrap();
@@ -330,33 +330,33 @@ impl TestApp {
         assert_eq!(response.status(), StatusCode::OK);
     }
 
-    /// The queue does its rounds until nothing is left to do now.
+    /// Runs the queue until no message can be sent now.
     pub(crate) async fn tick_queue(&self) {
         while engine::messages::queue::tick(&self.deps).await.unwrap() > 0 {
-            self.settle().await;
+            self.finish_tasks().await;
         }
     }
 
-    /// Events go out to the endpoints until nothing is left to do now.
-    pub(crate) async fn tick_hooks(&self) {
+    /// Delivers events to the endpoints until no delivery is due now.
+    pub(crate) async fn deliver_events(&self) {
         engine::directory::refresh(&self.deps).await.unwrap();
         while engine::webhooks_out::deliver::tick(&self.deps).await.unwrap() > 0 {
-            self.settle().await;
+            self.finish_tasks().await;
             engine::directory::refresh(&self.deps).await.unwrap();
         }
     }
 
-    /// Everything under way ends; its waits pass.
-    pub(crate) async fn settle(&self) {
+    /// Waits for all tasks, and advances the clock for their waits.
+    pub(crate) async fn finish_tasks(&self) {
         let all = async {
             while !self.deps.tasks.is_empty() {
                 tokio::task::yield_now().await;
             }
         };
-        self.patiently(all).await;
+        self.run_with_clock(all).await;
     }
 
-    /// A key with these scopes.
+    /// Creates an API key with all scopes, changed by `change`, and returns its secret.
     pub(crate) async fn key(&self, change: impl FnOnce(&mut NewApiKey)) -> String {
         let mut new = NewApiKey {
             workspace: self.workspace,
@@ -373,29 +373,29 @@ impl TestApp {
         secret.expose_secret().to_owned()
     }
 
-    /// Another account of the simulator.
+    /// Adds a second account of the simulator.
     pub(crate) async fn add_second_account(&self) -> AccountId {
         let seeded = self.sim.accounts().into_iter().nth(1).unwrap();
         let new = add_account(self.workspace, "clinic", &seeded);
         accounts::create_account(&self.deps, &AuditContext::gateway(), new).await.unwrap().id
     }
 
-    /// Calls the gateway.
-    pub(crate) async fn call(&self, request: Request<Body>) -> Answer {
+    /// Sends a request to the gateway.
+    pub(crate) async fn call(&self, request: Request<Body>) -> TestResponse {
         let (request, sent) = known_body(request).await;
         let (method, uri) = (request.method().clone(), request.uri().to_string());
-        let response = self.router.clone().oneshot(request).await.unwrap();
-        let (parts, body) = response.into_parts();
+        let raw = self.router.clone().oneshot(request).await.unwrap();
+        let (parts, body) = raw.into_parts();
         let bytes = body.collect().await.unwrap().to_bytes();
         let body = serde_json::from_slice(&bytes)
             .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&bytes).into_owned()));
-        let answer = Answer { status: parts.status, headers: parts.headers, body };
-        contract::hold(&method, &uri, sent.as_deref(), &answer);
-        answer
+        let response = TestResponse { status: parts.status, headers: parts.headers, body };
+        contract::check_call(&method, &uri, sent.as_deref(), &response);
+        response
     }
 
-    /// Calls with the usual key.
-    pub(crate) async fn request(&self, method: &str, path: &str, body: impl Into<Body>) -> Answer {
+    /// Sends a request with the usual key.
+    pub(crate) async fn request(&self, method: &str, path: &str, body: impl Into<Body>) -> TestResponse {
         self.request_as(DEV_KEY, method, path, body).await
     }
 
@@ -405,7 +405,7 @@ impl TestApp {
         method: &str,
         path: &str,
         body: impl Into<Body>,
-    ) -> Answer {
+    ) -> TestResponse {
         let request = Request::builder()
             .method(method)
             .uri(path)
@@ -416,53 +416,53 @@ impl TestApp {
         self.call(request).await
     }
 
-    pub(crate) async fn get(&self, path: &str) -> Answer {
+    pub(crate) async fn get(&self, path: &str) -> TestResponse {
         self.request("GET", path, Body::empty()).await
     }
 
-    pub(crate) async fn post(&self, path: &str, body: &Value) -> Answer {
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> TestResponse {
         self.request("POST", path, body.to_string()).await
     }
 
-    /// `POST /api/messages/send`.
-    pub(crate) async fn send(&self, body: Value) -> Answer {
-        self.patiently(self.post("/api/messages/send", &body)).await
+    /// Calls `POST /api/messages/send`.
+    pub(crate) async fn send(&self, body: Value) -> TestResponse {
+        self.run_with_clock(self.post("/api/messages/send", &body)).await
     }
 
-    /// Sends words.
-    pub(crate) async fn send_text(&self, to: &str) -> Answer {
+    /// Sends a text.
+    pub(crate) async fn send_text(&self, to: &str) -> TestResponse {
         self.send(json!({"to": to, "type": "text", "text": "Hello!"})).await
     }
 
-    /// Reads a message.
+    /// Returns a message.
     pub(crate) async fn message(&self, id: &str) -> Value {
         let id: String = url::form_urlencoded::byte_serialize(id.as_bytes()).collect();
         self.get(&format!("/api/messages/{id}")).await.expect(200).body["data"].take()
     }
 
-    /// A customer writes to the first account.
+    /// A customer sends a text to the first account.
     pub(crate) async fn customer_writes(&self, from: &str, text: &str) -> String {
         self.inbound(&InboundMessage::text(from, text)).await
     }
 
-    /// A customer sends anything.
+    /// A customer sends a message.
     pub(crate) async fn inbound(&self, message: &InboundMessage) -> String {
         let wamid = self.sim.inbound(message).unwrap();
-        self.hear().await;
+        self.deliver_webhooks().await;
         wamid
     }
 
-    /// Statuses that are due go out, and the gateway hears them.
+    /// Sends the statuses that are due, and delivers them to the gateway.
     pub(crate) async fn step(&self) {
-        // One step may make the next one due.
+        // A status can make the next status due.
         for _ in 0..6 {
             self.sim.step().await;
-            self.hear().await;
+            self.deliver_webhooks().await;
         }
     }
 
-    /// The gateway hears what the simulator has to say.
-    pub(crate) async fn hear(&self) {
+    /// Delivers the webhooks of the simulator to the gateway.
+    pub(crate) async fn deliver_webhooks(&self) {
         for webhook in self.sim.take_webhooks() {
             let mut request = Request::post("/webhooks/meta");
             for (name, value) in &webhook.headers {
@@ -472,8 +472,8 @@ impl TestApp {
         }
     }
 
-    /// Posts a body to Meta's door, signed with this secret.
-    pub(crate) async fn post_signed(&self, secret: &str, body: impl Into<Vec<u8>>) -> Answer {
+    /// Posts a body to the webhook endpoint for Meta, signed with this secret.
+    pub(crate) async fn post_signed(&self, secret: &str, body: impl Into<Vec<u8>>) -> TestResponse {
         let body = body.into();
         let request = Request::post("/webhooks/meta")
             .header("X-Hub-Signature-256", signature(secret, &body))
@@ -482,21 +482,21 @@ impl TestApp {
         self.call(request).await
     }
 
-    /// The body of the n-th message that the simulator has taken.
-    pub(crate) fn taken(&self, n: usize) -> Value {
+    /// Returns the body of the n-th message that the simulator has accepted.
+    pub(crate) fn accepted_message(&self, n: usize) -> Value {
         serde_json::from_str(self.sim.messages()[n].body.get()).unwrap()
     }
 
-    /// How many messages the simulator has taken.
-    pub(crate) fn n_taken(&self) -> usize {
+    /// Returns the number of messages that the simulator has accepted.
+    pub(crate) fn n_accepted(&self) -> usize {
         self.sim.messages().len()
     }
 }
 
-/// The request, and its body if that is at hand already.
+/// Returns the request, and its body if the body is small and available immediately.
 async fn known_body(request: Request<Body>) -> (Request<Body>, Option<Vec<u8>>) {
     let (parts, body) = request.into_parts();
-    // A large file is not copied: how much memory it takes is measured.
+    // A large file is not copied, because its memory use is measured.
     if http_body::Body::size_hint(&body).exact().is_none_or(|size| size > 100_000) {
         return (Request::from_parts(parts, body), None);
     }
@@ -504,7 +504,7 @@ async fn known_body(request: Request<Body>) -> (Request<Body>, Option<Vec<u8>>) 
     (Request::from_parts(parts, Body::from(bytes.clone())), Some(bytes.to_vec()))
 }
 
-/// `X-Hub-Signature-256` of a body.
+/// Returns the header `X-Hub-Signature-256` of a body.
 pub(crate) fn signature(secret: &str, body: &[u8]) -> String {
     use hmac::{Hmac, KeyInit, Mac};
     let mut mac = Hmac::<sha2::Sha256>::new_from_slice(secret.as_bytes()).unwrap();

@@ -1,9 +1,9 @@
-//! Templates: created, changed, deleted and shown over HTTP, against the simulator's own reading of Meta's rules.
+//! Templates over HTTP: create, change, delete and show, against the simulator's own implementation of Meta's rules.
 
 use serde_json::{Value, json};
 use sim::{Fault, FaultAction, FaultAnswer, Review};
 
-use crate::support::{Answer, STRANGER, TestApp};
+use crate::support::{NEW_RECIPIENT, TestApp, TestResponse};
 
 fn ferry() -> Value {
     json!({"name": "ferry_delay", "language": "en", "category": "utility", "components": [
@@ -14,29 +14,29 @@ fn ferry() -> Value {
         {"type": "buttons", "buttons": [{"type": "quick_reply", "text": "Stop alerts"}]}]})
 }
 
-async fn create(app: &TestApp, template: &Value) -> Answer {
+async fn create(app: &TestApp, template: &Value) -> TestResponse {
     app.post("/api/templates", template).await
 }
 
-async fn put(app: &TestApp, id: &str, change: &Value) -> Answer {
+async fn put(app: &TestApp, id: &str, change: &Value) -> TestResponse {
     app.request("PUT", &format!("/api/templates/{id}"), change.to_string()).await
 }
 
-/// Meta decides about a template, by its own id.
+/// Reports Meta's decision about a template.
 async fn review(app: &TestApp, template: &Value, status: &str) {
-    // The same news at the same second would be the same webhook.
+    // The same update in the same second would be a duplicate.
     app.advance(1);
     let review = Review { status: Some(status.to_owned()), ..Review::default() };
     app.sim.review(template["template_id"].as_str().unwrap(), &review).unwrap().unwrap();
-    app.hear().await;
+    app.deliver_webhooks().await;
     engine::directory::refresh(&app.deps).await.unwrap();
 }
 
 #[tokio::test]
 async fn a_template_is_submitted_reviewed_and_sent() {
     let app = TestApp::new().await;
-    let made = create(&app, &ferry()).await.expect(201);
-    let template = made.data().clone();
+    let created = create(&app, &ferry()).await.expect(201);
+    let template = created.data().clone();
     assert_eq!((&template["status"], &template["category"]), (&json!("PENDING"), &json!("UTILITY")));
     assert_eq!(template["components"][1]["type"], "BODY");
     assert!(template["template_id"].as_str().unwrap().bytes().all(|byte| byte.is_ascii_digit()));
@@ -44,15 +44,15 @@ async fn a_template_is_submitted_reviewed_and_sent() {
     assert_eq!(app.get(&format!("/api/templates/{id}")).await.expect(200).data(), &template);
     let text = |text: &str| json!({"type": "text", "text": text});
     let send = || {
-        json!({"to": STRANGER, "type": "template", "template": {"name": "ferry_delay", "language": "en", "components": [
+        json!({"to": NEW_RECIPIENT, "type": "template", "template": {"name": "ferry_delay", "language": "en", "components": [
             {"type": "header", "parameters": [text("CM-22")]},
             {"type": "body", "parameters": [text("Oban"), text("45")]}]}})
     };
     assert_eq!(app.send(send()).await.expect(400).code(), "template_not_approved");
     review(&app, &template, "APPROVED").await;
     app.send(send()).await.expect(200);
-    let told = app.get("/api/events").await.expect(200);
-    let statuses: Vec<_> = told.data()["events"]
+    let response = app.get("/api/events").await.expect(200);
+    let statuses: Vec<_> = response.data()["events"]
         .as_array()
         .unwrap()
         .iter()
@@ -68,10 +68,10 @@ async fn an_authentication_template_is_submitted_and_sent() {
     let template = json!({"name": "code", "language": "en_US", "category": "AUTHENTICATION", "components": [
         {"type": "BODY", "add_security_recommendation": true}, {"type": "FOOTER", "code_expiration_minutes": 5},
         {"type": "BUTTONS", "buttons": [{"type": "OTP", "otp_type": "COPY_CODE", "text": "Copy"}]}]});
-    let made = create(&app, &template).await.expect(201).data().clone();
-    review(&app, &made, "APPROVED").await;
+    let created = create(&app, &template).await.expect(201).data().clone();
+    review(&app, &created, "APPROVED").await;
     let code = json!([{"type": "text", "text": "123456"}]);
-    let send = json!({"to": STRANGER, "type": "template", "template": {"name": "code", "language": "en_US", "components": [
+    let send = json!({"to": NEW_RECIPIENT, "type": "template", "template": {"name": "code", "language": "en_US", "components": [
         {"type": "body", "parameters": code},
         {"type": "button", "sub_type": "url", "index": 0, "parameters": code}]}});
     app.send(send).await.expect(200);
@@ -80,7 +80,7 @@ async fn an_authentication_template_is_submitted_and_sent() {
 #[tokio::test]
 async fn an_invalid_template_is_rejected_with_all_pointers() {
     let app = TestApp::new().await;
-    let wrong = json!({"name": "Ferry", "language": "en-GB", "category": "SPAM", "account": "sandbox", "colour": 1,
+    let wrong = json!({"name": "Ferry", "language": "en-GB", "category": "SPAM", "whatsapp_account": "sandbox", "colour": 1,
         "components": [{"type": "BODY", "text": "{{1}} is late"}, {"type": "FOOTER", "text": "x".repeat(61)}]});
     let refused = create(&app, &wrong).await.expect(400);
     assert_eq!(refused.code(), "invalid_request");
@@ -97,9 +97,9 @@ async fn an_invalid_template_is_rejected_with_all_pointers() {
         ]
     );
     assert!(refused.reasons().contains("did you mean `en_GB`?"));
-    let nowhere = json!({"account": "nowhere", "name": "a", "language": "en", "category": "UTILITY",
+    let unknown_account = json!({"whatsapp_account": "nowhere", "name": "a", "language": "en", "category": "UTILITY",
         "components": [{"type": "BODY", "text": "Late."}]});
-    assert_eq!(create(&app, &nowhere).await.expect(404).code(), "account_not_found");
+    assert_eq!(create(&app, &unknown_account).await.expect(404).code(), "account_not_found");
 }
 
 #[tokio::test]
@@ -108,8 +108,8 @@ async fn a_rejection_of_meta_has_metas_message() {
     create(&app, &ferry()).await.expect(201);
     let twice = create(&app, &ferry()).await.expect(400);
     assert_eq!((twice.code(), &twice.body["details"]["meta"]["subcode"]), ("meta_error", &json!(2_388_024)));
-    let answer = FaultAnswer { status: Some(500), ..FaultAnswer::default() };
-    app.sim.fail(Fault::on("/message_templates", FaultAction::Status(answer)));
+    let response = FaultAnswer { status: Some(500), ..FaultAnswer::default() };
+    app.sim.fail(Fault::on("/message_templates", FaultAction::Status(response)));
     let mut other = ferry();
     other["name"] = json!("other");
     assert_eq!(create(&app, &other).await.expect(503).code(), "meta_unavailable");
@@ -119,15 +119,15 @@ async fn a_rejection_of_meta_has_metas_message() {
 #[tokio::test]
 async fn a_template_can_be_edited_when_meta_allows_it() {
     let app = TestApp::new().await;
-    let made = create(&app, &ferry()).await.expect(201).data().clone();
-    let id = made["id"].as_str().unwrap();
+    let created = create(&app, &ferry()).await.expect(201).data().clone();
+    let id = created["id"].as_str().unwrap();
     let change = json!({"components": [{"type": "BODY", "text": "It is late."}]});
     let early = put(&app, id, &change).await.expect(409);
     assert_eq!(
         (early.code(), &early.body["details"]["status"]),
         ("template_not_editable", &json!("PENDING"))
     );
-    review(&app, &made, "REJECTED").await;
+    review(&app, &created, "REJECTED").await;
     let mut with_category = change.clone();
     with_category["category"] = json!("MARKETING");
     let changed = put(&app, id, &with_category).await.expect(200);
@@ -136,7 +136,7 @@ async fn a_template_can_be_edited_when_meta_allows_it() {
         (&json!("PENDING"), &json!("MARKETING"))
     );
     assert_eq!(changed.data()["components"], json!([{"type": "BODY", "text": "It is late."}]));
-    review(&app, &made, "APPROVED").await;
+    review(&app, &created, "APPROVED").await;
     assert_eq!(put(&app, id, &json!({"category": "UTILITY"})).await.expect(400).pointers(), ["/category"]);
     assert_eq!(
         put(&app, id, &json!({"name": "x", "components": []})).await.expect(400).pointers(),
@@ -144,8 +144,8 @@ async fn a_template_can_be_edited_when_meta_allows_it() {
     );
     assert_eq!(put(&app, id, &json!({})).await.expect(400).pointers(), [""]);
     put(&app, id, &change).await.expect(200);
-    review(&app, &made, "APPROVED").await;
-    // Once in 24 hours, and it is Meta who counts.
+    review(&app, &created, "APPROVED").await;
+    // Meta allows one change in 24 hours, and rejects the second one.
     let often = put(&app, id, &change).await.expect(400);
     assert_eq!((often.code(), &often.body["details"]["meta"]["subcode"]), ("meta_error", &json!(2_388_039)));
     app.advance(86_401);
@@ -170,7 +170,7 @@ async fn a_template_is_deleted_in_one_language_or_in_all() {
     app.get(&format!("/api/templates/{}", ids[0])).await.expect(404);
     assert_eq!(app.get("/api/templates?name=ferry_delay").await.data()["total"], 2);
     delete(&ids[1], "?all_languages=true").await.expect(204);
-    app.hear().await;
+    app.deliver_webhooks().await;
     assert_eq!(app.get("/api/templates?name=ferry_delay").await.data()["total"], 0);
     app.post("/api/templates/sync", &json!({})).await.expect(200);
     assert_eq!(app.get("/api/templates?name=ferry_delay").await.data()["total"], 0);
@@ -179,8 +179,8 @@ async fn a_template_is_deleted_in_one_language_or_in_all() {
 #[tokio::test]
 async fn a_preview_shows_samples_or_parameters() {
     let app = TestApp::new().await;
-    let made = create(&app, &ferry()).await.expect(201).data().clone();
-    let path = format!("/api/templates/{}/preview", made["id"].as_str().unwrap());
+    let created = create(&app, &ferry()).await.expect(201).data().clone();
+    let path = format!("/api/templates/{}/preview", created["id"].as_str().unwrap());
     let shown = app.request("POST", &path, "").await.expect(200);
     assert_eq!(
         shown.data(),
@@ -210,8 +210,8 @@ async fn a_preview_shows_samples_or_parameters() {
 #[tokio::test]
 async fn a_key_changes_only_templates_of_its_accounts() {
     let app = TestApp::new().await;
-    let made = create(&app, &ferry()).await.expect(201).data().clone();
-    let path = format!("/api/templates/{}", made["id"].as_str().unwrap());
+    let created = create(&app, &ferry()).await.expect(201).data().clone();
+    let path = format!("/api/templates/{}", created["id"].as_str().unwrap());
     let clinic = app.add_second_account().await;
     let other = app.key(move |new| new.accounts = vec![clinic]).await;
     let live = app.key(|new| new.is_test = false).await;
@@ -222,7 +222,7 @@ async fn a_key_changes_only_templates_of_its_accounts() {
         app.request_as(key, "POST", &format!("{path}/preview"), "").await.expect(404);
     }
     let mut there = ferry();
-    there["account"] = json!("sandbox");
+    there["whatsapp_account"] = json!("sandbox");
     app.request_as(&other, "POST", "/api/templates", there.to_string()).await.expect(403);
     let reader = app.key(|new| new.scopes = vec![domain::access::api_key::KeyScope::Read]).await;
     app.request_as(&reader, "POST", "/api/templates", ferry().to_string()).await.expect(403);
@@ -239,18 +239,18 @@ fn delivery_update() -> Value {
 #[tokio::test]
 async fn a_library_template_is_created_stored_and_sent() {
     let app = TestApp::new().await;
-    let made = create(&app, &delivery_update()).await.expect(201).data().clone();
-    assert_eq!((&made["name"], &made["status"]), (&json!("my_update"), &json!("APPROVED")));
-    let kinds: Vec<_> = made["components"].as_array().unwrap().iter().map(|one| &one["type"]).collect();
+    let created = create(&app, &delivery_update()).await.expect(201).data().clone();
+    assert_eq!((&created["name"], &created["status"]), (&json!("my_update"), &json!("APPROVED")));
+    let kinds: Vec<_> = created["components"].as_array().unwrap().iter().map(|one| &one["type"]).collect();
     assert_eq!(kinds, ["HEADER", "BODY", "BUTTONS"]);
-    let path = format!("/api/templates/{}", made["id"].as_str().unwrap());
-    assert_eq!(app.get(&path).await.expect(200).data(), &made);
+    let path = format!("/api/templates/{}", created["id"].as_str().unwrap());
+    assert_eq!(app.get(&path).await.expect(200).data(), &created);
     let preview = app.request("POST", &format!("{path}/preview"), "").await.expect(200);
     assert!(preview.data()["text"].as_str().unwrap().contains("#12345"), "{:#}", preview.body);
     let text = |text: &str| json!({"type": "text", "text": text});
-    let send = |words: Value| {
-        json!({"to": STRANGER, "type": "template", "template": {"name": "my_update", "language": "en_US", "components": [
-            {"type": "body", "parameters": words},
+    let send = |parameters: Value| {
+        json!({"to": NEW_RECIPIENT, "type": "template", "template": {"name": "my_update", "language": "en_US", "components": [
+            {"type": "body", "parameters": parameters},
             {"type": "button", "sub_type": "url", "index": 0, "parameters": [text("7")]}]}})
     };
     let short = app.send(send(json!([text("Ada")]))).await.expect(400);
@@ -286,10 +286,10 @@ async fn an_invalid_library_template_is_rejected_locally_or_with_metas_message()
 #[tokio::test]
 async fn a_template_that_cannot_be_read_back_appears_with_the_next_sync() {
     let app = TestApp::new().await;
-    let answer = FaultAnswer { status: Some(500), ..FaultAnswer::default() };
+    let response = FaultAnswer { status: Some(500), ..FaultAnswer::default() };
     let unread = Fault {
         method: Some("GET".to_owned()),
-        ..Fault::on("/message_templates", FaultAction::Status(answer))
+        ..Fault::on("/message_templates", FaultAction::Status(response))
     };
     app.sim.fail(unread);
     assert_eq!(create(&app, &delivery_update()).await.expect(503).code(), "meta_unavailable");

@@ -1,11 +1,11 @@
-//! Preflight: what does not fit is found here, before Meta.
+//! Checks of template parameters before Meta is called.
 
 use serde_json::{Value, json};
 
-use crate::support::{STRANGER, TestApp};
+use crate::support::{NEW_RECIPIENT, TestApp};
 
 fn send(template: &Value) -> Value {
-    json!({"to": STRANGER, "type": "template", "template": template})
+    json!({"to": NEW_RECIPIENT, "type": "template", "template": template})
 }
 
 fn order(parameters: &Value) -> Value {
@@ -26,17 +26,17 @@ async fn missing_extra_and_wrong_parameters_are_reported() {
         ),
         (send(&json!({"name": "order_confirmation", "language": "en"})), "missing"),
     ] {
-        let answer = app.send(body.clone()).await.expect(400);
-        assert_eq!(answer.code(), "template_parameters", "{body}");
-        let errors = answer.body["details"]["errors"].as_array().unwrap();
+        let response = app.send(body.clone()).await.expect(400);
+        assert_eq!(response.code(), "template_parameters", "{body}");
+        let errors = response.body["details"]["errors"].as_array().unwrap();
         assert!(
             errors.iter().any(|error| error["problem"] == problem && error["component"] == "body"),
             "{body} gave {:#}",
-            answer.body
+            response.body
         );
-        assert!(answer.pointers().iter().all(|pointer| pointer.starts_with("/template")));
+        assert!(response.pointers().iter().all(|pointer| pointer.starts_with("/template")));
     }
-    assert_eq!(app.n_taken(), 0);
+    assert_eq!(app.n_accepted(), 0);
     app.send(order(&json!([text("John"), text("ORD-789")]))).await.expect(200);
 }
 
@@ -55,12 +55,12 @@ async fn meta_accepts_every_seeded_template_that_the_gateway_accepts() {
 async fn an_unknown_template_is_looked_up_once_per_minute() {
     let app = TestApp::new().await;
     let body = || send(&json!({"name": "spring_sale", "language": "en"}));
-    let answer = app.send(body()).await.expect(404);
-    assert_eq!(answer.code(), "template_not_found");
+    let response = app.send(body()).await.expect(404);
+    assert_eq!(response.code(), "template_not_found");
     let template = json!({"name": "spring_sale", "language": "en", "category": "UTILITY",
         "components": [{"type": "BODY", "text": "Spring is here."}]});
     app.sim.add_template(None, template.as_object().unwrap(), "APPROVED").unwrap();
-    // Believed for a minute.
+    // A failed look-up is cached for a minute.
     app.send(body()).await.expect(404);
     app.advance(61);
     app.send(body()).await.expect(200);
@@ -69,15 +69,15 @@ async fn an_unknown_template_is_looked_up_once_per_minute() {
 #[tokio::test]
 async fn a_language_that_the_template_does_not_have_is_not_found() {
     let app = TestApp::new().await;
-    let answer = app.send(send(&json!({"name": "hello_world", "language": "fr"}))).await.expect(404);
-    assert_eq!(answer.code(), "template_not_found");
-    assert_eq!(answer.body["details"]["language"], "fr");
+    let response = app.send(send(&json!({"name": "hello_world", "language": "fr"}))).await.expect(404);
+    assert_eq!(response.code(), "template_not_found");
+    assert_eq!(response.body["details"]["language"], "fr");
 }
 
 #[tokio::test]
 async fn a_sync_reports_its_changes() {
     let app = TestApp::new().await;
-    let first = app.post("/api/templates/sync", &json!({"account": "sandbox"})).await.expect(200);
+    let first = app.post("/api/templates/sync", &json!({"whatsapp_account": "sandbox"})).await.expect(200);
     assert!(first.data()["added"].as_i64().unwrap() >= 2);
     assert_eq!(first.data()["added"], first.data()["total"]);
     let second = app.request("POST", "/api/templates/sync", "").await.expect(200);
@@ -88,5 +88,5 @@ async fn a_sync_reports_its_changes() {
     assert_eq!(shown.data()["language"], "en_US");
     assert!(shown.data()["components"].is_array());
     app.get("/api/templates/nothing").await.expect(404);
-    app.post("/api/templates/sync", &json!({"account": "nowhere"})).await.expect(404);
+    app.post("/api/templates/sync", &json!({"whatsapp_account": "nowhere"})).await.expect(404);
 }

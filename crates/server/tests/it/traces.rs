@@ -1,4 +1,4 @@
-//! Spans: what is exported to a collector, whose they are, and what happens when the collector is away.
+//! Spans: export to a collector, parents, and an unavailable collector.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -26,14 +26,14 @@ use crate::support::{CUSTOMER, TestApp};
 /// A collector on this machine.
 pub(crate) struct Collector {
     pub(crate) endpoint: String,
-    got: Arc<Mutex<Vec<Bytes>>>,
+    received: Arc<Mutex<Vec<Bytes>>>,
     _serving: JoinSet<()>,
 }
 
 impl Collector {
     pub(crate) async fn new() -> Self {
-        let got = Arc::new(Mutex::new(Vec::new()));
-        let keep = got.clone();
+        let received = Arc::new(Mutex::new(Vec::new()));
+        let keep = received.clone();
         let take = async move |headers: HeaderMap, body: Bytes| {
             assert_eq!(headers["content-type"], "application/x-protobuf");
             keep.lock().unwrap().push(body);
@@ -44,17 +44,17 @@ impl Collector {
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
         let mut serving = JoinSet::new();
         serving.spawn(async move { axum::serve(listener, router).await.unwrap() });
-        Self { endpoint, got, _serving: serving }
+        Self { endpoint, received, _serving: serving }
     }
 
-    /// Everything that came, as it came.
+    /// Returns all received bytes.
     pub(crate) fn bytes(&self) -> Vec<u8> {
-        self.got.lock().unwrap().concat()
+        self.received.lock().unwrap().concat()
     }
 
     fn requests(&self) -> Vec<ExportTraceServiceRequest> {
-        let got = self.got.lock().unwrap();
-        got.iter().map(|body| ExportTraceServiceRequest::decode(body.clone()).unwrap()).collect()
+        let received = self.received.lock().unwrap();
+        received.iter().map(|body| ExportTraceServiceRequest::decode(body.clone()).unwrap()).collect()
     }
 
     fn spans(&self) -> Vec<Span> {
@@ -63,7 +63,7 @@ impl Collector {
     }
 }
 
-/// Spans of this test go to an endpoint.
+/// Exports the spans of this test to an endpoint.
 fn export_to(endpoint: &str) -> (Exporter, tracing::subscriber::DefaultGuard) {
     let (layer, exporter) = traces::layer(endpoint).unwrap();
     (exporter, tracing::subscriber::set_default(tracing_subscriber::registry().with(layer)))
@@ -75,8 +75,8 @@ async fn traced() -> TestApp {
     app
 }
 
-/// What is said of a span, as text.
-fn said(attributes: &[KeyValue]) -> BTreeMap<String, String> {
+/// Returns the attributes of a span as texts.
+fn attributes_of(attributes: &[KeyValue]) -> BTreeMap<String, String> {
     let text = |value: &KeyValue| {
         let value = value.value.clone()?.value?;
         if let Value::StringValue(text) = value {
@@ -109,8 +109,8 @@ async fn a_send_is_traced_from_the_caller_to_meta_and_to_the_endpoint() {
     app.post("/api/webhooks", &webhook).await.expect(201);
     let text = json!({"to": CUSTOMER, "type": "text", "text": "Hello"});
     let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
-    let answer = app.call(with_parent(parent, &text)).await.expect(200);
-    app.tick_hooks().await;
+    let response = app.call(with_parent(parent, &text)).await.expect(200);
+    app.deliver_events().await;
     exporter.flush(&app.deps).await;
 
     let spans = collector.spans();
@@ -122,23 +122,23 @@ async fn a_send_is_traced_from_the_caller_to_meta_and_to_the_endpoint() {
         (2, ""),
         "a server's, without the caller's words"
     );
-    let of_request = said(&request.attributes);
+    let of_request = attributes_of(&request.attributes);
     assert_eq!(of_request["http.response.status_code"], "200");
-    assert_eq!(of_request["request.id"], answer.headers["x-request-id"].to_str().unwrap());
+    assert_eq!(of_request["request.id"], response.headers["x-request-id"].to_str().unwrap());
     let meta = spans.iter().find(|span| span.name == "send").unwrap();
     assert_eq!((&meta.trace_id, &meta.parent_span_id), (&request.trace_id, &request.span_id));
-    assert_eq!((meta.kind, said(&meta.attributes)["meta.outcome"].as_str()), (3, "accepted"));
+    assert_eq!((meta.kind, attributes_of(&meta.attributes)["meta.outcome"].as_str()), (3, "accepted"));
     assert!(meta.start_time_unix_nano >= request.start_time_unix_nano);
     assert!(meta.end_time_unix_nano <= request.end_time_unix_nano);
     let delivery = spans.iter().find(|span| span.name == "delivery").unwrap();
-    let of_delivery = said(&delivery.attributes);
+    let of_delivery = attributes_of(&delivery.attributes);
     assert_eq!(
         (of_delivery["event.kind"].as_str(), of_delivery["delivery.outcome"].as_str()),
         ("message.sent", "succeeded")
     );
     assert_eq!(of_delivery["http.response.status_code"], "200");
     let resource = collector.requests()[0].resource_spans[0].resource.clone().unwrap();
-    assert_eq!(said(&resource.attributes)["service.name"], "waypost");
+    assert_eq!(attributes_of(&resource.attributes)["service.name"], "waypost");
     let page = metrics::text(&app).await;
     let counted = format!("waypost_spans_total{{outcome=\"exported\"}} {}", spans.len());
     assert!(page.contains(&counted), "{page}");
@@ -159,7 +159,7 @@ async fn a_trace_that_the_caller_does_not_sample_is_not_exported() {
     let spans = collector.spans();
     let names: Vec<_> = spans.iter().map(|span| span.name.as_str()).collect();
     assert_eq!(names, ["templates", "send", "POST /api/messages/send", "GET none"]);
-    assert_eq!(said(&spans[1].attributes)["meta.code"], "190");
+    assert_eq!(attributes_of(&spans[1].attributes)["meta.code"], "190");
     assert_eq!(spans[2].status.clone().unwrap().code, 2, "an error");
     assert!(spans[2].parent_span_id.is_empty());
     assert!(spans[..2].iter().all(|span| span.parent_span_id == spans[2].span_id));
@@ -183,11 +183,11 @@ async fn spans_above_the_queue_size_are_dropped_and_counted() {
 
 #[tokio::test]
 async fn spans_for_an_unavailable_collector_are_lost_and_counted() {
-    let gone = {
+    let collector_url = {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         format!("http://{}", listener.local_addr().unwrap())
     };
-    let (mut exporter, _guard) = export_to(&gone);
+    let (mut exporter, _guard) = export_to(&collector_url);
     let app = TestApp::new().await;
     for _ in 0..3 {
         let _span = tracing::info_span!(target: SPANS, "one");

@@ -1,4 +1,4 @@
-//! Users: who may add, change and remove whom; the last owner; sessions that end at once.
+//! Users: access rules for adding, changing and removing users; the last owner; sessions that end immediately.
 
 use domain::access::api_key::KeyScope;
 use domain::access::permission::Role;
@@ -18,7 +18,7 @@ fn path(user: &str) -> String {
     format!("/api/users/{user}")
 }
 
-async fn put(app: &TestApp, browser: &Browser, user: &str, change: Value) -> crate::support::Answer {
+async fn put(app: &TestApp, browser: &Browser, user: &str, change: Value) -> crate::support::TestResponse {
     app.browse(browser, "PUT", &path(user), change.to_string()).await
 }
 
@@ -34,10 +34,11 @@ async fn a_user_is_added_listed_changed_and_removed() {
     assert_eq!((&added.data()["role"], &added.data()["disabled"]), (&json!("agent"), &json!(false)));
     assert!(!added.body.to_string().contains("argon2"));
 
-    let taken = app.browse(&owner, "POST", "/api/users", new("ada@example.COM", "viewer").to_string()).await;
-    assert_eq!(taken.expect(409).code(), "email_taken");
-    let taken = put(&app, &owner, &ada, json!({"email": "OWNER@example.com"})).await;
-    assert_eq!(taken.expect(409).code(), "email_taken");
+    let accepted_message =
+        app.browse(&owner, "POST", "/api/users", new("ada@example.COM", "viewer").to_string()).await;
+    assert_eq!(accepted_message.expect(409).code(), "email_taken");
+    let accepted_message = put(&app, &owner, &ada, json!({"email": "OWNER@example.com"})).await;
+    assert_eq!(accepted_message.expect(409).code(), "email_taken");
 
     let listed = app.browse(&owner, "GET", "/api/users?per_page=1", "").await.expect(200);
     assert_eq!((&listed.data()["total"], &listed.data()["users"][0]["role"]), (&json!(2), &json!("owner")));
@@ -88,9 +89,9 @@ async fn an_invalid_user_is_rejected_with_pointers() {
         ("password_hash", json!("$argon2id$")),
         ("workspace", json!("other")),
     ] {
-        let answer = app.browse(&owner, "POST", "/api/users", body(field, value.clone())).await.expect(400);
-        assert_eq!(answer.pointers(), [format!("/{field}")], "{value}");
-        assert!(!answer.body.to_string().contains(PASSWORD));
+        let response = app.browse(&owner, "POST", "/api/users", body(field, value.clone())).await.expect(400);
+        assert_eq!(response.pointers(), [format!("/{field}")], "{value}");
+        assert!(!response.body.to_string().contains(PASSWORD));
     }
     for (change, pointer) in [
         (json!({"email": null}), "/email"),
@@ -99,8 +100,8 @@ async fn an_invalid_user_is_rejected_with_pointers() {
         (json!({"password": ""}), "/password"),
         (json!({"emial": "a@b.c"}), "/emial"),
     ] {
-        let answer = put(&app, &owner, &owner.user, change).await.expect(400);
-        assert_eq!(answer.pointers(), [pointer]);
+        let response = put(&app, &owner, &owner.user, change).await.expect(400);
+        assert_eq!(response.pointers(), [pointer]);
     }
     assert_eq!(app.browse(&owner, "GET", "/api/users", "").await.data()["total"], 1);
 }
@@ -120,9 +121,13 @@ async fn users_cannot_create_or_change_users_with_more_permissions() {
     ] {
         for role in Role::ALL.map(Role::as_str) {
             let email = format!("{role}-by-{}@example.com", &browser.user);
-            let answer = app.browse(browser, "POST", "/api/users", new(&email, role).to_string()).await;
+            let response = app.browse(browser, "POST", "/api/users", new(&email, role).to_string()).await;
             let status = if may.contains(&role) { 201 } else { 403 };
-            assert_eq!(answer.expect(status).code(), if status == 403 { "forbidden" } else { "" }, "{role}");
+            assert_eq!(
+                response.expect(status).code(),
+                if status == 403 { "forbidden" } else { "" },
+                "{role}"
+            );
         }
     }
     for change in [
@@ -134,14 +139,14 @@ async fn users_cannot_create_or_change_users_with_more_permissions() {
         put(&app, &admin, &owner.user, change).await.expect(403);
     }
     app.browse(&admin, "DELETE", &path(&owner.user), "").await.expect(403);
-    // Nobody lifts themselves, or others above themselves.
+    // No user can raise its own role, or another role above its own.
     for browser in [&admin, &agent, &viewer] {
         put(&app, browser, &browser.user, json!({"role": "owner"})).await.expect(403);
         put(&app, browser, &viewer.user, json!({"role": "owner"})).await.expect(403);
     }
     put(&app, &admin, &viewer.user, json!({"role": "agent"})).await.expect(200);
     put(&app, &owner, &admin.user, json!({"role": "owner"})).await.expect(200);
-    // The role counts at once, in the session that is open.
+    // A changed role takes effect immediately in open sessions.
     put(&app, &admin, &owner.user, json!({"role": "viewer"})).await.expect(200);
     app.browse(&owner, "GET", "/api/users", "").await.expect(403);
 }
@@ -159,7 +164,7 @@ async fn the_last_owner_stays() {
     let second = app.browse(&owner, "POST", "/api/users", new("two@example.com", "owner").to_string()).await;
     let second = second.expect(201).data()["id"].as_str().unwrap().to_owned();
     put(&app, &owner, &second, json!({"disabled": true})).await.expect(200);
-    // One who may not log in is none.
+    // A disabled owner does not count as an owner.
     assert_eq!(delete().await.expect(409).code(), "last_owner");
     put(&app, &owner, &second, json!({"disabled": false})).await.expect(200);
     delete().await.expect(204);
@@ -179,8 +184,8 @@ async fn changing_ones_own_password_needs_the_old_one_and_ends_all_sessions() {
         body
     };
     for current in [None, Some("wrong horse battery")] {
-        let answer = put(&app, &agent, &agent.user, change(current)).await.expect(400);
-        assert_eq!(answer.pointers(), ["/current_password"]);
+        let response = put(&app, &agent, &agent.user, change(current)).await.expect(400);
+        assert_eq!(response.pointers(), ["/current_password"]);
     }
     put(&app, &agent, &agent.user, json!({"name": "Ada"})).await.expect(200);
     put(&app, &agent, &agent.user, change(Some(PASSWORD))).await.expect(200);
@@ -216,7 +221,7 @@ async fn only_an_owner_sets_the_password_of_another_user() {
     let refused = app.request("PUT", &path(&agent.user), change().to_string()).await.expect(403);
     assert_eq!(refused.body["details"]["permission"], "passwords.reset");
     app.browse(&agent, "GET", "/api/me", "").await.expect(200);
-    // Everybody may look at themselves, and at nobody else.
+    // Every user can read its own account only.
     app.browse(&agent, "GET", &path(&agent.user), "").await.expect(200);
     app.browse(&agent, "GET", &path(&admin.user), "").await.expect(403);
     put(&app, &owner, &agent.user, change()).await.expect(200);
@@ -233,7 +238,7 @@ async fn a_disabled_or_removed_user_loses_access_at_once() {
     put(&app, &owner, &agent.user, json!({"disabled": true})).await.expect(200);
     app.browse(&agent, "GET", "/api/me", "").await.expect(401);
     put(&app, &owner, &agent.user, json!({"disabled": false})).await.expect(200);
-    // The sessions of before do not come back.
+    // The previous sessions remain ended.
     app.browse(&agent, "GET", "/api/me", "").await.expect(401);
     app.browse(&owner, "DELETE", &path(&viewer.user), "").await.expect(204);
     app.browse(&viewer, "GET", "/api/me", "").await.expect(401);
@@ -250,19 +255,19 @@ async fn a_key_adds_users_within_its_own_scopes() {
         }
     };
     let manager = app.key(|new| new.scopes = vec![KeyScope::Manage]).await;
-    // An agent may send, a key without that scope may not.
+    // An agent may send messages; the key does not have that scope.
     assert_eq!(add(manager.clone(), "agent").await.expect(403).body["details"]["role"], "agent");
     add(manager, "owner").await.expect(403);
     let here = app.account;
     let limited = app.key(move |new| new.accounts = vec![here]).await;
     add(limited, "viewer").await.expect(403);
-    // A workspace gets its first owner from whoever may do everything else; its second only from an owner.
+    // A key with all scopes can add the first owner of a workspace; only an owner can add the second one.
     let full = app.key(|_| ()).await;
     add(full.clone(), "owner").await.expect(201);
     let again = app.request_as(&full, "POST", "/api/users", new("b@example.com", "owner").to_string()).await;
     assert_eq!(again.expect(403).body["details"]["role"], "owner");
     add(full.clone(), "admin").await.expect(201);
-    // A user may use live accounts, a test key may not.
+    // A user may use live accounts; a test key may not.
     let live = NewAccountRequest {
         workspace: app.workspace,
         name: "live".to_owned(),

@@ -1,21 +1,21 @@
-//! The second dialect: the same send in other words.
+//! The API in the dialect of the Cloud API.
 
 use axum::http::Request;
 use domain::access::api_key::KeyScope;
 use engine::access::api_key::DEV_KEY;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, CUSTOMER, STRANGER, TestApp};
+use crate::support::{CUSTOMER, NEW_RECIPIENT, TestApp, TestResponse};
 
-async fn send_as(app: &TestApp, key: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+async fn send_as(app: &TestApp, key: &str, headers: &[(&str, &str)], body: &str) -> TestResponse {
     let mut request = Request::post("/v1/messages").header("Authorization", format!("Bearer {key}"));
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
-    app.patiently(app.call(request.body(body.to_owned().into()).unwrap())).await
+    app.run_with_clock(app.call(request.body(body.to_owned().into()).unwrap())).await
 }
 
-async fn send(app: &TestApp, body: &Value) -> Answer {
+async fn send(app: &TestApp, body: &Value) -> TestResponse {
     send_as(app, DEV_KEY, &[], &body.to_string()).await
 }
 
@@ -23,12 +23,12 @@ fn text(to: &str) -> Value {
     json!({"to": to, "type": "text", "text": {"body": "Hi"}})
 }
 
-/// The whole body of a refusal, without the id.
-fn refusal(answer: &Answer) -> (&Value, &str, Option<i64>) {
-    let error = &answer.body["error"];
-    assert_eq!(answer.body["success"], false, "{:#}", answer.body);
-    assert_eq!(answer.body.as_object().unwrap().len(), 2);
-    assert_eq!(error["request_id"], answer.headers["x-request-id"].to_str().unwrap());
+/// Returns the body of a rejection without the id.
+fn refusal(response: &TestResponse) -> (&Value, &str, Option<i64>) {
+    let error = &response.body["error"];
+    assert_eq!(response.body["success"], false, "{:#}", response.body);
+    assert_eq!(response.body.as_object().unwrap().len(), 2);
+    assert_eq!(error["request_id"], response.headers["x-request-id"].to_str().unwrap());
     (&error["code"], error["message"].as_str().unwrap(), error["retry_after_seconds"].as_i64())
 }
 
@@ -42,7 +42,7 @@ async fn a_cloud_api_body_is_sent_and_answered_in_this_dialect() {
     let id = sent.body["message_id"].as_str().unwrap();
     assert!(id.starts_with("wamid."));
     assert_eq!(sent.body, json!({"success": true, "message_id": id, "status": "sent", "recipient": digits}));
-    assert_eq!(app.taken(0)["text"]["body"], "Hi");
+    assert_eq!(app.accepted_message(0)["text"]["body"], "Hi");
     assert_eq!(sent.number("x-ratelimit-limit"), 100);
     assert_eq!(sent.number("x-ratelimit-remaining"), 99);
     assert!(sent.headers.contains_key("x-request-id"));
@@ -55,8 +55,8 @@ async fn a_queued_and_an_unknown_message_have_their_status() {
     let app = TestApp::new().await;
     let mut queued = text(CUSTOMER);
     queued["mode"] = json!("queue");
-    let answer = send(&app, &queued).await.expect(202);
-    assert_eq!((&answer.body["status"], &answer.body["success"]), (&json!("queued"), &json!(true)));
+    let response = send(&app, &queued).await.expect(202);
+    assert_eq!((&response.body["status"], &response.body["success"]), (&json!("queued"), &json!(true)));
     app.customer_writes("+15550100505", "Hi").await;
     assert_eq!(send(&app, &text("+15550100505")).await.expect(202).body["status"], "unknown");
 }
@@ -64,7 +64,7 @@ async fn a_queued_and_an_unknown_message_have_their_status() {
 #[tokio::test]
 async fn errors_have_stable_codes() {
     let app = TestApp::new().await;
-    let outside = send(&app, &text(STRANGER)).await.expect(400);
+    let outside = send(&app, &text(NEW_RECIPIENT)).await.expect(400);
     assert_eq!(
         refusal(&outside),
         (&json!("outside_window"), "Outside 24-hour window. Use a template message.", None)
@@ -74,12 +74,12 @@ async fn errors_have_stable_codes() {
     assert_eq!(refusal(&invalid).0, "invalid_request");
     assert_eq!(invalid.body["error"]["details"]["errors"][0]["pointer"], "/type");
     assert_eq!(refusal(&send_as(&app, DEV_KEY, &[], "no JSON").await.expect(400)).0, "invalid_request");
-    let nobody = send_as(&app, "wp_live_nobody", &[], &text(CUSTOMER).to_string()).await.expect(401);
-    assert_eq!(refusal(&nobody).0, "invalid_api_key");
+    let rejected = send_as(&app, "wp_live_nobody", &[], &text(CUSTOMER).to_string()).await.expect(401);
+    assert_eq!(refusal(&rejected).0, "invalid_api_key");
     let reader = app.key(|new| new.scopes = vec![KeyScope::Read]).await;
     let forbidden = send_as(&app, &reader, &[], &text(CUSTOMER).to_string()).await.expect(403);
     assert_eq!(refusal(&forbidden).0, "forbidden");
-    let template = json!({"to": STRANGER, "type": "template", "template": {"name": "nothing", "language": {"code": "en"}}});
+    let template = json!({"to": NEW_RECIPIENT, "type": "template", "template": {"name": "nothing", "language": {"code": "en"}}});
     assert_eq!(refusal(&send(&app, &template).await.expect(404)).0, "template_not_found");
     let large = "x".repeat(5_000_001);
     assert_eq!(refusal(&send_as(&app, DEV_KEY, &[], &large).await.expect(413)).0, "payload_too_large");
@@ -117,17 +117,17 @@ async fn a_key_for_repeated_requests_works_in_both_dialects() {
     let again = send_as(&app, DEV_KEY, &key, &body).await.expect(200);
     assert_eq!(first.body, again.body);
     assert_eq!(again.headers["idempotent-replayed"], "true");
-    let other = send_as(&app, DEV_KEY, &key, &text(STRANGER).to_string()).await.expect(409);
+    let other = send_as(&app, DEV_KEY, &key, &text(NEW_RECIPIENT).to_string()).await.expect(409);
     assert_eq!(refusal(&other).0, "idempotency_mismatch");
     let request =
         Request::post("/api/messages/send").header("X-API-Key", DEV_KEY).header("Idempotency-Key", "k1");
     let there = app.call(request.body(body.into()).unwrap()).await.expect(200);
     assert_eq!(there.data()["message_id"], first.body["message_id"]);
-    assert_eq!(app.n_taken(), 1);
-    // A refusal for good is kept and repeated in the words of the dialect that asks.
+    assert_eq!(app.n_accepted(), 1);
+    // A final rejection is stored, and its repetition has the dialect of the repeated request.
     let refused = json!({"error": {"message": "(#131009) Parameter value is not valid", "code": 131_009}});
-    let answer = sim::FaultAnswer { status: Some(400), body: Some(refused), ..sim::FaultAnswer::default() };
-    app.sim.fail(sim::Fault::on("/messages", sim::FaultAction::Status(answer)));
+    let response = sim::FaultAnswer { status: Some(400), body: Some(refused), ..sim::FaultAnswer::default() };
+    app.sim.fail(sim::Fault::on("/messages", sim::FaultAction::Status(response)));
     let body = json!({"to": CUSTOMER, "type": "text", "text": {"body": "other"}}).to_string();
     let key = [("Idempotency-Key", "k2")];
     let first = send_as(&app, DEV_KEY, &key, &body).await.expect(400);
@@ -143,7 +143,7 @@ async fn a_dry_run_shows_what_would_be_sent() {
     body["dry_run"] = json!(true);
     let shown = send(&app, &body).await.expect(200);
     assert_eq!((&shown.body["success"], &shown.body["data"]["would_send"]), (&json!(true), &json!(true)));
-    assert_eq!(app.n_taken(), 0);
+    assert_eq!(app.n_accepted(), 0);
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! The application's end of its webhooks: takes what is posted, and answers as it is told.
+//! Receiver of the application's webhooks, with configurable responses.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
@@ -11,9 +11,9 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use tokio::sync::Notify;
 
-/// An event as an endpoint got it.
+/// An event as an endpoint received it.
 #[derive(Clone, Debug)]
-pub(crate) struct Got {
+pub(crate) struct ReceivedDelivery {
     pub(crate) url: String,
     pub(crate) event_id: String,
     pub(crate) secrets: Vec<String>,
@@ -22,24 +22,24 @@ pub(crate) struct Got {
     pub(crate) body: Value,
 }
 
-impl Got {
-    /// The kind of the event.
+impl ReceivedDelivery {
+    /// Returns the kind of the event.
     pub(crate) fn kind(&self) -> &str {
         self.body["event"].as_str().unwrap()
     }
 
-    /// What the event says.
+    /// Returns the data of the event.
     pub(crate) fn data(&self) -> &Value {
         &self.body["data"]
     }
 }
 
-/// Stands for every endpoint there is.
+/// Receives the deliveries to all endpoints.
 pub(crate) struct Receiver {
-    /// Knows which addresses may be called.
+    /// Address guard of the real client.
     guard: EgressClient,
-    got: Mutex<Vec<Got>>,
-    answers: Mutex<BTreeMap<String, WebhookOutcome>>,
+    received: Mutex<Vec<ReceivedDelivery>>,
+    responses: Mutex<BTreeMap<String, WebhookOutcome>>,
     hanging: Mutex<BTreeSet<String>>,
     released: Notify,
 }
@@ -48,44 +48,48 @@ impl Receiver {
     pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
         Self {
             guard: EgressClient::new(&EgressConfig::default(), clock).unwrap(),
-            got: Mutex::default(),
-            answers: Mutex::default(),
+            received: Mutex::default(),
+            responses: Mutex::default(),
             hanging: Mutex::default(),
             released: Notify::new(),
         }
     }
 
-    /// What came so far, in order.
-    pub(crate) fn got(&self) -> Vec<Got> {
-        self.got.lock().unwrap().clone()
+    /// Returns all received deliveries, in order.
+    pub(crate) fn received(&self) -> Vec<ReceivedDelivery> {
+        self.received.lock().unwrap().clone()
     }
 
-    /// The kinds of what came to an endpoint, in order.
+    /// Returns the kinds of the events that an endpoint received, in order.
     pub(crate) fn kinds(&self, url: &str) -> Vec<String> {
-        self.got().iter().filter(|got| got.url == url).map(|got| got.kind().to_owned()).collect()
+        self.received()
+            .iter()
+            .filter(|received| received.url == url)
+            .map(|received| received.kind().to_owned())
+            .collect()
     }
 
-    /// Forgets what came so far.
-    pub(crate) fn forget(&self) {
-        self.got.lock().unwrap().clear();
+    /// Removes all received deliveries.
+    pub(crate) fn clear(&self) {
+        self.received.lock().unwrap().clear();
     }
 
-    /// The endpoint answers like this from now on.
-    pub(crate) fn answer(&self, url: &str, status: u16) {
+    /// Sets the status of the endpoint's responses.
+    pub(crate) fn respond_with(&self, url: &str, status: u16) {
         self.end(url, WebhookOutcome::Responded { status, body: "so be it".to_owned(), retry_after: None });
     }
 
     pub(crate) fn end(&self, url: &str, outcome: WebhookOutcome) {
-        self.answers.lock().unwrap().insert(url.to_owned(), outcome);
+        self.responses.lock().unwrap().insert(url.to_owned(), outcome);
     }
 
-    /// The endpoint does not answer until it is released.
-    pub(crate) fn hang(&self, url: &str) {
+    /// Makes the endpoint wait until it is released.
+    pub(crate) fn stop_responding(&self, url: &str) {
         self.hanging.lock().unwrap().insert(url.to_owned());
     }
 
-    /// The endpoint answers again; who waits for it waits for ever, like a process that is dead.
-    pub(crate) fn abandon(&self, url: &str) {
+    /// Makes the endpoint respond again. Deliveries that wait already never get a response, as after a crash.
+    pub(crate) fn abandon_waiting(&self, url: &str) {
         self.hanging.lock().unwrap().remove(url);
     }
 
@@ -104,7 +108,7 @@ impl WebhookSender for Receiver {
     async fn send_event(&self, call: WebhookRequest) -> WebhookAttempt {
         let shown = |secret: &SecretString| secret.expose_secret().to_owned();
         let url = call.url.clone();
-        self.got.lock().unwrap().push(Got {
+        self.received.lock().unwrap().push(ReceivedDelivery {
             url: call.url,
             event_id: call.event_id,
             secrets: call.secrets.iter().map(shown).collect(),
@@ -120,7 +124,7 @@ impl WebhookSender for Receiver {
             released.await;
         }
         let fine = WebhookOutcome::Responded { status: 200, body: String::new(), retry_after: None };
-        let outcome = self.answers.lock().unwrap().get(&url).cloned().unwrap_or(fine);
+        let outcome = self.responses.lock().unwrap().get(&url).cloned().unwrap_or(fine);
         WebhookAttempt { outcome, latency: SignedDuration::from_millis(7) }
     }
 }

@@ -1,4 +1,4 @@
-//! A backup of a gateway at work, and what becomes of its queue when the copy takes the directory of the original.
+//! A backup of a running gateway, and the queue after the backup was restored.
 
 use serde_json::Value;
 
@@ -6,25 +6,25 @@ use crate::harness::wait_for;
 use crate::support::{SOON, accepted, batch, environment, queued, references, status};
 
 #[test]
-fn a_restored_copy_hands_nothing_over_that_the_original_may_have_handed_over() {
+fn a_restored_backup_sends_no_message_that_the_original_may_have_sent() {
     let environment =
         environment(&[("WAYPOST_PACING__PAIR_RULE", "false"), ("WAYPOST_PACING__THROUGHPUT", "5")]);
     let gateway = environment.serve().unwrap();
     let messages: Vec<Value> = (0..30).map(|n| queued(&format!("+1555010{}", 3_000 + n))).collect();
     batch(&environment, environment.directory.gateway, &messages);
     accepted(&environment, 1);
-    let told = environment.directory.run(["backup", "copy.db", "--json"]).unwrap();
-    let told: Value = serde_json::from_str(&told).unwrap();
-    assert!(told["size"].as_u64() > Some(0) && told["duration_ms"].is_u64(), "{told}");
+    let result = environment.directory.run(["backup", "copy.db", "--json"]).unwrap();
+    let result: Value = serde_json::from_str(&result).unwrap();
+    assert!(result["size"].as_u64() > Some(0) && result["duration_ms"].is_u64(), "{result}");
     let n_left_then = environment.accepted().unwrap().len();
     assert!(n_left_then < 30, "the copy was made too late to show anything");
     accepted(&environment, 30);
-    // It cannot be replaced while somebody works with it.
+    // A database cannot be replaced while a process uses it.
     let refused = environment.directory.run(["restore", "copy.db", "--force"]).unwrap_err().to_string();
     assert!(refused.contains("stop it first"), "{refused}");
     drop(gateway);
 
-    // The dead process counts as living until it was silent for ten seconds.
+    // A crashed process counts as running until it has sent no heartbeat for ten seconds.
     wait_for("the end of the dead process", 2 * SOON, || {
         Ok(environment.directory.run(["restore", "copy.db", "--force"]).ok())
     })
@@ -37,7 +37,7 @@ fn a_restored_copy_hands_nothing_over_that_the_original_may_have_handed_over() {
     .unwrap();
     let stored = environment.stored().unwrap();
     assert!(stored.iter().any(|row| status(row) == "unknown"), "{stored:?}");
-    // What is new leaves, and nothing else did.
+    // New messages are sent, and no other ones.
     batch(&environment, environment.directory.gateway, &[queued("+15550103999")]);
     accepted(&environment, 31);
     let all = environment.accepted().unwrap();
@@ -47,7 +47,7 @@ fn a_restored_copy_hands_nothing_over_that_the_original_may_have_handed_over() {
 }
 
 #[test]
-fn a_gateway_that_has_ended_stands_in_nobodys_way() {
+fn a_backup_can_be_restored_after_the_gateway_stopped() {
     let environment = environment(&[]);
     let mut gateway = environment.serve().unwrap();
     environment.directory.run(["backup", "copy.db"]).unwrap();

@@ -1,12 +1,12 @@
-//! Three rounds of what `cargo xtask chaos` plays for longer.
+//! Three rounds of `cargo xtask chaos`.
 
 use crate::harness::rounds::{self, Plan};
 use crate::support::{parent, program};
 
 #[test]
-fn nothing_is_lost_doubled_or_stuck_when_the_gateway_is_killed_under_load() {
+fn no_message_is_lost_duplicated_or_stuck_when_the_gateway_is_killed_under_load() {
     let plan = Plan { rounds: 3, seed: 4, program: program(), parent: parent(), keep: false };
     let mut detail = Vec::new();
     let report = rounds::run(&plan, &mut |line| detail.push(line)).unwrap();
-    assert!(report.wrong.is_empty(), "{detail:#?}\n{}", report.summary);
+    assert!(report.problems.is_empty(), "{detail:#?}\n{}", report.summary);
 }

@@ -1,4 +1,4 @@
-//! `waypost dev`, as somebody uses it who has just built it.
+//! `waypost dev` as a new user runs it.
 
 use std::process::Command;
 use std::thread;
@@ -11,20 +11,20 @@ use crate::harness::process::Process;
 use crate::harness::wait_for;
 use crate::support::{SLOW, SOON, parent, program, sent, template};
 
-/// A sandbox that is ready, and what it has printed.
+/// Starts a sandbox, and returns its output when it is ready.
 fn dev() -> (Process, TestDirectory, String) {
     let directory = TestDirectory::make(&program(), &parent(), &[]).unwrap();
     let log = directory.path("dev.log");
     let mut process = Process::start("dev", &mut directory.command(["dev"]), &log).unwrap();
     let banner = wait_for("the banner", SOON, || {
         assert_eq!(process.end().unwrap(), None, "{}", std::fs::read_to_string(&log).unwrap());
-        let told = std::fs::read_to_string(&log)?;
-        Ok(Some(told).filter(|told| told.contains("Press Ctrl-C to stop")))
+        let outcome = std::fs::read_to_string(&log)?;
+        Ok(Some(outcome).filter(|outcome| outcome.contains("Press Ctrl-C to stop")))
     });
     (process, directory, banner.unwrap())
 }
 
-/// What `curl` is given by a line, read by a real shell.
+/// Returns the arguments that a shell passes to `curl` for a line.
 fn arguments(line: &str) -> Vec<String> {
     let script = format!("curl() {{ printf '%s\\0' \"$@\"; }}\n{line}");
     let output = Command::new("sh").args(["-c", &script]).output().unwrap();
@@ -33,7 +33,7 @@ fn arguments(line: &str) -> Vec<String> {
     text.split_terminator('\0').map(str::to_owned).collect()
 }
 
-/// Does what `curl` would do with the arguments of the banner's lines.
+/// Makes the call that `curl` makes with these arguments.
 fn curl(arguments: &[String]) -> CallOutcome {
     let mut headers = Vec::new();
     let mut body: Option<Value> = None;
@@ -54,23 +54,26 @@ fn curl(arguments: &[String]) -> CallOutcome {
 }
 
 #[test]
-fn every_line_of_the_banner_of_dev_works_as_printed() {
+fn every_command_of_the_dev_banner_works_as_printed() {
     let (process, _place, banner) = dev();
     let lines: Vec<&str> = banner.lines().map(str::trim).filter(|line| line.starts_with("curl ")).collect();
     assert_eq!(lines.len(), 4, "{banner}");
     for (position, line) in lines.into_iter().enumerate() {
-        let heard = curl(&arguments(line));
-        assert!(matches!(&heard, CallOutcome::Answered(answer) if answer.status == 200), "{line}: {heard:?}");
+        let outcome = curl(&arguments(line));
+        assert!(
+            matches!(&outcome, CallOutcome::Answered(response) if response.status == 200),
+            "{line}: {outcome:?}"
+        );
         if position == 0 {
-            let (_, _, message_id) = sent(&heard);
-            assert!(message_id.starts_with("wamid."), "{heard:?}");
+            let (_, _, message_id) = sent(&outcome);
+            assert!(message_id.starts_with("wamid."), "{outcome:?}");
         }
     }
     drop(process);
 }
 
 #[test]
-fn ctrl_c_lets_dev_finish_a_send_that_is_under_way() {
+fn ctrl_c_completes_a_send_in_flight() {
     let (mut process, directory, banner) = dev();
     let key = banner.lines().find_map(|line| line.trim().strip_prefix("API key")).unwrap().trim().to_owned();
     let client = Client { address: directory.gateway, key: Some(key) };
@@ -78,14 +81,14 @@ fn ctrl_c_lets_dev_finish_a_send_that_is_under_way() {
         thread::spawn(move || client.call("POST", "/api/messages/send", &[], Some(&template(SLOW))));
     let simulator = Client::of(directory.simulator);
     wait_for("the message at the simulator", SOON, || {
-        let accepted = simulator.call_until_answered("GET", "/_sim/messages", None)?;
+        let accepted = simulator.call_with_retries("GET", "/_sim/messages", None)?;
         Ok(accepted.as_array().is_some_and(|accepted| !accepted.is_empty()).then_some(()))
     })
     .unwrap();
     process.signal("INT").unwrap();
-    let heard = sending.join().unwrap();
-    let (status, _, message_id) = sent(&heard);
-    assert_eq!(status, 200, "{heard:?}");
-    assert!(message_id.starts_with("wamid."), "{heard:?}");
+    let outcome = sending.join().unwrap();
+    let (status, _, message_id) = sent(&outcome);
+    assert_eq!(status, 200, "{outcome:?}");
+    assert!(message_id.starts_with("wamid."), "{outcome:?}");
     assert_eq!(process.wait(SOON).unwrap().code(), Some(0));
 }

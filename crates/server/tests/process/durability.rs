@@ -1,4 +1,4 @@
-//! What is answered is on the disk: the system calls of a real gateway, in their order.
+//! Durability: the order of the system calls of a real gateway. A response is sent after the data is on the disk.
 
 use std::path::Path;
 use std::process::Command;
@@ -11,20 +11,20 @@ use crate::harness::process::Process;
 use crate::harness::wait_for;
 use crate::support::{QUICK, SOON, environment, sent, template};
 
-/// What happens that matters here.
+/// System calls that the test checks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Step {
     /// The client's request was read.
     Asked,
     /// The write-ahead log was synced to the disk.
     Synced,
-    /// A message went to Meta.
+    /// A message was sent to Meta.
     HandedOver,
-    /// The client was answered.
+    /// The response was sent to the client.
     Answered,
 }
 
-/// Reads what `strace -f -y` wrote; several of the same in a row are one.
+/// Parses the output of `strace -f -y`. Consecutive equal steps are one step.
 fn steps(trace: &str) -> Vec<Step> {
     let mut steps = Vec::new();
     let mut syncing: Vec<&str> = Vec::new();
@@ -35,7 +35,7 @@ fn steps(trace: &str) -> Vec<Step> {
         let is_write = ["write(", "writev(", "sendto(", "sendmsg("].iter().any(|name| call.starts_with(name));
         let step = if is_sync && call.contains("waypost.db-wal>") {
             if !call.ends_with("= 0") {
-                // Another thread was quicker: its end stands on a line of its own.
+                // Another thread interrupts the line: the end of the call is on a line of its own.
                 syncing.push(thread);
                 continue;
             }
@@ -59,11 +59,11 @@ fn steps(trace: &str) -> Vec<Step> {
     steps
 }
 
-/// A gateway under `strace`, which writes to a file.
+/// Starts a gateway under `strace`, which writes to a file.
 fn traced(environment: &Environment, trace: &Path) -> Process {
     let serve = environment.directory.command(["serve"]);
     let mut command = Command::new("strace");
-    // `-D`: the gateway is our child, not strace's, and is ended as always.
+    // `-D`: the gateway is the child of this process, not of strace, and can be stopped as usual.
     command.args(["-D", "-f", "-y", "-s", "100", "-o"]).arg(trace);
     command.args(["-e", "trace=fsync,fdatasync,read,recvfrom,write,writev,sendto,sendmsg"]);
     command.arg(serve.get_program()).args(serve.get_args());
@@ -72,35 +72,35 @@ fn traced(environment: &Environment, trace: &Path) -> Process {
     let mut process = Process::start("strace", &mut command, &log).expect("strace must be installed");
     wait_for("the gateway under strace", SOON, || {
         assert_eq!(process.end().unwrap(), None, "{}", std::fs::read_to_string(&log).unwrap());
-        let heard = environment.gateway.call("GET", "/readyz", &[], None);
-        Ok(matches!(heard, CallOutcome::Answered(answer) if answer.status == 200).then_some(()))
+        let outcome = environment.gateway.call("GET", "/readyz", &[], None);
+        Ok(matches!(outcome, CallOutcome::Answered(response) if response.status == 200).then_some(()))
     })
     .unwrap();
     process
 }
 
 #[test]
-fn a_message_is_synced_to_the_disk_before_it_leaves_and_again_before_it_is_answered() {
+fn a_message_is_synced_to_disk_before_the_send_and_before_the_response() {
     let environment = environment(&[]);
-    // No webhook comes between.
+    // No webhooks, whose steps would be in between.
     environment
         .simulator
-        .call_until_answered("POST", "/_sim/settings", Some(&json!({ "auto_statuses": false })))
+        .call_with_retries("POST", "/_sim/settings", Some(&json!({ "auto_statuses": false })))
         .unwrap();
     let trace = environment.directory.path("trace");
     let mut gateway = traced(&environment, &trace);
     let scheduled = {
         let at = environment
             .simulator
-            .call_until_answered("POST", "/_sim/clock", Some(&json!({ "advance_seconds": 3_600 })))
+            .call_with_retries("POST", "/_sim/clock", Some(&json!({ "advance_seconds": 3_600 })))
             .unwrap();
         let mut message = template(QUICK);
         message.as_object_mut().unwrap().insert("send_at".to_owned(), at.get("now").unwrap().clone());
         message
     };
     for (body, status) in [(template(QUICK), 200), (scheduled, 202)].iter().cycle().take(8) {
-        let heard = environment.gateway.call("POST", "/api/messages/send", &[], Some(body));
-        assert_eq!(sent(&heard).0, *status, "{heard:?}");
+        let outcome = environment.gateway.call("POST", "/api/messages/send", &[], Some(body));
+        assert_eq!(sent(&outcome).0, *status, "{outcome:?}");
     }
     gateway.signal("TERM").unwrap();
     assert_eq!(gateway.wait(SOON).unwrap().code(), Some(0));

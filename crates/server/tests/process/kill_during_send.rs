@@ -9,16 +9,15 @@ use crate::harness::client::CallOutcome;
 use crate::harness::now;
 use crate::support::{SLOW, SOON, accepted, environment, only, sent, template, wait_for_status};
 
-/// After a restart nothing of the dead process is held for longer (http-api.md, "Workers and leases").
+/// Maximum time after a restart until the leases of the crashed process have been recovered.
 const FREE_AFTER: Duration = Duration::from_secs(12);
 
 #[test]
-fn a_message_that_was_being_sent_when_its_process_was_killed_becomes_unknown_and_is_settled_by_its_statuses()
-{
+fn a_message_in_flight_during_a_kill_is_unknown_until_a_status_arrives() {
     let environment = environment(&[]);
     environment
         .simulator
-        .call_until_answered("POST", "/_sim/settings", Some(&json!({ "auto_statuses": false })))
+        .call_with_retries("POST", "/_sim/settings", Some(&json!({ "auto_statuses": false })))
         .unwrap();
     let mut gateway = environment.serve().unwrap();
     let client = environment.gateway.clone();
@@ -36,25 +35,25 @@ fn a_message_that_was_being_sent_when_its_process_was_killed_becomes_unknown_and
     let ready_at = now();
     let row = only(&environment);
     assert_eq!(row.get("status").and_then(Value::as_str), Some("sending"), "{row}");
-    // As long as nobody knows whether the first process lives, the request is still running.
+    // The request is in progress until the leases of the first process expire.
     let again = || environment.gateway.call("POST", "/api/messages/send", &key, Some(&template(SLOW)));
-    assert!(matches!(again(), CallOutcome::Answered(answer) if answer.status == 409));
+    assert!(matches!(again(), CallOutcome::Answered(response) if response.status == 409));
 
     let row = wait_for_status(&environment, "unknown", FREE_AFTER);
     let took = ready_at.elapsed();
     assert!(took <= FREE_AFTER, "it took {took:?}");
     let id = row.get("id").and_then(Value::as_str).unwrap();
-    let heard = again();
-    assert_eq!(sent(&heard), (202, id, id), "{heard:?}");
+    let outcome = again();
+    assert_eq!(sent(&outcome), (202, id, id), "{outcome:?}");
 
     environment
         .simulator
-        .call_until_answered("POST", "/_sim/step", Some(&json!({ "statuses": "all" })))
+        .call_with_retries("POST", "/_sim/step", Some(&json!({ "statuses": "all" })))
         .unwrap();
     let row = wait_for_status(&environment, "read", SOON);
     assert_eq!(row.get("message_id").and_then(Value::as_str), Some(wamid.as_str()), "{row}");
-    let heard = again();
-    assert_eq!(sent(&heard), (200, id, wamid.as_str()), "{heard:?}");
+    let outcome = again();
+    assert_eq!(sent(&outcome), (200, id, wamid.as_str()), "{outcome:?}");
     assert_eq!(environment.accepted().unwrap().len(), 1);
     drop(gateway);
 }

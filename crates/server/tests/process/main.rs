@@ -1,6 +1,6 @@
-//! The real program, in real processes: started, asked to end, killed.
+//! Tests with the real program in processes that are started, stopped and killed.
 //!
-//! The only tests that wait for the clock on the wall: each wait is for an event, with a deadline.
+//! Only these tests wait in real time. Each wait is for a condition, with a deadline.
 #![expect(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test may panic")]
 
 mod backup;

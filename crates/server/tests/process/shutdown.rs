@@ -1,4 +1,4 @@
-//! `waypost serve` that is asked to end.
+//! Shutdown of `waypost serve`.
 
 use std::thread;
 use std::time::Duration;
@@ -10,18 +10,18 @@ use crate::harness::{now, sleep, wait_for};
 use crate::support::{QUICK, SLOW, SOON, accepted, batch, environment, queued, references, status, template};
 
 #[test]
-fn sigterm_ends_serve_with_0_and_the_queue_is_kept() {
-    /// How often it is asked to end, each time a little later.
+fn sigterm_exits_with_0_and_keeps_the_queue() {
+    /// Number of shutdowns, each one a little later than the one before.
     const TIMES: u16 = 8;
-    /// Messages of each time.
+    /// Number of messages before each shutdown.
     const MESSAGES: u16 = 25;
     let environment =
         environment(&[("WAYPOST_PACING__THROUGHPUT", "50"), ("WAYPOST_PACING__PAIR_RULE", "false")]);
     let mut gateway = environment.serve().unwrap();
     let mut n_before = 0;
     for time in 0..TIMES {
-        let people = (0..MESSAGES).map(|n| 3_000 + time * MESSAGES + n);
-        let messages: Vec<Value> = people.map(|number| queued(&format!("+1555010{number}"))).collect();
+        let recipients = (0..MESSAGES).map(|n| 3_000 + time * MESSAGES + n);
+        let messages: Vec<Value> = recipients.map(|number| queued(&format!("+1555010{number}"))).collect();
         batch(&environment, environment.directory.gateway, &messages);
         sleep(Duration::from_millis(u64::from(time) * 7));
         gateway.signal("TERM").unwrap();
@@ -50,7 +50,7 @@ fn sigterm_ends_serve_with_0_and_the_queue_is_kept() {
 }
 
 #[test]
-fn a_second_signal_ends_serve_at_once() {
+fn a_second_signal_stops_the_process_immediately() {
     let environment = environment(&[]);
     let mut gateway = environment.serve().unwrap();
     let client = environment.gateway.clone();
@@ -64,37 +64,37 @@ fn a_second_signal_ends_serve_at_once() {
     })
     .unwrap();
     assert_eq!(gateway.end().unwrap(), None, "it did not wait for the send");
-    let begun = now();
+    let started_at = now();
     gateway.signal("TERM").unwrap();
     assert_eq!(gateway.wait(SOON).unwrap().code(), Some(143));
-    assert!(begun.elapsed() < Duration::from_secs(3), "it took {:?}", begun.elapsed());
+    assert!(started_at.elapsed() < Duration::from_secs(3), "it took {:?}", started_at.elapsed());
     assert!(matches!(sending.join().unwrap(), CallOutcome::Interrupted(_)));
 }
 
 #[test]
-fn a_client_that_goes_away_in_the_middle_of_a_send_changes_nothing() {
+fn a_client_disconnect_during_a_send_changes_nothing() {
     let environment = environment(&[]);
     let gateway = environment.serve().unwrap();
     let fault = serde_json::json!({ "match": { "path": environment.messages_path }, "action": "delay", "delay_ms": 1_000 });
-    environment.simulator.call_until_answered("POST", "/_sim/faults", Some(&fault)).unwrap();
+    environment.simulator.call_with_retries("POST", "/_sim/faults", Some(&fault)).unwrap();
     let key = [("Idempotency-Key", "once")];
     let body = template(QUICK);
-    let stay = || drop(accepted(&environment, 1));
-    let left = environment.gateway.call_and_leave("/api/messages/send", &key, &body, stay);
+    let before_disconnect = || drop(accepted(&environment, 1));
+    let left = environment.gateway.call_and_disconnect("/api/messages/send", &key, &body, before_disconnect);
     assert!(matches!(left, CallOutcome::Interrupted(_)), "{left:?}");
 
-    let told = wait_for("the first answer", SOON, || {
+    let outcome = wait_for("the first answer", SOON, || {
         match environment.gateway.call("POST", "/api/messages/send", &key, Some(&body)) {
-            CallOutcome::Answered(answer) if answer.status == 409 => Ok(None),
-            heard @ (CallOutcome::NotConnected | CallOutcome::Interrupted(_) | CallOutcome::Answered(_)) => {
-                Ok(Some(heard))
-            }
+            CallOutcome::Answered(response) if response.status == 409 => Ok(None),
+            expected @ (CallOutcome::NotConnected
+            | CallOutcome::Interrupted(_)
+            | CallOutcome::Answered(_)) => Ok(Some(expected)),
         }
     });
-    let told = told.unwrap();
-    let (status, id, wamid) = crate::support::sent(&told);
+    let outcome = outcome.unwrap();
+    let (status, id, wamid) = crate::support::sent(&outcome);
     let accepted = environment.accepted().unwrap();
-    assert_eq!((status, accepted.len()), (200, 1), "{told:?} {accepted:?}");
+    assert_eq!((status, accepted.len()), (200, 1), "{outcome:?} {accepted:?}");
     let first = accepted.first().unwrap();
     assert_eq!(first.get("biz_opaque_callback_data").and_then(Value::as_str), Some(id));
     assert_eq!(first.get("message_id").and_then(Value::as_str), Some(wamid));

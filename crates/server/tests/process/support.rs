@@ -1,4 +1,4 @@
-//! Worlds of this build's program, and what the tests ask them.
+//! Environments for the program of this build, and steps of tests.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -9,52 +9,56 @@ use crate::harness::client::CallOutcome;
 use crate::harness::environment::Environment;
 use crate::harness::wait_for;
 
-/// For what happens soon.
+/// Timeout for conditions that are met quickly.
 pub(crate) const SOON: Duration = Duration::from_secs(15);
-/// Someone whose messages the simulator answers after 8 seconds.
+/// A recipient whose messages the simulator accepts after 8 seconds.
 pub(crate) const SLOW: &str = "+15550100008";
-/// Someone whose messages arrive.
+/// A recipient whose messages are accepted immediately.
 pub(crate) const QUICK: &str = "+15550103000";
 
-/// The program.
+/// Returns the path of the program.
 pub(crate) fn program() -> PathBuf {
     Path::new(env!("CARGO_BIN_EXE_waypost")).to_owned()
 }
 
-/// The folder below which each test has its own: on a disk, with the build's other files.
+/// Returns the folder in which each test creates its own folder: on a disk, beside other files of the build.
 pub(crate) fn parent() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).to_owned()
 }
 
-/// A environment whose gateway is not started.
+/// Creates an environment whose gateway is not started.
 pub(crate) fn environment(settings: &[(&str, &str)]) -> Environment {
     Environment::make(&program(), &parent(), settings).unwrap()
 }
 
-/// A template, which needs no open window.
+/// Returns a template message, which needs no open window.
 pub(crate) fn template(to: &str) -> Value {
     json!({ "to": to, "type": "template", "template": { "name": "hello_world", "language": "en_US" } })
 }
 
-/// The same, into the queue.
+/// Returns a template message for the queue.
 pub(crate) fn queued(to: &str) -> Value {
     let mut message = template(to);
     message.as_object_mut().unwrap().insert("mode".to_owned(), "queue".into());
     message
 }
 
-/// Status, id and message id of an answer to a send.
-pub(crate) fn sent(heard: &CallOutcome) -> (u16, &str, &str) {
-    let CallOutcome::Answered(answer) = heard else { panic!("no answer: {heard:?}") };
-    (answer.status, answer.text("id").unwrap_or_default(), answer.text("message_id").unwrap_or_default())
+/// Returns status, id and message id of the response to a send.
+pub(crate) fn sent(outcome: &CallOutcome) -> (u16, &str, &str) {
+    let CallOutcome::Answered(response) = outcome else { panic!("no answer: {outcome:?}") };
+    (
+        response.status,
+        response.text("id").unwrap_or_default(),
+        response.text("message_id").unwrap_or_default(),
+    )
 }
 
-/// Sends a batch and expects all of it to be queued.
+/// Sends a batch. Panics if a message was not queued.
 pub(crate) fn batch(environment: &Environment, address: std::net::SocketAddr, messages: &[Value]) {
     let client = crate::harness::client::Client { address, ..environment.gateway.clone() };
-    let heard = client.call("POST", "/api/messages/batch", &[], Some(&json!({ "messages": messages })));
-    let CallOutcome::Answered(answer) = heard else { panic!("no answer: {heard:?}") };
-    let results = answer.body.pointer("/data/results").and_then(Value::as_array).unwrap();
+    let outcome = client.call("POST", "/api/messages/batch", &[], Some(&json!({ "messages": messages })));
+    let CallOutcome::Answered(response) = outcome else { panic!("no answer: {outcome:?}") };
+    let results = response.body.pointer("/data/results").and_then(Value::as_array).unwrap();
     assert_eq!(results.len(), messages.len());
     assert!(results.iter().all(|result| result.get("status").is_some()), "{results:?}");
 }
@@ -67,7 +71,7 @@ pub(crate) fn accepted(environment: &Environment, n: usize) -> Vec<Value> {
     .unwrap()
 }
 
-/// The only message of the store.
+/// Returns the only message of the store.
 pub(crate) fn only(environment: &Environment) -> Value {
     let stored = environment.stored().unwrap();
     assert_eq!(stored.len(), 1, "{stored:?}");
@@ -81,12 +85,12 @@ pub(crate) fn wait_for_status(environment: &Environment, status: &str, within: D
     found.unwrap_or_else(|error| panic!("{error}; it is {}", only(environment)))
 }
 
-/// A message's status.
+/// Returns the status of a message.
 pub(crate) fn status(message: &Value) -> &str {
     message.get("status").and_then(Value::as_str).unwrap_or_default()
 }
 
-/// The references that Meta got, each with how often.
+/// Returns the references that Meta received, each with its count.
 pub(crate) fn references(accepted: &[Value]) -> std::collections::BTreeMap<&str, usize> {
     let mut references = std::collections::BTreeMap::new();
     for message in accepted {

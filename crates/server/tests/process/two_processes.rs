@@ -9,7 +9,7 @@ use crate::harness::wait_for;
 use crate::support::{SOON, accepted, batch, environment, queued, references, status};
 
 #[test]
-fn two_gateways_on_one_database_hand_each_queued_message_over_once() {
+fn two_gateways_on_one_database_send_each_queued_message_once() {
     let environment =
         environment(&[("WAYPOST_PACING__PAIR_RULE", "false"), ("WAYPOST_PACING__THROUGHPUT", "50")]);
     let first = environment.serve().unwrap();
@@ -19,8 +19,8 @@ fn two_gateways_on_one_database_hand_each_queued_message_over_once() {
         Process::start("the second gateway", &mut command, &environment.directory.path("second.log"))
             .unwrap();
     wait_for("the second gateway", SOON, || {
-        let heard = Client::of(address).call("GET", "/readyz", &[], None);
-        Ok(matches!(heard, CallOutcome::Answered(answer) if answer.status == 200).then_some(()))
+        let outcome = Client::of(address).call("GET", "/readyz", &[], None);
+        Ok(matches!(outcome, CallOutcome::Answered(response) if response.status == 200).then_some(()))
     })
     .unwrap();
 
@@ -28,7 +28,7 @@ fn two_gateways_on_one_database_hand_each_queued_message_over_once() {
     batch(&environment, environment.directory.gateway, &messages);
     batch(&environment, address, &messages);
     accepted(&environment, 200);
-    // Nothing comes after them.
+    // No further messages are sent.
     wait_for("an empty queue", SOON, || {
         let is_open = |row: &Value| matches!(status(row), "queued" | "sending");
         Ok((!environment.stored()?.iter().any(is_open)).then_some(()))

@@ -14,6 +14,7 @@ use crate::access::audit;
 use crate::error::SqlResult;
 use crate::revisions;
 use crate::row::{Cells, columns, json, micros};
+use crate::sqlite::execute::Execute as _;
 use crate::sqlite::page::{List, Order, bytes, containing};
 
 pub(crate) fn all_keys(connection: &Connection) -> SqlResult<BTreeMap<[u8; 32], Arc<ApiKey>>> {
@@ -112,7 +113,7 @@ fn insert_row(connection: &Connection, key: &ApiKey) -> SqlResult<()> {
                  rate_burst, created_at, expires_at)
              values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
         )?
-        .execute(params![
+        .execute_one(params![
             key.id.as_bytes(),
             key.owner.as_bytes(),
             key.workspace.as_bytes(),
@@ -126,8 +127,7 @@ fn insert_row(connection: &Connection, key: &ApiKey) -> SqlResult<()> {
             key.rate_burst,
             micros(key.created_at),
             key.expires_at.map(micros),
-        ])?;
-    Ok(())
+        ])
 }
 
 pub(crate) fn revoke_key(
@@ -148,12 +148,13 @@ pub(crate) fn revoke_key(
     Ok(n_rows == 1)
 }
 
-pub(crate) fn touch_keys(connection: &Connection, used: &[(KeyId, Timestamp)]) -> SqlResult<()> {
+/// Updates the last use of keys, which may have been deleted.
+pub(crate) fn update_last_used(connection: &Connection, uses: &[(KeyId, Timestamp)]) -> SqlResult<()> {
     let mut statement = connection.prepare_cached(
         "update api_keys set last_used_at = max(coalesce(last_used_at, 0), ?2) where id = ?1",
     )?;
-    for (id, at) in used {
-        statement.execute((id.as_bytes(), micros(*at)))?;
+    for (id, at) in uses {
+        statement.execute_any((id.as_bytes(), micros(*at)))?;
     }
     Ok(())
 }

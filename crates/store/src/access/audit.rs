@@ -12,6 +12,7 @@ use rusqlite::{Connection, params};
 
 use crate::error::SqlResult;
 use crate::row::{Cells, json, micros, row};
+use crate::sqlite::execute::Execute as _;
 use crate::sqlite::page::{List, Order, bytes, containing, text};
 
 /// Inserts an entry.
@@ -23,7 +24,7 @@ pub(crate) fn insert_entry(connection: &Connection, entry: &AuditEntry) -> SqlRe
                  subject_name, client_ip, request_id, details)
              values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
         )?
-        .execute(params![
+        .execute_one(params![
             entry.id.as_bytes(),
             entry.workspace.as_bytes(),
             micros(entry.at),
@@ -37,8 +38,7 @@ pub(crate) fn insert_entry(connection: &Connection, entry: &AuditEntry) -> SqlRe
             entry.client.as_ref().map(IpAddr::to_string),
             entry.request_id,
             json(&entry.details)?,
-        ])?;
-    Ok(())
+        ])
 }
 
 row! {

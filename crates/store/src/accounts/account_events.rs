@@ -2,63 +2,70 @@
 
 use domain::accounts::account::AccountChange;
 use domain::events::{AccountData, EventKind, MessagingLimitData};
-use domain::id::{AccountId, WorkspaceId};
+use domain::id::WorkspaceId;
 use domain::json::Value;
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::Connection;
 
 use crate::error::SqlResult;
 use crate::events::log;
 use crate::events::log::About;
+use crate::row::{SelectRow as _, row};
+use crate::scope::Scope;
 
-/// Update of an account that Meta reported.
-pub(crate) struct ReportedUpdate<'a> {
+/// Change of an account, with the data of its event.
+#[derive(Clone, Copy)]
+pub(crate) struct AccountUpdateEvent<'a> {
     pub(crate) change: AccountChange,
-    /// Name of the webhook field.
-    pub(crate) field: &'a str,
+    /// Name of the webhook field that reported the change.
+    pub(crate) field: Option<&'a str>,
     /// Value of the webhook field, as received.
     pub(crate) details: Option<&'a Value>,
+    /// Number of recipients that count against the messaging limit.
+    pub(crate) used_24h: Option<u32>,
 }
 
-/// Emits an event for an update of an account.
-pub(crate) fn emit_update(
-    connection: &Connection,
-    place: (WorkspaceId, AccountId),
-    update: &ReportedUpdate<'_>,
-    now: Timestamp,
-) -> SqlResult<()> {
-    emit_account_data(connection, place, update.change, (None, Some(update.field), update.details), now)
+impl AccountUpdateEvent<'_> {
+    /// Creates the event of a change without further data.
+    pub(crate) fn new(change: AccountChange) -> Self {
+        Self { change, field: None, details: None, used_24h: None }
+    }
+}
+
+row! {
+    struct WabaStatusRow {
+        status: String = get "status",
+        status_reason: Option<String> = get "status_reason",
+    } from "accounts
+        where workspace_id = ?1 and waba_id = ?2 and removed_at is null
+        order by status = 'held' desc limit 1"
 }
 
 /// Emits one event for an update of a WhatsApp Business Account and all its accounts.
 pub(crate) fn emit_waba_update(
     connection: &Connection,
-    (workspace, waba_id): (WorkspaceId, &str),
-    (tier, update): (Option<&str>, &ReportedUpdate<'_>),
+    workspace: WorkspaceId,
+    waba_id: &str,
+    tier: Option<&str>,
+    update: &AccountUpdateEvent<'_>,
     now: Timestamp,
 ) -> SqlResult<()> {
     // A suspended account determines the reported status.
-    let status: Option<(String, Option<String>)> = connection
-        .prepare_cached(
-            "select status, status_reason from accounts
-             where workspace_id = ?1 and waba_id = ?2 and removed_at is null
-             order by status = 'held' desc limit 1",
-        )?
-        .query_row((workspace.as_bytes(), waba_id), |row| Ok((row.get(0)?, row.get(1)?)))
-        .optional()?;
-    let is_status_change = update.change == AccountChange::Status;
-    let (status, status_reason) = status.filter(|_| is_status_change).unzip();
-    let status_reason = status_reason.flatten();
+    let status = if update.change == AccountChange::Status {
+        WabaStatusRow::find(connection, (workspace.as_bytes(), waba_id))?
+    } else {
+        None
+    };
     let data = AccountData {
         whatsapp_account_id: None,
         waba_id,
         name: None,
         change: update.change,
-        status: status.as_deref(),
-        status_reason: status_reason.as_deref(),
+        status: status.as_ref().map(|row| row.status.as_str()),
+        status_reason: status.as_ref().and_then(|row| row.status_reason.as_deref()),
         quality_rating: None,
         messaging_limit: tier.map(|tier| MessagingLimitData { tier: Some(tier), used_24h: None }),
-        field: Some(update.field),
+        field: update.field,
         details: update.details,
     };
     let about = About { waba_id: Some(waba_id), ..About::workspace(workspace, now) };
@@ -66,46 +73,38 @@ pub(crate) fn emit_waba_update(
     Ok(())
 }
 
-/// Emits an event with the present state of an account.
-pub(crate) fn emit_account(
-    connection: &Connection,
-    place: (WorkspaceId, AccountId),
-    change: AccountChange,
-    (used_24h, details): (Option<u32>, Option<&Value>),
-    now: Timestamp,
-) -> SqlResult<()> {
-    emit_account_data(connection, place, change, (used_24h, None, details), now)
+row! {
+    struct AccountEventRow {
+        waba_id: String = get "waba_id",
+        name: String = get "name",
+        status: String = get "status",
+        status_reason: Option<String> = get "status_reason",
+        quality_rating: Option<String> = get "quality_rating",
+        tier: Option<String> = get "messaging_limit_tier",
+    } from "accounts where workspace_id = ?1 and id = ?2 and removed_at is null"
 }
 
-fn emit_account_data(
+/// Emits an event with the present state of an account. A removed account has no event.
+pub(crate) fn emit_account(
     connection: &Connection,
-    (workspace, account): (WorkspaceId, AccountId),
-    change: AccountChange,
-    (used_24h, field, details): (Option<u32>, Option<&str>, Option<&Value>),
+    scope: Scope,
+    update: &AccountUpdateEvent<'_>,
     now: Timestamp,
 ) -> SqlResult<()> {
-    type Row = (String, String, String, Option<String>, Option<String>, Option<String>);
-    let row: Option<Row> = connection
-        .prepare_cached(
-            "select waba_id, name, status, status_reason, quality_rating, messaging_limit_tier
-             from accounts where workspace_id = ?1 and id = ?2 and removed_at is null",
-        )?
-        .query_row((workspace.as_bytes(), account.as_bytes()), |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?))
-        })
-        .optional()?;
-    let Some((waba_id, name, status, status_reason, quality_rating, tier)) = row else { return Ok(()) };
+    let Scope { workspace, account } = scope;
+    let row = AccountEventRow::find(connection, (workspace.as_bytes(), account.as_bytes()))?;
+    let Some(row) = row else { return Ok(()) };
     let data = AccountData {
         whatsapp_account_id: Some(account),
-        waba_id: &waba_id,
-        name: Some(&name),
-        change,
-        status: Some(&status),
-        status_reason: status_reason.as_deref(),
-        quality_rating: quality_rating.as_deref(),
-        messaging_limit: Some(MessagingLimitData { tier: tier.as_deref(), used_24h }),
-        field,
-        details,
+        waba_id: &row.waba_id,
+        name: Some(&row.name),
+        change: update.change,
+        status: Some(&row.status),
+        status_reason: row.status_reason.as_deref(),
+        quality_rating: row.quality_rating.as_deref(),
+        messaging_limit: Some(MessagingLimitData { tier: row.tier.as_deref(), used_24h: update.used_24h }),
+        field: update.field,
+        details: update.details,
     };
     let about = About { account: Some(account), ..About::workspace(workspace, now) };
     log::emit(connection, &about, EventKind::AccountStatus, &data)?;

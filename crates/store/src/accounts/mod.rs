@@ -9,6 +9,7 @@ pub(crate) mod token_expiry;
 
 use crate::access::workspaces;
 use crate::revisions;
+use crate::scope::Scope;
 use crate::sqlite::port_macro::sqlite_port;
 use domain::access::audit::AuditEntry;
 use domain::id::{AccountId, WorkspaceId};
@@ -33,7 +34,7 @@ engine::accounts_port! {
         }
         update_account(workspace, id, changes, audit_entry) with sealer {
             write "changing an account",
-            move |tx| records::update_account(tx, &sealer, (workspace, id), &changes, &audit_entry)
+            move |tx| records::update_account(tx, &sealer, Scope { workspace, account: id }, &changes, &audit_entry)
         }
         update_account_suspension(workspace, id, reason, audit_entry) {
             write "updating an account's suspension",

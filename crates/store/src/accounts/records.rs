@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use domain::access::audit::AuditEntry;
-use domain::accounts::account::Account;
-use domain::accounts::account::AccountChange;
+use domain::accounts::account::{Account, AccountChange};
 use domain::check::Patch;
 use domain::id::{AccountId, WorkspaceId};
 use engine::ports::{AccountChanges, AccountRecord, DeleteAccountResult, NewAccount};
@@ -13,13 +12,16 @@ use rusqlite::{Connection, OptionalExtension, params};
 use secrecy::SecretString;
 
 use crate::access::audit;
+use crate::accounts::account_events;
+use crate::accounts::account_events::AccountUpdateEvent;
 use crate::accounts::status::REFUSED;
-use crate::accounts::{account_events, status};
 use crate::error::SqlResult;
 use crate::messages::queue_depth;
 use crate::revisions;
-use crate::row::{Cells, columns, micros, row};
+use crate::row::{Cells, SelectRow as _, columns, micros, row};
+use crate::scope::Scope;
 use crate::seal::Sealer;
+use crate::sqlite::execute::Execute as _;
 
 /// Returns the context to which a secret of an account is sealed.
 fn seal_context(id: AccountId, column: &str) -> String {
@@ -91,9 +93,7 @@ pub(crate) fn insert_account(
 ) -> SqlResult<()> {
     let AccountRecord { account, access_token, app_secret, verify_token_digest, .. } = &new.record;
     if account.is_default {
-        connection
-            .prepare_cached("update accounts set is_default = 0 where workspace_id = ?1 and is_default = 1")?
-            .execute([account.workspace.as_bytes()])?;
+        clear_default(connection, account.workspace)?;
     }
     let seal = |column, secret| sealer.seal(&seal_context(account.id, column), secret);
     connection
@@ -104,7 +104,7 @@ pub(crate) fn insert_account(
                  is_default, is_sandbox, fetches_links, created_at, updated_at)
              values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?17)",
         )?
-        .execute(params![
+        .execute_one(params![
             account.id.as_bytes(),
             account.workspace.as_bytes(),
             account.name,
@@ -127,7 +127,14 @@ pub(crate) fn insert_account(
     revisions::increment(connection, "directory")
 }
 
-/// Deletes an account, unless its queue has messages.
+row! {
+    struct KindRow {
+        is_default: bool = flag "is_default",
+        is_sandbox: bool = flag "is_sandbox",
+    } from "accounts where workspace_id = ?1 and id = ?2 and removed_at is null"
+}
+
+/// Deletes an account. An account whose queue has messages is deleted only by force.
 pub(crate) fn delete_account(
     connection: &Connection,
     workspace: WorkspaceId,
@@ -135,15 +142,8 @@ pub(crate) fn delete_account(
     is_forced: bool,
     entry: &AuditEntry,
 ) -> SqlResult<DeleteAccountResult> {
-    let keys = (workspace.as_bytes(), id.as_bytes());
-    let known: Option<(bool, bool)> = connection
-        .prepare_cached(
-            "select is_default, is_sandbox from accounts
-             where workspace_id = ?1 and id = ?2 and removed_at is null",
-        )?
-        .query_row(keys, |row| Ok((row.get(0)?, row.get(1)?)))
-        .optional()?;
-    let Some((was_default, is_sandbox)) = known else { return Ok(DeleteAccountResult::NotFound) };
+    let key = (workspace.as_bytes(), id.as_bytes());
+    let Some(kind) = KindRow::find(connection, key)? else { return Ok(DeleteAccountResult::NotFound) };
     let n_waiting = queue_depth::get_depth(connection, id)?;
     if n_waiting > 0 && !is_forced {
         return Ok(DeleteAccountResult::HasQueuedMessages(n_waiting));
@@ -155,16 +155,17 @@ pub(crate) fn delete_account(
                  old_app_secret = null, old_app_secret_until = null, verify_token_digest = null, is_default = 0
              where workspace_id = ?1 and id = ?2 and removed_at is null",
         )?
-        .execute((keys.0, keys.1, micros(entry.at)))?;
-    if was_default {
-        // The next default account has the same kind: messages for customers must not be sent to the simulator.
+        .execute_one((key.0, key.1, micros(entry.at)))?;
+    if kind.is_default {
+        // The next default account is of the same kind: messages for customers must not be sent to the simulator.
+        // No account of this kind may be left.
         connection
             .prepare_cached(
                 "update accounts set is_default = 1, updated_at = ?3
                  where seq = (select min(seq) from accounts
                               where workspace_id = ?1 and is_sandbox = ?2 and removed_at is null)",
             )?
-            .execute((keys.0, is_sandbox, micros(entry.at)))?;
+            .execute_any((key.0, kind.is_sandbox, micros(entry.at)))?;
     }
     audit::insert_entry(connection, entry)?;
     revisions::increment(connection, "directory")?;
@@ -175,23 +176,44 @@ pub(crate) fn delete_account(
 pub(crate) fn update_account(
     connection: &Connection,
     sealer: &Sealer,
-    (workspace, id): (WorkspaceId, AccountId),
+    scope: Scope,
     changes: &AccountChanges,
     entry: &AuditEntry,
 ) -> SqlResult<bool> {
-    if status::get_profile(connection, workspace, id)?.is_none() {
+    let key = (scope.workspace.as_bytes(), scope.account.as_bytes());
+    if KindRow::find(connection, key)?.is_none() {
         return Ok(false);
     }
-    let keys = (workspace.as_bytes(), id.as_bytes());
     if changes.is_default == Some(true) {
-        connection
-            .prepare_cached("update accounts set is_default = 0 where workspace_id = ?1 and is_default = 1")?
-            .execute([workspace.as_bytes()])?;
+        clear_default(connection, scope.workspace)?;
     }
     if !matches!(changes.app_secret, Patch::Unchanged) {
-        replace_secret(connection, sealer, (workspace, id), changes.old_app_secret_until)?;
+        replace_secret(connection, sealer, scope, changes.old_app_secret_until)?;
     }
-    let seal = |column, secret| sealer.seal(&seal_context(id, column), secret);
+    update_columns(connection, sealer, scope, changes, entry.at)?;
+    if let Some(reason) = &changes.lifts_suspension {
+        resume(connection, scope, reason, entry.at)?;
+    }
+    audit::insert_entry(connection, entry)?;
+    revisions::increment(connection, "directory")?;
+    Ok(true)
+}
+
+/// Clears the default account of a workspace, if it has a default account.
+fn clear_default(connection: &Connection, workspace: WorkspaceId) -> SqlResult<()> {
+    connection
+        .prepare_cached("update accounts set is_default = 0 where workspace_id = ?1 and is_default = 1")?
+        .execute_any([workspace.as_bytes()])
+}
+
+fn update_columns(
+    connection: &Connection,
+    sealer: &Sealer,
+    scope: Scope,
+    changes: &AccountChanges,
+    now: Timestamp,
+) -> SqlResult<()> {
+    let seal = |column, secret| sealer.seal(&seal_context(scope.account, column), secret);
     let token = changes.access_token.as_ref().map(|token| seal("access_token", token)).transpose()?;
     let app_secret = match &changes.app_secret {
         Patch::Set(secret) => Some(seal("app_secret", secret)?),
@@ -218,9 +240,9 @@ pub(crate) fn update_account(
                  updated_at = ?10
              where workspace_id = ?1 and id = ?2 and removed_at is null",
         )?
-        .execute(params![
-            keys.0,
-            keys.1,
+        .execute_one(params![
+            scope.workspace.as_bytes(),
+            scope.account.as_bytes(),
             changes.name,
             token,
             !matches!(changes.app_secret, Patch::Unchanged),
@@ -228,49 +250,45 @@ pub(crate) fn update_account(
             !matches!(changes.verify_token_digest, Patch::Unchanged),
             digest,
             changes.is_default,
-            micros(entry.at),
+            micros(now),
             !matches!(changes.fetches_links, Patch::Unchanged),
             fetches_links,
-        ])?;
-    if let Some(reason) = &changes.lifts_suspension {
-        let n_lifted = connection
-            .prepare_cached(
-                "update accounts set status = 'connected', status_reason = null, suspension_cause = null
-                 where workspace_id = ?1 and id = ?2 and removed_at is null and status = 'held'
-                   and status_reason = ?3 and coalesce(suspension_cause, ?4) = ?4",
-            )?
-            .execute((keys.0, keys.1, reason, REFUSED))?;
-        if n_lifted > 0 {
-            account_events::emit_account(
-                connection,
-                (workspace, id),
-                AccountChange::Status,
-                (None, None),
-                entry.at,
-            )?;
-        }
-    }
-    audit::insert_entry(connection, entry)?;
-    revisions::increment(connection, "directory")?;
-    Ok(true)
+        ])
 }
 
-/// Keeps the present app secret as the old app secret until a time, if a time is given.
+/// Ends the suspension of an account whose credentials Meta refused, if the account is suspended for this reason.
+fn resume(connection: &Connection, scope: Scope, reason: &str, now: Timestamp) -> SqlResult<()> {
+    let n_rows = connection
+        .prepare_cached(
+            "update accounts set status = 'connected', status_reason = null, suspension_cause = null
+             where workspace_id = ?1 and id = ?2 and removed_at is null and status = 'held'
+               and status_reason = ?3 and coalesce(suspension_cause, ?4) = ?4",
+        )?
+        .execute((scope.workspace.as_bytes(), scope.account.as_bytes(), reason, REFUSED))?;
+    if n_rows > 0 {
+        let event = AccountUpdateEvent::new(AccountChange::Status);
+        account_events::emit_account(connection, scope, &event, now)?;
+    }
+    Ok(())
+}
+
+/// Moves the present app secret to the old app secret until a time, or deletes the old app secret if no time is given.
 fn replace_secret(
     connection: &Connection,
     sealer: &Sealer,
-    (workspace, id): (WorkspaceId, AccountId),
+    scope: Scope,
     until: Option<Timestamp>,
 ) -> SqlResult<()> {
+    let key = (scope.workspace.as_bytes(), scope.account.as_bytes());
     let sealed: Option<Option<Vec<u8>>> = connection
         .prepare_cached("select app_secret from accounts where workspace_id = ?1 and id = ?2")?
-        .query_row((workspace.as_bytes(), id.as_bytes()), |row| row.get(0))
+        .query_row(key, |row| row.get(0))
         .optional()?;
     // A sealed value is bound to its column, so the secret is sealed again for the other column.
     let old = match sealed.flatten().filter(|_| until.is_some()) {
         Some(sealed) => {
-            let secret = sealer.open(&seal_context(id, "app_secret"), &sealed)?;
-            Some(sealer.seal(&seal_context(id, "old_app_secret"), &secret)?)
+            let secret = sealer.open(&seal_context(scope.account, "app_secret"), &sealed)?;
+            Some(sealer.seal(&seal_context(scope.account, "old_app_secret"), &secret)?)
         }
         None => None,
     };
@@ -279,6 +297,5 @@ fn replace_secret(
             "update accounts set old_app_secret = ?3, old_app_secret_until = ?4
              where workspace_id = ?1 and id = ?2",
         )?
-        .execute((workspace.as_bytes(), id.as_bytes(), &old, old.as_ref().and(until).map(micros)))?;
-    Ok(())
+        .execute_one((key.0, key.1, &old, old.as_ref().and(until).map(micros)))
 }

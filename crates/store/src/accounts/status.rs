@@ -10,9 +10,12 @@ use rusqlite::Connection;
 
 use crate::access::audit;
 use crate::accounts::account_events;
+use crate::accounts::account_events::AccountUpdateEvent;
 use crate::error::SqlResult;
 use crate::revisions;
-use crate::row::micros;
+use crate::row::{SelectRow as _, micros, row};
+use crate::scope::Scope;
+use crate::sqlite::execute::Execute as _;
 
 /// Cause of the suspension of an account whose credentials Meta refuses.
 pub(crate) const REFUSED: &str = SuspensionCause::Refused.as_str();
@@ -37,7 +40,8 @@ pub(crate) fn update_status(
     if n_rows == 0 {
         return Ok(());
     }
-    account_events::emit_account(connection, (workspace, id), AccountChange::Status, (None, None), entry.at)?;
+    let event = AccountUpdateEvent::new(AccountChange::Status);
+    account_events::emit_account(connection, Scope { workspace, account: id }, &event, entry.at)?;
     audit::insert_entry(connection, entry)?;
     revisions::increment(connection, "directory")
 }
@@ -50,6 +54,7 @@ pub(crate) fn update_profile(
     now: Timestamp,
 ) -> SqlResult<()> {
     let before = get_profile(connection, workspace, id)?;
+    // A removed account has no row to update.
     connection
         .prepare_cached(
             "update accounts
@@ -58,7 +63,7 @@ pub(crate) fn update_profile(
                  messaging_limit_tier = coalesce(?6, messaging_limit_tier), updated_at = ?7
              where workspace_id = ?1 and id = ?2 and removed_at is null",
         )?
-        .execute((
+        .execute_any((
             workspace.as_bytes(),
             id.as_bytes(),
             &number.display_phone_number,
@@ -72,28 +77,35 @@ pub(crate) fn update_profile(
         return Ok(());
     }
     let (Some(before), Some(after)) = (before, after) else { return Ok(()) };
-    let changes =
-        [AccountChange::Name, AccountChange::Quality, AccountChange::MessagingLimit].into_iter().enumerate();
-    for (i, change) in changes {
+    let scope = Scope { workspace, account: id };
+    for (change, before, after) in [
+        (AccountChange::Name, &before.verified_name, &after.verified_name),
+        (AccountChange::Quality, &before.quality_rating, &after.quality_rating),
+        (AccountChange::MessagingLimit, &before.messaging_limit_tier, &after.messaging_limit_tier),
+    ] {
         // A value that was unknown before has not changed.
-        if before.get(i).is_some_and(Option::is_some) && before.get(i) != after.get(i) {
-            account_events::emit_account(connection, (workspace, id), change, (None, None), now)?;
+        if before.is_some() && before != after {
+            account_events::emit_account(connection, scope, &AccountUpdateEvent::new(change), now)?;
         }
     }
     revisions::increment(connection, "directory")
 }
 
-/// Returns the columns that Meta reports: verified name, quality rating, messaging limit tier, display phone number.
-pub(crate) fn get_profile(
+row! {
+    /// Columns of an account that Meta reports.
+    #[derive(PartialEq)]
+    struct ProfileRow {
+        verified_name: Option<String> = get "verified_name",
+        quality_rating: Option<String> = get "quality_rating",
+        messaging_limit_tier: Option<String> = get "messaging_limit_tier",
+        display_phone_number: Option<String> = get "display_phone_number",
+    } from "accounts where workspace_id = ?1 and id = ?2 and removed_at is null"
+}
+
+fn get_profile(
     connection: &Connection,
     workspace: WorkspaceId,
     id: AccountId,
-) -> SqlResult<Option<[Option<String>; 4]>> {
-    let mut statement = connection.prepare_cached(
-        "select verified_name, quality_rating, messaging_limit_tier, display_phone_number
-         from accounts where workspace_id = ?1 and id = ?2 and removed_at is null",
-    )?;
-    let mut rows = statement.query((workspace.as_bytes(), id.as_bytes()))?;
-    let Some(row) = rows.next()? else { return Ok(None) };
-    Ok(Some([row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?]))
+) -> SqlResult<Option<ProfileRow>> {
+    ProfileRow::find(connection, (workspace.as_bytes(), id.as_bytes()))
 }

@@ -8,8 +8,18 @@ use jiff::Timestamp;
 use rusqlite::Connection;
 
 use crate::accounts::account_events;
+use crate::accounts::account_events::AccountUpdateEvent;
 use crate::error::SqlResult;
-use crate::row::{Cells, micros};
+use crate::row::{SelectRow as _, micros, row};
+use crate::scope::Scope;
+use crate::sqlite::execute::Execute as _;
+
+row! {
+    struct ExpiryRow {
+        expires_at: Option<Timestamp> = opt_at "token_expires_at",
+        notice_days: Option<i64> = get "token_notice_days",
+    } from "accounts where workspace_id = ?1 and id = ?2 and removed_at is null"
+}
 
 /// Stores the expiry of an access token, and emits an event when the expiry is near.
 pub(crate) fn update_token_expiry(
@@ -20,21 +30,11 @@ pub(crate) fn update_token_expiry(
     now: Timestamp,
 ) -> SqlResult<()> {
     let keys = (workspace.as_bytes(), id.as_bytes());
-    let known: Option<(Option<Timestamp>, Option<i64>)> = {
-        let mut statement = connection.prepare_cached(
-            "select token_expires_at, token_notice_days from accounts
-             where workspace_id = ?1 and id = ?2 and removed_at is null",
-        )?;
-        let mut rows = statement.query(keys)?;
-        match rows.next()? {
-            None => None,
-            Some(row) => {
-                let mut cells = Cells::new("accounts", row);
-                Some((cells.opt_at()?, cells.get()?))
-            }
-        }
+    let Some(ExpiryRow { expires_at: before, notice_days: notified_days }) =
+        ExpiryRow::find(connection, keys)?
+    else {
+        return Ok(());
     };
-    let Some((before, notified_days)) = known else { return Ok(()) };
     // A different expiry belongs to a new token, for which no notice was published.
     let notified_days = notified_days.filter(|_| before == expires_at);
     let due = expires_at.and_then(|expires_at| due_token_expiry_warning(expires_at, notified_days, now));
@@ -46,19 +46,17 @@ pub(crate) fn update_token_expiry(
             "update accounts set token_expires_at = ?3, token_notice_days = ?4, updated_at = ?5
              where workspace_id = ?1 and id = ?2 and removed_at is null",
         )?
-        .execute((keys.0, keys.1, expires_at.map(micros), due.or(notified_days), micros(now)))?;
+        .execute_one((keys.0, keys.1, expires_at.map(micros), due.or(notified_days), micros(now)))?;
     if let (Some(days), Some(expires_at)) = (due, expires_at) {
         let mut details = Object::new();
         details.insert("expires_at", expires_at.to_string());
         details.insert("within_days", days);
         let details = Value::Object(details);
-        account_events::emit_account(
-            connection,
-            (workspace, id),
-            AccountChange::TokenExpiry,
-            (None, Some(&details)),
-            now,
-        )?;
+        let event = AccountUpdateEvent {
+            details: Some(&details),
+            ..AccountUpdateEvent::new(AccountChange::TokenExpiry)
+        };
+        account_events::emit_account(connection, Scope { workspace, account: id }, &event, now)?;
     }
     Ok(())
 }

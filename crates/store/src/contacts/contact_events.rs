@@ -9,46 +9,76 @@ use rusqlite::Connection;
 use crate::error::SqlResult;
 use crate::events::log;
 use crate::events::log::About;
-use crate::row::Cells;
+use crate::row::{SelectRow as _, row};
+use crate::scope::Scope;
 
-/// Emits an event for a contact that is new, or whose named fields changed.
-pub(crate) fn emit_contact(
-    connection: &Connection,
-    (workspace, account): (WorkspaceId, Option<AccountId>),
-    contact: ContactId,
-    (changes, merged): (&[&'static str], Option<ContactId>),
-    now: Timestamp,
-) -> SqlResult<()> {
-    let mut statement = connection.prepare_cached(
-        "select wa_id, bsuid, coalesce(name, profile_name), tags, stage, email, custom_fields, opted_out_reason
-         from contacts where workspace_id = ?1 and id = ?2",
-    )?;
-    let mut rows = statement.query((workspace.as_bytes(), contact.as_bytes()))?;
-    let Some(row) = rows.next()? else { return Ok(()) };
-    let mut cells = Cells::new("contacts", row);
-    let phone_number: Option<String> = cells.get()?;
-    let user_id: Option<String> = cells.get()?;
-    let name: Option<String> = cells.get()?;
-    let tags: Vec<String> = cells.json()?;
-    let stage: Option<String> = cells.get()?;
-    let email: Option<String> = cells.get()?;
-    let custom_fields: Object = cells.json()?;
-    let opted_out_reason: Option<String> = cells.get()?;
+/// Event about a contact.
+pub(crate) struct ContactEvent<'a> {
+    pub(crate) workspace: WorkspaceId,
+    /// Account that received the change; `None` for a change by the application.
+    pub(crate) account: Option<AccountId>,
+    pub(crate) contact: ContactId,
+    /// Names of the changed fields; empty for a new contact.
+    pub(crate) changes: &'a [&'static str],
+    /// Contact that was merged into this contact.
+    pub(crate) merged: Option<ContactId>,
+    pub(crate) now: Timestamp,
+}
+
+impl ContactEvent<'_> {
+    /// Creates the event of a new contact.
+    pub(crate) fn new(
+        workspace: WorkspaceId,
+        account: Option<AccountId>,
+        contact: ContactId,
+        now: Timestamp,
+    ) -> Self {
+        Self { workspace, account, contact, changes: &[], merged: None, now }
+    }
+
+    /// Creates the event of a new contact that an account received.
+    pub(crate) fn in_scope(scope: Scope, contact: ContactId, now: Timestamp) -> Self {
+        Self::new(scope.workspace, Some(scope.account), contact, now)
+    }
+}
+
+row! {
+    struct ContactEventRow {
+        phone_number: Option<String> = get "wa_id",
+        user_id: Option<String> = get "bsuid",
+        name: Option<String> = get "coalesce(name, profile_name)",
+        tags: Vec<String> = json "tags",
+        stage: Option<String> = get "stage",
+        email: Option<String> = get "email",
+        custom_fields: Object = json "custom_fields",
+        opted_out_reason: Option<String> = get "opted_out_reason",
+    } from "contacts where workspace_id = ?1 and id = ?2"
+}
+
+/// Emits an event with the present state of a contact. A contact that does not exist has no event.
+pub(crate) fn emit_contact(connection: &Connection, event: &ContactEvent<'_>) -> SqlResult<()> {
+    let key = (event.workspace.as_bytes(), event.contact.as_bytes());
+    let Some(row) = ContactEventRow::find(connection, key)? else { return Ok(()) };
     let data = ContactData {
-        id: contact,
-        phone_number: phone_number.as_deref(),
-        user_id: user_id.as_deref(),
-        name: name.as_deref(),
-        tags: &tags,
-        stage: stage.as_deref(),
-        email: email.as_deref(),
-        custom_fields: &custom_fields,
-        opted_out: opted_out_reason.is_some(),
-        opted_out_reason: opted_out_reason.as_deref(),
-        changes,
-        merged_contact_id: merged,
+        id: event.contact,
+        phone_number: row.phone_number.as_deref(),
+        user_id: row.user_id.as_deref(),
+        name: row.name.as_deref(),
+        tags: &row.tags,
+        stage: row.stage.as_deref(),
+        email: row.email.as_deref(),
+        custom_fields: &row.custom_fields,
+        opted_out: row.opted_out_reason.is_some(),
+        opted_out_reason: row.opted_out_reason.as_deref(),
+        changes: event.changes,
+        merged_contact_id: event.merged,
     };
-    let kind = if changes.is_empty() { EventKind::ContactCreated } else { EventKind::ContactUpdated };
-    log::emit(connection, &About::person((workspace, account), contact, now), kind, &data)?;
+    let kind = if event.changes.is_empty() { EventKind::ContactCreated } else { EventKind::ContactUpdated };
+    let about = About {
+        account: event.account,
+        contact: Some(event.contact),
+        ..About::workspace(event.workspace, event.now)
+    };
+    log::emit(connection, &about, kind, &data)?;
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Fields of a contact that a person or an application writes, before and after a change.
+//! Fields of a contact that an application writes, before and after a change.
 
 use domain::check::Patch;
 use domain::contacts::contact::{ContactChange, CustomFields, custom_text};
@@ -10,7 +10,8 @@ use rusqlite::{Connection, params};
 
 use crate::contacts::opt_out;
 use crate::error::SqlResult;
-use crate::row::{Cells, json, micros};
+use crate::row::{SelectRow as _, json, micros, row};
+use crate::sqlite::execute::Execute as _;
 
 /// Fields of a contact.
 #[derive(Clone, PartialEq)]
@@ -23,6 +24,21 @@ pub(crate) struct ContactFields {
     pub(crate) email: Option<String>,
     pub(crate) custom_fields: Object,
     pub(crate) opt_out: OptOut,
+}
+
+row! {
+    struct FieldsRow {
+        wa_id: Option<String> = get "wa_id",
+        user_id: Option<String> = get "bsuid",
+        name: Option<String> = get "name",
+        tags: Vec<String> = json "tags",
+        stage: Option<String> = get "stage",
+        email: Option<String> = get "email",
+        custom_fields: Object = json "custom_fields",
+        preference_at: Option<Timestamp> = opt_at "marketing_preference_at",
+        opted_out: Option<(Timestamp, OptOutReason)> = opt_at_and_word "opted_out_at, opted_out_reason",
+        profile_name: Option<String> = get "profile_name",
+    } from "contacts where workspace_id = ?1 and id = ?2"
 }
 
 impl ContactFields {
@@ -45,25 +61,19 @@ impl ContactFields {
         workspace: WorkspaceId,
         contact: ContactId,
     ) -> SqlResult<Option<(Self, Option<String>)>> {
-        let mut statement = connection.prepare_cached(
-            "select wa_id, bsuid, name, tags, stage, email, custom_fields, marketing_preference_at, opted_out_at,
-                    opted_out_reason, profile_name
-             from contacts where workspace_id = ?1 and id = ?2",
-        )?;
-        let mut rows = statement.query((workspace.as_bytes(), contact.as_bytes()))?;
-        let Some(row) = rows.next()? else { return Ok(None) };
-        let mut cells = Cells::new("contacts", row);
+        let key = (workspace.as_bytes(), contact.as_bytes());
+        let Some(row) = FieldsRow::find(connection, key)? else { return Ok(None) };
         let fields = Self {
-            wa_id: cells.get()?,
-            user_id: cells.get()?,
-            name: cells.get()?,
-            tags: cells.json()?,
-            stage: cells.get()?,
-            email: cells.get()?,
-            custom_fields: cells.json()?,
-            opt_out: OptOut { wished_at: cells.opt_at()?, stopped: cells.opt_at_and_word()? },
+            wa_id: row.wa_id,
+            user_id: row.user_id,
+            name: row.name,
+            tags: row.tags,
+            stage: row.stage,
+            email: row.email,
+            custom_fields: row.custom_fields,
+            opt_out: OptOut { preference_at: row.preference_at, opted_out: row.opted_out },
         };
-        Ok(Some((fields, cells.get()?)))
+        Ok(Some((fields, row.profile_name)))
     }
 
     /// Returns the fields after a change. A name that equals the profile name is not stored.
@@ -71,7 +81,8 @@ impl ContactFields {
         &self,
         change: &ContactChange,
         profile_name: Option<&str>,
-        (reason, now): (OptOutReason, Timestamp),
+        reason: OptOutReason,
+        now: Timestamp,
     ) -> Self {
         let mut after = self.clone();
         set(&mut after.wa_id, change.phone_number.clone(), |number| number.digits().to_owned());
@@ -99,23 +110,28 @@ impl ContactFields {
                 }
             }
         }
-        let signal = match change.opted_out {
-            Patch::Unchanged => None,
-            Patch::Set(true) => Some(OptOutSignal::Stop),
-            Patch::Set(false) | Patch::Clear => Some(OptOutSignal::Start),
-        };
-        // A signal that changes nothing keeps the time and the reason of the earlier signal.
-        if let Some(signal) = signal
-            && self.opt_out.stopped.is_some() != (signal == OptOutSignal::Stop)
-        {
-            let at = self.opt_out.wished_at.map_or(now, |before| before.max(now));
-            after.opt_out = match signal {
-                OptOutSignal::Stop => self.opt_out.after(signal, at, reason),
-                // The application's opt-in overrides an opt-out of the same moment.
-                OptOutSignal::Start => OptOut { wished_at: Some(at), stopped: None },
-            };
+        match change.opted_out {
+            Patch::Unchanged => {}
+            Patch::Set(true) => after.opt_out = self.opt_out_after(OptOutSignal::Stop, reason, now),
+            Patch::Set(false) | Patch::Clear => {
+                after.opt_out = self.opt_out_after(OptOutSignal::Start, reason, now);
+            }
         }
         after
+    }
+
+    /// Returns the opt-out after a signal of the application. A signal that changes nothing keeps the time and the
+    /// reason of the earlier signal.
+    fn opt_out_after(&self, signal: OptOutSignal, reason: OptOutReason, now: Timestamp) -> OptOut {
+        if self.opt_out.opted_out.is_some() == (signal == OptOutSignal::Stop) {
+            return self.opt_out;
+        }
+        let at = self.opt_out.preference_at.map_or(now, |before| before.max(now));
+        match signal {
+            OptOutSignal::Stop => self.opt_out.after(signal, at, reason),
+            // The application's opt-in overrides an opt-out of the same moment.
+            OptOutSignal::Start => OptOut { preference_at: Some(at), opted_out: None },
+        }
     }
 
     pub(crate) fn changes(&self, after: &Self) -> Vec<&'static str> {
@@ -127,7 +143,7 @@ impl ContactFields {
             (self.stage != after.stage, "stage"),
             (self.email != after.email, "email"),
             (!self.custom_fields.same_as(&after.custom_fields), "custom_fields"),
-            (self.opt_out.stopped.is_some() != after.opt_out.stopped.is_some(), "opted_out"),
+            (self.opt_out.opted_out.is_some() != after.opt_out.opted_out.is_some(), "opted_out"),
         ]
         .into_iter()
         .filter_map(|(has_changed, name)| has_changed.then_some(name))
@@ -148,7 +164,7 @@ impl ContactFields {
                      updated_at = ?10
                  where workspace_id = ?1 and id = ?2",
             )?
-            .execute(params![
+            .execute_one(params![
                 workspace.as_bytes(),
                 contact.as_bytes(),
                 self.wa_id,
@@ -164,10 +180,10 @@ impl ContactFields {
     }
 }
 
-fn set<T>(place: &mut Option<String>, change: Patch<T>, text: impl FnOnce(T) -> String) {
+fn set<T>(target: &mut Option<String>, change: Patch<T>, text: impl FnOnce(T) -> String) {
     match change {
         Patch::Unchanged => {}
-        Patch::Clear => *place = None,
-        Patch::Set(value) => *place = Some(text(value)),
+        Patch::Clear => *target = None,
+        Patch::Set(value) => *target = Some(text(value)),
     }
 }

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension};
 
 use crate::error::SqlResult;
-use crate::row::Cells;
+use crate::row::{Cells, row};
 
 /// Facts about a recipient that decide about a send.
 pub(crate) struct RecipientFacts {
@@ -19,46 +19,55 @@ pub(crate) struct RecipientFacts {
     pub(crate) window: Window,
 }
 
-const BY_NUMBER: &str = "
-    select c.id, c.opted_out_at is not null, c.marketing_limited_until, w.last_inbound_at, w.refused_at
-    from contact_numbers n
+row! {
+    struct FactsRow {
+        contact: ContactId = id "c.id",
+        has_opted_out: bool = flag "c.opted_out_at is not null",
+        marketing_limited_until: Option<Timestamp> = opt_at "c.marketing_limited_until",
+        last_inbound_at: Option<Timestamp> = opt_at "w.last_inbound_at",
+        refused_at: Option<Timestamp> = opt_at "w.refused_at",
+    }
+}
+
+const FROM_NUMBER: &str = "
+    contact_numbers n
     join contacts c on c.id = n.contact_id
     left join service_windows w on w.workspace_id = n.workspace_id and w.account_id = ?3 and w.contact_id = c.id
     where n.workspace_id = ?1 and n.wa_id = ?2";
 
-const BY_BSUID: &str = "
-    select c.id, c.opted_out_at is not null, c.marketing_limited_until, w.last_inbound_at, w.refused_at
-    from contacts c
+const FROM_BSUID: &str = "
+    contacts c
     left join service_windows w on w.workspace_id = c.workspace_id and w.account_id = ?3 and w.contact_id = c.id
     where c.workspace_id = ?1 and c.bsuid = ?2";
 
-/// Finds a recipient. A number is also found under the other spellings that WhatsApp treats as the same person.
+/// Finds a recipient. A number is also found under the other spellings that WhatsApp treats as the same number.
 pub(crate) fn find_recipient(
     connection: &Connection,
     workspace: WorkspaceId,
     account: AccountId,
     recipient: &Recipient,
 ) -> SqlResult<Option<RecipientFacts>> {
-    let query = |sql: &str, key: &str| -> SqlResult<Option<RecipientFacts>> {
-        let mut statement = connection.prepare_cached(sql)?;
-        let mut rows = statement.query((workspace.as_bytes(), key, account.as_bytes()))?;
+    let query = |from: &str, identifier: &str| -> SqlResult<Option<RecipientFacts>> {
+        let sql = format!("select {} from {from}", FactsRow::COLUMNS);
+        let mut statement = connection.prepare_cached(&sql)?;
+        let mut rows = statement.query((workspace.as_bytes(), identifier, account.as_bytes()))?;
         let Some(row) = rows.next()? else { return Ok(None) };
-        let mut cells = Cells::new("contacts", row);
+        let row = FactsRow::read(&mut Cells::new("contacts", row))?;
         Ok(Some(RecipientFacts {
-            contact: cells.id()?,
-            has_opted_out: cells.flag()?,
-            marketing_limited_until: cells.opt_at()?,
-            window: Window { last_inbound_at: cells.opt_at()?, refused_at: cells.opt_at()? },
+            contact: row.contact,
+            has_opted_out: row.has_opted_out,
+            marketing_limited_until: row.marketing_limited_until,
+            window: Window { last_inbound_at: row.last_inbound_at, refused_at: row.refused_at },
         }))
     };
     match recipient {
-        Recipient::Bsuid(user) => query(BY_BSUID, user.as_str()),
+        Recipient::Bsuid(user) => query(FROM_BSUID, user.as_str()),
         Recipient::Phone(number) => {
-            if let Some(found) = query(BY_NUMBER, number.digits())? {
+            if let Some(found) = query(FROM_NUMBER, number.digits())? {
                 return Ok(Some(found));
             }
             for variant in number.variants() {
-                if let Some(found) = query(BY_NUMBER, variant.digits())? {
+                if let Some(found) = query(FROM_NUMBER, variant.digits())? {
                     return Ok(Some(found));
                 }
             }
@@ -122,13 +131,13 @@ pub(crate) fn find_by_bsuid(
 pub(crate) fn find_by_identifiers(
     connection: &Connection,
     workspace: WorkspaceId,
-    person: &WhatsAppUser,
+    user: &WhatsAppUser,
 ) -> SqlResult<Option<ContactId>> {
-    let numbered = match &person.wa_id {
+    let numbered = match &user.wa_id {
         Some(wa_id) => find_by_any_spelling(connection, workspace, wa_id)?,
         None => None,
     };
-    match (numbered, &person.user_id) {
+    match (numbered, &user.user_id) {
         (None, Some(user_id)) => find_by_bsuid(connection, workspace, user_id),
         (numbered, _) => Ok(numbered),
     }

@@ -4,65 +4,54 @@
 //! the same time, the opt-out counts.
 
 use domain::contacts::opt_out::{OptOut, OptOutReason, OptOutSignal};
-use domain::id::{AccountId, ContactId, WorkspaceId};
+use domain::id::{ContactId, WorkspaceId};
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
 use crate::contacts::contact_events;
+use crate::contacts::contact_events::ContactEvent;
 use crate::error::SqlResult;
-use crate::row::{Cells, micros};
+use crate::row::{SelectRow as _, micros, row};
+use crate::scope::Scope;
+use crate::sqlite::execute::Execute as _;
 
-/// Applies an opt-out.
-pub(crate) fn opt_out(
-    connection: &Connection,
-    place: (WorkspaceId, Option<AccountId>),
-    contact: ContactId,
-    (at, reason): (Timestamp, OptOutReason),
-    now: Timestamp,
-) -> SqlResult<()> {
-    apply_signal(connection, place, contact, (OptOutSignal::Stop, at, reason), now)
+/// Opt-out signal of a contact.
+pub(crate) struct OptOutUpdate {
+    pub(crate) scope: Scope,
+    pub(crate) contact: ContactId,
+    pub(crate) signal: OptOutSignal,
+    /// Time at which the signal was given.
+    pub(crate) at: Timestamp,
+    pub(crate) reason: OptOutReason,
 }
 
-/// Applies an opt-in.
-pub(crate) fn opt_in(
-    connection: &Connection,
-    place: (WorkspaceId, Option<AccountId>),
-    contact: ContactId,
-    (at, reason): (Timestamp, OptOutReason),
-    now: Timestamp,
-) -> SqlResult<()> {
-    apply_signal(connection, place, contact, (OptOutSignal::Start, at, reason), now)
-}
-
-pub(crate) fn apply_signal(
-    connection: &Connection,
-    (workspace, account): (WorkspaceId, Option<AccountId>),
-    contact: ContactId,
-    (signal, at, reason): (OptOutSignal, Timestamp, OptOutReason),
-    now: Timestamp,
-) -> SqlResult<()> {
-    let Some(known) = get_opt_out(connection, workspace, contact)? else { return Ok(()) };
+/// Applies an opt-out signal, and emits an event if the contact's opt-out changes.
+pub(crate) fn apply_signal(connection: &Connection, update: &OptOutUpdate, now: Timestamp) -> SqlResult<()> {
+    let OptOutUpdate { scope, contact, signal, at, reason } = *update;
+    let Some(known) = get_opt_out(connection, scope.workspace, contact)? else { return Ok(()) };
     let after = known.after(signal, at, reason);
-    update_opt_out(connection, workspace, contact, after)?;
-    if known.stopped.is_some() == after.stopped.is_some() {
+    update_opt_out(connection, scope.workspace, contact, after)?;
+    if known.opted_out.is_some() == after.opted_out.is_some() {
         return Ok(());
     }
-    contact_events::emit_contact(connection, (workspace, account), contact, (&["opted_out"], None), now)
+    let event = ContactEvent { changes: &["opted_out"], ..ContactEvent::in_scope(scope, contact, now) };
+    contact_events::emit_contact(connection, &event)
 }
 
-pub(crate) fn get_opt_out(
+row! {
+    struct OptOutRow {
+        preference_at: Option<Timestamp> = opt_at "marketing_preference_at",
+        opted_out: Option<(Timestamp, OptOutReason)> = opt_at_and_word "opted_out_at, opted_out_reason",
+    } from "contacts where workspace_id = ?1 and id = ?2"
+}
+
+fn get_opt_out(
     connection: &Connection,
     workspace: WorkspaceId,
     contact: ContactId,
 ) -> SqlResult<Option<OptOut>> {
-    let mut statement = connection.prepare_cached(
-        "select marketing_preference_at, opted_out_at, opted_out_reason from contacts where workspace_id = ?1 and id = ?2",
-    )?;
-    let mut rows = statement.query((workspace.as_bytes(), contact.as_bytes()))?;
-    let Some(row) = rows.next()? else { return Ok(None) };
-    let mut cells = Cells::new("contacts", row);
-    let wished_at = cells.opt_at()?;
-    Ok(Some(OptOut { wished_at, stopped: cells.opt_at_and_word()? }))
+    let row = OptOutRow::find(connection, (workspace.as_bytes(), contact.as_bytes()))?;
+    Ok(row.map(|row| OptOut { preference_at: row.preference_at, opted_out: row.opted_out }))
 }
 
 pub(crate) fn update_opt_out(
@@ -71,23 +60,22 @@ pub(crate) fn update_opt_out(
     contact: ContactId,
     opt_out: OptOut,
 ) -> SqlResult<()> {
-    let OptOut { wished_at, stopped } = opt_out;
+    let OptOut { preference_at, opted_out } = opt_out;
     connection
         .prepare_cached(
             "update contacts set marketing_preference_at = ?3, opted_out_at = ?4, opted_out_reason = ?5
              where workspace_id = ?1 and id = ?2",
         )?
-        .execute(params![
+        .execute_one(params![
             workspace.as_bytes(),
             contact.as_bytes(),
-            wished_at.map(micros),
-            stopped.map(|(at, _)| micros(at)),
-            stopped.map(|(_, reason)| reason.as_str()),
-        ])?;
-    Ok(())
+            preference_at.map(micros),
+            opted_out.map(|(at, _)| micros(at)),
+            opted_out.map(|(_, reason)| reason.as_str()),
+        ])
 }
 
-/// Stores that Meta limits marketing messages to a contact until a time.
+/// Stores that Meta limits marketing messages to a contact until a time. The contact may have been erased.
 pub(crate) fn limit_marketing(
     connection: &Connection,
     workspace: WorkspaceId,
@@ -99,6 +87,5 @@ pub(crate) fn limit_marketing(
             "update contacts set marketing_limited_until = max(coalesce(marketing_limited_until, 0), ?3)
              where workspace_id = ?1 and id = ?2",
         )?
-        .execute((workspace.as_bytes(), contact.as_bytes(), micros(until)))?;
-    Ok(())
+        .execute_any((workspace.as_bytes(), contact.as_bytes(), micros(until)))
 }

@@ -45,37 +45,37 @@ pub(crate) fn list_contacts(
     filter: &ContactFilter,
     page: PageRequest,
 ) -> SqlResult<Page<Contact>> {
-    let tenant = || bytes(workspace.as_bytes());
+    let workspace = || bytes(workspace.as_bytes());
     let mut list = List::of("contacts", COLUMNS, Order::NewestFirst);
-    list.with("workspace_id = ?", [tenant()]);
+    list.with("workspace_id = ?", [workspace()]);
     if let Some(wa_ids) = &filter.wa_ids {
-        let places = vec!["?"; wa_ids.len()].join(", ");
-        let values = std::iter::once(tenant()).chain(wa_ids.iter().map(|wa_id| text(wa_id)));
+        let marks = vec!["?"; wa_ids.len()].join(", ");
+        let values = std::iter::once(workspace()).chain(wa_ids.iter().map(|wa_id| text(wa_id)));
         list.with(
             format!(
-                "id in (select contact_id from contact_numbers where workspace_id = ? and wa_id in ({places}))"
+                "id in (select contact_id from contact_numbers where workspace_id = ? and wa_id in ({marks}))"
             ),
             values,
         );
     }
     if let Some(accounts) = &filter.accounts {
-        let places = vec!["?"; accounts.len()].join(", ");
-        let theirs = "select 1 from messages m where m.workspace_id = contacts.workspace_id
+        let marks = vec!["?"; accounts.len()].join(", ");
+        let messages = "select 1 from messages m where m.workspace_id = contacts.workspace_id
              and m.contact_id = contacts.id";
-        let unplaced = if filter.includes_without_messages {
-            format!("or not exists ({theirs})")
+        let without_messages = if filter.includes_without_messages {
+            format!("or not exists ({messages})")
         } else {
             String::new()
         };
         list.with(
-            format!("(exists ({theirs} and m.account_id in ({places})) {unplaced})"),
+            format!("(exists ({messages} and m.account_id in ({marks})) {without_messages})"),
             accounts.iter().map(|account| bytes(account.as_bytes())),
         );
     }
     if let Some(tag) = &filter.tag {
         list.with(
             "id in (select contact_id from contact_tags where workspace_id = ? and tag = ?)",
-            [tenant(), text(tag)],
+            [workspace(), text(tag)],
         );
     }
     if let Some(stage) = &filter.stage {
@@ -99,7 +99,7 @@ pub(crate) fn list_contacts(
     list.page(connection, page, read)
 }
 
-pub(crate) fn list_custom_field_keys(
+pub(crate) fn list_custom_field_names(
     connection: &Connection,
     workspace: WorkspaceId,
     limit: u32,

@@ -9,16 +9,19 @@ use jiff::Timestamp;
 use rusqlite::Connection;
 
 use crate::error::SqlResult;
-use crate::row::{Cells, micros};
+use crate::row::{SelectRow as _, micros, row};
+use crate::scope::Scope;
+use crate::sqlite::execute::Execute as _;
 
 /// Opens the window with an inbound message received at `at`.
 pub(crate) fn open_window(
     connection: &Connection,
-    (workspace, account): (WorkspaceId, AccountId),
+    scope: Scope,
     contact: ContactId,
     at: Timestamp,
     now: Timestamp,
 ) -> SqlResult<()> {
+    let Scope { workspace, account } = scope;
     let last_inbound_at = Window::default().after_inbound(at, now).last_inbound_at.map(micros);
     connection
         .prepare_cached(
@@ -27,24 +30,23 @@ pub(crate) fn open_window(
              set last_inbound_at = max(coalesce(last_inbound_at, 0), excluded.last_inbound_at),
                  refused_at = case when refused_at > excluded.last_inbound_at then refused_at end",
         )?
-        .execute((workspace.as_bytes(), account.as_bytes(), contact.as_bytes(), last_inbound_at))?;
+        .execute_one((workspace.as_bytes(), account.as_bytes(), contact.as_bytes(), last_inbound_at))?;
     connection
         .prepare_cached(
             "update contacts set last_inbound_at = max(coalesce(last_inbound_at, 0), ?3)
              where workspace_id = ?1 and id = ?2",
         )?
-        .execute((workspace.as_bytes(), contact.as_bytes(), last_inbound_at))?;
-    Ok(())
+        .execute_one((workspace.as_bytes(), contact.as_bytes(), last_inbound_at))
 }
 
 /// Stores that Meta refused a message at `at` because the window was closed.
 pub(crate) fn close_window(
     connection: &Connection,
-    workspace: WorkspaceId,
-    account: AccountId,
+    scope: Scope,
     contact: ContactId,
     at: Timestamp,
 ) -> SqlResult<()> {
+    let Scope { workspace, account } = scope;
     let refused = Window::default().after_rejection(at).refused_at.map(micros);
     connection
         .prepare_cached(
@@ -52,8 +54,15 @@ pub(crate) fn close_window(
              on conflict (workspace_id, account_id, contact_id) do update
              set refused_at = max(coalesce(refused_at, 0), excluded.refused_at)",
         )?
-        .execute((workspace.as_bytes(), account.as_bytes(), contact.as_bytes(), refused))?;
-    Ok(())
+        .execute_one((workspace.as_bytes(), account.as_bytes(), contact.as_bytes(), refused))
+}
+
+row! {
+    struct AccountWindowRow {
+        account: AccountId = id "account_id",
+        last_inbound_at: Option<Timestamp> = opt_at "last_inbound_at",
+        refused_at: Option<Timestamp> = opt_at "refused_at",
+    } from "service_windows where workspace_id = ?1 and contact_id = ?2"
 }
 
 pub(crate) fn list_windows(
@@ -61,30 +70,25 @@ pub(crate) fn list_windows(
     workspace: WorkspaceId,
     contact: ContactId,
 ) -> SqlResult<Windows> {
-    let mut statement = connection.prepare_cached(
-        "select account_id, last_inbound_at, refused_at from service_windows where workspace_id = ?1 and contact_id = ?2",
-    )?;
-    let mut rows = statement.query((workspace.as_bytes(), contact.as_bytes()))?;
-    let mut windows = Windows::new();
-    while let Some(row) = rows.next()? {
-        let mut cells = Cells::new("service_windows", row);
-        let account: AccountId = cells.id()?;
-        windows.push((account, Window { last_inbound_at: cells.opt_at()?, refused_at: cells.opt_at()? }));
-    }
-    Ok(windows)
+    let rows = AccountWindowRow::list(connection, (workspace.as_bytes(), contact.as_bytes()))?;
+    let window =
+        |row: &AccountWindowRow| Window { last_inbound_at: row.last_inbound_at, refused_at: row.refused_at };
+    Ok(rows.iter().map(|row| (row.account, window(row))).collect())
 }
 
-pub(crate) fn get_window(
-    connection: &Connection,
-    (workspace, account): (WorkspaceId, AccountId),
-    contact: ContactId,
-) -> SqlResult<Window> {
-    let mut statement = connection.prepare_cached(
-        "select last_inbound_at, refused_at from service_windows
-         where workspace_id = ?1 and account_id = ?2 and contact_id = ?3",
-    )?;
-    let mut rows = statement.query((workspace.as_bytes(), account.as_bytes(), contact.as_bytes()))?;
-    let Some(row) = rows.next()? else { return Ok(Window::default()) };
-    let mut cells = Cells::new("service_windows", row);
-    Ok(Window { last_inbound_at: cells.opt_at()?, refused_at: cells.opt_at()? })
+row! {
+    struct WindowRow {
+        last_inbound_at: Option<Timestamp> = opt_at "last_inbound_at",
+        refused_at: Option<Timestamp> = opt_at "refused_at",
+    } from "service_windows where workspace_id = ?1 and account_id = ?2 and contact_id = ?3"
+}
+
+pub(crate) fn get_window(connection: &Connection, scope: Scope, contact: ContactId) -> SqlResult<Window> {
+    let Scope { workspace, account } = scope;
+    let key = (workspace.as_bytes(), account.as_bytes(), contact.as_bytes());
+    let row = WindowRow::find(connection, key)?;
+    Ok(row.map_or_else(Window::default, |row| Window {
+        last_inbound_at: row.last_inbound_at,
+        refused_at: row.refused_at,
+    }))
 }

@@ -14,43 +14,45 @@ use jiff::Timestamp;
 use rusqlite::Connection;
 
 use crate::access::audit;
-use crate::contacts;
+use crate::contacts::contact_events::ContactEvent;
 use crate::contacts::contact_fields::ContactFields;
-use crate::contacts::{contact_events, lookup, numbers, tags};
+use crate::contacts::{contact_events, lookup, numbers, records, tags};
 use crate::error::{SqlError, SqlResult};
 use crate::row::micros;
+use crate::sqlite::execute::Execute as _;
 
-/// Creates or updates contacts, one after the other. A dry run, which has no audit entry, is rolled back.
+/// Creates or updates contacts, one after the other. A dry run has no audit entry and is rolled back.
 pub(crate) fn upsert_contacts(
     connection: &Connection,
     workspace: WorkspaceId,
-    puts: &[ContactUpsert],
-    (entry, now): (Option<&AuditEntry>, Timestamp),
+    upserts: &[ContactUpsert],
+    entry: Option<&AuditEntry>,
+    now: Timestamp,
 ) -> SqlResult<Vec<UpsertContactResult>> {
-    connection.prepare_cached("savepoint contacts")?.execute(())?;
-    let ends: SqlResult<Vec<_>> =
-        puts.iter().map(|put| upsert_contact(connection, workspace, put, now)).collect();
+    connection.prepare_cached("savepoint contacts")?.execute_any(())?;
+    let results: SqlResult<Vec<_>> =
+        upserts.iter().map(|upsert| upsert_contact(connection, workspace, upsert, now)).collect();
     if entry.is_none() {
-        connection.prepare_cached("rollback to contacts")?.execute(())?;
+        connection.prepare_cached("rollback to contacts")?.execute_any(())?;
     }
-    connection.prepare_cached("release contacts")?.execute(())?;
-    let ends = ends?;
+    connection.prepare_cached("release contacts")?.execute_any(())?;
+    let results = results?;
     if let Some(entry) = entry {
-        insert_audit_entry(connection, entry, &ends)?;
+        insert_audit_entry(connection, entry, &results)?;
     }
-    Ok(ends)
+    Ok(results)
 }
 
 /// Inserts an audit entry with identifiers and counts, without names and numbers.
 fn insert_audit_entry(
     connection: &Connection,
     entry: &AuditEntry,
-    ends: &[UpsertContactResult],
+    results: &[UpsertContactResult],
 ) -> SqlResult<()> {
     let (mut n_created, mut n_updated) = (0_i64, 0_i64);
     let mut changed = None;
-    for end in ends {
-        match end {
+    for result in results {
+        match result {
             UpsertContactResult::Created(contact) => {
                 n_created += 1;
                 changed = Some((contact.id, AuditAction::ContactAdded));
@@ -80,12 +82,12 @@ fn insert_audit_entry(
 fn upsert_contact(
     connection: &Connection,
     workspace: WorkspaceId,
-    put: &ContactUpsert,
+    upsert: &ContactUpsert,
     now: Timestamp,
 ) -> SqlResult<UpsertContactResult> {
-    let change = &put.change;
+    let change = &upsert.change;
     let owner = find_owner(connection, workspace, change)?;
-    let existing = match (put.target, owner) {
+    let existing = match (upsert.target, owner) {
         (ContactTarget::New, IdentifierOwner::One(taken)) | (_, IdentifierOwner::Two(taken)) => {
             return Ok(UpsertContactResult::Conflict(taken));
         }
@@ -94,19 +96,19 @@ fn upsert_contact(
         }
         (ContactTarget::Existing(id), _) => Some(id),
         (ContactTarget::Matching, IdentifierOwner::One(id)) => Some(id),
-        (ContactTarget::New | ContactTarget::Matching, IdentifierOwner::Nobody) => None,
+        (ContactTarget::New | ContactTarget::Matching, IdentifierOwner::None) => None,
     };
-    let Some(id) = existing else { return insert_contact(connection, workspace, put, now) };
+    let Some(id) = existing else { return insert_contact(connection, workspace, upsert, now) };
     let Some((before, profile_name)) = ContactFields::read(connection, workspace, id)? else {
         return Ok(UpsertContactResult::NotFound);
     };
-    let mut after = before.after(change, profile_name.as_deref(), (put.reason, now));
-    if put.target == ContactTarget::Matching && is_same_number(&before, &after) {
-        // Another spelling of a known number: Meta's spelling is kept.
+    let mut after = before.after(change, profile_name.as_deref(), upsert.reason, now);
+    if upsert.target == ContactTarget::Matching && is_same_number(&before, &after) {
+        // Another spelling of a known number: the stored spelling is Meta's and does not change.
         after.wa_id.clone_from(&before.wa_id);
     }
-    if let Some(end) = check_fields(&after) {
-        return Ok(end);
+    if let Some(refusal) = check_fields(&after) {
+        return Ok(refusal);
     }
     let changes = before.changes(&after);
     if changes.is_empty() {
@@ -119,37 +121,38 @@ fn upsert_contact(
     if before.tags != after.tags {
         tags::replace_tags(connection, workspace, id, &after.tags)?;
     }
-    contact_events::emit_contact(connection, (workspace, None), id, (&changes, None), now)?;
+    let event = ContactEvent { changes: &changes, ..ContactEvent::new(workspace, None, id, now) };
+    contact_events::emit_contact(connection, &event)?;
     Ok(UpsertContactResult::Updated(get_existing(connection, workspace, id)?))
 }
 
 fn insert_contact(
     connection: &Connection,
     workspace: WorkspaceId,
-    put: &ContactUpsert,
+    upsert: &ContactUpsert,
     now: Timestamp,
 ) -> SqlResult<UpsertContactResult> {
-    let fields = ContactFields::empty().after(&put.change, None, (put.reason, now));
-    if let Some(end) = check_fields(&fields) {
-        return Ok(end);
+    let fields = ContactFields::empty().after(&upsert.change, None, upsert.reason, now);
+    if let Some(refusal) = check_fields(&fields) {
+        return Ok(refusal);
     }
-    let id = put.new_id;
+    let id = upsert.new_id;
     connection
         .prepare_cached(
             "insert into contacts (id, workspace_id, created_at, updated_at) values (?1, ?2, ?3, ?3)",
         )?
-        .execute((id.as_bytes(), workspace.as_bytes(), micros(now)))?;
+        .execute_one((id.as_bytes(), workspace.as_bytes(), micros(now)))?;
     fields.write(connection, workspace, id, now)?;
     if let Some(wa_id) = &fields.wa_id {
         numbers::insert_number(connection, workspace, id, wa_id)?;
     }
     tags::replace_tags(connection, workspace, id, &fields.tags)?;
-    contact_events::emit_contact(connection, (workspace, None), id, (&[], None), now)?;
+    contact_events::emit_contact(connection, &ContactEvent::new(workspace, None, id, now))?;
     Ok(UpsertContactResult::Created(get_existing(connection, workspace, id)?))
 }
 
 fn get_existing(connection: &Connection, workspace: WorkspaceId, id: ContactId) -> SqlResult<Contact> {
-    contacts::records::get_contact(connection, workspace, id)?
+    records::get_contact(connection, workspace, id)?
         .ok_or(SqlError::Bug("a contact that was just written does not exist"))
 }
 
@@ -165,7 +168,7 @@ fn check_fields(fields: &ContactFields) -> Option<UpsertContactResult> {
 /// Contacts that have the number and the business-scoped user ID of a change.
 #[derive(Clone, Copy)]
 enum IdentifierOwner {
-    Nobody,
+    None,
     One(ContactId),
     /// The number belongs to one contact, the business-scoped user ID to this other contact.
     Two(ContactId),
@@ -176,8 +179,8 @@ fn find_owner(
     workspace: WorkspaceId,
     change: &ContactChange,
 ) -> SqlResult<IdentifierOwner> {
-    let number: Option<&PhoneNumber> = given(&change.phone_number);
-    let user: Option<&Bsuid> = given(&change.user_id);
+    let number: Option<&PhoneNumber> = set_value(&change.phone_number);
+    let user: Option<&Bsuid> = set_value(&change.user_id);
     let by_number = match number {
         Some(number) => lookup::find_by_any_spelling(connection, workspace, number.digits())?,
         None => None,
@@ -189,11 +192,11 @@ fn find_owner(
     Ok(match (by_number, by_user) {
         (Some(one), Some(other)) if one != other => IdentifierOwner::Two(other),
         (Some(one), _) | (None, Some(one)) => IdentifierOwner::One(one),
-        (None, None) => IdentifierOwner::Nobody,
+        (None, None) => IdentifierOwner::None,
     })
 }
 
-fn given<T>(change: &Patch<T>) -> Option<&T> {
+fn set_value<T>(change: &Patch<T>) -> Option<&T> {
     match change {
         Patch::Set(value) => Some(value),
         Patch::Unchanged | Patch::Clear => None,
@@ -219,7 +222,7 @@ fn update_numbers(
     if !is_same_number(before, after) {
         connection
             .prepare_cached("delete from contact_numbers where workspace_id = ?1 and contact_id = ?2")?
-            .execute((workspace.as_bytes(), contact.as_bytes()))?;
+            .execute_any((workspace.as_bytes(), contact.as_bytes()))?;
     }
     if let Some(wa_id) = &after.wa_id {
         connection
@@ -227,7 +230,7 @@ fn update_numbers(
                 "insert into contact_numbers (workspace_id, wa_id, contact_id) values (?1, ?2, ?3)
                  on conflict (workspace_id, wa_id) do nothing",
             )?
-            .execute((workspace.as_bytes(), wa_id, contact.as_bytes()))?;
+            .execute_any((workspace.as_bytes(), wa_id, contact.as_bytes()))?;
     }
     Ok(())
 }

@@ -19,7 +19,7 @@ pub(crate) fn upsert_worker(
 ) -> SqlResult<()> {
     connection
         .prepare_cached(
-            "insert into workers (id, started_at, heartbeat_at, secret_key_id) values (?1, ?2, ?2, ?3)
+            "insert into workers (id, heartbeat_at, secret_key_id) values (?1, ?2, ?3)
              on conflict (id) do update set heartbeat_at = excluded.heartbeat_at",
         )?
         .execute((worker.as_bytes(), micros(now), key_id))?;

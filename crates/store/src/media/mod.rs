@@ -15,14 +15,14 @@ engine::media_records_port! {
         lease_media(request) {
             write "leasing media files", move |tx| records::lease_due(tx, &request)
         }
-        finish_media_fetch(key, token, end) {
-            write "finishing a media download", move |tx| records::finish_download(tx, key, token, &end)
+        finish_media_fetch(key, token, result) {
+            write "finishing a media download", move |tx| records::finish_download(tx, key, token, &result)
         }
         insert_media(new) {
             write "adding a media file", move |tx| records::insert_media(tx, &new)
         }
-        finish_media(whole) {
-            write "finishing a media file", move |tx| records::finish_media(tx, &whole)
+        finish_media(received) {
+            write "finishing a media file", move |tx| records::finish_media(tx, &received)
         }
         delete_incomplete_media(key) {
             write "deleting an incomplete media file", move |tx| records::delete_unfinished(tx, key)
@@ -36,8 +36,8 @@ engine::media_records_port! {
         get_media_upload(key, now) cloning(key) {
             read "reading a media upload", move |tx| records::get_upload(tx, &key, now)
         }
-        insert_media_upload(key, meta_id, now, ends_at) cloning(key, meta_id) {
-            write "adding a media upload", move |tx| records::insert_upload(tx, &key, &meta_id, (now, ends_at))
+        insert_media_upload(key, meta_id, _now, expires_at) cloning(key, meta_id) {
+            write "adding a media upload", move |tx| records::insert_upload(tx, &key, &meta_id, expires_at)
         }
         expire_media(now, limit) {
             write "expiring media files", move |tx| records::expire_media(tx, now, limit)

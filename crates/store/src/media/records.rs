@@ -9,19 +9,21 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::error::{SqlError, SqlResult};
-use crate::row::{Cells, columns, micros};
+use crate::row::{Cells, SelectRow as _, columns, micros, row};
+use crate::scope::Scope;
+use crate::sqlite::execute::Execute as _;
 
 use engine::ports::{
     BlobKey, FinishMediaResult, LeaseCheck, LeaseToken, LeasedMedia, MediaFetchResult, MediaLeaseRequest,
-    MediaOrigin, MediaState, NewMedia, ReceivedMedia, StoredMedia, UploadKey,
+    MediaOrigin, MediaState, NewMedia, PreallocatedIds, ReceivedMedia, StoredMedia, UploadKey,
 };
 
-/// Reason of a file that Meta announces without a media ID.
+/// Reason for the failure of a file that Meta announces without a media ID.
 const WITHOUT_ID: &str =
     "Meta sent no media ID for this file: the file is larger than 100 MB, or Meta could not read it";
 
-/// Reason of an inbound file that has expired.
-const OVER: &str = "the retention period of the file has ended";
+/// Reason for the failure of an inbound file that has expired.
+const EXPIRED: &str = "the retention period of the file has ended";
 
 columns! {
     COLUMNS, read -> StoredMedia {
@@ -41,15 +43,15 @@ columns! {
     }
 }
 
-fn kept_size(size: u64) -> SqlResult<i64> {
+fn size_column(size: u64) -> SqlResult<i64> {
     i64::try_from(size).map_err(|_| SqlError::Bug("the size of a file exceeds the range of an integer"))
 }
 
 /// Inserts the file of an inbound message. Returns `true` if there is a file to download.
 pub(crate) fn insert_announced(
     connection: &Connection,
-    (workspace, account): (WorkspaceId, AccountId),
-    (id, message_id): (MediaId, MessageId),
+    scope: Scope,
+    ids: &PreallocatedIds,
     message: &InboundMessage,
     now: Timestamp,
 ) -> SqlResult<bool> {
@@ -65,11 +67,11 @@ pub(crate) fn insert_announced(
                  reason, due_at, created_at)
              values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
         )?
-        .execute(params![
-            id.as_bytes(),
-            workspace.as_bytes(),
-            account.as_bytes(),
-            message_id.as_bytes(),
+        .execute_one(params![
+            ids.media.as_bytes(),
+            scope.workspace.as_bytes(),
+            scope.account.as_bytes(),
+            ids.message.as_bytes(),
             MediaOrigin::Inbound.as_str(),
             state.as_str(),
             file.meta_id,
@@ -91,42 +93,8 @@ pub(crate) fn lease_due(connection: &Connection, request: &MediaLeaseRequest) ->
                  lease_expires_at <= ?1
                  or not exists (select 1 from workers w where w.id = media.worker_id and w.heartbeat_at >= ?2))",
         )?
-        .execute((micros(request.now), micros(request.silent_since)))?;
-    let due = {
-        // The first files of each account, including removed accounts. Only the process knows which accounts are
-        // busy.
-        let mut statement = connection.prepare_cached(
-            "select m.id, m.workspace_id, m.account_id, m.meta_id, m.mime_type, m.sha256, m.n_failures, m.created_at
-             from accounts a
-             cross join media m on m.seq in (
-                 select seq from media
-                 where account_id = a.id and state = 'pending' and worker_id is null and due_at <= ?1
-                 order by due_at, seq limit ?2)
-             order by m.due_at, m.seq",
-        )?;
-        let mut rows = statement.query((micros(request.now), request.per_account))?;
-        let mut due = Vec::new();
-        while due.len() < request.tokens.len()
-            && let Some(row) = rows.next()?
-        {
-            let mut cells = Cells::new("media", row);
-            let media = LeasedMedia {
-                id: cells.id()?,
-                workspace: cells.id()?,
-                account: cells.id()?,
-                meta_id: cells.get()?,
-                mime_type: cells.get()?,
-                sha256: cells.get()?,
-                n_failures: cells.get()?,
-                created_at: cells.at()?,
-                token: LeaseToken(0),
-            };
-            if !request.busy.contains(&media.account) {
-                due.push(media);
-            }
-        }
-        due
-    };
+        .execute_any((micros(request.now), micros(request.silent_since)))?;
+    let due = list_due(connection, request)?;
     let mut leased = Vec::new();
     for (media, token) in due.into_iter().zip(&request.tokens) {
         connection
@@ -134,7 +102,7 @@ pub(crate) fn lease_due(connection: &Connection, request: &MediaLeaseRequest) ->
                 "update media set worker_id = ?3, lease_token = ?4, lease_expires_at = ?5
                  where workspace_id = ?1 and id = ?2",
             )?
-            .execute(params![
+            .execute_one(params![
                 media.workspace.as_bytes(),
                 media.id.as_bytes(),
                 request.worker.as_bytes(),
@@ -146,14 +114,52 @@ pub(crate) fn lease_due(connection: &Connection, request: &MediaLeaseRequest) ->
     Ok(leased)
 }
 
+columns! {
+    LEASED_COLUMNS, read_leased(token: LeaseToken) -> LeasedMedia {
+        id: id "m.id",
+        workspace: id "m.workspace_id",
+        account: id "m.account_id",
+        meta_id: get "m.meta_id",
+        mime_type: get "m.mime_type",
+        sha256: get "m.sha256",
+        n_failures: get "m.n_failures",
+        created_at: at "m.created_at",
+    }
+}
+
+/// Lists the first due files of each account, including removed accounts. Only the process knows the busy accounts.
+fn list_due(connection: &Connection, request: &MediaLeaseRequest) -> SqlResult<Vec<LeasedMedia>> {
+    let mut statement = connection.prepare_cached(&format!(
+        "select {LEASED_COLUMNS}
+         from accounts a
+         cross join media m on m.seq in (
+             select seq from media
+             where account_id = a.id and state = 'pending' and worker_id is null and due_at <= ?1
+             order by due_at, seq limit ?2)
+         order by m.due_at, m.seq"
+    ))?;
+    let mut rows = statement.query((micros(request.now), request.per_account))?;
+    let mut due = Vec::new();
+    while due.len() < request.tokens.len()
+        && let Some(row) = rows.next()?
+    {
+        // The token is set when the file is leased.
+        let media = read_leased(&mut Cells::new("media", row), LeaseToken(0))?;
+        if !request.busy.contains(&media.account) {
+            due.push(media);
+        }
+    }
+    Ok(due)
+}
+
 pub(crate) fn finish_download(
     connection: &Connection,
     key: BlobKey,
     token: LeaseToken,
-    end: &MediaFetchResult,
+    result: &MediaFetchResult,
 ) -> SqlResult<LeaseCheck> {
     let keys = (key.workspace.as_bytes(), key.media.as_bytes(), token.0);
-    let n_rows = match end {
+    let n_rows = match result {
         MediaFetchResult::Ready { sha256, size, mime_type, expires_at } => connection
             .prepare_cached(
                 "update media
@@ -166,7 +172,7 @@ pub(crate) fn finish_download(
                 keys.1,
                 keys.2,
                 sha256,
-                kept_size(*size)?,
+                size_column(*size)?,
                 mime_type,
                 expires_at.map(micros)
             ])?,
@@ -196,7 +202,7 @@ pub(crate) fn insert_media(connection: &Connection, new: &NewMedia) -> SqlResult
             "insert into media (id, workspace_id, account_id, origin, state, created_at, expires_at)
              values (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
         )?
-        .execute(params![
+        .execute_one(params![
             new.key.media.as_bytes(),
             new.key.workspace.as_bytes(),
             new.account.as_ref().map(AccountId::as_bytes),
@@ -204,13 +210,15 @@ pub(crate) fn insert_media(connection: &Connection, new: &NewMedia) -> SqlResult
             MediaState::Receiving.as_str(),
             micros(new.now),
             micros(new.expires_at),
-        ])?;
-    Ok(())
+        ])
 }
 
-pub(crate) fn finish_media(connection: &Connection, whole: &ReceivedMedia) -> SqlResult<FinishMediaResult> {
-    let workspace = whole.key.workspace.as_bytes();
-    let account = whole.account.as_ref().map(AccountId::as_bytes);
+pub(crate) fn finish_media(
+    connection: &Connection,
+    received: &ReceivedMedia,
+) -> SqlResult<FinishMediaResult> {
+    let workspace = received.key.workspace.as_bytes();
+    let account = received.account.as_ref().map(AccountId::as_bytes);
     let same: Option<[u8; 16]> = connection
         .prepare_cached(
             "select id from media
@@ -218,13 +226,13 @@ pub(crate) fn finish_media(connection: &Connection, whole: &ReceivedMedia) -> Sq
                and account_id is ?3 and mime_type = ?4
              order by seq limit 1",
         )?
-        .query_row(params![workspace, whole.sha256, account, whole.mime_type], |row| row.get(0))
+        .query_row(params![workspace, received.sha256, account, received.mime_type], |row| row.get(0))
         .optional()?;
     if let Some(same) = same {
         let id = MediaId::from_bytes(same);
-        extend_expiry(connection, BlobKey { media: id, ..whole.key }, whole.expires_at)?;
-        delete_unfinished(connection, whole.key)?;
-        let media = get_media(connection, whole.key.workspace, id)?;
+        extend_expiry(connection, BlobKey { media: id, ..received.key }, received.expires_at)?;
+        delete_unfinished(connection, received.key)?;
+        let media = get_media(connection, received.key.workspace, id)?;
         return Ok(FinishMediaResult {
             media: media.ok_or(SqlError::Bug("a media record that was just updated does not exist"))?,
             is_new: false,
@@ -238,15 +246,15 @@ pub(crate) fn finish_media(connection: &Connection, whole: &ReceivedMedia) -> Sq
         )?
         .execute(params![
             workspace,
-            whole.key.media.as_bytes(),
+            received.key.media.as_bytes(),
             account,
-            whole.sha256,
-            kept_size(whole.size)?,
-            whole.mime_type,
-            whole.file_name,
-            micros(whole.expires_at),
+            received.sha256,
+            size_column(received.size)?,
+            received.mime_type,
+            received.file_name,
+            micros(received.expires_at),
         ])?;
-    let media = get_media(connection, whole.key.workspace, whole.key.media)?;
+    let media = get_media(connection, received.key.workspace, received.key.media)?;
     match media {
         Some(media) if n_rows == 1 => Ok(FinishMediaResult { media, is_new: true }),
         Some(_) | None => Err(SqlError::Bug("a media record was deleted during its upload")),
@@ -259,8 +267,7 @@ pub(crate) fn delete_unfinished(connection: &Connection, key: BlobKey) -> SqlRes
             "update media set state = 'gone', expires_at = null
              where workspace_id = ?1 and id = ?2 and state = 'receiving'",
         )?
-        .execute((key.workspace.as_bytes(), key.media.as_bytes()))?;
-    Ok(())
+        .execute_any((key.workspace.as_bytes(), key.media.as_bytes()))
 }
 
 pub(crate) fn get_media(
@@ -314,28 +321,26 @@ pub(crate) fn insert_upload(
     connection: &Connection,
     key: &UploadKey,
     meta_id: &str,
-    (now, ends_at): (Timestamp, Timestamp),
+    expires_at: Timestamp,
 ) -> SqlResult<()> {
     connection
         .prepare_cached(
-            "insert into media_uploads (workspace_id, account_id, sha256, mime_type, meta_id, uploaded_at, expires_at)
-             values (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+            "insert into media_uploads (workspace_id, account_id, sha256, mime_type, meta_id, expires_at)
+             values (?1, ?2, ?3, ?4, ?5, ?6)
              on conflict (workspace_id, account_id, sha256, mime_type)
-             do update set meta_id = excluded.meta_id, uploaded_at = excluded.uploaded_at, expires_at = excluded.expires_at",
+             do update set meta_id = excluded.meta_id, expires_at = excluded.expires_at",
         )?
-        .execute(params![
+        .execute_one(params![
             key.workspace.as_bytes(),
             key.account.as_bytes(),
             key.sha256,
             key.mime_type,
             meta_id,
-            micros(now),
-            micros(ends_at),
-        ])?;
-    Ok(())
+            micros(expires_at),
+        ])
 }
 
-/// Marks the files of a message for deletion and deletes their metadata. A file that is being downloaded is deleted
+/// Sets the files of a message to the state `gone` and deletes their metadata. A file that is being downloaded is deleted
 /// after its lease.
 pub(crate) fn erase_media(
     connection: &Connection,
@@ -349,11 +354,10 @@ pub(crate) fn erase_media(
                  reason = null, due_at = null, expires_at = null
              where workspace_id = ?1 and message_id = ?2",
         )?
-        .execute((workspace.as_bytes(), message.as_bytes()))?;
-    Ok(())
+        .execute_any((workspace.as_bytes(), message.as_bytes()))
 }
 
-/// Marks expired files, deletes expired uploads, and lists the files whose content must be deleted.
+/// Sets expired files to the state `gone`, deletes expired uploads, and lists the files whose content must be deleted.
 pub(crate) fn expire_media(connection: &Connection, now: Timestamp, limit: u32) -> SqlResult<Vec<BlobKey>> {
     connection
         .prepare_cached(
@@ -361,27 +365,27 @@ pub(crate) fn expire_media(connection: &Connection, now: Timestamp, limit: u32) 
              where seq in (select seq from media where expires_at <= ?1 and state in ('receiving', 'ready')
                            order by expires_at limit ?2)",
         )?
-        .execute((micros(now), limit))?;
+        .execute_any((micros(now), limit))?;
     connection
         .prepare_cached(
             "delete from media_uploads
              where (workspace_id, account_id, sha256, mime_type) in (
                  select workspace_id, account_id, sha256, mime_type from media_uploads where expires_at <= ?1 limit ?2)",
         )?
-        .execute((micros(now), limit))?;
-    let mut statement = connection.prepare_cached(
-        "select workspace_id, id from media
-             where state = 'gone' and (worker_id is null or lease_expires_at <= ?2) order by seq limit ?1",
-    )?;
-    let mut rows = statement.query((limit, micros(now)))?;
-    let mut keys = Vec::new();
-    while let Some(row) = rows.next()? {
-        let mut cells = Cells::new("media", row);
-        keys.push(BlobKey { workspace: cells.id()?, media: cells.id()? });
-    }
-    Ok(keys)
+        .execute_any((micros(now), limit))?;
+    let rows = DeletableRow::list(connection, (limit, micros(now)))?;
+    Ok(rows.into_iter().map(|row| BlobKey { workspace: row.workspace, media: row.media }).collect())
 }
 
+row! {
+    struct DeletableRow {
+        workspace: WorkspaceId = id "workspace_id",
+        media: MediaId = id "id",
+    } from "media where state = 'gone' and (worker_id is null or lease_expires_at <= ?2) order by seq limit ?1"
+}
+
+/// Deletes the record of a file without content. The record of a file of a stored message stays, in the state
+/// `failed`.
 pub(crate) fn delete_media(connection: &Connection, key: BlobKey) -> SqlResult<()> {
     let keys = (key.workspace.as_bytes(), key.media.as_bytes());
     connection
@@ -389,13 +393,12 @@ pub(crate) fn delete_media(connection: &Connection, key: BlobKey) -> SqlResult<(
             "delete from media where workspace_id = ?1 and id = ?2 and state = 'gone' and not exists (
                  select 1 from messages where messages.id = media.message_id)",
         )?
-        .execute(keys)?;
+        .execute_any(keys)?;
     connection
         .prepare_cached(
             "update media
              set state = 'failed', reason = ?3, worker_id = null, lease_token = null, lease_expires_at = null
              where workspace_id = ?1 and id = ?2 and state = 'gone'",
         )?
-        .execute((keys.0, keys.1, OVER))?;
-    Ok(())
+        .execute_any((keys.0, keys.1, EXPIRED))
 }

@@ -15,6 +15,7 @@ use crate::error::SqlResult;
 use crate::messages::message_events::MessageStep;
 use crate::messages::{idempotency, message_events, outbound_state, queue_depth};
 use crate::row::micros;
+use crate::scope::Scope;
 
 pub(crate) fn insert_message(connection: &Connection, new: &NewMessage) -> SqlResult<InsertMessageResult> {
     if let Some(key) = &new.idempotency
@@ -39,7 +40,7 @@ pub(crate) fn insert_message(connection: &Connection, new: &NewMessage) -> SqlRe
     }
     insert_row(connection, new, known.map(|known| known.contact), sent_as)?;
     if let Some(key) = &new.idempotency {
-        idempotency::insert_record(connection, new.workspace, key, new.id, new.now)?;
+        idempotency::insert_record(connection, new.workspace, key, new.id)?;
     }
     Ok(InsertMessageResult::Accepted { sent_as })
 }
@@ -80,7 +81,8 @@ fn insert_row(
                 user_id: user_id.map(str::to_owned),
                 ..WhatsAppUser::default()
             };
-            resolve::create_contact(connection, (new.workspace, new.account), new.contact, &person, new.now)?;
+            let scope = Scope { workspace: new.workspace, account: new.account };
+            resolve::create_contact(connection, scope, new.contact, &person, new.now)?;
             new.contact
         }
     };

@@ -1,14 +1,16 @@
 //! Effects of an error from Meta on contact and window.
 
-use domain::contacts::opt_out::OptOutReason;
+use domain::contacts::opt_out::{OptOutReason, OptOutSignal};
 use domain::messages::window::WINDOW_DURATION;
 use domain::meta_error::{MetaError, MetaErrorClass};
 use jiff::Timestamp;
 use rusqlite::Connection;
 
+use crate::contacts::opt_out::OptOutUpdate;
 use crate::contacts::{opt_out, service_windows};
 use crate::error::SqlResult;
 use crate::messages::outbound_state::OutboundState;
+use crate::scope::Scope;
 
 /// Applies the effects of an error from Meta that go beyond the message.
 pub(crate) fn apply_error_effects(
@@ -18,13 +20,12 @@ pub(crate) fn apply_error_effects(
     (at, now): (Timestamp, Timestamp),
 ) -> SqlResult<()> {
     let (workspace, contact) = (current.workspace, current.contact);
+    let scope = Scope { workspace, account: current.account };
     match error.class() {
-        MetaErrorClass::WindowClosed => {
-            service_windows::close_window(connection, workspace, current.account, contact, at)
-        }
+        MetaErrorClass::WindowClosed => service_windows::close_window(connection, scope, contact, at),
         MetaErrorClass::OptOut => {
-            let said = (at, OptOutReason::Meta);
-            opt_out::opt_out(connection, (workspace, Some(current.account)), contact, said, now)
+            let (signal, reason) = (OptOutSignal::Stop, OptOutReason::Meta);
+            opt_out::apply_signal(connection, &OptOutUpdate { scope, contact, signal, at, reason }, now)
         }
         MetaErrorClass::LimitMarketing => {
             let until = at.saturating_add(WINDOW_DURATION).unwrap_or(Timestamp::MAX);

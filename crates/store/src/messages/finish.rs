@@ -12,6 +12,7 @@ use crate::error::SqlResult;
 use crate::messages::outbound_state::OutboundState;
 use crate::messages::timeline::TimelineRow;
 use crate::row::{json, micros};
+use crate::scope::Scope;
 use crate::templates::updates;
 
 use crate::messages::{
@@ -84,7 +85,7 @@ pub(crate) fn finish_attempt(
             };
             resolve::enrich_contact(
                 connection,
-                (lease.workspace, current.account),
+                Scope { workspace: lease.workspace, account: current.account },
                 current.contact,
                 &person,
                 now,
@@ -101,8 +102,8 @@ pub(crate) fn finish_attempt(
         error_effects::apply_error_effects(connection, &current, error, (now, now))?;
         // Only errors of a response count: the template's state may have changed before a report is received.
         if error.class() == MetaErrorClass::PauseTemplate {
-            let place = (lease.workspace, current.account);
-            updates::apply_refusal(connection, place, current.message, (error, now))?;
+            let scope = Scope { workspace: lease.workspace, account: current.account };
+            updates::apply_refusal(connection, scope, current.message, error, now)?;
         }
     }
     // An unknown outcome without a response belongs to a task that ended: the idempotency key stays in use, because

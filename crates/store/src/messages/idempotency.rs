@@ -50,13 +50,12 @@ pub(crate) fn insert_record(
     workspace: WorkspaceId,
     key: &NewIdempotencyRecord,
     message: MessageId,
-    now: Timestamp,
 ) -> SqlResult<()> {
     connection
         .prepare_cached(
             "insert or replace into idempotency_records (
-                 workspace_id, owner_id, key, digest, message_id, status, body, created_at, expires_at)
-             values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+                 workspace_id, owner_id, key, digest, message_id, status, body, expires_at)
+             values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
         )?
         .execute(params![
             workspace.as_bytes(),
@@ -66,7 +65,6 @@ pub(crate) fn insert_record(
             message.as_bytes(),
             key.answer.as_ref().map(|answer| answer.status),
             key.answer.as_ref().map(|answer| &*answer.body),
-            micros(now),
             micros(key.expires_at),
         ])?;
     Ok(())

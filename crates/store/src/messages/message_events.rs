@@ -14,6 +14,7 @@ use crate::error::SqlResult;
 use crate::events::log;
 use crate::events::log::About;
 use crate::messages::outbound_state::OutboundState;
+use crate::scope::Scope;
 use crate::sqlite::step_counts;
 
 /// Change of a message's status that is published.
@@ -60,7 +61,11 @@ pub(crate) fn emit_status(
         pricing: step.pricing.or(message.pricing.as_ref()),
         sent_as: &message.sent_as,
     };
-    let about = About::person((message.workspace, Some(message.account)), message.contact, step.now);
+    let about = About::contact(
+        Scope { workspace: message.workspace, account: message.account },
+        message.contact,
+        step.now,
+    );
     log::emit(connection, &about, kind, &data)?;
     Ok(())
 }
@@ -95,7 +100,7 @@ pub(crate) fn emit_incoming(
         media_id: media,
         metadata: &message.metadata,
     };
-    let about = About::person((workspace, Some(account)), contact, now);
+    let about = About::contact(Scope { workspace, account }, contact, now);
     log::emit(connection, &about, EventKind::MessageIncoming, &data)?;
     Ok(())
 }

@@ -25,6 +25,7 @@ use crate::events::log::About;
 use crate::messages::outbound_state;
 use crate::messages::outbound_state::OutboundState;
 use crate::row::{Cells, micros};
+use crate::scope::Scope;
 
 /// Business portfolio: the workspace, and the ID of the WhatsApp Business Account.
 type Portfolio<'a> = (WorkspaceId, &'a str);
@@ -43,9 +44,8 @@ pub(crate) fn count_recipient(
     expire_recipients(connection, portfolio, now)?;
     // A recipient with a reservation is counted, even if the contact has written in the meantime.
     if !confirm_reservation(connection, current, &waba_id, now)? {
-        if service_windows::get_window(connection, (current.workspace, current.account), current.contact)?
-            .is_open(now)
-        {
+        let scope = Scope { workspace: current.workspace, account: current.account };
+        if service_windows::get_window(connection, scope, current.contact)?.is_open(now) {
             return Ok(());
         }
         connection

@@ -17,6 +17,7 @@ use crate::messages::timeline::TimelineRow;
 use crate::messages::{error_effects, outbound_state, pending_statuses, timeline, wamids};
 use crate::payloads::PayloadSpan;
 use crate::row::{Cells, json, micros, row};
+use crate::scope::Scope;
 
 row! {
     struct PendingRow {
@@ -230,7 +231,7 @@ pub(crate) fn apply_to_message(
         let person = WhatsAppUser { wa_id, user_id: report.user_id.clone(), ..WhatsAppUser::default() };
         resolve::enrich_contact(
             connection,
-            (workspace, current.account),
+            Scope { workspace, account: current.account },
             current.contact,
             &person,
             received_at,

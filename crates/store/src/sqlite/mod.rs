@@ -1,6 +1,7 @@
 //! SQLite: one writer thread with group commit, and a few read-only connections.
 
 pub(crate) mod connection;
+pub(crate) mod execute;
 pub(crate) mod migrate;
 pub(crate) mod page;
 pub(crate) mod port_macro;

@@ -1,9 +1,8 @@
 //! Texts of a template, written into its stored components.
 //!
-//! Meta reports the texts alone when they change. Examples, formats and types of buttons stay unchanged until the
-//! list of templates is read again.
+//! Meta's update of the components contains the texts only. Examples, formats and types of buttons do not change until
+//! the templates are synchronized.
 
-use domain::id::WorkspaceId;
 use domain::json::Value;
 use domain::webhooks_in::update::TemplateTextUpdate;
 use engine::ports::ListedTemplate;
@@ -11,59 +10,53 @@ use rusqlite::{Connection, OptionalExtension};
 
 use crate::error::{SqlError, SqlResult};
 use crate::row::json;
+use crate::templates::template_key::TemplateKey;
 
 /// Updates the texts. Returns the number of changed templates: one or none.
 pub(crate) fn update_text(
     connection: &Connection,
-    place: (WorkspaceId, &str),
-    identity: (&str, &str),
+    key: TemplateKey<'_>,
     text: &TemplateTextUpdate,
 ) -> SqlResult<usize> {
-    let Some(mut components) = get_components(connection, place, identity)? else { return Ok(0) };
+    let Some(mut components) = get_components(connection, key)? else { return Ok(0) };
     let before = components.clone();
     replace_text(&mut components, text);
     if components == before {
         return Ok(0);
     }
-    let ((workspace, waba_id), (name, language)) = (place, identity);
     let n_rows = connection
         .prepare_cached(
             "update templates set components = ?5
              where workspace_id = ?1 and waba_id = ?2 and name = ?3 and language = ?4",
         )?
-        .execute((workspace.as_bytes(), waba_id, name, language, json(&components)?))?;
+        .execute((key.workspace.as_bytes(), key.waba_id, key.name, key.language, json(&components)?))?;
     Ok(n_rows)
 }
 
 /// Returns `true` if the listed texts or buttons differ from the stored ones.
 pub(crate) fn differs(
     connection: &Connection,
-    place: (WorkspaceId, &str),
-    identity: (&str, &str),
+    key: TemplateKey<'_>,
     listed: &ListedTemplate,
 ) -> SqlResult<bool> {
-    let Some(kept) = get_components(connection, place, identity)? else { return Ok(false) };
+    let Some(stored) = get_components(connection, key)? else { return Ok(false) };
     let listed: Value = serde_json::from_str(&listed.components)
         .map_err(|_| SqlError::Bug("the listed components are not valid JSON"))?;
-    Ok(texts(&kept) != texts(&listed))
+    Ok(texts(&stored) != texts(&listed))
 }
 
-fn get_components(
-    connection: &Connection,
-    (workspace, waba_id): (WorkspaceId, &str),
-    (name, language): (&str, &str),
-) -> SqlResult<Option<Value>> {
-    let kept: Option<String> = connection
+fn get_components(connection: &Connection, key: TemplateKey<'_>) -> SqlResult<Option<Value>> {
+    let stored: Option<String> = connection
         .prepare_cached(
             "select components from templates
              where workspace_id = ?1 and waba_id = ?2 and name = ?3 and language = ?4",
         )?
-        .query_row((workspace.as_bytes(), waba_id, name, language), |row| row.get(0))
+        .query_row(key.parameters(), |row| row.get(0))
         .optional()?;
-    Ok(kept.and_then(|kept| serde_json::from_str(&kept).ok()))
+    Ok(stored.and_then(|stored| serde_json::from_str(&stored).ok()))
 }
 
-fn is_a(component: &Value, kind: &str) -> bool {
+fn has_type(component: &Value, kind: &str) -> bool {
     component.get("type").and_then(Value::as_str).is_some_and(|found| found.eq_ignore_ascii_case(kind))
 }
 
@@ -87,29 +80,30 @@ fn replace_text(components: &mut Value, text: &TemplateTextUpdate) {
     for component in components {
         let new = [("HEADER", &text.header), ("BODY", &text.body), ("FOOTER", &text.footer)]
             .into_iter()
-            .find_map(|(kind, words)| words.as_deref().filter(|_| is_a(component, kind)));
-        // A header without a text is a media header and stays unchanged.
-        if let (Some(words), Some(said)) = (new, component.get_mut("text")) {
-            *said = words.into();
+            .find_map(|(kind, text)| text.as_deref().filter(|_| has_type(component, kind)));
+        // A header without a text is a media header and does not change.
+        if let (Some(new), Some(text)) = (new, component.get_mut("text")) {
+            *text = new.into();
         }
-        if is_a(component, "BUTTONS")
+        if has_type(component, "BUTTONS")
             && let Some(Value::Array(buttons)) = component.get_mut("buttons")
             && buttons.len() == text.buttons.len()
         {
-            for (button, (words, behind)) in buttons.iter_mut().zip(&text.buttons) {
-                replace_button_text(button, words, behind.as_deref());
+            for (button, (label, target)) in buttons.iter_mut().zip(&text.buttons) {
+                replace_button_text(button, label, target.as_deref());
             }
         }
     }
 }
 
-fn replace_button_text(button: &mut Value, words: &str, behind: Option<&str>) {
-    if let Some(said) = button.get_mut("text").filter(|_| !words.is_empty()) {
-        *said = words.into();
+/// Replaces the label of a button, and its target: a URL or a phone number.
+fn replace_button_text(button: &mut Value, label: &str, target: Option<&str>) {
+    if let Some(text) = button.get_mut("text").filter(|_| !label.is_empty()) {
+        *text = label.into();
     }
     for name in ["url", "phone_number"] {
-        if let (Some(behind), Some(said)) = (behind, button.get_mut(name)) {
-            *said = behind.into();
+        if let (Some(target), Some(value)) = (target, button.get_mut(name)) {
+            *value = target.into();
         }
     }
 }

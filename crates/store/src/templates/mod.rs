@@ -3,9 +3,11 @@
 pub(crate) mod components;
 pub(crate) mod records;
 pub(crate) mod template_events;
+pub(crate) mod template_key;
 pub(crate) mod updates;
 
 use crate::sqlite::port_macro::sqlite_port;
+use crate::templates::template_key::TemplateKey;
 use domain::access::audit::AuditEntry;
 use domain::id::WorkspaceId;
 use engine::ports::{
@@ -17,13 +19,14 @@ engine::templates_port! {
     sqlite_port for TemplateRecords {
         get_template(workspace, waba_id, name, language) cloning(waba_id, name, language) {
             read "reading a template",
-            move |tx| records::get_template(tx, workspace, &waba_id, &name, &language)
+            move |tx| records::get_template(
+                tx, TemplateKey { workspace, waba_id: &waba_id, name: &name, language: &language })
         }
         list_templates(workspace, filter, page) cloning(filter) {
             read "listing templates", move |tx| records::list_templates(tx, workspace, &filter, page)
         }
-        sync_templates(put) {
-            write "synchronizing templates", move |tx| records::sync_templates(tx, &put)
+        sync_templates(sync) {
+            write "synchronizing templates", move |tx| records::sync_templates(tx, &sync)
         }
         delete_templates(deletion, audit_entry) {
             write "deleting templates", move |tx| records::delete_templates(tx, &deletion, &audit_entry)

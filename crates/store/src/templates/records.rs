@@ -3,7 +3,6 @@
 use domain::access::audit::AuditEntry;
 use domain::id::{TemplateId, WorkspaceId};
 use domain::json::Value as Json;
-use domain::templates::TemplateChange;
 use domain::templates::{ParameterFormat, Template, TemplateCategory, TemplateStatus};
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
@@ -12,8 +11,10 @@ use crate::access::audit;
 use crate::error::SqlResult;
 use crate::revisions;
 use crate::row::{Cells, micros, row};
+use crate::sqlite::execute::Execute as _;
 use crate::sqlite::page::{List, Order, bytes, containing, text};
-use crate::templates::template_events::TemplateState;
+use crate::templates::template_events::{TemplateState, TemplateTransition};
+use crate::templates::template_key::TemplateKey;
 use crate::templates::{components, template_events};
 
 use engine::ports::{
@@ -68,20 +69,15 @@ fn read(cells: &mut Cells<'_>) -> SqlResult<StoredTemplate> {
 
 pub(crate) fn get_template(
     connection: &Connection,
-    workspace: WorkspaceId,
-    waba_id: &str,
-    name: &str,
-    language: &str,
+    key: TemplateKey<'_>,
 ) -> SqlResult<Option<StoredTemplate>> {
     let sql = format!(
         "select {} from templates where workspace_id = ?1 and waba_id = ?2 and name = ?3 and language = ?4",
         TemplateRow::COLUMNS
     );
     let mut statement = connection.prepare_cached(&sql)?;
-    let mut rows = statement.query((workspace.as_bytes(), waba_id, name, language))?;
-    let Some(row) = rows.next()? else { return Ok(None) };
-    let mut cells = Cells::new("templates", row);
-    read(&mut cells).map(Some)
+    let mut rows = statement.query(key.parameters())?;
+    rows.next()?.map(|row| read(&mut Cells::new("templates", row))).transpose()
 }
 
 pub(crate) fn list_templates(
@@ -115,105 +111,134 @@ pub(crate) fn list_templates(
     list.page(connection, page, read)
 }
 
-pub(crate) fn sync_templates(connection: &Connection, put: &TemplateSync) -> SqlResult<TemplateSyncCounts> {
+/// Writes the templates that Meta lists. Deletes the other templates if the list is complete.
+pub(crate) fn sync_templates(connection: &Connection, sync: &TemplateSync) -> SqlResult<TemplateSyncCounts> {
     let mut counts = TemplateSyncCounts::default();
-    for (id, listed) in &put.templates {
-        let template = &listed.template;
-        let known: Option<bool> = {
-            let mut statement = connection.prepare_cached(
-                "select meta_id = ?5 and category = ?6 and status = ?7 and parameter_format = ?8 and components = ?9
-                        and quality is ?10 and rejected_reason is ?11
-                 from templates where workspace_id = ?1 and waba_id = ?2 and name = ?3 and language = ?4",
-            )?;
-            let mut rows = statement.query(params![
-                put.workspace.as_bytes(),
-                put.waba_id,
-                template.name,
-                template.language,
-                listed.meta_id,
-                template.category.as_str(),
-                template.status.as_str(),
-                template.parameter_format.as_str(),
-                listed.components,
-                listed.quality,
-                listed.rejected_reason,
-            ])?;
-            rows.next()?.map(|row| row.get(0)).transpose()?
-        };
-        match known {
+    for (id, listed) in &sync.templates {
+        match is_unchanged(connection, sync, listed)? {
             None => counts.added += 1,
-            Some(false) => counts.updated += 1,
             Some(true) => {}
-        }
-        let (place, identity) =
-            ((put.workspace, put.waba_id.as_str()), (template.name.as_str(), template.language.as_str()));
-        let before = TemplateState::read(connection, place, identity)?;
-        // A change whose webhook was missed emits its event now. A new template has not changed.
-        if known == Some(false) {
-            let after = TemplateState {
-                id: before.id,
-                status: Some(template.status.as_str().to_owned()),
-                category: Some(template.category.as_str().to_owned()),
-                quality: listed.quality.clone(),
-            };
-            let reason = (listed.rejected_reason.as_deref(), put.now);
-            template_events::emit_changes(connection, place, identity, (&before, &after), reason)?;
-            if components::differs(connection, place, identity, listed)? {
-                template_events::emit_change(
-                    connection,
-                    place,
-                    identity,
-                    (&after, TemplateChange::Components),
-                    (None, put.now),
-                )?;
+            Some(false) => {
+                counts.updated += 1;
+                emit_missed_changes(connection, sync, listed)?;
             }
         }
-        connection
-            .prepare_cached(
-                "insert into templates (
-                     id, workspace_id, waba_id, meta_id, name, language, category, status, parameter_format,
-                     components, quality, rejected_reason, synced_at)
-                 values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
-                 on conflict (workspace_id, waba_id, name, language) do update set
-                     meta_id = excluded.meta_id, category = excluded.category, status = excluded.status,
-                     parameter_format = excluded.parameter_format, components = excluded.components,
-                     quality = excluded.quality, rejected_reason = excluded.rejected_reason,
-                     synced_at = excluded.synced_at",
-            )?
-            .execute(params![
-                id.as_bytes(),
-                put.workspace.as_bytes(),
-                put.waba_id,
-                listed.meta_id,
-                template.name,
-                template.language,
-                template.category.as_str(),
-                template.status.as_str(),
-                template.parameter_format.as_str(),
-                listed.components,
-                listed.quality,
-                listed.rejected_reason,
-                micros(put.now),
-            ])?;
+        upsert_template(connection, sync, *id, listed)?;
     }
-    if put.is_complete {
+    if sync.is_complete {
         let n_rows = connection
             .prepare_cached(
                 "delete from templates where workspace_id = ?1 and waba_id = ?2 and synced_at < ?3",
             )?
-            .execute((put.workspace.as_bytes(), &put.waba_id, micros(put.now)))?;
+            .execute((sync.workspace.as_bytes(), &sync.waba_id, micros(sync.now)))?;
         counts.removed = u32::try_from(n_rows).unwrap_or(u32::MAX);
     }
     counts.total = connection
         .prepare_cached("select count(*) from templates where workspace_id = ?1 and waba_id = ?2")?
-        .query_row((put.workspace.as_bytes(), &put.waba_id), |row| row.get(0))?;
+        .query_row((sync.workspace.as_bytes(), &sync.waba_id), |row| row.get(0))?;
     if counts.added + counts.updated + counts.removed > 0 {
         revisions::increment(connection, "templates")?;
     }
-    if let Some(entry) = &put.entry {
+    if let Some(entry) = &sync.entry {
         audit::insert_entry(connection, entry)?;
     }
     Ok(counts)
+}
+
+fn key_of<'a>(sync: &'a TemplateSync, listed: &'a ListedTemplate) -> TemplateKey<'a> {
+    TemplateKey {
+        workspace: sync.workspace,
+        waba_id: &sync.waba_id,
+        name: &listed.template.name,
+        language: &listed.template.language,
+    }
+}
+
+/// Returns `true` if the stored template equals the listed template; `None` if the template is not stored.
+fn is_unchanged(
+    connection: &Connection,
+    sync: &TemplateSync,
+    listed: &ListedTemplate,
+) -> SqlResult<Option<bool>> {
+    let template = &listed.template;
+    let mut statement = connection.prepare_cached(
+        "select meta_id = ?5 and category = ?6 and status = ?7 and parameter_format = ?8 and components = ?9
+                and quality is ?10 and rejected_reason is ?11
+         from templates where workspace_id = ?1 and waba_id = ?2 and name = ?3 and language = ?4",
+    )?;
+    let mut rows = statement.query(params![
+        sync.workspace.as_bytes(),
+        sync.waba_id,
+        template.name,
+        template.language,
+        listed.meta_id,
+        template.category.as_str(),
+        template.status.as_str(),
+        template.parameter_format.as_str(),
+        listed.components,
+        listed.quality,
+        listed.rejected_reason,
+    ])?;
+    Ok(rows.next()?.map(|row| row.get(0)).transpose()?)
+}
+
+/// Emits the events of changes whose webhooks were missed. Called before the template is written.
+fn emit_missed_changes(
+    connection: &Connection,
+    sync: &TemplateSync,
+    listed: &ListedTemplate,
+) -> SqlResult<()> {
+    let key = key_of(sync, listed);
+    let before = TemplateState::read(connection, key)?;
+    let after = TemplateState {
+        id: before.id,
+        status: Some(listed.template.status.as_str().to_owned()),
+        category: Some(listed.template.category.as_str().to_owned()),
+        quality: listed.quality.clone(),
+    };
+    let reason = listed.rejected_reason.as_deref();
+    let transition = TemplateTransition { key, before: &before, after: &after, reason };
+    template_events::emit_changes(connection, &transition, sync.now)?;
+    if components::differs(connection, key, listed)? {
+        template_events::emit_components_change(connection, &transition, sync.now)?;
+    }
+    Ok(())
+}
+
+fn upsert_template(
+    connection: &Connection,
+    sync: &TemplateSync,
+    id: TemplateId,
+    listed: &ListedTemplate,
+) -> SqlResult<()> {
+    let template = &listed.template;
+    connection
+        .prepare_cached(
+            "insert into templates (
+                 id, workspace_id, waba_id, meta_id, name, language, category, status, parameter_format,
+                 components, quality, rejected_reason, synced_at)
+             values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
+             on conflict (workspace_id, waba_id, name, language) do update set
+                 meta_id = excluded.meta_id, category = excluded.category, status = excluded.status,
+                 parameter_format = excluded.parameter_format, components = excluded.components,
+                 quality = excluded.quality, rejected_reason = excluded.rejected_reason,
+                 synced_at = excluded.synced_at",
+        )?
+        .execute_one(params![
+            id.as_bytes(),
+            sync.workspace.as_bytes(),
+            sync.waba_id,
+            listed.meta_id,
+            template.name,
+            template.language,
+            template.category.as_str(),
+            template.status.as_str(),
+            template.parameter_format.as_str(),
+            listed.components,
+            listed.quality,
+            listed.rejected_reason,
+            micros(sync.now),
+        ])
 }
 
 /// Deletes templates that were deleted at Meta, and writes the audit entry even if no template was stored. The event

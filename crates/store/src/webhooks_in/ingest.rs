@@ -1,40 +1,42 @@
 //! Ingestion of a webhook request: one transaction for the request, one savepoint for each change.
 
-use domain::contacts::opt_out::{OptOutReason, OptOutSignal};
-use domain::id::{AccountId, ContactId, WorkspaceId};
+use domain::contacts::opt_out::OptOutReason;
+use domain::id::ContactId;
 use domain::messages::direction::Direction;
 use domain::messages::inbound::InboundMessage;
 use domain::messages::status::MessageStatus;
 use domain::webhooks_in::update::{InboundCall, NumberChange, WebhookUpdate};
-use engine::ports::{IngestSummary, RoutedChange, WebhookPayload};
+use engine::ports::{ChangeRoute, IngestSummary, RoutedChange, WebhookPayload};
 use jiff::Timestamp;
-use rusqlite::{Connection, params};
+use rusqlite::Connection;
 
 use crate::accounts::account_updates;
+use crate::contacts::opt_out::OptOutUpdate;
 use crate::contacts::{number_changes, opt_out, preferences, renumber, resolve, service_windows};
 use crate::error::{SqlError, SqlResult};
 use crate::media;
 use crate::messages::statuses::ChangeOutcome;
 use crate::messages::{message_events, messaging_limit, statuses, wamids};
-use crate::row::{json, micros};
+use crate::scope::Scope;
+use crate::sqlite::execute::Execute as _;
 use crate::sqlite::step_counts;
 use crate::templates::updates;
-use crate::webhooks_in::message_echoes;
-use crate::webhooks_in::webhook_archive::{PayloadArchive, UnappliedState};
+use crate::webhooks_in::message_rows::ReportedMessage;
+use crate::webhooks_in::webhook_archive::{ArchivedState, PayloadArchive};
+use crate::webhooks_in::{message_echoes, message_rows};
 
-pub(crate) fn insert_payload(connection: &Connection, post: &WebhookPayload) -> SqlResult<IngestSummary> {
-    let mut archive = PayloadArchive::new(connection, post);
-    let mut ingested = IngestSummary::default();
-    for change in &post.changes {
+pub(crate) fn insert_payload(connection: &Connection, payload: &WebhookPayload) -> SqlResult<IngestSummary> {
+    let mut archive = PayloadArchive::new(connection, payload);
+    let mut summary = IngestSummary::default();
+    for change in &payload.changes {
         let (inserted_seq, n_steps) = (archive.seq, step_counts::n_recorded());
-        connection.prepare_cached("savepoint part")?.execute(())?;
-        let end = apply_change(&mut archive, change, &mut ingested);
-        match end {
+        connection.prepare_cached("savepoint change")?.execute_any(())?;
+        match apply_change(&mut archive, change, &mut summary) {
             Ok(()) => {}
-            // The store failed: nothing of the request is stored, and Meta sends it again.
+            // The store failed: nothing of the request is stored, and Meta sends the request again.
             Err(SqlError::Sqlite(error)) if connection.is_autocommit() => return Err(error.into()),
             Err(error) => {
-                connection.prepare_cached("rollback to part")?.execute(())?;
+                connection.prepare_cached("rollback to change")?.execute_any(())?;
                 archive.seq = inserted_seq;
                 step_counts::truncate(n_steps);
                 match &error {
@@ -43,15 +45,15 @@ pub(crate) fn insert_payload(connection: &Connection, post: &WebhookPayload) -> 
                     SqlError::Sqlite(_) => return Err(error),
                 }
                 tracing::error!(%error, field = change.change.field, "a change of a webhook could not be applied");
-                archive.keep(change, UnappliedState::Undecodable, Some(&error.to_string()))?;
-                ingested.undecodable += 1;
+                archive.insert_change(change, ArchivedState::Undecodable, Some(&error.to_string()))?;
+                summary.undecodable += 1;
             }
         }
-        connection.prepare_cached("release part")?.execute(())?;
+        connection.prepare_cached("release change")?.execute_any(())?;
     }
-    archive.forget_understood()?;
-    archive.forget_erased()?;
-    Ok(ingested)
+    archive.delete_decoded()?;
+    archive.redact_erased()?;
+    Ok(summary)
 }
 
 fn is_constraint(error: &rusqlite::Error) -> bool {
@@ -61,64 +63,82 @@ fn is_constraint(error: &rusqlite::Error) -> bool {
 fn apply_change(
     archive: &mut PayloadArchive<'_>,
     change: &RoutedChange,
-    ingested: &mut IngestSummary,
+    summary: &mut IngestSummary,
 ) -> SqlResult<()> {
     if archive.is_erased(change) {
-        ingested.duplicates += 1;
+        summary.duplicates += 1;
         return Ok(());
     }
+    let undecodable = change.change.undecodable.as_deref();
     let Some(route) = &change.route else {
-        let reason = change.change.undecodable.as_deref();
-        let is_new = archive.keep(change, UnappliedState::Unrouted, reason)?;
-        *(if is_new { &mut ingested.unrouted } else { &mut ingested.duplicates }) += 1;
+        let is_new = archive.insert_change(change, ArchivedState::Unrouted, undecodable)?;
+        *(if is_new { &mut summary.unrouted } else { &mut summary.duplicates }) += 1;
         return Ok(());
     };
-    if let Some(reason) = &change.change.undecodable {
-        let is_new = archive.keep(change, UnappliedState::Undecodable, Some(reason))?;
-        *(if is_new { &mut ingested.undecodable } else { &mut ingested.duplicates }) += 1;
+    if undecodable.is_some() {
+        let is_new = archive.insert_change(change, ArchivedState::Undecodable, undecodable)?;
+        *(if is_new { &mut summary.undecodable } else { &mut summary.duplicates }) += 1;
         return Ok(());
     }
-    let effect = match (&change.change.update, route.account) {
-        (WebhookUpdate::Message(message), Some(account)) => {
-            insert_inbound(archive, change, (route.workspace, account), message, ingested)?
+    match apply_update(archive, change, route, summary)? {
+        ChangeOutcome::Applied => summary.applied += 1,
+        ChangeOutcome::Repeated => summary.duplicates += 1,
+        ChangeOutcome::Early => summary.pending_statuses += 1,
+        ChangeOutcome::Erased => {
+            archive.record_erased(change, route.workspace);
+            summary.duplicates += 1;
         }
-        (WebhookUpdate::Call(call), Some(account)) => {
-            apply_call(archive, change, (route.workspace, account), call)?
+    }
+    Ok(())
+}
+
+fn apply_update(
+    archive: &mut PayloadArchive<'_>,
+    change: &RoutedChange,
+    route: &ChangeRoute,
+    summary: &mut IngestSummary,
+) -> SqlResult<ChangeOutcome> {
+    let workspace = route.workspace;
+    let scope = route.account.map(|account| Scope { workspace, account });
+    match (&change.change.update, scope) {
+        (WebhookUpdate::Message(message), Some(scope)) => {
+            insert_inbound(archive, change, scope, message, summary)
         }
-        (WebhookUpdate::Status(report), Some(account)) => statuses::apply_report(
+        (WebhookUpdate::Call(call), Some(scope)) => apply_call(archive, change, scope, call),
+        (WebhookUpdate::Status(report), Some(Scope { account, .. })) => statuses::apply_report(
             archive.connection,
-            (route.workspace, account),
+            (workspace, account),
             report,
-            archive.post.now,
-            &mut || archive.raw(change),
-        )?,
-        (WebhookUpdate::MessageEcho(echo), Some(account)) => {
-            message_echoes::insert_echo(archive, change, (route.workspace, account), echo)?
+            archive.payload.now,
+            &mut || archive.payload_span(change),
+        ),
+        (WebhookUpdate::MessageEcho(echo), Some(scope)) => {
+            message_echoes::insert_echo(archive, change, scope, echo)
         }
         // The following changes have no ID and are identified by their bytes: a repeated change must not undo a later
         // change.
-        (WebhookUpdate::MarketingPreference(preference), Some(account)) => {
+        (WebhookUpdate::MarketingPreference(preference), Some(scope)) => {
             apply_once(archive, change, |connection, now| {
-                let place = (route.workspace, account);
-                preferences::apply_preference(connection, place, change.ids.contact, preference, now)
-            })?
+                preferences::apply_preference(connection, scope, change.ids.contact, preference, now)
+            })
         }
-        (WebhookUpdate::NumberChange(moved), Some(account)) => {
+        (WebhookUpdate::NumberChange(number_change), Some(scope)) => {
             apply_once(archive, change, |connection, now| {
-                let place = (route.workspace, account);
-                renumber::apply_number_change(connection, place, change.ids.contact, moved, now).map(drop)
-            })?
+                renumber::apply_number_change(connection, scope, change.ids.contact, number_change, now)
+                    .map(drop)
+            })
         }
         (WebhookUpdate::Template(update), _) => apply_once(archive, change, |connection, now| {
-            let has_changed = updates::apply_update(connection, route, update, (change.change.time, now))?;
-            ingested.has_template_changes |= has_changed;
-            ingested.has_template_text_changes |= has_changed && update.text.is_some();
+            let has_changed = updates::apply_update(connection, route, update, change.change.time, now)?;
+            summary.has_template_changes |= has_changed;
+            summary.has_template_text_changes |= has_changed && update.text.is_some();
             Ok(())
-        })?,
+        }),
         (WebhookUpdate::Account(update), _) => apply_once(archive, change, |connection, now| {
-            ingested.has_account_changes |= account_updates::apply(connection, (route, change), update, now)?;
+            summary.has_account_changes |=
+                account_updates::apply(connection, route, &change.change, update, now)?;
             Ok(())
-        })?,
+        }),
         (
             WebhookUpdate::Message(_)
             | WebhookUpdate::Call(_)
@@ -129,23 +149,10 @@ fn apply_change(
             | WebhookUpdate::Other,
             _,
         ) => {
-            if archive.keep(change, UnappliedState::Other, None)? {
-                ChangeOutcome::Applied
-            } else {
-                ChangeOutcome::Repeated
-            }
-        }
-    };
-    match effect {
-        ChangeOutcome::Applied => ingested.applied += 1,
-        ChangeOutcome::Repeated => ingested.duplicates += 1,
-        ChangeOutcome::Early => ingested.pending_statuses += 1,
-        ChangeOutcome::Erased => {
-            archive.drop_part(change, route.workspace);
-            ingested.duplicates += 1;
+            let is_new = archive.insert_change(change, ArchivedState::Other, None)?;
+            Ok(if is_new { ChangeOutcome::Applied } else { ChangeOutcome::Repeated })
         }
     }
-    Ok(())
 }
 
 /// Applies a change that has no ID, unless it was applied before.
@@ -154,89 +161,51 @@ fn apply_once(
     change: &RoutedChange,
     apply: impl FnOnce(&Connection, Timestamp) -> SqlResult<()>,
 ) -> SqlResult<ChangeOutcome> {
-    if !archive.keep(change, UnappliedState::Applied, None)? {
+    if !archive.insert_change(change, ArchivedState::Applied, None)? {
         return Ok(ChangeOutcome::Repeated);
     }
-    apply(archive.connection, archive.post.now)?;
+    apply(archive.connection, archive.payload.now)?;
     Ok(ChangeOutcome::Applied)
 }
 
 fn insert_inbound(
     archive: &mut PayloadArchive<'_>,
     change: &RoutedChange,
-    (workspace, account): (WorkspaceId, AccountId),
+    scope: Scope,
     message: &InboundMessage,
-    ingested: &mut IngestSummary,
+    summary: &mut IngestSummary,
 ) -> SqlResult<ChangeOutcome> {
-    let (connection, now) = (archive.connection, archive.post.now);
+    let Scope { workspace, account } = scope;
+    let (connection, now) = (archive.connection, archive.payload.now);
     if wamids::is_erased_wamid(connection, workspace, &message.wamid)? {
         return Ok(ChangeOutcome::Erased);
     }
-    let is_new = connection
-        .prepare_cached(
-            "insert into wamids (workspace_id, wamid, account_id, message_id, attempt)
-             values (?1, ?2, ?3, ?4, 0) on conflict (workspace_id, wamid) do nothing",
-        )?
-        .execute((workspace.as_bytes(), &message.wamid, account.as_bytes(), change.ids.message.as_bytes()))?
-        == 1;
-    if !is_new {
+    if !message_rows::insert_wamid(connection, scope, change, &message.wamid)? {
         return Ok(ChangeOutcome::Repeated);
     }
-    let place = (workspace, account);
-    let contact = match &message.metadata.new_identity {
-        Some(to) => {
-            let moved = NumberChange { from: message.from.clone(), to: to.clone(), at: message.at };
-            renumber::apply_number_change(connection, place, change.ids.contact, &moved, now)?
-        }
-        None => {
-            let from = number_changes::current_identifiers(connection, workspace, &message.from, message.at)?;
-            resolve::resolve_contact(connection, place, change.ids.contact, &from, now)?
-        }
-    };
+    let contact = resolve_sender(connection, scope, change, message, now)?;
     if message.opens_window() {
-        open_window(connection, (workspace, account), contact, (message.at, now))?;
+        open_window(connection, scope, contact, message.at, now)?;
     }
-    if let Some(wish) = change.opt_out_signal {
-        let signal = (message.at, OptOutReason::Keyword);
-        match wish {
-            OptOutSignal::Stop => {
-                opt_out::opt_out(connection, (workspace, Some(account)), contact, signal, now)?;
-            }
-            OptOutSignal::Start => {
-                opt_out::opt_in(connection, (workspace, Some(account)), contact, signal, now)?;
-            }
-        }
+    if let Some(signal) = change.opt_out_signal {
+        let (at, reason) = (message.at, OptOutReason::Keyword);
+        opt_out::apply_signal(connection, &OptOutUpdate { scope, contact, signal, at, reason }, now)?;
     }
-    let (post, start, length) = archive.raw(change)?;
-    connection
-        .prepare_cached(
-            "insert into messages (
-                 id, workspace_id, account_id, contact_id, direction, kind, status, wamid, wa_id, bsuid,
-                 context_wamid, content, n_attempts, payload_seq, payload_start, payload_length, created_at, updated_at)
-             values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, 0, ?13, ?14, ?15, ?16, ?17)",
-        )?
-        .execute(params![
-            change.ids.message.as_bytes(),
-            workspace.as_bytes(),
-            account.as_bytes(),
-            contact.as_bytes(),
-            Direction::Inbound.as_str(),
-            message.kind,
-            MessageStatus::Received.as_str(),
-            message.wamid,
-            message.from.wa_id,
-            message.from.user_id,
-            message.context_wamid,
-            message.object.as_ref().map(json).transpose()?,
-            post,
-            start,
-            length,
-            micros(message.at.min(now)),
-            micros(now),
-        ])?;
-    let ids = (change.ids.media, change.ids.message);
-    let has_media = media::records::insert_announced(connection, (workspace, account), ids, message, now)?;
-    ingested.has_media |= has_media;
+    let row = ReportedMessage {
+        scope,
+        contact,
+        direction: Direction::Inbound,
+        status: MessageStatus::Received,
+        kind: &message.kind,
+        wamid: &message.wamid,
+        user: &message.from,
+        context_wamid: message.context_wamid.as_deref(),
+        object: message.object.as_ref(),
+        at: message.at,
+    };
+    message_rows::insert_message(archive, change, &row)?;
+    let has_media = media::records::insert_announced(connection, scope, &change.ids, message, now)?;
+    summary.has_media |= has_media;
     let media = has_media.then_some(change.ids.media);
     message_events::emit_incoming(
         connection,
@@ -248,28 +217,49 @@ fn insert_inbound(
     Ok(ChangeOutcome::Applied)
 }
 
+/// Returns the contact that sent a message. A message from a new number may report a number change.
+fn resolve_sender(
+    connection: &Connection,
+    scope: Scope,
+    change: &RoutedChange,
+    message: &InboundMessage,
+    now: Timestamp,
+) -> SqlResult<ContactId> {
+    match &message.metadata.new_identity {
+        Some(to) => {
+            let number_change = NumberChange { from: message.from.clone(), to: to.clone(), at: message.at };
+            renumber::apply_number_change(connection, scope, change.ids.contact, &number_change, now)
+        }
+        None => {
+            let from =
+                number_changes::current_identifiers(connection, scope.workspace, &message.from, message.at)?;
+            resolve::resolve_contact(connection, scope, change.ids.contact, &from, now)
+        }
+    }
+}
+
 fn apply_call(
     archive: &mut PayloadArchive<'_>,
     change: &RoutedChange,
-    (workspace, account): (WorkspaceId, AccountId),
+    scope: Scope,
     call: &InboundCall,
 ) -> SqlResult<ChangeOutcome> {
     apply_once(archive, change, |connection, now| {
-        let from = number_changes::current_identifiers(connection, workspace, &call.from, call.at)?;
-        let contact =
-            resolve::resolve_contact(connection, (workspace, account), change.ids.contact, &from, now)?;
-        open_window(connection, (workspace, account), contact, (call.at, now))
+        let from = number_changes::current_identifiers(connection, scope.workspace, &call.from, call.at)?;
+        let contact = resolve::resolve_contact(connection, scope, change.ids.contact, &from, now)?;
+        open_window(connection, scope, contact, call.at, now)
     })
 }
 
-/// Opens the window, and releases the contact's messages that the messaging limit deferred: inside the window they do not
-/// count against the limit.
+/// Opens the window, and releases the contact's messages that the messaging limit deferred: messages inside the window
+/// do not count against the limit.
 fn open_window(
     connection: &Connection,
-    (workspace, account): (WorkspaceId, AccountId),
+    scope: Scope,
     contact: ContactId,
-    (at, now): (Timestamp, Timestamp),
+    at: Timestamp,
+    now: Timestamp,
 ) -> SqlResult<()> {
-    service_windows::open_window(connection, (workspace, account), contact, at, now)?;
-    messaging_limit::release(connection, workspace, contact)
+    service_windows::open_window(connection, scope, contact, at, now)?;
+    messaging_limit::release(connection, scope.workspace, contact)
 }

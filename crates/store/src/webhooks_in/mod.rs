@@ -2,6 +2,7 @@
 
 pub(crate) mod ingest;
 pub(crate) mod message_echoes;
+pub(crate) mod message_rows;
 pub(crate) mod payload_redaction;
 pub(crate) mod redact;
 pub(crate) mod webhook_archive;
@@ -11,11 +12,11 @@ use engine::ports::{ArchiveQuery, ArchivedPayload, IngestSummary, StoreError, We
 
 engine::webhook_payloads_port! {
     sqlite_port for WebhookPayloads {
-        ingest_payload(post) {
-            write "ingesting a webhook payload", move |tx| ingest::insert_payload(tx, &post)
+        ingest_payload(payload) {
+            write "ingesting a webhook payload", move |tx| ingest::insert_payload(tx, &payload)
         }
-        list_payloads(wanted) cloning(wanted) {
-            read "reading archived payloads", move |tx| webhook_archive::list_payloads(tx, &wanted)
+        list_payloads(query) cloning(query) {
+            read "reading archived payloads", move |tx| webhook_archive::list_payloads(tx, &query)
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Removal of one person from a stored webhook payload.
+//! Redaction of one contact in a stored webhook payload.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,8 @@ use rusqlite::{Connection, params_from_iter};
 use crate::error::SqlResult;
 use crate::payloads;
 use crate::payloads::ByteRange;
-use crate::row::Cells;
+use crate::row::{Cells, SelectRow as _, row};
+use crate::sqlite::execute::Execute as _;
 use crate::webhooks_in::redact;
 use crate::webhooks_in::redact::NumberOwners;
 
@@ -22,42 +23,60 @@ impl NumberOwners for ForeignNumbers {
     }
 }
 
-pub(crate) fn foreign_numbers(connection: &Connection, workspace: WorkspaceId) -> SqlResult<ForeignNumbers> {
-    let mut statement =
-        connection.prepare_cached("select phone_number_id, waba_id, workspace_id = ?1 from accounts")?;
-    let mut rows = statement.query([workspace.as_bytes()])?;
-    let (mut ours, mut theirs) = (BTreeSet::new(), BTreeSet::new());
-    while let Some(row) = rows.next()? {
-        let mut cells = Cells::new("accounts", row);
-        let ids: [String; 2] = [cells.get()?, cells.get()?];
-        if cells.flag()? { ours.extend(ids) } else { theirs.extend(ids) }
-    }
-    Ok(ForeignNumbers(theirs.difference(&ours).cloned().collect()))
+row! {
+    struct NumberRow {
+        phone_number_id: String = get "phone_number_id",
+        waba_id: String = get "waba_id",
+        is_own: bool = flag "workspace_id = ?1",
+    } from "accounts"
 }
 
-/// Lists the payloads that contain one of the identifiers, with their time of receipt.
+pub(crate) fn foreign_numbers(connection: &Connection, workspace: WorkspaceId) -> SqlResult<ForeignNumbers> {
+    let (mut own, mut foreign) = (BTreeSet::new(), BTreeSet::new());
+    for row in NumberRow::list(connection, [workspace.as_bytes()])? {
+        let ids = [row.phone_number_id, row.waba_id];
+        if row.is_own { own.extend(ids) } else { foreign.extend(ids) }
+    }
+    Ok(ForeignNumbers(foreign.difference(&own).cloned().collect()))
+}
+
+row! {
+    /// Payload that contains an identifier: position, and time of receipt in microseconds.
+    pub(crate) struct MatchingPayload {
+        seq: i64 = get "seq",
+        received_at: i64 = get "received_at",
+    }
+}
+
+/// Lists the payloads at the positions `from` to `to` that contain one of the identifiers.
 pub(crate) fn list_matching(
     connection: &Connection,
     identifiers: &[String],
-    (from, to): (i64, i64),
-) -> SqlResult<Vec<(i64, i64)>> {
+    from: i64,
+    to: i64,
+) -> SqlResult<Vec<MatchingPayload>> {
     if identifiers.is_empty() {
         return Ok(Vec::new());
     }
     let has_identifier = vec!["instr(body, ?) > 0"; identifiers.len()].join(" or ");
     let sql = format!(
-        "select seq, received_at from webhook_payloads where seq between ? and ? and ({has_identifier}) order by seq"
+        "select {} from webhook_payloads where seq between ? and ? and ({has_identifier}) order by seq",
+        MatchingPayload::COLUMNS
     );
     let mut statement = connection.prepare(&sql)?;
     let range = [Value::Integer(from), Value::Integer(to)];
     let values = range
         .into_iter()
         .chain(identifiers.iter().map(|identifier| Value::Blob(identifier.clone().into_bytes())));
-    let rows = statement.query_map(params_from_iter(values), |row| Ok((row.get(0)?, row.get(1)?)))?;
-    Ok(rows.collect::<Result<_, _>>()?)
+    let mut rows = statement.query(params_from_iter(values))?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push(MatchingPayload::read(&mut Cells::new("webhook_payloads", row))?);
+    }
+    Ok(found)
 }
 
-/// Redacts a person in a payload, and deletes the rows that refer to the redacted changes.
+/// Redacts a contact in a payload, and deletes the rows that refer to the redacted changes.
 pub(crate) fn redact_payload(
     connection: &Connection,
     payload: i64,
@@ -84,8 +103,8 @@ pub(crate) fn redact_payload(
 }
 
 /// Converts an offset to a column value.
-fn to_column(place: usize) -> i64 {
-    i64::try_from(place).unwrap_or(i64::MAX)
+fn to_column(offset: usize) -> i64 {
+    i64::try_from(offset).unwrap_or(i64::MAX)
 }
 
 fn delete_changes(connection: &Connection, payload: i64, (from, to): ByteRange) -> SqlResult<()> {
@@ -93,12 +112,12 @@ fn delete_changes(connection: &Connection, payload: i64, (from, to): ByteRange) 
         "delete from pending_statuses where payload_seq = ?1 and payload_start >= ?2 and payload_start < ?3",
         "update webhook_changes set reason = null where payload_seq = ?1 and payload_start >= ?2 and payload_start < ?3",
     ] {
-        connection.prepare_cached(sql)?.execute((payload, to_column(from), to_column(to)))?;
+        connection.prepare_cached(sql)?.execute_any((payload, to_column(from), to_column(to)))?;
     }
     Ok(())
 }
 
-/// Redacts a person who is not a contact in a payload that was just inserted.
+/// Redacts an erased contact in a payload that was just inserted.
 pub(crate) fn redact_new_payload(
     connection: &Connection,
     workspace: WorkspaceId,

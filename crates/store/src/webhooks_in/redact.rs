@@ -1,11 +1,11 @@
-//! Removal of one person from the bytes of a webhook payload.
+//! Redaction of one contact in the bytes of a webhook payload.
 //!
-//! A webhook names people in the elements of the lists of its changes: `entry[].changes[].value.<list>[]`. An element
-//! belongs to a person if one of its own members is the person's number or user ID, or one of the two identifiers of
-//! a number change. The element is replaced by `{}` and spaces: the body stays valid JSON, and all other elements
-//! keep their positions.
+//! The elements of the lists of a change contain the identifiers of contacts: `entry[].changes[].value.<list>[]`. An
+//! element belongs to a contact if one of its own members is the contact's number or user ID, or one of the two
+//! identifiers of a number change. The element is replaced by `{}` and spaces: the body stays valid JSON, and the
+//! positions of all other elements do not change.
 //!
-//! **Invariant:** the body keeps its length, and the elements of other people keep their bytes.
+//! **Invariant:** the length of the body and the elements of other contacts do not change.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -48,7 +48,7 @@ pub(crate) trait NumberOwners {
     fn is_foreign(&self, id: &str) -> bool;
 }
 
-/// Returns the elements of a person; `None` if the body does not have the form of a webhook.
+/// Returns the elements of a contact; `None` if the body does not have the form of a webhook.
 pub(crate) fn elements_of(
     body: &[u8],
     identifiers: &[String],
@@ -71,8 +71,8 @@ pub(crate) fn elements_of(
             }
             for list in value.into_values() {
                 let Ok(list) = serde_json::from_str::<Vec<&RawValue>>(list.get()) else { continue };
-                let theirs = list.into_iter().filter(|element| names_identifier(element, identifiers));
-                found.extend(theirs.filter_map(|element| span(body, element)));
+                let matching = list.into_iter().filter(|element| names_identifier(element, identifiers));
+                found.extend(matching.filter_map(|element| span(body, element)));
             }
         }
     }
@@ -93,9 +93,9 @@ fn names_identifier(element: &RawValue, identifiers: &[String]) -> bool {
 }
 
 fn is_identifier(value: &RawValue, identifiers: &[String]) -> bool {
-    let word = serde_json::from_str::<String>(value.get()).unwrap_or_default();
-    let word = word.strip_prefix('+').unwrap_or(&word);
-    identifiers.iter().any(|identifier| identifier == word)
+    let text = serde_json::from_str::<String>(value.get()).unwrap_or_default();
+    let text = text.strip_prefix('+').unwrap_or(&text);
+    identifiers.iter().any(|identifier| identifier == text)
 }
 
 fn span(body: &[u8], element: &RawValue) -> Option<ByteRange> {
@@ -122,8 +122,8 @@ pub(crate) fn redact_identifiers(body: &mut [u8], identifiers: &[String]) {
 }
 
 fn find(body: &[u8], identifier: &[u8], from: usize) -> Option<usize> {
-    let place = body.get(from..)?.windows(identifier.len()).position(|window| window == identifier)?;
-    from.checked_add(place)
+    let offset = body.get(from..)?.windows(identifier.len()).position(|window| window == identifier)?;
+    from.checked_add(offset)
 }
 
 #[cfg(test)]
@@ -145,7 +145,7 @@ mod tests {
             {"from":"447700900123","id":"wamid.B","contacts":[{"phones":[{"wa_id":"15550100001"}]}]}],
         "statuses":[{"id":"wamid.C","recipient_id":"15550100001"},{"id":"wamid.D","recipient_id":"447700900123"}]}}]}]}"#;
 
-    fn without(identifiers: &[&str], foreign: &'static str) -> String {
+    fn redacted(identifiers: &[&str], foreign: &'static str) -> String {
         let identifiers: Vec<String> =
             identifiers.iter().map(|identifier| (*identifier).to_owned()).collect();
         let mut body = BODY.as_bytes().to_vec();
@@ -156,28 +156,28 @@ mod tests {
     }
 
     #[test]
-    fn a_person_goes_and_everybody_else_keeps_their_place() {
-        let left = without(&["15550100001"], "none");
-        assert_eq!(left.len(), BODY.len());
-        for gone in ["Maya", "wamid.A", "Hi ", "wamid.C"] {
-            assert!(!left.contains(gone), "{gone} in {left}");
+    fn the_elements_of_one_contact_are_redacted_and_other_elements_do_not_change() {
+        let body = redacted(&["15550100001"], "none");
+        assert_eq!(body.len(), BODY.len());
+        for redacted in ["Maya", "wamid.A", "Hi ", "wamid.C"] {
+            assert!(!body.contains(redacted), "{redacted} in {body}");
         }
-        for kept in ["Ann", "wamid.B", "wamid.D", "33", "15550109999"] {
-            assert_eq!(left.find(kept), BODY.find(kept), "{kept}");
+        for unchanged in ["Ann", "wamid.B", "wamid.D", "33", "15550109999"] {
+            assert_eq!(body.find(unchanged), BODY.find(unchanged), "{unchanged}");
         }
-        // Another person's message stays unchanged, also if it contains the erased number.
-        assert_eq!(left.matches("15550100001").count(), 1);
-        let json: serde_json::Value = serde_json::from_str(&left).expect("still JSON");
+        // The message of another contact does not change, even if it contains the erased number.
+        assert_eq!(body.matches("15550100001").count(), 1);
+        let json: serde_json::Value = serde_json::from_str(&body).expect("still JSON");
         assert_eq!(json["entry"][0]["changes"][0]["value"]["messages"][0], serde_json::json!({}));
     }
 
     #[test]
-    fn another_workspaces_number_keeps_its_people() {
-        assert_eq!(without(&["15550100001"], "33"), BODY);
+    fn payloads_of_another_workspace_do_not_change() {
+        assert_eq!(redacted(&["15550100001"], "33"), BODY);
     }
 
     #[test]
-    fn a_body_of_another_form_loses_the_marks() {
+    fn identifiers_in_a_body_of_unknown_form_are_replaced_by_spaces() {
         let identifiers = ["15550100001".to_owned(), "GB.7".to_owned()];
         assert_eq!(elements_of(br#"{"oops":["15550100001"]}"#, &identifiers, &Foreign("")), None);
         let mut body = *b"a 15550100001 b 155501000012 GB.7";

@@ -41,7 +41,7 @@ engine::webhook_endpoints_port! {
 engine::deliveries_port! {
     sqlite_port for Deliveries {
         get_pending_deliveries(now) {
-            read "reading pending deliveries", move |tx| deliveries::get_work(tx, now)
+            read "reading pending deliveries", move |tx| deliveries::get_pending(tx, now)
         }
         fan_out_events(now, limit) {
             write "fanning out events", move |tx| fan_out::fan_out_events(tx, now, limit)
@@ -49,8 +49,8 @@ engine::deliveries_port! {
         lease_deliveries(request) cloning(request) {
             write "leasing deliveries", move |tx| deliveries::lease_due(tx, &request)
         }
-        finish_delivery_attempt(lease, end) cloning(lease, end) {
-            write "finishing a delivery attempt", move |tx| deliveries::finish_attempt(tx, &lease, &end)
+        finish_delivery_attempt(lease, result) cloning(lease, result) {
+            write "finishing a delivery attempt", move |tx| deliveries::finish_attempt(tx, &lease, &result)
         }
         expire_deliveries(now, limit) {
             write "expiring deliveries", move |tx| deliveries::expire_deliveries(tx, now, limit)
@@ -65,8 +65,9 @@ engine::deliveries_port! {
         insert_replay(replay, audit_entry) {
             write "adding a replay", move |tx| replays::insert_replay(tx, &replay, &audit_entry)
         }
-        insert_test_delivery(new, audit_entry) {
-            write "testing an endpoint", move |tx| deliveries::lease_test(tx, new, &audit_entry)
+        insert_test_delivery(test, audit_entry) {
+            write "testing an endpoint",
+            move |tx| deliveries::insert_test_delivery(tx, &test, &audit_entry)
         }
     }
 }

@@ -1,5 +1,12 @@
 //! API keys.
 
+use crate::api::access::serialize::API_KEY_EXAMPLE;
+use crate::api::access::serialize::CREATED_API_KEY_EXAMPLE;
+use crate::api::error::Code;
+use crate::api::openapi::example::KEY;
+use crate::api::openapi::operation::Operation;
+use crate::api::openapi::schema::Schema;
+use domain::check::RequestSchema;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -203,4 +210,51 @@ pub(crate) async fn revoke_api_key(
     let reach = caller.key_access();
     delegation::revoke_api_key(&deps, &audit, caller.workspace(), reach.as_ref(), key_id(&id)?).await?;
     Ok(response::no_content())
+}
+
+/// Describes the operations of this file.
+pub(crate) fn operations() -> Vec<Operation> {
+    vec![
+        Operation::new(
+            "list_api_keys",
+            "List API keys",
+            "Lists the API keys that are not revoked, newest first.",
+        )
+        .query(RequestSchema::of_query(read_list))
+        .responds_page("api_keys", "ApiKey", API_KEY_EXAMPLE),
+        Operation::new(
+            "create_api_key",
+            "Create an API key",
+            "The response contains the key itself. It is shown only \
+             once. A caller cannot give a key more permissions than the caller has.",
+        )
+        .body(
+            RequestSchema::of(|fields| read_new(fields, Timestamp::UNIX_EPOCH)),
+            [("shop", r#"{"name":"shop","scopes":["send","read"],"rate_per_minute":300}"#)],
+        )
+        .responds(
+            201,
+            "The API key.",
+            Schema::reference("ApiKeyWithSecret"),
+            CREATED_API_KEY_EXAMPLE,
+        ),
+        Operation::new("get_api_key", "Get an API key", "")
+            .id("ID of the API key.", KEY)
+            .responds(200, "The API key.", Schema::reference("ApiKey"), API_KEY_EXAMPLE)
+            .errors([Code::ApiKeyNotFound]),
+        Operation::new("revoke_api_key", "Revoke an API key", "The key becomes invalid immediately.")
+            .id("ID of the API key.", KEY)
+            .responds_empty(204, "The API key is revoked.")
+            .errors([Code::ApiKeyNotFound]),
+        Operation::new(
+            "rotate_api_key",
+            "Rotate an API key",
+            "Creates a new key with the same settings. The old key stays valid for `overlap_seconds`. Both \
+             keys share their `Idempotency-Key` records.",
+        )
+        .id("ID of the API key.", KEY)
+        .optional_body(RequestSchema::of(read_rotation), r#"{"overlap_seconds":3600}"#)
+        .responds(201, "The new API key.", Schema::reference("ApiKeyWithSecret"), CREATED_API_KEY_EXAMPLE)
+        .errors([Code::ApiKeyNotFound, Code::NotRotatable]),
+    ]
 }

@@ -1,5 +1,8 @@
 //! The audit log.
 
+use crate::api::access::serialize::AUDIT_ENTRY_EXAMPLE;
+use crate::api::openapi::operation::Operation;
+use domain::check::RequestSchema;
 use std::sync::Arc;
 
 use axum::extract::{RawQuery, State};
@@ -44,4 +47,17 @@ pub(crate) fn read_list(fields: &Fields<'_, '_>) -> (AuditFilter, PageRequest) {
         search: text("search", "Part of a name."),
     };
     (filter, pagination::page_request("audit", fields))
+}
+
+/// Describes the operation of this file.
+pub(crate) fn operations() -> Vec<Operation> {
+    vec![
+        Operation::new(
+            "list_audit_entries",
+            "List audit log entries",
+            "Lists the administrative changes, newest first.",
+        )
+        .query(RequestSchema::of_query(read_list))
+        .responds_page("audit", "AuditEntry", AUDIT_ENTRY_EXAMPLE),
+    ]
 }

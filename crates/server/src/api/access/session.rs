@@ -1,5 +1,13 @@
 //! Login, logout, and who calls.
 
+use crate::api::access::serialize::USER_EXAMPLE;
+use crate::api::openapi::operation::Operation;
+use crate::api::openapi::schema::Schema;
+use crate::api::openapi::schema::required;
+use domain::access::api_key::KeyScope;
+use domain::access::permission::Permission;
+use domain::access::permission::Role;
+use domain::check::RequestSchema;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -147,3 +155,88 @@ pub(crate) async fn get_me(
     me.insert("permissions", Value::Array(permissions));
     Ok(response::secret(response::success(StatusCode::OK, &me)))
 }
+
+/// Describes the operations of this file.
+pub(crate) fn operations() -> Vec<Operation> {
+    let session = Schema::object([
+        required("user", Schema::reference("User")),
+        required("csrf_token", Schema::string(1..).about("Value of the header `X-CSRF-Token`.")),
+        required("expires_at", Schema::time().about("Time at which the session ends.")),
+    ]);
+    let logged_in = format!(
+        r#"{{"user":{},"csrf_token":"Zm9yIHRoZSBoZWFkZXI","expires_at":"2026-05-30T10:30:00Z"}}"#,
+        USER_EXAMPLE
+    );
+    vec![
+        Operation::new(
+            "log_in",
+            "Log in",
+            "Starts a session and sets its cookie. Requests that change something also need the header \
+             `X-CSRF-Token`. After several wrong passwords, further attempts are delayed.",
+        )
+        .body(
+            RequestSchema::of(read_login),
+            [("ada", r#"{"email":"ada@example.com","password":"a long sentence"}"#)],
+        )
+        .responds(200, "The session.", session, &logged_in)
+        .response_header("Set-Cookie", "The session cookie.", Schema::string(1..))
+        .errors([Code::InvalidCredentials, Code::RateLimited]),
+        Operation::new(
+            "log_out",
+            "Log out",
+            "Ends the session of the caller. An API key has no session: the \
+             response is 403.",
+        )
+        .empty_body()
+        .responds_empty(204, "The session has ended.")
+        .response_header("Set-Cookie", "Removes the session cookie.", Schema::string(1..)),
+        Operation::new(
+            "get_me",
+            "Get the caller",
+            "Returns the API key or the user that makes the request, with \
+             its permissions.",
+        )
+        .responds(200, "The API key or the user.", Schema::reference("Me"), CALLER_EXAMPLE),
+    ]
+}
+
+/// Returns the named schemas of the caller.
+pub(crate) fn schemas() -> Vec<(&'static str, Schema)> {
+    let workspace = || {
+        required(
+            "workspace",
+            Schema::object([required("id", Schema::uuid()), required("name", Schema::string(..))]),
+        )
+    };
+    let permissions = || {
+        let words = Permission::ALL.iter().map(|permission| permission.as_str());
+        required("permissions", Schema::array(Schema::enumeration(words), ..))
+    };
+    let key = Schema::object([
+        required("kind", Schema::constant("api_key")),
+        required("key", Schema::reference("ApiKey")),
+        required("scopes", Schema::array(Schema::enumeration(KeyScope::ALL.map(KeyScope::as_str)), ..)),
+        workspace(),
+        permissions(),
+    ]);
+    let user = Schema::object([
+        required("kind", Schema::constant("user")),
+        required("user", Schema::reference("User")),
+        required("role", Schema::enumeration(Role::ALL.map(Role::as_str))),
+        required("csrf_token", Schema::string(1..)),
+        required("expires_at", Schema::format("date-time")),
+        workspace(),
+        permissions(),
+    ]);
+    let me = Schema::discriminated(
+        "kind",
+        [("api_key", "CallingApiKey".to_owned()), ("user", "CallingUser".to_owned())],
+    );
+    vec![("CallingApiKey", key), ("CallingUser", user), ("Me", me)]
+}
+
+const CALLER_EXAMPLE: &str = r#"{"kind":"api_key","key":{"id":"01a2b3c4-0000-7000-8000-000000000005","name":"shop",
+    "prefix":"wp_test_4kQz","scopes":["read"],"accounts":[],"test":true,"rate_per_minute":null,"rate_burst":null,
+    "expires_at":null,"replaced_by":null,"created_at":"2026-05-29T10:30:00Z","last_used_at":"2026-05-29T10:31:00Z"},
+    "scopes":["read"],"workspace":{"id":"01a2b3c4-0000-7000-8000-00000000000b","name":"default"},
+    "permissions":["messages.read","contacts.read","templates.read","accounts.read","events.read"]}"#;

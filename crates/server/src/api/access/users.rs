@@ -1,5 +1,10 @@
 //! Users.
 
+use crate::api::access::serialize::USER_EXAMPLE;
+use crate::api::openapi::example::USER;
+use crate::api::openapi::operation::Operation;
+use crate::api::openapi::schema::Schema;
+use domain::check::RequestSchema;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -218,4 +223,36 @@ fn refuse(deps: &Deps, caller: &Caller, error: UserError) -> ApiError {
         UserError::Password(error) => error.into(),
         UserError::Store(error) => error.into(),
     }
+}
+
+/// Describes the operations of this file.
+pub(crate) fn operations() -> Vec<Operation> {
+    vec![Operation::new("list_users", "List users", "Oldest first.")
+            .query(RequestSchema::of_query(read_list))
+            .responds_page("users", "User", USER_EXAMPLE),
+Operation::new("create_user", "Create a user", "")
+            .body(
+                RequestSchema::of(read_new),
+                [("agent", r#"{"email":"ada@example.com","name":"Ada Byron","role":"agent","password":"a long sentence"}"#)],
+            )
+            .responds(201, "The user.", Schema::reference("User"), USER_EXAMPLE)
+            .errors([Code::EmailTaken]),
+Operation::new("get_user", "Get a user", "Every user may read their own record.")
+            .id("ID of the user.", USER)
+            .responds(200, "The user.", Schema::reference("User"), USER_EXAMPLE)
+            .errors([Code::UserNotFound]),
+Operation::new(
+            "update_user",
+            "Update a user",
+            "Changes the given fields. `null` clears `name`; no other field can be cleared. Every user may \
+             change their own name and password.",
+        )
+        .id("ID of the user.", USER)
+        .body(RequestSchema::of(read_change), [("name", r#"{"name":"Ada King"}"#)])
+        .responds(200, "The user.", Schema::reference("User"), USER_EXAMPLE)
+        .errors([Code::UserNotFound, Code::EmailTaken, Code::LastOwner]),
+Operation::new("delete_user", "Delete a user", "Deletes the user and ends their sessions.")
+            .id("ID of the user.", USER)
+            .responds_empty(204, "The user is deleted.")
+            .errors([Code::UserNotFound, Code::LastOwner])]
 }

@@ -2,6 +2,13 @@
 //!
 //! **Invariant:** a secret that came in goes to the use case and nowhere else, least of all into a reason.
 
+use crate::api::accounts::serialize::ACCOUNT_EXAMPLE;
+use crate::api::accounts::serialize::ACCOUNT_ID;
+use crate::api::openapi::example::ACCOUNT;
+use crate::api::openapi::operation::Operation;
+use crate::api::openapi::schema::Schema;
+use domain::check::RequestSchema;
+use domain::id::WorkspaceId;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -132,4 +139,42 @@ fn refuse_taken(
         return Err(ApiError::account_exists(Some("phone_number_id")));
     }
     Ok(())
+}
+
+/// Describes the operations of this file.
+pub(crate) fn operations() -> Vec<Operation> {
+    vec![Operation::new(
+            "create_account",
+            "Create an account",
+            "Adds a WhatsApp phone number that sends messages. No response contains its tokens and secrets. \
+             After this, test the account, and subscribe it so that Meta sends its webhooks to Waypost.",
+        )
+        .body(
+            RequestSchema::of(|fields| read_new(fields, WorkspaceId::from_parts(0, &[0; 10]), false)),
+            [(
+                "shop",
+                r#"{"name":"shop","phone_number_id":"106540352242922","waba_id":"102290129340398","access_token":"EAAGm0PX4ZCpsBAKJYXZCJ7",
+                    "app_secret":"2f1c9d7e5b3a48f6","verify_token":"a-word-of-yours","sandbox":true}"#,
+            )],
+        )
+        .responds(201, "The account.", Schema::reference("Account"), ACCOUNT_EXAMPLE)
+        .errors([Code::AccountExists]),
+Operation::new(
+            "update_account",
+            "Update an account",
+            "Changes the given fields. `null` clears `app_secret`, `verify_token` and `fetch_media`. Waypost \
+             tests a new access token with Meta first; a valid token ends a hold that an invalid token caused. \
+             A replaced app secret stays valid for webhooks for 24 hours.",
+        ).id(ACCOUNT_ID, ACCOUNT).errors([Code::AccountNotFound]).responds(200, "The account.", Schema::reference("Account"), ACCOUNT_EXAMPLE)
+        .body(RequestSchema::of(|fields| read_changes(fields, None)), [("name", r#"{"name":"Main street","default":true}"#)])
+        .errors([Code::AccountExists]),
+Operation::new(
+            "delete_account",
+            "Delete an account",
+            "The messages of the account are kept. An account with queued messages is deleted only with \
+             `force`, which cancels them.",
+        ).id(ACCOUNT_ID, ACCOUNT).errors([Code::AccountNotFound])
+        .query(RequestSchema::of_query(read_deletion))
+        .responds_empty(204, "Deleted.")
+        .errors([Code::AccountBusy])]
 }

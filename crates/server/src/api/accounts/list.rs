@@ -1,6 +1,13 @@
 //! List and get accounts.
 
+use crate::api::accounts::serialize::ACCOUNT_EXAMPLE;
+use crate::api::accounts::serialize::ACCOUNT_ID;
+use crate::api::error::Code;
+use crate::api::openapi::example::ACCOUNT;
+use crate::api::openapi::operation::Operation;
+use crate::api::openapi::schema::Schema;
 use domain::check::Fields;
+use domain::check::RequestSchema;
 use engine::ports::PageRequest;
 use std::sync::Arc;
 
@@ -59,4 +66,17 @@ pub(crate) async fn get_account(
     request_body::no_query(query.as_deref())?;
     let record = choose_account(&deps, &caller, Some(&id))?;
     show_one(&deps, &caller, &record, StatusCode::OK).await
+}
+
+/// Describes the operations of this file.
+pub(crate) fn operations() -> Vec<Operation> {
+    vec![
+        Operation::new("list_accounts", "List accounts", "Oldest first.")
+            .query(RequestSchema::of_query(read_list))
+            .responds_page("accounts", "Account", ACCOUNT_EXAMPLE),
+        Operation::new("get_account", "Get an account", "")
+            .id(ACCOUNT_ID, ACCOUNT)
+            .errors([Code::AccountNotFound])
+            .responds(200, "The account.", Schema::reference("Account"), ACCOUNT_EXAMPLE),
+    ]
 }

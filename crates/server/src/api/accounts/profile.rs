@@ -1,5 +1,12 @@
 //! The business profile of an account.
 
+use crate::api::accounts::serialize::ACCOUNT_ID;
+use crate::api::error::Code;
+use crate::api::error::META_ERRORS;
+use crate::api::openapi::example::ACCOUNT;
+use crate::api::openapi::operation::Operation;
+use crate::api::openapi::schema::Schema;
+use domain::check::RequestSchema;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -43,3 +50,25 @@ pub(crate) async fn update_account_profile(
         &phone_number::update_business_profile(&deps, &audit, &record, &change).await?,
     ))
 }
+
+/// Describes the operations of this file.
+pub(crate) fn operations() -> Vec<Operation> {
+    vec![Operation::new("get_account_profile", "Get the business profile", "Returns the profile that customers see.").id(ACCOUNT_ID, ACCOUNT).errors([Code::AccountNotFound])
+            .responds(200, "The business profile.", Schema::reference("BusinessProfile"), PROFILE_EXAMPLE)
+            .errors(META_ERRORS),
+Operation::new(
+            "update_account_profile",
+            "Update the business profile",
+            "Changes the given fields. `null` clears a field. `about` cannot be cleared.",
+        ).id(ACCOUNT_ID, ACCOUNT).errors([Code::AccountNotFound])
+        .body(
+            RequestSchema::of(profile::read_change),
+            [("words", r#"{"about":"Open 9 to 17","description":"Fine ferries since 1902.","websites":["https://harbour.example"],"vertical":"TRAVEL"}"#)],
+        )
+        .responds(200, "The business profile.", Schema::reference("BusinessProfile"), PROFILE_EXAMPLE)
+        .errors(META_ERRORS)]
+}
+
+const PROFILE_EXAMPLE: &str = r#"{"about":"Open 9 to 17","address":"1 Quay","description":"Fine ferries since 1902.",
+    "email":"desk@harbour.example","websites":["https://harbour.example"],"vertical":"TRAVEL",
+    "profile_picture_url":null}"#;

@@ -1,6 +1,15 @@
 //! Subscribe an account to webhooks, and register its phone number.
 
+use crate::api::accounts::serialize::ACCOUNT_EXAMPLE;
+use crate::api::accounts::serialize::ACCOUNT_ID;
+use crate::api::error::Code;
+use crate::api::error::META_ERRORS;
+use crate::api::openapi::example::ACCOUNT;
+use crate::api::openapi::operation::Operation;
+use crate::api::openapi::schema::Schema;
+use crate::api::openapi::schema::required;
 use domain::check::Fields;
+use domain::check::RequestSchema;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -59,4 +68,34 @@ pub(crate) fn read_pin(fields: &Fields<'_, '_>) -> SecretString {
     let pin = fields.required("pin").about("Two-step verification PIN: six digits, as a string.");
     let pin = pin.pattern("^[0-9]{6}$").string_that(is_pin, "must be 6 digits, as a string");
     SecretString::from(pin.unwrap_or_default())
+}
+
+/// Describes the operations of this file.
+pub(crate) fn operations() -> Vec<Operation> {
+    vec![Operation::new(
+            "subscribe_account",
+            "Subscribe to the webhooks of an account",
+            "Subscribes the app of the access token to the WhatsApp Business Account.",
+        ).id(ACCOUNT_ID, ACCOUNT).errors([Code::AccountNotFound])
+        .empty_body()
+        .responds(
+            200,
+            "The app is subscribed.",
+            Schema::object([required("id", Schema::uuid()), required("subscribed_apps", Schema::array(Schema::string(..), ..).about("Names of the subscribed \
+                 apps."))]),
+            r#"{"id":"01a2b3c4-0000-7000-8000-000000000002","subscribed_apps":["Shop messages"]}"#,
+        )
+        .errors(META_ERRORS),
+Operation::new(
+            "register_account",
+            "Register a phone number",
+            "Registers the phone number for the Cloud API. If the number has no two-step verification PIN, the \
+             given PIN is set; otherwise it must be the number's PIN.",
+        ).id(ACCOUNT_ID, ACCOUNT).errors([Code::AccountNotFound])
+        .body(
+            RequestSchema::of(read_pin),
+            [("pin", r#"{"pin":"123456"}"#)],
+        )
+        .responds(200, "The account.", Schema::reference("Account"), ACCOUNT_EXAMPLE)
+        .errors(META_ERRORS)]
 }

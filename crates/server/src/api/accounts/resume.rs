@@ -1,5 +1,11 @@
 //! Resume an account.
 
+use crate::api::accounts::serialize::ACCOUNT_EXAMPLE;
+use crate::api::accounts::serialize::ACCOUNT_ID;
+use crate::api::error::Code;
+use crate::api::openapi::example::ACCOUNT;
+use crate::api::openapi::operation::Operation;
+use crate::api::openapi::schema::Schema;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -27,4 +33,15 @@ pub(crate) async fn resume_account(
     accounts::resume_account(&deps, &audit, &record.account).await?;
     let resumed = deps.directory.current().account(caller.workspace(), &id).cloned();
     show_one(&deps, &caller, &resumed.unwrap_or(record), StatusCode::OK).await
+}
+
+/// Describes the operation of this file.
+pub(crate) fn operations() -> Vec<Operation> {
+    vec![Operation::new(
+            "resume_account",
+            "Resume a held account",
+            "Waypost holds an account when Meta refuses the account or its access token. After this call, its \
+             queued messages are sent.",
+        ).id(ACCOUNT_ID, ACCOUNT).errors([Code::AccountNotFound]).responds(200, "The account.", Schema::reference("Account"), ACCOUNT_EXAMPLE)
+        .empty_body()]
 }

@@ -1,5 +1,12 @@
 //! Test an account.
 
+use crate::api::accounts::serialize::ACCOUNT_ID;
+use crate::api::error::Code;
+use crate::api::openapi::example::ACCOUNT;
+use crate::api::openapi::operation::Operation;
+use crate::api::openapi::schema::Schema;
+use crate::api::openapi::schema::required;
+use engine::accounts::ACCOUNT_CHECKS;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -39,4 +46,32 @@ pub(crate) async fn test_account(
 
 fn show_check(check: AccountCheck) -> Value {
     object([("name", check.name.into()), ("ok", check.is_ok.into()), ("finding", check.finding.into())])
+}
+
+/// Describes the operation of this file.
+pub(crate) fn operations() -> Vec<Operation> {
+    let check = Schema::object([
+        required("name", Schema::enumeration(ACCOUNT_CHECKS)),
+        required("ok", Schema::boolean()),
+        required("finding", Schema::string(1..).about("Result of the check, with advice.")),
+    ]);
+    vec![Operation::new(
+            "test_account",
+            "Test an account",
+            "Checks the access token, its expiry and its permissions, the phone number and its quality, the \
+             webhook subscription and the callback URL. Each check is a separate entry of `checks`.",
+        ).id(ACCOUNT_ID, ACCOUNT).errors([Code::AccountNotFound])
+        .empty_body()
+        .responds(
+            200,
+            "Results of the checks.",
+            Schema::object([
+                required("id", Schema::uuid()),
+                required("ok", Schema::boolean().about("`true` if every check succeeded.")),
+                required("checks", Schema::array(check, 1..)),
+            ]),
+            r#"{"id":"01a2b3c4-0000-7000-8000-000000000002","ok":false,"checks":[
+                {"name":"token","ok":true,"finding":"valid, never expires"},
+                {"name":"webhook","ok":false,"finding":"no app is subscribed to this WhatsApp Business Account: Meta will report nothing; subscribe yours"}]}"#,
+        )]
 }

@@ -1,5 +1,10 @@
 //! Many contacts in one call.
 
+use crate::api::openapi::operation::Operation;
+use crate::api::openapi::schema::Schema;
+use crate::api::openapi::schema::required;
+use domain::check::Item;
+use domain::check::RequestSchema;
 use domain::check::{Fields, Items};
 use std::sync::Arc;
 
@@ -76,4 +81,37 @@ fn read(item: &Value) -> Result<ContactChange, ApiError> {
         return Err(ApiError::invalid_at("", format!("must be an object, is {}", item.kind_name())));
     };
     request_body::read(object, ContactChange::read_new)
+}
+
+/// Describes the operation of this file.
+pub(crate) fn operations() -> Vec<Operation> {
+    vec![Operation::new(
+        "bulk_upsert_contacts",
+        "Create or update many contacts",
+        "Finds each contact by its phone number or user ID and creates or updates it. An invalid contact is \
+         refused with its errors; the other contacts are stored in one transaction.",
+    )
+    .body(
+        RequestSchema::of(|fields| {
+            for item in read_items(fields).iter().flat_map(|items| items.iter()) {
+                item.shared("CreateContactRequest", describe_item);
+            }
+        }),
+        [("two", r#"{"contacts":[{"phone_number":"+447700900124","name":"Maya Osei","tags":["vip"]},{"phone_number":"+447700900125","stage":"lead"}]}"#)],
+    )
+    .responds(
+        200,
+        "Result for each item.",
+        Schema::object([required("results", Schema::array(Schema::one_of([Schema::reference("BulkUpsertedContact"), Schema::reference("BulkRefusedContact")]), 1..=MAX_ITEMS))]),
+        r#"{"results":[{"index":0,"id":"01a2b3c4-0000-7000-8000-000000000003","status":"created"},
+            {"index":1,"code":"invalid_request","message":"The request is not valid: `/email` must be an e-mail address, such as maya@example.com.",
+            "errors":[{"pointer":"/email","reason":"must be an e-mail address, such as maya@example.com"}]}]}"#,
+    )]
+}
+
+fn describe_item(item: Item<'_, '_>) {
+    if let Some(fields) = item.object() {
+        let _described = ContactChange::read_new(&fields);
+        fields.finish();
+    }
 }

@@ -1,6 +1,13 @@
 //! Create, update and delete contacts.
 
+use crate::api::contacts::lookup::CONTACT_ID;
+use crate::api::contacts::serialize::CONTACT_EXAMPLE;
+use crate::api::error::Code;
+use crate::api::openapi::example::CONTACT;
+use crate::api::openapi::operation::Operation;
+use crate::api::openapi::schema::Schema;
 use domain::check::Fields;
+use domain::check::RequestSchema;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -78,4 +85,42 @@ pub(crate) fn read_upsert(fields: &Fields<'_, '_>) -> Option<bool> {
         .optional("upsert")
         .about("`true`: updates the contact that has the phone number or user ID, if there is one.");
     upsert.boolean_or_text()
+}
+
+/// Describes the operations of this file.
+pub(crate) fn operations() -> Vec<Operation> {
+    vec![Operation::new(
+        "create_contact",
+        "Create a contact",
+        "Adds a person who has not written yet. Waypost creates a contact for every person who writes. A key \
+         that is limited to some accounts cannot change contacts.",
+    )
+    .query(RequestSchema::of_query(read_upsert))
+    .body(
+        RequestSchema::of(ContactChange::read_new),
+        [(
+            "person",
+            r#"{"phone_number":"+44 7700 900124","name":"Maya Osei","tags":["vip"],"stage":"lead","email":"maya@example.com",
+                "custom_fields":{"loyalty_points":120,"city":"Leeds"}}"#,
+        )],
+    )
+    .responds(201, "The contact.", Schema::reference("Contact"), CONTACT_EXAMPLE)
+    .responds(200, "With `upsert`: the contact existed and is updated.", Schema::reference("Contact"), CONTACT_EXAMPLE)
+    .errors([Code::ContactExists]),
+Operation::new(
+            "update_contact",
+            "Update a contact",
+            "Changes the given fields. `null` clears a field. `tags` and `custom_fields` replace the present \
+             values.",
+        ).id(CONTACT_ID, CONTACT).errors([Code::ContactNotFound])
+        .body(RequestSchema::of(ContactChange::read), [("stage", r#"{"stage":"customer","tags":["vip","wholesale"]}"#)])
+        .responds(200, "The contact.", Schema::reference("Contact"), CONTACT_EXAMPLE)
+        .errors([Code::ContactExists]),
+Operation::new(
+            "delete_contact",
+            "Erase a contact",
+            "Erases the contact, the content of its messages and its files permanently. Counts and statistics \
+             stay the same.",
+        ).id(CONTACT_ID, CONTACT).errors([Code::ContactNotFound])
+        .responds_empty(204, "The contact is erased.")]
 }

@@ -1,5 +1,9 @@
 //! Contacts as a table, written as it is read: what an import takes back unchanged.
 
+use crate::api::contacts::list::filter_schema;
+use crate::api::openapi::operation::CSV;
+use crate::api::openapi::operation::Operation;
+use crate::api::openapi::schema::Schema;
 use engine::contacts;
 use std::sync::Arc;
 
@@ -115,3 +119,18 @@ impl Export {
         rows.push('\n');
     }
 }
+
+/// Describes the operation of this file.
+pub(crate) fn operations() -> Vec<Operation> {
+    vec![Operation::new(
+        "export_contacts",
+        "Export contacts as CSV",
+        "Returns the contacts that match the filters, newest first, as CSV that can be imported again. A cell \
+         that a spreadsheet would read as a formula begins with an apostrophe.",
+    ).query(filter_schema(false))
+    .responds_raw(200, "Contacts as CSV.", CSV, Schema::string(1..)).response_example(CSV_EXAMPLE)
+    .response_header("Content-Disposition", "`attachment` with the file name `contacts.csv`.", Schema::string(1..))]
+}
+
+const CSV_EXAMPLE: &str = "phone_number,user_id,name,email,tags,stage,opted_out,custom.city\n\
+    +447700900124,\"\",Maya Osei,maya@example.com,vip|wholesale,lead,false,Leeds\n";

@@ -2,7 +2,11 @@
 //!
 //! **Invariant:** what is held of a table is one piece of it, however long it is.
 
+use crate::api::openapi::operation::CSV;
+use crate::api::openapi::operation::Operation;
+use crate::api::openapi::schema::Schema;
 use domain::check::Fields;
+use domain::check::RequestSchema;
 use std::sync::Arc;
 
 use axum::body::Bytes;
@@ -13,17 +17,16 @@ use domain::check::Patch;
 use domain::contacts::contact::{ContactChange, ImportColumn};
 use domain::contacts::opt_out::OptOutReason;
 use domain::id::WorkspaceId;
-use domain::json::{Object, Value};
 use engine::contacts::ContactBatch;
-use engine::ports::{ContactTarget, StoreError, UpsertContactResult};
+use engine::ports::{ContactTarget, StoreError};
 use engine::{AuditContext, Deps, contacts};
 use futures_util::StreamExt as _;
 use jiff::Timestamp;
 
 use crate::api::contacts::csv;
 use crate::api::contacts::csv::{Row, Table, TooLong};
+use crate::api::contacts::import_report::{ImportReport, RowError};
 use crate::api::contacts::lookup::refuse_bound;
-use crate::api::contacts::outcome::{done, word};
 use crate::api::error::{ApiError, Code};
 use crate::api::request_context::Audited;
 use crate::api::{request_body, response};
@@ -32,8 +35,6 @@ use crate::api::{request_body, response};
 const MAX_TABLE: usize = 100_000_000;
 /// Rows that are written down in one transaction.
 const ROWS_AT_ONCE: usize = 500;
-/// Rows of the file of errors.
-pub(crate) const MAX_ERRORS: usize = 1_000;
 
 /// Reads the query of an import.
 pub(crate) fn read_dry_run(fields: &Fields<'_, '_>) -> Option<bool> {
@@ -61,7 +62,7 @@ pub(crate) async fn import_contacts(
         columns: None,
         waiting: Vec::new(),
         n_bytes: 0,
-        report: Report::default(),
+        report: ImportReport::default(),
     };
     let end = match media_type(&request).as_str() {
         "multipart/form-data" => from_form(&mut import, request).await,
@@ -118,7 +119,7 @@ async fn from_form(import: &mut Import<'_>, request: Request) -> Result<(), ApiE
 
 /// The next piece, unless it takes too long to come.
 async fn in_time<T>(deps: &Deps, next: impl Future<Output = T>) -> Result<T, ApiError> {
-    let deadline = deps.now().saturating_add(request_body::WITHIN).unwrap_or(Timestamp::MAX);
+    let deadline = deps.now().saturating_add(request_body::TIMEOUT).unwrap_or(Timestamp::MAX);
     tokio::select! {
         biased;
         next = next => Ok(next),
@@ -143,7 +144,7 @@ struct Import<'a> {
     /// Rows that were read and are not written down.
     waiting: Vec<(u64, ContactChange)>,
     n_bytes: usize,
-    report: Report,
+    report: ImportReport,
 }
 
 impl Import<'_> {
@@ -259,10 +260,7 @@ fn escaped(name: &str) -> String {
     name.replace('~', "~0").replace('/', "~1")
 }
 
-/// A column's name, and what is wrong in it.
-type Fault = (String, String);
-
-fn read_row(columns: &[ImportColumn], row: &Row) -> Result<ContactChange, Vec<Fault>> {
+fn read_row(columns: &[ImportColumn], row: &Row) -> Result<ContactChange, Vec<RowError>> {
     let mut change = ContactChange::default();
     let mut faults = Vec::new();
     if row.cells.len() > columns.len() {
@@ -287,86 +285,29 @@ fn read_row(columns: &[ImportColumn], row: &Row) -> Result<ContactChange, Vec<Fa
     if faults.is_empty() { Ok(change) } else { Err(faults) }
 }
 
-/// What an import has done so far.
-#[derive(Default)]
-struct Report {
-    n_created: i64,
-    n_updated: i64,
-    n_unchanged: i64,
-    n_failed: i64,
-    /// The last line that was looked at.
-    last_line: u64,
-    /// Lines, columns and reasons.
-    errors: Vec<(u64, String, String)>,
-    is_truncated: bool,
+/// Reads the parts of a form. The part `file` is read as a stream.
+fn read_form(fields: &Fields<'_, '_>) {
+    let _file = fields.required("file").about("Contacts as CSV.").format("binary");
 }
 
-impl Report {
-    fn n_rows(&self) -> i64 {
-        self.n_created
-            .saturating_add(self.n_updated)
-            .saturating_add(self.n_unchanged)
-            .saturating_add(self.n_failed)
-    }
-
-    fn add(&mut self, line: u64, end: UpsertContactResult) {
-        let count = match word(&end) {
-            "created" => &mut self.n_created,
-            "updated" => &mut self.n_updated,
-            "unchanged" => &mut self.n_unchanged,
-            _ => {
-                let taken = ImportColumn::UserId.name();
-                let fault = match done(end) {
-                    Ok(_) => return,
-                    Err(error) if error.code() == Code::ContactExists => {
-                        (taken, "belongs to a different contact than the phone number".to_owned())
-                    }
-                    Err(error) => (String::new(), error.message().to_owned()),
-                };
-                return self.fail(line, vec![fault]);
-            }
-        };
-        *count = count.saturating_add(1);
-        self.last_line = self.last_line.max(line);
-    }
-
-    fn fail(&mut self, line: u64, faults: Vec<Fault>) {
-        self.n_failed = self.n_failed.saturating_add(1);
-        self.last_line = self.last_line.max(line);
-        for (column, reason) in faults {
-            if self.errors.len() < MAX_ERRORS {
-                self.errors.push((line, column, reason));
-            } else {
-                self.is_truncated = true;
-            }
-        }
-    }
-
-    fn show(&mut self, is_dry_run: bool) -> Value {
-        let mut shown = Object::new();
-        shown.insert("dry_run", is_dry_run);
-        shown.insert("created", self.n_created);
-        shown.insert("updated", self.n_updated);
-        shown.insert("unchanged", self.n_unchanged);
-        shown.insert("failed", self.n_failed);
-        shown.insert("last_line", i64::try_from(self.last_line).unwrap_or(i64::MAX));
-        shown.insert(
-            "errors_csv",
-            if self.errors.is_empty() { Value::Null } else { self.errors_csv().into() },
-        );
-        shown.insert("errors_truncated", self.is_truncated);
-        Value::Object(shown)
-    }
-
-    fn errors_csv(&mut self) -> String {
-        self.errors.sort();
-        let mut csv = "line,column,reason\n".to_owned();
-        for (line, column, reason) in &self.errors {
-            csv::write_raw(&mut csv, &line.to_string());
-            csv::write_cell(&mut csv, column);
-            csv::write_cell(&mut csv, reason);
-            csv.push('\n');
-        }
-        csv
-    }
+/// Describes the operation of this file.
+pub(crate) fn operations() -> Vec<Operation> {
+    vec![Operation::new(
+        "import_contacts",
+        "Import contacts from CSV",
+        "Reads CSV in UTF-8, at most 100 MB, separated by commas or semicolons. The first row has the names of \
+         the columns: `phone_number`, `user_id`, `name`, `email`, `tags` (separated by `|`), `stage`, \
+         `opted_out`, `custom.<name>`. Each row creates or updates the contact with its phone number or user \
+         ID; an empty cell changes nothing. Invalid rows are listed in `errors_csv`; the other rows are \
+         stored. If the import is interrupted, `details.imported` of the error has the result until then.",
+    )
+    .query(RequestSchema::of_query(read_dry_run))
+    .form(RequestSchema::of(read_form))
+    .alternative_body(CSV, Schema::string(1..).about("Contacts as CSV."), CSV_EXAMPLE)
+    .responds(200, "Result of the import.", Schema::reference("ContactImport"), REPORT_EXAMPLE)]
 }
+
+const CSV_EXAMPLE: &str = "phone_number,name,tags,custom.city\n+447700900124,Maya Osei,vip|wholesale,Leeds\n";
+
+const REPORT_EXAMPLE: &str = r#"{"dry_run":false,"created":1,"updated":0,"unchanged":0,"failed":1,"last_line":3,
+    "errors_csv":"line,column,reason\n3,phone_number,is required\n","errors_truncated":false}"#;

@@ -1,5 +1,12 @@
 //! List and get contacts.
 
+use crate::api::contacts::lookup::CONTACT_ID;
+use crate::api::contacts::serialize::CONTACT_EXAMPLE;
+use crate::api::error::Code;
+use crate::api::openapi::example::CONTACT;
+use crate::api::openapi::operation::Operation;
+use crate::api::openapi::schema::Schema;
+use domain::check::RequestSchema;
 use engine::contacts::ContactVisibility;
 use std::sync::Arc;
 
@@ -75,4 +82,28 @@ pub(crate) async fn get_contact(
     request_body::no_query(query.as_deref())?;
     let contact = find(&deps, &caller, &id).await?;
     Ok(response::success(StatusCode::OK, &serialize_contact(contact)))
+}
+
+/// Describes the operations of this file.
+pub(crate) fn operations() -> Vec<Operation> {
+    vec![
+        Operation::new("list_contacts", "List contacts", "Newest first.")
+            .query(filter_schema(true))
+            .responds_page("contacts", "Contact", CONTACT_EXAMPLE),
+        Operation::new("get_contact", "Get a contact", "")
+            .id(CONTACT_ID, CONTACT)
+            .errors([Code::ContactNotFound])
+            .responds(200, "The contact.", Schema::reference("Contact"), CONTACT_EXAMPLE),
+    ]
+}
+
+/// Returns the schema of the filters of contacts, with the parameters of a page if `is_list` is `true`.
+pub(crate) fn filter_schema(is_list: bool) -> RequestSchema {
+    RequestSchema::of_query(|fields| {
+        let _described =
+            read_filter(fields, ContactVisibility { accounts: None, includes_without_messages: true });
+        if is_list {
+            let _described = pagination::page_request("contacts", fields);
+        }
+    })
 }

@@ -7,6 +7,9 @@ use engine::{Deps, contacts};
 
 use crate::api::error::{ApiError, Code};
 
+/// Description of the id of a contact in a path.
+pub(crate) const CONTACT_ID: &str = "ID of the contact.";
+
 pub(crate) fn not_found(id: &str) -> ApiError {
     ApiError::new(Code::ContactNotFound, format!("There is no contact `{id}`."))
 }

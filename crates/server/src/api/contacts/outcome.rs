@@ -1,5 +1,8 @@
 //! Outcomes of contact changes, as responses and as result rows.
 
+use crate::api::openapi::schema::Schema;
+use crate::api::openapi::schema::optional;
+use crate::api::openapi::schema::required;
 use axum::http::StatusCode;
 use domain::contacts::contact::MAX_CUSTOM_FIELDS;
 use domain::json::{Object, Value};
@@ -66,4 +69,27 @@ pub(crate) fn result(index: usize, end: Result<(&'static str, Contact), ApiError
             Value::Object(shown)
         }
     }
+}
+
+/// Returns the named schemas of result rows.
+pub(crate) fn schemas() -> Vec<(&'static str, Schema)> {
+    let done = Schema::object([
+        required("index", Schema::integer(0..).about("Index of the contact in `contacts`.")),
+        required("id", Schema::uuid()),
+        required("status", Schema::enumeration(["created", "updated", "unchanged"])),
+    ]);
+    let refused = Schema::object([
+        required("index", Schema::integer(0..).about("Index of the contact in `contacts`.")),
+        required("code", Schema::enumeration(Code::ALL.iter().map(|code| code.as_str()))),
+        required("message", Schema::string(1..)),
+        required("errors", Schema::reference("ValidationErrors")),
+        optional(
+            "contact_id",
+            Schema::uuid().about(
+                "With `contact_exists`: ID of the contact that has the phone number or \
+             user ID.",
+            ),
+        ),
+    ]);
+    vec![("BulkUpsertedContact", done), ("BulkRefusedContact", refused)]
 }

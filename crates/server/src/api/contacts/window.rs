@@ -1,6 +1,14 @@
 //! Customer service windows of a contact.
 
+use crate::api::contacts::lookup::CONTACT_ID;
+use crate::api::error::Code;
+use crate::api::openapi::example::CONTACT;
+use crate::api::openapi::operation::Operation;
+use crate::api::openapi::schema::Schema;
+use crate::api::openapi::schema::optional;
+use crate::api::openapi::schema::required;
 use domain::check::Fields;
+use domain::check::RequestSchema;
 use std::sync::Arc;
 
 use axum::extract::{RawQuery, State};
@@ -67,3 +75,46 @@ fn show_window(account: AccountId, window: Window, now: Timestamp) -> Object {
 pub(crate) fn read_account(fields: &Fields<'_, '_>) -> Option<String> {
     fields.optional("account").about("ID or name of an account.").string(1..=200).map(str::to_owned)
 }
+
+/// Describes the operation of this file.
+pub(crate) fn operations() -> Vec<Operation> {
+    vec![
+        Operation::new(
+            "get_contact_window",
+            "Get the customer service windows of a contact",
+            "Says until when free-form messages can be sent to the contact: from the named account, or else \
+             from the default account. `windows` has an entry for each account that the caller may see.",
+        )
+        .id(CONTACT_ID, CONTACT)
+        .errors([Code::ContactNotFound])
+        .query(RequestSchema::of_query(read_account))
+        .responds(200, "The customer service windows.", windows_schema(), WINDOWS_EXAMPLE)
+        .errors([Code::AccountNotFound]),
+    ]
+}
+
+fn windows_schema() -> Schema {
+    let fields = || {
+        [
+            ("whatsapp_account_id", Schema::uuid()),
+            ("is_open", Schema::boolean()),
+            (
+                "last_inbound_at",
+                Schema::time().or_null().about(
+                    "Time of the contact's last message or call to this \
+                 account.",
+                ),
+            ),
+            ("closes_at", Schema::time().or_null().about("Time at which the window closes or closed.")),
+        ]
+    };
+    let one = Schema::object(fields().map(|(name, schema)| required(name, schema)));
+    let all =
+        required("windows", Schema::array(one, ..).about("Windows of all accounts that the caller may see."));
+    Schema::object(fields().map(|(name, schema)| optional(name, schema)).into_iter().chain([all]))
+        .about("If there is no account, `windows` is empty and the other fields are missing.")
+}
+
+const WINDOWS_EXAMPLE: &str = r#"{"whatsapp_account_id":"01a2b3c4-0000-7000-8000-000000000002","is_open":true,"last_inbound_at":"2026-05-29T10:30:00Z",
+    "closes_at":"2026-05-30T10:30:00Z","windows":[{"whatsapp_account_id":"01a2b3c4-0000-7000-8000-000000000002","is_open":true,
+    "last_inbound_at":"2026-05-29T10:30:00Z","closes_at":"2026-05-30T10:30:00Z"}]}"#;

@@ -154,6 +154,10 @@ codes! {
     StoreUnavailable = "store_unavailable", SERVICE_UNAVAILABLE;
 }
 
+/// Error codes of calls of Meta.
+pub(crate) const META_ERRORS: [Code; 4] =
+    [Code::MetaError, Code::MetaRateLimited, Code::MetaUnavailable, Code::AccountDisconnected];
+
 /// Value of `Retry-After` while the first request with an idempotency key is running, in seconds.
 const IDEMPOTENCY_WAIT: u32 = 1;
 

@@ -5,6 +5,10 @@
 //! **Invariant:** nothing that a stranger has sent is run by a browser as ours: types are not guessed, what is not a
 //! picture, a sound or a video is saved, and whatever is shown is shown in a sandbox.
 
+use crate::api::openapi::example::MEDIA;
+use crate::api::openapi::operation::ANY_TYPE;
+use crate::api::openapi::operation::Operation;
+use crate::api::openapi::schema::Schema;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -31,7 +35,7 @@ const PENDING_WAIT: u32 = 2;
 const LONGEST_WAIT: u32 = 3600;
 
 /// What a file is when nobody says.
-const ANY_TYPE: HeaderValue = HeaderValue::from_static("application/octet-stream");
+const UNKNOWN_TYPE: HeaderValue = HeaderValue::from_static("application/octet-stream");
 
 /// A file's content, or with `Accept: application/json` what is known of it.
 pub(crate) async fn get_media(
@@ -132,7 +136,7 @@ fn with_headers(status: StatusCode, file: &StoredMedia, etag: &str) -> Response 
     *response.status_mut() = status;
     let mime_type = file.mime_type.as_deref().unwrap_or_default();
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::try_from(mime_type).unwrap_or(ANY_TYPE));
+    headers.insert(header::CONTENT_TYPE, HeaderValue::try_from(mime_type).unwrap_or(UNKNOWN_TYPE));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
@@ -150,4 +154,35 @@ fn put(response: &mut Response, name: HeaderName, value: String) {
     if let Ok(value) = HeaderValue::try_from(value) {
         response.headers_mut().insert(name, value);
     }
+}
+
+/// Describes the operation of this file.
+pub(crate) fn operations() -> Vec<Operation> {
+    let about = "Returns the content of an inbound or uploaded file, or one range of its bytes. With `Accept: \
+         application/json`, returns its metadata.";
+    let etag = || Schema::pattern("^\"[0-9a-f]{64}\"$");
+    vec![
+        Operation::new("get_media", "Download a file", about)
+            .id("ID of the file: `media.id` of its message, or the ID of an upload.", MEDIA)
+            .header("Range", "One range of bytes.", Schema::string(..).example("bytes=0-1023"))
+            .header("If-Range", "`ETag` of the content for which the range is valid.", Schema::string(..))
+            .header(
+                "If-None-Match",
+                "`ETag` of an earlier response. The response is 304 if nothing has changed.",
+                Schema::string(..),
+            )
+            .responds_raw(200, "The content, or its metadata.", ANY_TYPE, Schema::format("binary"))
+            .response_header("ETag", "SHA-256 of the content.", etag())
+            .response_header(
+                "Content-Disposition",
+                "File name, and `inline` or `attachment`.",
+                Schema::string(1..),
+            )
+            .responds_raw(206, "Part of the content.", ANY_TYPE, Schema::format("binary"))
+            .response_header("Content-Range", "Range of the part.", Schema::string(1..))
+            .response_header("ETag", "SHA-256 of the content.", etag())
+            .responds_empty(304, "Nothing has changed.")
+            .response_header("ETag", "SHA-256 of the content.", etag())
+            .errors([Code::MediaNotFound, Code::MediaPending, Code::MediaFailed, Code::RangeNotSatisfiable]),
+    ]
 }

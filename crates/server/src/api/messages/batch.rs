@@ -1,5 +1,13 @@
 //! `POST /api/messages/batch`: up to 1000 messages into the queue; one bad item fails alone.
 
+use crate::api::error::Code;
+use crate::api::messages::idempotency::key_schema;
+use crate::api::messages::send_request::describe;
+use crate::api::openapi::operation::Operation;
+use crate::api::openapi::schema::Schema;
+use crate::api::openapi::schema::optional;
+use crate::api::openapi::schema::required;
+use domain::check::RequestSchema;
 use domain::check::{Fields, Items};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -175,4 +183,63 @@ fn show(index: usize, end: Result<Value, ApiError>) -> Value {
         }
     }
     Value::Object(shown)
+}
+
+/// Describes the operation of this file.
+pub(crate) fn operations() -> Vec<Operation> {
+    let result = Schema::object([
+        required("index", Schema::integer(0..).about("Index of the message in `messages`.")),
+        optional("id", Schema::uuid().about("Accepted message: its ID.")),
+        optional("status", Schema::constant("queued")),
+        optional(
+            "replayed",
+            Schema::boolean().about(
+                "`true`: the message was accepted before, with the same \
+             `idempotency_key`.",
+            ),
+        ),
+        optional(
+            "code",
+            Schema::enumeration(Code::ALL.iter().map(|code| code.as_str()))
+                .about("Refused message: error code."),
+        ),
+        optional("message", Schema::string(1..)),
+        optional("details", Schema::reference("ErrorDetails")),
+    ]);
+    vec![Operation::new(
+        "send_batch",
+        "Queue many messages",
+        "Accepts or refuses each message separately, with the error codes of `POST /api/messages/send`. A \
+         batch counts as one request; its messages are sent within the key's rate limit.",
+    )
+    .header(
+        "Idempotency-Key",
+        "Makes the whole batch safe to repeat for 24 hours. It applies to each message without an \
+         `idempotency_key`.",
+        key_schema(),
+    )
+    .body(
+        batch_request_schema(),
+        [("two", r#"{"messages":[
+            {"to":"+15550100001","type":"text","text":"Your table is ready.","idempotency_key":"table-1"},
+            {"to":"+15550100002","type":"template","template":{"name":"hello_world","language":"en_US"}}]}"#)],
+    )
+    .responds(
+        202,
+        "Result for each item.",
+        Schema::object([required("results", Schema::array(result, 1..=MAX_ITEMS))]),
+        r#"{"results":[{"index":0,"id":"01a2b3c4-0000-7000-8000-000000000001","status":"queued"},
+            {"index":1,"code":"template_not_found","message":"The account `sandbox` has no template `spring_sale` in the language `en`, neither in Waypost nor at Meta.","details":{"template":"spring_sale","language":"en"}}]}"#,
+    )
+    .response_header("Idempotent-Replayed", "`true`: the batch was accepted before with this key.", Schema::constant("true"))
+    .errors([Code::IdempotencyMismatch, Code::IdempotencyInProgress])]
+}
+
+/// Returns the schema of the body of a batch.
+fn batch_request_schema() -> RequestSchema {
+    RequestSchema::of(|fields| {
+        for item in read_items(fields).iter().flat_map(Items::iter) {
+            item.shared("BatchMessage", |item| describe(item, Kind::Item(0)));
+        }
+    })
 }

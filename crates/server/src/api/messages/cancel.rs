@@ -1,5 +1,10 @@
 //! Cancel a queued message.
 
+use crate::api::messages::message_key::MESSAGE_ID;
+use crate::api::messages::serialize::MESSAGE_EXAMPLE;
+use crate::api::openapi::example::MESSAGE;
+use crate::api::openapi::operation::Operation;
+use crate::api::openapi::schema::Schema;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -33,4 +38,20 @@ pub(crate) async fn cancel_message(
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// Describes the operation of this file.
+pub(crate) fn operations() -> Vec<Operation> {
+    vec![
+        Operation::new(
+            "cancel_message",
+            "Cancel a queued message",
+            "Cancels a message that waits in the queue.",
+        )
+        .id(MESSAGE_ID, MESSAGE)
+        .errors([Code::MessageNotFound])
+        .responds(200, "The message.", Schema::reference("Message"), MESSAGE_EXAMPLE)
+        .empty_body()
+        .errors([Code::NotCancelable]),
+    ]
 }

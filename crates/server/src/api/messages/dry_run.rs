@@ -1,5 +1,7 @@
 //! Response to a dry run.
 
+use crate::api::openapi::schema::Schema;
+use crate::api::openapi::schema::required;
 use domain::json::Value;
 use engine::messages::dry_run::{DryRun, DryRunCheck};
 
@@ -28,5 +30,25 @@ fn show_check(check: DryRunCheck) -> Value {
         ("code", code),
         ("reason", reason),
         ("details", details),
+    ])
+}
+
+/// Returns the named schema of the response.
+pub(crate) fn schemas() -> Vec<(&'static str, Schema)> {
+    vec![("DryRun", dry_run_schema())]
+}
+
+fn dry_run_schema() -> Schema {
+    let check = Schema::object([
+        required("name", Schema::string(1..)),
+        required("ok", Schema::boolean()),
+        required("code", Schema::string(1..).or_null()),
+        required("reason", Schema::string(1..).or_null()),
+        required("details", Schema::reference("ErrorDetails").or_null()),
+    ]);
+    Schema::object([
+        required("would_send", Schema::boolean()),
+        required("request", Schema::any().about("Body that would be sent to Meta.")),
+        required("checks", Schema::array(check, 1..)),
     ])
 }

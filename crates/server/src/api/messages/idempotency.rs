@@ -1,5 +1,6 @@
 //! `Idempotency-Key`: the same request again gets the first answer again.
 
+use crate::api::openapi::schema::Schema;
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
@@ -23,6 +24,17 @@ use crate::api::response;
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 pub(crate) const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+
+/// Name of the header of a response to a repeated request.
+pub(crate) const REPLAYED_HEADER: &str = "Idempotent-Replayed";
+/// Description of [`REPLAYED_HEADER`].
+pub(crate) const REPLAYED_DESCRIPTION: &str =
+    "`true`: the response is that to the first request with this key.";
+
+/// Returns the schema of the header `Idempotency-Key`.
+pub(crate) fn key_schema() -> Schema {
+    Schema::string(1..=MAX_KEY).set("pattern", "^[ -~]+$")
+}
 
 /// The key that a request carries.
 pub(crate) fn key_of(headers: &HeaderMap) -> Result<Option<String>, ApiError> {

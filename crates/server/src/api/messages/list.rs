@@ -1,6 +1,13 @@
 //! List and get messages.
 
+use crate::api::messages::message_key::MESSAGE_ID;
+use crate::api::messages::serialize::MESSAGE_DETAIL_EXAMPLE;
+use crate::api::messages::serialize::MESSAGE_EXAMPLE;
+use crate::api::openapi::example::MESSAGE;
+use crate::api::openapi::operation::Operation;
+use crate::api::openapi::schema::Schema;
 use domain::check::Fields;
+use domain::check::RequestSchema;
 use std::sync::Arc;
 
 use axum::extract::{RawQuery, State};
@@ -104,4 +111,29 @@ pub(crate) fn read_filter(fields: &Fields<'_, '_>, contact: Option<ContactId>) -
         search: text("search", "Words of the text, a phone number, or a reference."),
     };
     (filter, text("account", "ID or name of an account."), pagination::page_request("messages", fields))
+}
+
+/// Describes the operations of this file.
+pub(crate) fn operations() -> Vec<Operation> {
+    vec![
+        Operation::new("list_messages", "List messages", "Newest first.")
+            .query(RequestSchema::of_query(|fields| read_filter(fields, None)))
+            .responds_page("messages", "Message", MESSAGE_EXAMPLE)
+            .errors([Code::AccountNotFound]),
+        Operation::new(
+            "get_message",
+            "Get a message",
+            "Returns the message with its timeline and Meta's \
+             original data.",
+        )
+        .id(MESSAGE_ID, MESSAGE)
+        .responds(200, "The message.", Schema::reference("MessageDetail"), MESSAGE_DETAIL_EXAMPLE)
+        .errors([Code::MessageNotFound]),
+    ]
+}
+
+/// Adds the filters of the messages of one contact.
+pub(crate) fn contact_filters(operation: Operation) -> Operation {
+    let some_contact = ContactId::from_parts(0, &[0; 10]);
+    operation.query(RequestSchema::of_query(|fields| read_filter(fields, Some(some_contact))))
 }

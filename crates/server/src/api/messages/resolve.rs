@@ -1,6 +1,13 @@
 //! Resolve a message whose outcome is unknown.
 
+use crate::api::error::Code;
+use crate::api::messages::message_key::MESSAGE_ID;
+use crate::api::messages::serialize::MESSAGE_EXAMPLE;
+use crate::api::openapi::example::MESSAGE;
+use crate::api::openapi::operation::Operation;
+use crate::api::openapi::schema::Schema;
 use domain::check::Fields;
+use domain::check::RequestSchema;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -38,4 +45,25 @@ pub(crate) fn read_resolution(fields: &Fields<'_, '_>) -> Option<Resolve> {
         .required("action")
         .about("`resend`: send the message again, once. `fail`: set the message to `failed`.")
         .choice(&[("resend", Resolve::Resend), ("fail", Resolve::Fail)])
+}
+
+/// Describes the operation of this file.
+pub(crate) fn operations() -> Vec<Operation> {
+    vec![
+        Operation::new(
+            "resolve_message",
+            "Resolve a message with an unknown outcome",
+            "For a message with the status `unknown`: Waypost cannot tell if Meta accepted it.",
+        )
+        .id(MESSAGE_ID, MESSAGE)
+        .errors([Code::MessageNotFound])
+        .responds(200, "The message.", Schema::reference("Message"), MESSAGE_EXAMPLE)
+        .body(RequestSchema::of(read_resolution), [("fail", r#"{"action":"fail"}"#)])
+        .errors([
+            Code::NotResolvable,
+            Code::AccountNotFound,
+            Code::AccountDisconnected,
+            Code::QueueFull,
+        ]),
+    ]
 }

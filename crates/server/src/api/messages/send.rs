@@ -1,5 +1,12 @@
 //! `POST /api/messages/send`.
 
+use crate::api::error::Code;
+use crate::api::messages::idempotency::REPLAYED_DESCRIPTION;
+use crate::api::messages::idempotency::REPLAYED_HEADER;
+use crate::api::messages::idempotency::key_schema;
+use crate::api::messages::send_request::send_request_schema;
+use crate::api::openapi::operation::Operation;
+use crate::api::openapi::schema::Schema;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -77,3 +84,134 @@ pub(crate) async fn send_message(
         Err(error) => Err(error.into()),
     }
 }
+
+/// Error codes of a send, besides those of an invalid request.
+pub(crate) const SEND_ERRORS: [Code; 17] = [
+    Code::OutsideWindow,
+    Code::TemplateNotApproved,
+    Code::TemplatePaused,
+    Code::TemplateParameters,
+    Code::RecipientOptedOut,
+    Code::RecipientMarketingLimited,
+    Code::MetaError,
+    Code::AccountNotFound,
+    Code::ContactNotFound,
+    Code::TemplateNotFound,
+    Code::IdempotencyMismatch,
+    Code::IdempotencyInProgress,
+    Code::Pacing,
+    Code::MetaRateLimited,
+    Code::MetaUnavailable,
+    Code::AccountDisconnected,
+    Code::QueueFull,
+];
+
+/// Describes the operation of this file.
+pub(crate) fn operations() -> Vec<Operation> {
+    vec![Operation::new(
+        "send_message",
+        "Send a message",
+        "Sends one message. `type` names the kind of message; the object with that name has its content, as in \
+         Meta's Cloud API.\n\nWith `mode: sync`, the response comes after Meta's answer. With `mode: queue` or \
+         `send_at`, the response comes immediately (202). An error 429 or 5xx guarantees that nothing was \
+         sent: send the request again after `Retry-After` seconds, with the same `Idempotency-Key`. With \
+         `dry_run`, nothing is stored or sent: the response has the result of every check and the body for \
+         Meta.",
+    )
+    .header(
+        "Idempotency-Key",
+        "Makes the request safe to repeat for 24 hours: a repeated request with the same body gets the first \
+         response again.",
+        key_schema(),
+    )
+    .body(send_request_schema(), EXAMPLES)
+    .responds(
+        200,
+        "Meta accepted the message. With `dry_run`: the results of the checks.",
+        Schema::any_of([Schema::reference("SentMessage"), Schema::reference("DryRun")]),
+        SENT,
+    )
+    .response_header(REPLAYED_HEADER, REPLAYED_DESCRIPTION, Schema::constant("true"))
+    .responds(
+        202,
+        "The message is in the queue (`queued`), or its outcome is not known (`unknown`). Do not send it \
+         again; read its status with `GET /api/messages/{id}`.",
+        Schema::reference("SentMessage"),
+        QUEUED,
+    )
+    .response_header(REPLAYED_HEADER, REPLAYED_DESCRIPTION, Schema::constant("true"))
+    .errors(SEND_ERRORS)]
+}
+
+const SENT: &str = r#"{"message_id":"wamid.HBgLMTU1NTAxMDAwMDEVAgARGBI5MDU1MTgxOUNEMjM5ODE4NzAA","status":"sent",
+    "id":"01a2b3c4-0000-7000-8000-000000000001","to":"+15550100001","recipient":null,
+    "whatsapp_account_id":"01a2b3c4-0000-7000-8000-000000000002","client_reference":null,"sent_as":"message"}"#;
+
+const QUEUED: &str = r#"{"message_id":"01a2b3c4-0000-7000-8000-000000000001","status":"queued",
+    "id":"01a2b3c4-0000-7000-8000-000000000001","to":"+15550100001","recipient":null,
+    "whatsapp_account_id":"01a2b3c4-0000-7000-8000-000000000002","client_reference":"order 7","sent_as":"message"}"#;
+
+const EXAMPLES: [(&str, &str); 16] = [
+    ("text", r#"{"to":"+15550100001","type":"text","text":"Hello from Waypost"}"#),
+    (
+        "template",
+        r#"{"to":"+15550100001","type":"template","template":{"name":"order_confirmation","language":"en",
+            "components":[{"type":"body","parameters":[{"type":"text","text":"John"},{"type":"text","text":"ORD-789"}]}]}}"#,
+    ),
+    (
+        "image",
+        r#"{"to":"+15550100001","type":"image","image":{"link":"https://shop.example/blue.jpg","caption":"Blue"}}"#,
+    ),
+    (
+        "uploaded_document",
+        r#"{"to":"+15550100001","type":"document","document":{"id":"01a2b3c4-0000-7000-8000-00000000000a","filename":"invoice.pdf"}}"#,
+    ),
+    ("video", r#"{"to":"+15550100001","type":"video","video":{"link":"https://shop.example/blue.mp4"}}"#),
+    ("audio", r#"{"to":"+15550100001","type":"audio","audio":{"link":"https://shop.example/hello.ogg"}}"#),
+    (
+        "sticker",
+        r#"{"to":"+15550100001","type":"sticker","sticker":{"link":"https://shop.example/wave.webp"}}"#,
+    ),
+    (
+        "location",
+        r#"{"to":"+15550100001","type":"location","location":{"latitude":51.5014,"longitude":-0.1419,"name":"The shop","address":"1 High Street"}}"#,
+    ),
+    (
+        "contacts",
+        r#"{"to":"+15550100001","type":"contacts","contacts":[{"name":{"formatted_name":"Ada Byron","first_name":"Ada"},
+            "phones":[{"phone":"+447700900123","type":"WORK"}]}]}"#,
+    ),
+    (
+        "reaction",
+        r#"{"to":"+15550100001","type":"reaction","reaction":{"message_id":"wamid.HBgLMTU1NTAxMDAwMDEVAgASGBQzQTYwOTU1MkZCMTlDMkQzMDlCQQA=","emoji":"👍"}}"#,
+    ),
+    (
+        "buttons",
+        r#"{"to":"+15550100001","type":"interactive","interactive":{"type":"button","body":{"text":"Will you come?"},
+            "action":{"buttons":[{"type":"reply","reply":{"id":"yes","title":"Yes"}},{"type":"reply","reply":{"id":"no","title":"No"}}]}}}"#,
+    ),
+    (
+        "list",
+        r#"{"to":"+15550100001","type":"interactive","interactive":{"type":"list","body":{"text":"When does it suit you?"},
+            "action":{"button":"Times","sections":[{"title":"Monday","rows":[{"id":"mo-9","title":"9:00"},{"id":"mo-10","title":"10:00","description":"The last one"}]}]}}}"#,
+    ),
+    (
+        "link_button",
+        r#"{"to":"+15550100001","type":"interactive","interactive":{"type":"cta_url","body":{"text":"Your parcel is on its way."},
+            "action":{"name":"cta_url","parameters":{"display_text":"Follow it","url":"https://shop.example/track/7"}}}}"#,
+    ),
+    (
+        "reply",
+        r#"{"to":"+15550100001","type":"text","text":{"body":"Yes, we do: https://shop.example","preview_url":true},
+            "context":{"message_id":"wamid.HBgLMTU1NTAxMDAwMDEVAgASGBQzQTYwOTU1MkZCMTlDMkQzMDlCQQA="},"client_reference":"ticket 12"}"#,
+    ),
+    (
+        "queued",
+        r#"{"to":"+15550100001","type":"text","text":"Your table is ready.","mode":"queue","valid_for":900,
+            "fallback_template":{"name":"hello_world","language":"en_US"},"on_unknown":"resend","whatsapp_account":"sandbox"}"#,
+    ),
+    (
+        "dry_run",
+        r#"{"contact":"01a2b3c4-0000-7000-8000-000000000003","type":"text","text":"Hello","dry_run":true}"#,
+    ),
+];

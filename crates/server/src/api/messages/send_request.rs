@@ -1,5 +1,7 @@
 //! The body of a send, read with every fault in one answer.
 
+use crate::api::openapi::schema::Schema;
+use domain::check::RequestSchema;
 use domain::check::{Fields, Item, JsonPointer, Violations};
 use domain::contacts::bsuid::Bsuid;
 use domain::contacts::phone::PhoneNumber;
@@ -313,4 +315,12 @@ fn read_meta_envelope(fields: &Fields<'_, '_>) {
     } else {
         let _only_one = recipient_type.one_of(&["individual"]);
     }
+}
+
+/// Returns the schema of the body of a send.
+pub(crate) fn send_request_schema() -> RequestSchema {
+    let described = RequestSchema::of_value(|request| {
+        request.shared("SendMessageRequest", |request| describe(request, Kind::Single));
+    });
+    RequestSchema { schema: Schema::reference("SendMessageRequest").into(), ..described }
 }

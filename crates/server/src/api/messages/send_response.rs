@@ -1,5 +1,7 @@
 //! Response to an accepted message.
 
+use crate::api::openapi::schema::Schema;
+use crate::api::openapi::schema::required;
 use axum::http::StatusCode;
 use engine::messages::send::{Progress, Sent};
 use engine::ports::Recipient;
@@ -43,4 +45,28 @@ impl<'a> SendResponse<'a> {
         };
         (http, answer)
     }
+}
+
+/// Returns the named schema of the response.
+pub(crate) fn schemas() -> Vec<(&'static str, Schema)> {
+    vec![("SentMessage", sent_message_schema())]
+}
+
+fn sent_message_schema() -> Schema {
+    Schema::object([
+        required(
+            "message_id",
+            Schema::string(1..).about("Meta's message ID; Waypost's ID until Meta's is known."),
+        ),
+        required("status", Schema::enumeration(["sent", "queued", "unknown"])),
+        required("id", Schema::uuid().about("Waypost's ID.")),
+        required("to", Schema::string(1..).or_null()),
+        required("recipient", Schema::string(1..).or_null()),
+        required("whatsapp_account_id", Schema::uuid()),
+        required("client_reference", Schema::string(1..).or_null()),
+        required(
+            "sent_as",
+            Schema::enumeration(["message", "template"]).about("`template`: the fallback template was sent."),
+        ),
+    ])
 }

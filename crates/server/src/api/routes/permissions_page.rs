@@ -5,7 +5,8 @@ use std::fmt::Write;
 use domain::access::permission::{Permission, Role};
 use expect_test::expect_file;
 
-use crate::api::routes::{ROUTES, RouteAccess};
+use crate::api::route_access::RouteAccess;
+use crate::api::routes::ROUTES;
 
 fn page() -> String {
     let mut page = String::from(

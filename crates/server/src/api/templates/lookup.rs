@@ -8,6 +8,9 @@ use engine::ports::{AccountRecord, PageRequest, PageStart, StoredTemplate, Templ
 
 use crate::api::error::{ApiError, Code};
 
+/// Description of the id of a template in a path.
+pub(crate) const TEMPLATE_ID: &str = "Waypost's ID of the template.";
+
 /// The WhatsApp Business Accounts of which the key may see anything; `None`: all.
 pub(crate) fn visible_wabas(deps: &Deps, caller: &Caller) -> Option<Vec<String>> {
     let visible = caller.visible_accounts(deps)?;

@@ -1,9 +1,9 @@
 //! Operations on message templates.
 
 pub(crate) mod change;
+pub(crate) mod draft_schemas;
 pub(crate) mod list;
 pub(crate) mod lookup;
-pub(crate) mod openapi;
 pub(crate) mod preview;
 pub(crate) mod serialize;
 pub(crate) mod sync;

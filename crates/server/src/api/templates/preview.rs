@@ -1,6 +1,13 @@
 //! Preview a template.
 
+use crate::api::error::Code;
+use crate::api::openapi::example::TEMPLATE;
+use crate::api::openapi::operation::Operation;
+use crate::api::openapi::schema::Schema;
+use crate::api::openapi::schema::required;
+use crate::api::templates::lookup::TEMPLATE_ID;
 use domain::check::Fields;
+use domain::check::RequestSchema;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -88,3 +95,48 @@ pub(crate) fn read_preview(fields: &Fields<'_, '_>) -> Option<Value> {
     }
     components.value().cloned()
 }
+
+/// Describes the operation of this file.
+pub(crate) fn operations() -> Vec<Operation> {
+    vec![
+        Operation::new(
+            "preview_template",
+            "Preview a template",
+            "Renders the template with the given parameters, which are validated as in a send, or with its \
+             samples.",
+        )
+        .id(TEMPLATE_ID, TEMPLATE)
+        .errors([Code::TemplateNotFound])
+        .optional_body(RequestSchema::of(read_preview), PARAMETERS)
+        .responds(200, "The rendered template.", Schema::reference("TemplatePreview"), PREVIEW)
+        .errors([Code::TemplateParameters]),
+    ]
+}
+
+/// Returns the named schemas of the response.
+pub(crate) fn schemas() -> Vec<(&'static str, Schema)> {
+    let rendered = || {
+        [
+            required("header", Schema::string(..).or_null()),
+            required("body", Schema::string(..)),
+            required("footer", Schema::string(..).or_null()),
+            required("buttons", Schema::array(Schema::string(..), ..).about("Labels of the buttons.")),
+        ]
+    };
+    let card = Schema::object(
+        rendered()
+            .into_iter()
+            .chain([required("cards", Schema::array(Schema::reference("TemplatePreviewCard"), ..=0))]),
+    );
+    let preview = Schema::object(rendered().into_iter().chain([
+        required("cards", Schema::array(Schema::reference("TemplatePreviewCard"), ..)),
+        required("text", Schema::string(..).about("Whole text of the message.")),
+        required("filled_with", Schema::enumeration(["parameters", "samples"])),
+    ]));
+    vec![("TemplatePreview", preview), ("TemplatePreviewCard", card)]
+}
+
+const PARAMETERS: &str = r#"{"components":[{"type":"body","parameters":[{"type":"text","text":"John"},{"type":"text","text":"ORD-789"}]}]}"#;
+
+const PREVIEW: &str = r#"{"header":null,"body":"Thank you, John. Your order ORD-789 is confirmed.","footer":null,"buttons":[],
+    "cards":[],"text":"Thank you, John. Your order ORD-789 is confirmed.","filled_with":"parameters"}"#;

@@ -1,6 +1,15 @@
 //! Deliveries of a webhook endpoint: list, redeliver, replay.
 
+use crate::api::openapi::example::DELIVERY;
+use crate::api::openapi::example::WEBHOOK;
+use crate::api::openapi::operation::Operation;
+use crate::api::openapi::schema::Schema;
+use crate::api::openapi::schema::required;
+use crate::api::webhooks_out::lookup::WEBHOOK_ID;
+use crate::api::webhooks_out::serialize::DELIVERY_EXAMPLE;
+use crate::api::webhooks_out::serialize::PENDING_DELIVERY_EXAMPLE;
 use domain::check::Fields;
+use domain::check::RequestSchema;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -120,4 +129,37 @@ pub(crate) fn read_replay(fields: &Fields<'_, '_>, now: Timestamp) -> Timestamp 
         }
     });
     at.unwrap_or(now)
+}
+
+/// Describes the operations of this file.
+pub(crate) fn operations() -> Vec<Operation> {
+    vec![Operation::new("list_deliveries", "List deliveries", "Lists pending and completed deliveries, \
+             newest first.").id(WEBHOOK_ID, WEBHOOK).errors([Code::WebhookNotFound])
+            .query(RequestSchema::of_query(read_deliveries))
+            .responds_page("deliveries", "Delivery", DELIVERY_EXAMPLE),
+Operation::new(
+            "replay_webhook",
+            "Replay events",
+            "Delivers the events since a time again, with the same `webhook-id`. Pending deliveries are not \
+             delayed.",
+        ).id(WEBHOOK_ID, WEBHOOK).errors([Code::WebhookNotFound])
+        .body(RequestSchema::of(|fields| read_replay(fields, Timestamp::UNIX_EPOCH)), [("since", r#"{"since":"2026-01-01T00:00:00Z"}"#)])
+        .responds(
+            202,
+            "The replay has started.",
+            Schema::object([
+                required("id", Schema::uuid()),
+                required("webhook_id", Schema::uuid()),
+                required("since", Schema::time()),
+                required("events_since", Schema::integer(0..).about("Number of events of all kinds since that time.")),
+            ]),
+            r#"{"id":"01a2b3c4-0000-7000-8000-00000000000d","webhook_id":"01a2b3c4-0000-7000-8000-000000000007","since":"2026-01-01T00:00:00Z","events_since":12}"#,
+        )
+        .errors([Code::WebhookDisabled]),
+Operation::new("redeliver_delivery", "Redeliver an event", "Delivers the event again. Pending \
+             deliveries are not delayed.")
+            .id("ID of the delivery.", DELIVERY)
+            .empty_body()
+            .responds(202, "The new delivery.", Schema::reference("Delivery"), PENDING_DELIVERY_EXAMPLE)
+            .errors([Code::DeliveryNotFound, Code::WebhookDisabled])]
 }

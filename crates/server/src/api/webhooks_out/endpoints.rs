@@ -1,6 +1,15 @@
 //! The application's endpoints, and what is on its way to them.
 
+use crate::api::openapi::example::WEBHOOK;
+use crate::api::openapi::operation::Operation;
+use crate::api::openapi::schema::Schema;
+use crate::api::webhooks_out::lookup::WEBHOOK_ID;
+use crate::api::webhooks_out::request::read_settings;
+use crate::api::webhooks_out::serialize::CREATED_WEBHOOK_EXAMPLE;
+use crate::api::webhooks_out::serialize::DELIVERY_EXAMPLE;
+use crate::api::webhooks_out::serialize::WEBHOOK_EXAMPLE;
 use domain::check::Fields;
+use domain::check::RequestSchema;
 use engine::ports::PageRequest;
 use std::sync::Arc;
 
@@ -144,4 +153,44 @@ pub(crate) async fn rotate_webhook_secret(
 pub(crate) fn read_list(fields: &Fields<'_, '_>) -> (Option<String>, PageRequest) {
     let search = fields.optional("search").about("Part of the name or of the URL.");
     (search.string(1..=200).map(str::to_lowercase), pagination::page_request("webhooks", fields))
+}
+
+/// Describes the operations of this file.
+pub(crate) fn operations() -> Vec<Operation> {
+    vec![Operation::new("list_webhooks", "List webhooks", "Oldest first.")
+            .query(RequestSchema::of_query(read_list))
+            .responds_page("webhooks", "Webhook", WEBHOOK_EXAMPLE),
+Operation::new(
+            "create_webhook",
+            "Create a webhook",
+            "The response contains the secret with which you verify deliveries. It is shown only once.",
+        )
+        .body(
+            RequestSchema::of(|fields| read_settings(None, fields, None, true)),
+            [("all", r#"{"name":"shop","url":"https://shop.example/hooks/whatsapp","events":["*"],"headers":{"X-Shop":"blue"}}"#)],
+        )
+        .responds(201, "The webhook.", Schema::reference("WebhookWithSecret"), CREATED_WEBHOOK_EXAMPLE)
+        .errors([Code::TooMany]),
+Operation::new("get_webhook", "Get a webhook", "").id(WEBHOOK_ID, WEBHOOK).errors([Code::WebhookNotFound]).responds(200, "The webhook.", Schema::reference("Webhook"), WEBHOOK_EXAMPLE),
+Operation::new(
+            "update_webhook",
+            "Update a webhook",
+            "Changes the given fields. `null` clears `accounts` and `headers`. A header with the value `***` \
+             keeps its present value.",
+        ).id(WEBHOOK_ID, WEBHOOK).errors([Code::WebhookNotFound])
+        .body(RequestSchema::of(|fields| read_settings(None, fields, None, false)), [("some", r#"{"events":["message.incoming","message.failed"],"enabled":true}"#)])
+        .responds(200, "The webhook.", Schema::reference("Webhook"), WEBHOOK_EXAMPLE),
+Operation::new("delete_webhook", "Delete a webhook", "").id(WEBHOOK_ID, WEBHOOK).errors([Code::WebhookNotFound]).responds_empty(204, "Deleted."),
+Operation::new("test_webhook", "Send a test event", "Sends an event to the endpoint and returns the \
+             result of the delivery.").id(WEBHOOK_ID, WEBHOOK).errors([Code::WebhookNotFound])
+            .empty_body()
+            .responds(200, "The delivery.", Schema::reference("Delivery"), DELIVERY_EXAMPLE),
+Operation::new(
+            "rotate_webhook_secret",
+            "Rotate the secret of a webhook",
+            "The response contains the new secret. It is shown only once. For 24 hours, deliveries are signed \
+             with both secrets.",
+        ).id(WEBHOOK_ID, WEBHOOK).errors([Code::WebhookNotFound])
+        .empty_body()
+        .responds(200, "The webhook.", Schema::reference("WebhookWithSecret"), CREATED_WEBHOOK_EXAMPLE)]
 }

@@ -10,6 +10,9 @@ use engine::ports::WebhookEndpoint;
 
 use crate::api::error::{ApiError, Code};
 
+/// Description of the id of a webhook in a path.
+pub(crate) const WEBHOOK_ID: &str = "ID of the webhook.";
+
 pub(crate) fn refuse_disabled(record: &WebhookEndpoint) -> Result<(), ApiError> {
     if record.shown_status() == WebhookStatus::Disabled {
         let message = "This webhook is disabled and receives no events. Enable it first: `PUT` with `\"enabled\":true`.";

@@ -1,7 +1,5 @@
 //! Request bodies of webhook endpoints.
 
-use crate::api::events::openapi::any_kind;
-use crate::api::openapi::schema::{map, pattern};
 use domain::check::{Fields, Item, Items, Patch};
 use domain::events::EventKind;
 use domain::id::AccountId;
@@ -13,7 +11,8 @@ use engine::ports::WebhookEndpoint;
 use engine::webhooks_out::endpoint::EndpointOptions;
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::api::events::kinds::{ALL_EVENTS, unknown_kind};
+use crate::api::events::kinds::{ALL_EVENTS, kind_or_all_schema, unknown_kind};
+use crate::api::openapi::schema::Schema;
 use crate::api::webhooks_out::lookup::covers;
 use crate::api::webhooks_out::serialize::HIDDEN;
 
@@ -106,7 +105,7 @@ fn read_events(items: &Items<'_, '_>) -> Option<Vec<EventKind>> {
     let mut kinds = Vec::new();
     let mut is_everything = false;
     for item in items.iter() {
-        let item = item.written_as(|| any_kind().into());
+        let item = item.written_as(|| kind_or_all_schema().into());
         let Some(word) = item.string(1..) else { continue };
         match word.parse() {
             Ok(kind) if !kinds.contains(&kind) => kinds.push(kind),
@@ -125,10 +124,10 @@ const ACCOUNTS: &str = "IDs or names of accounts: only their events are delivere
 /// JSON Schema of `headers`.
 fn headers_schema() -> Value {
     let most = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
-    let value = pattern("^[!-~]([ -~]*[!-~])?$").set("maxLength", most(header::MAX_VALUE_BYTES));
-    let headers = map(value)
+    let value = Schema::pattern("^[!-~]([ -~]*[!-~])?$").set("maxLength", most(header::MAX_VALUE_BYTES));
+    let headers = Schema::map(value)
         .set("maxProperties", most(header::MAX_HEADERS))
-        .set("propertyNames", pattern("^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}$"));
+        .set("propertyNames", Schema::pattern("^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}$"));
     headers.into()
 }
 

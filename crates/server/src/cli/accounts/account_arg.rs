@@ -13,7 +13,7 @@ use crate::cli::terminal::{print_json, print_line};
 use crate::cli::workspace_arg::{Opened, WorkspaceArg};
 
 #[derive(Debug, Args)]
-pub(in crate::cli) struct AccountArg {
+pub(crate) struct AccountArg {
     /// ID or name of the account
     #[arg(value_name = "ID|NAME")]
     pub(super) id_or_name: String,

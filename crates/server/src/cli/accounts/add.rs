@@ -25,7 +25,7 @@ use crate::cli::workspace_arg::{Opened, WorkspaceArg};
 const MAX_META_ID_LENGTH: usize = 32;
 
 #[derive(Debug, Args)]
-pub(in crate::cli) struct Add {
+pub(crate) struct AddAccountArgs {
     /// Name of the account, such as `main`
     #[arg(long, value_parser = name)]
     name: String,
@@ -87,7 +87,7 @@ fn meta_id(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-impl Add {
+impl AddAccountArgs {
     /// Adds the account.
     ///
     /// # Errors

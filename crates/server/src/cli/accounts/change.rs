@@ -18,7 +18,7 @@ use crate::cli::secret_arg::secret;
 use crate::cli::terminal::{print_json, print_line};
 
 #[derive(Debug, Args)]
-pub(in crate::cli) struct Register {
+pub(crate) struct RegisterNumberArgs {
     #[command(flatten)]
     account: AccountArg,
     /// PIN for two-step verification: six digits; the number's PIN, or a new PIN if the number has none
@@ -29,7 +29,7 @@ pub(in crate::cli) struct Register {
     pin_file: Option<PathBuf>,
 }
 
-impl Register {
+impl RegisterNumberArgs {
     pub(super) async fn run(self, ctx: &CommandContext) -> anyhow::Result<ExitCode> {
         let pin = secret("pin", self.pin.as_ref(), self.pin_file.as_deref())?.context("--pin is missing")?;
         let digits = pin.expose_secret();
@@ -71,7 +71,7 @@ pub(super) async fn subscribe(account: &AccountArg, ctx: &CommandContext) -> any
 }
 
 #[derive(Debug, Args)]
-pub(in crate::cli) struct Remove {
+pub(crate) struct RemoveAccountArgs {
     #[command(flatten)]
     account: AccountArg,
     /// Cancel the messages in its queue
@@ -79,7 +79,7 @@ pub(in crate::cli) struct Remove {
     force: bool,
 }
 
-impl Remove {
+impl RemoveAccountArgs {
     pub(super) async fn run(self, ctx: &CommandContext) -> anyhow::Result<ExitCode> {
         let opened = self.account.workspace.open(ctx).await?;
         let record = find(&opened, &self.account.id_or_name)?;

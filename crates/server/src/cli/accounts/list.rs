@@ -12,7 +12,7 @@ use crate::cli::terminal::{print_json, print_note, print_table};
 use crate::cli::workspace_arg::WorkspaceArg;
 
 #[derive(Debug, Args)]
-pub(in crate::cli) struct List {
+pub(crate) struct ListAccountsArgs {
     #[command(flatten)]
     workspace: WorkspaceArg,
     /// Print JSON
@@ -20,7 +20,7 @@ pub(in crate::cli) struct List {
     json: bool,
 }
 
-impl List {
+impl ListAccountsArgs {
     /// Prints the accounts.
     ///
     /// # Errors

@@ -22,26 +22,26 @@ use account_arg::AccountArg;
 use serialize::{checks_json, exit_code, print_checks};
 
 #[derive(Debug, Subcommand)]
-pub(super) enum Accounts {
+pub(super) enum AccountsCommand {
     /// Add a WhatsApp account
-    Add(Box<add::Add>),
+    Add(Box<add::AddAccountArgs>),
     /// List the accounts
-    List(list::List),
+    List(list::ListAccountsArgs),
     /// Update an account: its name, its secrets, the default account, the download of links
-    Update(Box<update::Update>),
+    Update(Box<update::UpdateAccountArgs>),
     /// Check an account at Meta: token, scopes, number, webhook subscription, callback
     Test(AccountArg),
     /// Subscribe the app of the access token to the account's webhooks
     Subscribe(AccountArg),
     /// Register the account's phone number with its PIN
-    Register(change::Register),
+    Register(change::RegisterNumberArgs),
     /// Resume sending from a held account
     Resume(AccountArg),
     /// Remove an account and keep its messages
-    Remove(change::Remove),
+    Remove(change::RemoveAccountArgs),
 }
 
-impl Accounts {
+impl AccountsCommand {
     /// Runs the command.
     ///
     /// # Errors

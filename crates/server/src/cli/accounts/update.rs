@@ -26,7 +26,7 @@ use crate::cli::terminal::{print_json, print_line, print_note};
 use crate::cli::workspace_arg::WorkspaceArg;
 
 #[derive(Debug, Args)]
-pub(in crate::cli) struct Update {
+pub(crate) struct UpdateAccountArgs {
     /// ID or name of the account
     #[arg(value_name = "ID|NAME")]
     account: String,
@@ -70,7 +70,7 @@ pub(in crate::cli) struct Update {
     json: bool,
 }
 
-impl Update {
+impl UpdateAccountArgs {
     pub(super) async fn run(self, ctx: &CommandContext) -> anyhow::Result<ExitCode> {
         let app_secret = secret("app-secret", self.app_secret.as_ref(), self.app_secret_file.as_deref())?;
         let verify_token =

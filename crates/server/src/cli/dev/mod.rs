@@ -27,13 +27,13 @@ use crate::random::OsRandom;
 use crate::run::{self, OpenOptions};
 
 #[derive(Debug, Args)]
-pub(super) struct Dev {
+pub(super) struct DevArgs {
     /// Print one line of JSON with the addresses and the API key when the sandbox is ready
     #[arg(long)]
     json: bool,
 }
 
-impl Dev {
+impl DevArgs {
     /// Runs the sandbox until a signal arrives.
     ///
     /// # Errors

@@ -28,7 +28,7 @@ use findings::{Findings, Verdict};
 /// The exit code is 0 if no check failed (warnings are not failures). Otherwise the first failed area determines the exit
 /// code: 2 configuration or command line, 3 database, 4 disk, 5 callback, 6 Meta or the clock, 7 an account.
 #[derive(Debug, Args)]
-pub(super) struct Doctor {
+pub(super) struct DoctorArgs {
     /// Call Meta and the callback URL as well (the default)
     #[arg(long, conflicts_with = "offline")]
     online: bool,
@@ -43,7 +43,7 @@ pub(super) struct Doctor {
     json: bool,
 }
 
-impl Doctor {
+impl DoctorArgs {
     /// Runs all checks and prints their results.
     ///
     /// # Errors

@@ -127,6 +127,31 @@ fn the_error_for_an_unknown_variable_has_the_nearest_name() {
 }
 
 #[test]
+fn the_variables_of_client_commands_are_known() {
+    let case = case()
+        .variable("WAYPOST_URL", "http://127.0.0.1:8080")
+        .variable("WAYPOST_KEY", "wp_live_x")
+        .variable("WAYPOST_API_KEY", "wp_live_y");
+    case.load().expect("loaded");
+}
+
+#[test]
+fn the_variables_of_a_kubernetes_service_are_ignored() {
+    let case = case()
+        .variable("WAYPOST_SERVICE_HOST", "10.0.0.7")
+        .variable("WAYPOST_SERVICE_PORT", "8080")
+        .variable("WAYPOST_SERVICE_PORT_HTTP", "8080")
+        .variable("WAYPOST_PORT", "tcp://10.0.0.7:8080")
+        .variable("WAYPOST_PORT_8080_TCP", "tcp://10.0.0.7:8080")
+        .variable("WAYPOST_PORT_8080_TCP_PROTO", "tcp")
+        .variable("WAYPOST_PORT_8080_TCP_PORT", "8080")
+        .variable("WAYPOST_PORT_8080_TCP_ADDR", "10.0.0.7");
+    case.load().expect("loaded");
+    let error = super::super::load::tests::case().variable("WAYPOST_PORT", "8080").error();
+    assert!(error.starts_with("there is no setting for the environment variable WAYPOST_PORT"), "{error}");
+}
+
+#[test]
 fn the_error_for_an_unknown_flag_has_the_nearest_name() {
     let error = case().flag("limits.per_minut", "5").error();
     assert_eq!(

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{CUSTOMER, STRANGER, TestApp};
+use crate::support::{CUSTOMER, NEW_RECIPIENT, TestApp};
 
 fn hello() -> Value {
     json!({"name": "hello_world", "language": "en_US"})
@@ -22,27 +22,27 @@ async fn a_limited_key_accessed_contacts_and_messages_of_other_accounts_by_id() 
         body["whatsapp_account"] = json!("clinic");
         app.request_as(&bound, "POST", "/api/messages/send", body.to_string()).await
     };
-    // Another account's person: the answer would tell the number.
+    // The contact belongs to another account: the response would reveal its number.
     let to_contact = json!({"contact": contact, "type": "template", "template": hello()});
-    let told = dry_run(to_contact.clone()).await;
-    assert!(!told.body.to_string().contains("0100001"), "{:#}", told.body);
+    let response = dry_run(to_contact.clone()).await;
+    assert!(!response.body.to_string().contains("0100001"), "{:#}", response.body);
     let refused = app.request_as(&bound, "POST", "/api/messages/send", {
         let mut body = to_contact;
         body["whatsapp_account"] = json!("clinic");
         body.to_string()
     });
     assert_eq!(refused.await.expect(404).code(), "contact_not_found");
-    // Another account's message: Meta's id of it holds the number.
+    // The message belongs to another account: Meta's id of the message contains the number.
     let answering =
-        json!({"to": STRANGER, "type": "template", "template": hello(), "context": {"message_id": id}});
-    let told = dry_run(answering).await;
-    assert!(!told.body.to_string().contains("wamid."), "{:#}", told.body);
-    assert_eq!(app.n_taken(), 1);
-    // Its own people and messages it reaches.
+        json!({"to": NEW_RECIPIENT, "type": "template", "template": hello(), "context": {"message_id": id}});
+    let response = dry_run(answering).await;
+    assert!(!response.body.to_string().contains("wamid."), "{:#}", response.body);
+    assert_eq!(app.n_accepted(), 1);
+    // The key has access to the contacts and messages of its own account.
     let send =
         async |body: Value| app.request_as(&bound, "POST", "/api/messages/send", body.to_string()).await;
     let mut own =
-        json!({"to": STRANGER, "type": "template", "template": hello(), "whatsapp_account": "clinic"});
+        json!({"to": NEW_RECIPIENT, "type": "template", "template": hello(), "whatsapp_account": "clinic"});
     let sent = send(own.clone()).await.expect(200);
     let listed = app.request_as(&bound, "GET", "/api/contacts", "").await.expect(200);
     own.as_object_mut().unwrap().remove("to");

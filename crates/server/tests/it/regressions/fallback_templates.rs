@@ -3,12 +3,12 @@
 use serde_json::{Value, json};
 use sim::{Fault, FaultAction, FaultAnswer};
 
-use crate::support::{CUSTOMER, STRANGER, TestApp};
+use crate::support::{CUSTOMER, NEW_RECIPIENT, TestApp};
 
-/// The next message that the simulator is handed meets this code.
+/// Makes the simulator reject the next message with this code.
 fn refuse_once(app: &TestApp, code: i64) {
-    let answer = FaultAnswer { code: Some(code), ..FaultAnswer::default() };
-    app.sim.fail(Fault::on("/messages", FaultAction::Status(answer)));
+    let response = FaultAnswer { code: Some(code), ..FaultAnswer::default() };
+    app.sim.fail(Fault::on("/messages", FaultAction::Status(response)));
 }
 
 fn hello() -> Value {
@@ -20,7 +20,7 @@ fn sale() -> Value {
         "components": [{"type": "body", "parameters": [{"type": "text", "text": "Maya"}]}]})
 }
 
-/// Queues words with a fallback, and says their id.
+/// Queues a text with a fallback template, and returns the id of the message.
 async fn queue_with_fallback(app: &TestApp, to: &str, fallback: Value) -> String {
     let body =
         json!({"to": to, "type": "text", "text": "Hi", "mode": "queue", "fallback_template": fallback});
@@ -31,7 +31,7 @@ async fn queue_with_fallback(app: &TestApp, to: &str, fallback: Value) -> String
 async fn a_fallback_template_was_lost_with_the_first_attempt() {
     let app = TestApp::new().await;
     let id = queue_with_fallback(&app, CUSTOMER, hello()).await;
-    // Meta does not take the token: the account is held, the message waits on.
+    // Meta rejects the token: the account is held, and the message waits.
     refuse_once(&app, 190);
     app.tick_queue().await;
     assert_eq!(app.message(&id).await["status"], "queued");
@@ -50,8 +50,8 @@ async fn a_fallback_template_was_lost_with_the_first_attempt() {
 async fn a_marketing_fallback_was_sent_after_an_opt_out() {
     let app = TestApp::new().await;
     app.request("POST", "/api/templates/sync", "").await.expect(200);
-    app.customer_writes(STRANGER, "Hi").await;
-    let id = queue_with_fallback(&app, STRANGER, sale()).await;
+    app.customer_writes(NEW_RECIPIENT, "Hi").await;
+    let id = queue_with_fallback(&app, NEW_RECIPIENT, sale()).await;
     app.advance(25 * 3_600);
     refuse_once(&app, 190);
     app.tick_queue().await;
@@ -63,7 +63,7 @@ async fn a_marketing_fallback_was_sent_after_an_opt_out() {
     app.tick_queue().await;
     let message = app.message(&id).await;
     assert_eq!(message["error"]["code"], "recipient_opted_out", "{message:#}");
-    assert_eq!(app.n_taken(), 0);
+    assert_eq!(app.n_accepted(), 0);
 }
 
 #[tokio::test]
@@ -75,15 +75,18 @@ async fn a_dry_run_ignored_the_fallback_template_and_the_send_time() {
         body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         app.send(body).await.expect(200).body["data"].take()
     };
-    // The window is open now, and closed by then.
+    // The window is open now, and closed at the send time.
     let later = json!({"send_at": "2026-01-03T00:00:00Z"});
     assert_eq!(dry_run(later.clone()).await["would_send"], false);
     assert_eq!(dry_run(json!({})).await["request"]["type"], "text");
-    // Then the fallback goes out, and answers nothing.
+    // At the send time the fallback is sent, without the reference to the customer's message.
     let mut saved = later;
     saved["fallback_template"] = hello();
-    let told = dry_run(saved).await;
-    assert_eq!(told["would_send"], true, "{told:#}");
-    assert_eq!((&told["request"]["type"], &told["request"]["context"]), (&json!("template"), &Value::Null));
+    let response = dry_run(saved).await;
+    assert_eq!(response["would_send"], true, "{response:#}");
+    assert_eq!(
+        (&response["request"]["type"], &response["request"]["context"]),
+        (&json!("template"), &Value::Null)
+    );
     assert_eq!(dry_run(json!({"fallback_template": hello()})).await["request"]["type"], "text");
 }

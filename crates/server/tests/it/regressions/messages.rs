@@ -14,12 +14,12 @@ use sim::{Fault, FaultAction, FaultAnswer};
 use tokio::sync::Notify;
 
 use crate::fault_ports::with_faults;
-use crate::support::{Answer, CUSTOMER, TestApp};
+use crate::support::{CUSTOMER, TestApp, TestResponse};
 
-/// Panics once, at the first call of this name after it is armed.
-struct Panics(std::sync::Mutex<Option<&'static str>>);
+/// Panics once, at the first call with this name after it is armed.
+struct PanicAt(std::sync::Mutex<Option<&'static str>>);
 #[async_trait]
-impl FaultInjector for Panics {
+impl FaultInjector for PanicAt {
     async fn before(&self, call: &'static str) -> Result<usize, StoreError> {
         let is_it = self.0.lock().unwrap().take_if(|name| *name == call).is_some();
         assert!(!is_it, "on purpose");
@@ -30,10 +30,10 @@ impl FaultInjector for Panics {
     }
 }
 
-/// Tells when a call of this name has had its effect.
-struct Tells(&'static str, Notify);
+/// Notifies after the effect of a call with this name.
+struct NotifyAfter(&'static str, Notify);
 #[async_trait]
-impl FaultInjector for Tells {
+impl FaultInjector for NotifyAfter {
     async fn before(&self, _: &'static str) -> Result<usize, StoreError> {
         Ok(0)
     }
@@ -52,28 +52,28 @@ fn fault(app: &TestApp, action: FaultAction) {
 fn code(code: i64) -> FaultAction {
     FaultAction::Status(FaultAnswer { code: Some(code), ..FaultAnswer::default() })
 }
-async fn send_with(app: &TestApp, key: &str) -> Answer {
+async fn send_with(app: &TestApp, key: &str) -> TestResponse {
     let request = Request::post("/api/messages/send")
         .header("X-API-Key", DEV_KEY)
         .header("Idempotency-Key", key)
         .body(Body::from(json!({"to": CUSTOMER, "type": "text", "text": "Hi"}).to_string()))
         .unwrap();
-    app.patiently(app.call(request)).await
+    app.run_with_clock(app.call(request)).await
 }
 
 #[tokio::test]
 async fn the_key_of_a_send_that_panicked_was_released_and_the_message_duplicated() {
     let mut app = TestApp::new().await;
-    let panics = Arc::new(Panics(std::sync::Mutex::new(None)));
+    let panics = Arc::new(PanicAt(std::sync::Mutex::new(None)));
     let guard = panics.clone();
     app.restart_with(|ports| with_faults(ports, guard)).await;
     background::tick_recovery(&app.deps).await.unwrap();
     *panics.0.lock().unwrap() = Some("finish_attempt");
     let first = send_with(&app, "k").await.expect(202);
-    assert_eq!(app.n_taken(), 1);
+    assert_eq!(app.n_accepted(), 1);
     background::tick_recovery(&app.deps).await.unwrap();
     let again = send_with(&app, "k").await;
-    assert_eq!(app.n_taken(), 1, "doubled: {:#}", again.body);
+    assert_eq!(app.n_accepted(), 1, "doubled: {:#}", again.body);
     assert_eq!(again.body, first.body);
 }
 
@@ -84,10 +84,10 @@ async fn a_rejected_retry_denied_the_effect_of_the_first_attempt() {
         let app = TestApp::new().await;
         fault(&app, FaultAction::CutAfter);
         app.sim.fail(Fault { times, ..Fault::on("/messages", second) });
-        let answer =
+        let response =
             app.send(json!({"to": CUSTOMER, "type": "text", "text": "Hi", "on_unknown": "resend"})).await;
-        assert_eq!(app.n_taken(), 1);
-        assert_eq!(answer.status.as_u16(), 202, "Meta has taken it: {:#}", answer.body);
+        assert_eq!(app.n_accepted(), 1);
+        assert_eq!(response.status.as_u16(), 202, "Meta has taken it: {:#}", response.body);
     }
 }
 
@@ -104,13 +104,13 @@ async fn a_key_was_released_although_the_first_attempt_may_have_been_sent() {
                 json!({"to": CUSTOMER, "type": "text", "text": "Hi", "on_unknown": "resend"}).to_string(),
             ))
             .unwrap();
-        app.patiently(app.call(request)).await
+        app.run_with_clock(app.call(request)).await
     };
-    let answer = send().await;
+    let response = send().await;
     app.clear_faults().await;
     fault(&app, FaultAction::CutAfter);
     send().await;
-    assert!(app.n_taken() <= 2, "{}: {:#}", app.n_taken(), answer.body);
+    assert!(app.n_accepted() <= 2, "{}: {:#}", app.n_accepted(), response.body);
 }
 
 #[tokio::test]
@@ -126,13 +126,13 @@ async fn a_queued_message_was_sent_again_more_than_once() {
         app.tick_queue().await;
         app.advance(7);
     }
-    assert!(app.n_taken() <= 2, "handed over {} times", app.n_taken());
+    assert!(app.n_accepted() <= 2, "handed over {} times", app.n_accepted());
 }
 
 #[tokio::test]
 async fn a_disconnected_caller_made_an_unknown_message_unresolvable() {
     let mut app = TestApp::new().await;
-    let tells = Arc::new(Tells("lease_unknown_message", Notify::new()));
+    let tells = Arc::new(NotifyAfter("lease_unknown_message", Notify::new()));
     let guard = tells.clone();
     app.restart_with(|ports| with_faults(ports, guard)).await;
     background::tick_recovery(&app.deps).await.unwrap();
@@ -145,22 +145,25 @@ async fn a_disconnected_caller_made_an_unknown_message_unresolvable() {
         () = tells.1.notified() => {}
         _ = app.post(&path, &resend) => unreachable!(),
     }
-    app.settle().await;
+    app.finish_tasks().await;
     for _ in 0..60 {
         app.advance(2);
         background::tick_recovery(&app.deps).await.unwrap();
     }
-    assert!(app.n_taken() == 1 || app.post(&path, &json!({"action": "fail"})).await.status == 200, "stuck");
+    assert!(
+        app.n_accepted() == 1 || app.post(&path, &json!({"action": "fail"})).await.status == 200,
+        "stuck"
+    );
 }
 
 #[tokio::test]
 async fn a_round_of_the_queue_that_was_aborted_left_its_messages_sending() {
     let mut app = TestApp::new().await;
-    let tells = Arc::new(Tells("lease_due_messages", Notify::new()));
+    let tells = Arc::new(NotifyAfter("lease_due_messages", Notify::new()));
     let guard = tells.clone();
     app.restart_with(|ports| with_faults(ports, guard)).await;
     background::tick_recovery(&app.deps).await.unwrap();
-    let answer =
+    let response =
         app.send(json!({"to": CUSTOMER, "type": "text", "text": "Hi", "mode": "queue"})).await.expect(202);
     tokio::select! {
         biased;
@@ -172,23 +175,28 @@ async fn a_round_of_the_queue_that_was_aborted_left_its_messages_sending() {
         background::tick_recovery(&app.deps).await.unwrap();
         app.tick_queue().await;
     }
-    assert_ne!(app.message(answer.data()["id"].as_str().unwrap()).await["status"], "sending");
+    assert_ne!(app.message(response.data()["id"].as_str().unwrap()).await["status"], "sending");
 }
 
 #[tokio::test]
 async fn a_panic_before_the_record_was_answered_as_accepted() {
     for mode in ["sync", "queue"] {
         let mut app = TestApp::new().await;
-        let panics = Arc::new(Panics(std::sync::Mutex::new(None)));
+        let panics = Arc::new(PanicAt(std::sync::Mutex::new(None)));
         let guard = panics.clone();
         app.restart_with(|ports| with_faults(ports, guard)).await;
         background::tick_recovery(&app.deps).await.unwrap();
         *panics.0.lock().unwrap() = Some("insert_message");
-        let answer = app.send(json!({"to": CUSTOMER, "type": "text", "text": "Hi", "mode": mode})).await;
+        let response = app.send(json!({"to": CUSTOMER, "type": "text", "text": "Hi", "mode": mode})).await;
         background::tick_recovery(&app.deps).await.unwrap();
-        let id = answer.data()["id"].as_str().unwrap_or_default();
+        let id = response.data()["id"].as_str().unwrap_or_default();
         let found = app.get(&format!("/api/messages/{id}")).await.status;
-        assert!(!answer.status.is_success() || found == 200, "{mode}: {}: {:#}", answer.status, answer.body);
+        assert!(
+            !response.status.is_success() || found == 200,
+            "{mode}: {}: {:#}",
+            response.status,
+            response.body
+        );
     }
 }
 
@@ -197,13 +205,13 @@ async fn a_message_was_canceled_although_the_customer_had_it() {
     let app = TestApp::new().await;
     fault(&app, FaultAction::CutAfter);
     fault(&app, code(131_000));
-    let answer = app
+    let response = app
         .send(json!({"to": CUSTOMER, "type": "text", "text": "Hi", "on_unknown": "resend", "mode": "queue"}))
         .await
         .expect(202);
     app.tick_queue().await;
-    assert_eq!(app.n_taken(), 1);
-    let id = answer.data()["id"].as_str().unwrap();
+    assert_eq!(app.n_accepted(), 1);
+    let id = response.data()["id"].as_str().unwrap();
     app.request("POST", &format!("/api/messages/{id}/cancel"), "").await;
     app.step().await;
     assert_eq!(app.message(id).await["status"], "read");
@@ -233,21 +241,21 @@ async fn one_failed_write_failed_a_queued_message_for_good() {
     app.restart_with(|ports| with_faults(ports, guard)).await;
     background::tick_recovery(&app.deps).await.unwrap();
     fault(&app, code(131_000));
-    let answer =
+    let response =
         app.send(json!({"to": CUSTOMER, "type": "text", "text": "Hi", "mode": "queue"})).await.expect(202);
     fails.0.store(1, std::sync::atomic::Ordering::SeqCst);
     for _ in 0..10 {
         app.tick_queue().await;
         app.advance(7);
     }
-    let message = app.message(answer.data()["id"].as_str().unwrap()).await;
+    let message = app.message(response.data()["id"].as_str().unwrap()).await;
     assert_eq!(message["status"], "sent", "{message:#}");
 }
 
 #[tokio::test]
 async fn idempotency_records_never_expired_while_the_queue_was_empty() {
     let mut app = TestApp::new().await;
-    let tells = Arc::new(Tells("expire_messages", Notify::new()));
+    let tells = Arc::new(NotifyAfter("expire_messages", Notify::new()));
     let guard = tells.clone();
     app.restart_with(|ports| with_faults(ports, guard)).await;
     send_with(&app, "k").await.expect(200);
@@ -264,17 +272,18 @@ async fn idempotency_records_never_expired_while_the_queue_was_empty() {
 #[tokio::test]
 async fn a_rejected_manual_resend_denied_the_effect_of_the_first_attempt() {
     let app = TestApp::new().await;
-    // Statuses up to `sent` only.
+    // The simulator sends statuses up to `sent` only.
     app.customer_writes("+15550100003", "Hi").await;
     fault(&app, FaultAction::CutAfter);
     let unknown = app.send_text("+15550100003").await.expect(202);
     fault(&app, code(131_009));
     let id = unknown.data()["id"].as_str().unwrap();
     let resend = json!({"action": "resend"});
-    let answer = app.patiently(app.post(&format!("/api/messages/{id}/resolve"), &resend)).await.expect(200);
+    let response =
+        app.run_with_clock(app.post(&format!("/api/messages/{id}/resolve"), &resend)).await.expect(200);
     app.step().await;
     let message = app.message(id).await;
-    assert_eq!((app.n_taken(), &message["status"]), (1, &json!("sent")), "{:#}", answer.body);
+    assert_eq!((app.n_accepted(), &message["status"]), (1, &json!("sent")), "{:#}", response.body);
 }
 
 #[tokio::test]
@@ -296,12 +305,12 @@ async fn a_retry_that_could_not_start_denied_the_effect_of_the_first_attempt() {
     app.restart_with(|ports| with_faults(ports, Arc::new(Begin))).await;
     background::tick_recovery(&app.deps).await.unwrap();
     fault(&app, FaultAction::CutAfter);
-    let answer = app
+    let response = app
         .send(json!({"to": CUSTOMER, "type": "text", "text": "Hi", "on_unknown": "resend"}))
         .await
         .expect(202);
-    assert_eq!(answer.data()["status"], "unknown");
+    assert_eq!(response.data()["status"], "unknown");
     app.step().await;
-    assert_eq!(app.message(answer.data()["id"].as_str().unwrap()).await["status"], "read");
-    assert_eq!(app.n_taken(), 1);
+    assert_eq!(app.message(response.data()["id"].as_str().unwrap()).await["status"], "read");
+    assert_eq!(app.n_accepted(), 1);
 }

@@ -6,15 +6,15 @@ use engine::access::api_key::DEV_KEY;
 use serde_json::json;
 use tower::ServiceExt;
 
-use crate::support::{CUSTOMER, STRANGER, TestApp, signature};
+use crate::support::{CUSTOMER, NEW_RECIPIENT, TestApp, signature};
 
 #[tokio::test]
 async fn an_update_of_an_endpoint_reverted_a_secret_of_another_process() {
     let mut app = TestApp::new().await;
     let body = json!({"name": "shop", "url": "https://shop.example.com/hook", "events": ["*"]});
-    let made = app.post("/api/webhooks", &body).await.expect(201);
-    let path = format!("/api/webhooks/{}", made.data()["id"].as_str().unwrap());
-    // Two processes on one database; the first looks for changes once a second.
+    let created = app.post("/api/webhooks", &body).await.expect(201);
+    let path = format!("/api/webhooks/{}", created.data()["id"].as_str().unwrap());
+    // Two processes use one database; the first one checks for changes once a second.
     let first = app.router.clone();
     app.restart().await;
     let rotated = app.post(&format!("{path}/rotate-secret"), &json!({})).await.expect(200);
@@ -25,10 +25,11 @@ async fn an_update_of_an_endpoint_reverted_a_secret_of_another_process() {
         .unwrap();
     assert_eq!(first.oneshot(change).await.unwrap().status(), StatusCode::OK);
     app.customer_writes(CUSTOMER, "Hi").await;
-    app.tick_hooks().await;
-    let got = app.receiver.got();
-    let secret = |answer: &crate::support::Answer| answer.data()["secret"].as_str().unwrap().to_owned();
-    assert_eq!(got.last().unwrap().secrets, [secret(&rotated), secret(&made)]);
+    app.deliver_events().await;
+    let received = app.receiver.received();
+    let secret =
+        |response: &crate::support::TestResponse| response.data()["secret"].as_str().unwrap().to_owned();
+    assert_eq!(received.last().unwrap().secrets, [secret(&rotated), secret(&created)]);
     let shown = app.get(&path).await.expect(200);
     assert_eq!(
         (&shown.data()["name"], &shown.data()["events"]),
@@ -39,18 +40,22 @@ async fn an_update_of_an_endpoint_reverted_a_secret_of_another_process() {
 #[tokio::test]
 async fn a_redrive_could_not_decode_the_payloads_of_an_erased_contact() {
     let app = TestApp::new().await;
-    app.customer_writes(STRANGER, "Hi").await;
-    let sent = app.send_text(STRANGER).await.expect(200);
+    app.customer_writes(NEW_RECIPIENT, "Hi").await;
+    let sent = app.send_text(NEW_RECIPIENT).await.expect(200);
     app.step().await;
     let contact = app.message(sent.data()["id"].as_str().unwrap()).await["contact_id"].clone();
     let path = format!("/api/contacts/{}", contact.as_str().unwrap());
     app.request("DELETE", &path, "").await.expect(204);
     engine::contacts::run_erasures(&app.deps).await.unwrap();
-    let taken = app
-        .patiently(server::meta_webhook::redrive(&app.deps, jiff::Timestamp::UNIX_EPOCH, None))
+    let accepted_message = app
+        .run_with_clock(server::meta_webhook::redrive(&app.deps, jiff::Timestamp::UNIX_EPOCH, None))
         .await
         .unwrap();
-    assert_eq!((taken.applied, taken.undecodable, taken.unrouted), (0, 0, 0), "{taken:?}");
+    assert_eq!(
+        (accepted_message.applied, accepted_message.undecodable, accepted_message.unrouted),
+        (0, 0, 0),
+        "{accepted_message:?}"
+    );
 }
 
 #[tokio::test]
@@ -58,7 +63,7 @@ async fn a_message_to_an_account_that_another_process_had_just_added_was_unroute
     let mut app = TestApp::new().await;
     let first = app.router.clone();
     app.restart().await;
-    // Of the same app: its secret is known to the first process.
+    // The account belongs to the same app, whose secret the first process knows.
     let clinic = app.sim.accounts().into_iter().nth(1).unwrap();
     let new = engine::accounts::NewAccountRequest {
         fetches_links: None,
@@ -76,7 +81,7 @@ async fn a_message_to_an_account_that_another_process_had_just_added_was_unroute
     let body = json!({"object": "whatsapp_business_account", "entry": [{"id": clinic.waba_id, "changes": [{
         "field": "messages", "value": {"messaging_product": "whatsapp",
             "metadata": {"phone_number_id": clinic.phone_number_id},
-            "messages": [{"from": &STRANGER[1..], "id": "wamid.first", "timestamp": "1767225600", "type": "text",
+            "messages": [{"from": &NEW_RECIPIENT[1..], "id": "wamid.first", "timestamp": "1767225600", "type": "text",
                 "text": {"body": "Hi"}}]}}]}]})
     .to_string();
     let post = Request::post("/webhooks/meta")

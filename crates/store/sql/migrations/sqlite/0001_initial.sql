@@ -232,8 +232,8 @@ create table service_windows (
 create index service_windows_by_contact on service_windows (contact_id);
 create index service_windows_by_account on service_windows (account_id);
 
--- Numbers and business-scoped user IDs that a person has given up, with the identifiers that replaced them. What was
--- received before `changed_at` belongs to that person; what was received later belongs to another person.
+-- Numbers and business-scoped user IDs that a WhatsApp user has given up, with the identifiers that replaced them.
+-- Messages and reports from before `changed_at` belong to this user, later ones to another user.
 create table number_changes (
     workspace_id blob not null,
     old_id text not null,
@@ -269,7 +269,7 @@ create table webhook_changes (
     field text not null,
     reason text,
     -- SHA-256 of the change's bytes and of the envelope's identifiers: a change that is received again has the same digest.
-    digest blob,
+    digest blob not null,
     payload_seq integer not null,
     payload_start integer not null,
     payload_length integer not null,
@@ -279,8 +279,7 @@ create table webhook_changes (
 create index webhook_changes_by_state on webhook_changes (state, seq);
 create unique index webhook_changes_by_payload
     on webhook_changes (payload_seq, payload_start, coalesce(workspace_id, x''));
-create unique index webhook_changes_by_digest on webhook_changes (digest, coalesce(workspace_id, x''))
-    where digest is not null;
+create unique index webhook_changes_by_digest on webhook_changes (digest, coalesce(workspace_id, x''));
 
 -- Messages
 
@@ -423,7 +422,6 @@ create table idempotency_records (
     digest blob not null,
     message_id blob not null,
     status integer,
-    created_at integer not null,
     expires_at integer not null,
     body blob,
     primary key (workspace_id, owner_id, key)
@@ -526,7 +524,6 @@ create table media_uploads (
     sha256 blob not null,
     mime_type text not null,
     meta_id text not null,
-    uploaded_at integer not null,
     expires_at integer not null,
     primary key (workspace_id, account_id, sha256, mime_type)
 ) strict, without rowid;
@@ -637,8 +634,7 @@ create table replays (
     workspace_id blob not null,
     webhook_id blob not null references webhook_endpoints (id),
     next_seq integer not null,
-    last_seq integer not null,
-    created_at integer not null
+    last_seq integer not null
 ) strict, without rowid;
 
 create index replays_by_webhook on replays (webhook_id);
@@ -648,13 +644,12 @@ create index replays_by_webhook on replays (webhook_id);
 -- Processes that use the database.
 create table workers (
     id blob not null primary key,
-    started_at integer not null,
     heartbeat_at integer not null,
     -- Identifier of the secret key with which the process encrypts.
     secret_key_id blob not null
 ) strict, without rowid;
 
--- Written into every backup, so that a restored backup is recognised. The row is deleted when the messages that may have
+-- Written into every backup, so that a restored backup is recognized. The row is deleted when the messages that may have
 -- been sent since the backup are quarantined.
 create table backup_markers (
     created_at integer not null primary key

@@ -25,12 +25,12 @@ pub(crate) fn erase_payloads(
     let owners = payload_redaction::foreign_numbers(connection, erasure.workspace)?;
     let all: Vec<String> =
         erasure.identifiers.iter().chain(erasure.former_identifiers.keys()).cloned().collect();
-    for (payload, received_at) in payload_redaction::list_matching(connection, &all, (erasure.next, end))? {
+    for payload in payload_redaction::list_matching(connection, &all, erasure.next, end)? {
         // Payloads that were received when the identifier belonged to another contact stay unchanged.
-        let former = erasure.former_identifiers.iter().filter(|(_, until)| received_at <= **until);
+        let former = erasure.former_identifiers.iter().filter(|(_, until)| payload.received_at <= **until);
         let identifiers: Vec<String> =
             erasure.identifiers.iter().chain(former.map(|(identifier, _)| identifier)).cloned().collect();
-        payload_redaction::redact_payload(connection, payload, &identifiers, &owners)?;
+        payload_redaction::redact_payload(connection, payload.seq, &identifiers, &owners)?;
     }
     Ok(Some(end.saturating_add(1)))
 }
