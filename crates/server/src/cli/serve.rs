@@ -50,9 +50,9 @@ pub(super) async fn listen(setting: &str, address: SocketAddr) -> anyhow::Result
         let doing = format!("listening on {address} ({setting})");
         let kind = error.kind();
         if kind == ErrorKind::AddrInUse {
-            anyhow!("{doing}: the port is taken, perhaps by another waypost process: stop that process, or change {setting}")
+            anyhow!("{doing}: the port is in use, perhaps by another waypost process: stop the other process, or change {setting}")
         } else if kind == ErrorKind::AddrNotAvailable {
-            anyhow!("{doing}: this machine does not have that address")
+            anyhow!("{doing}: this machine does not have this address")
         } else {
             anyhow::Error::new(error).context(doing)
         }

@@ -100,10 +100,10 @@ enum Loop {
     Directory,
     KeyUse,
     Queue,
-    Numbers,
-    Hooks,
+    PhoneNumbers,
+    Deliveries,
     Media,
-    MediaSweep,
+    MediaCleanup,
     Retention,
     Erasures,
 }
@@ -114,65 +114,66 @@ impl Loop {
         Self::Directory,
         Self::KeyUse,
         Self::Queue,
-        Self::Numbers,
-        Self::Hooks,
+        Self::PhoneNumbers,
+        Self::Deliveries,
         Self::Media,
-        Self::MediaSweep,
+        Self::MediaCleanup,
         Self::Retention,
         Self::Erasures,
     ];
 
     async fn run(self, deps: Arc<Deps>, stop: CancellationToken) {
         let clock = deps.clock.clone();
-        let rhythm = |every| PollInterval { every, hint: None };
+        let interval = |every| PollInterval { every, hint: None };
         match self {
             Self::Recovery => {
-                let rhythm = rhythm(background::HEARTBEAT_EVERY);
-                background::run("recovery", &*clock, rhythm, &stop, || background::tick_recovery(&deps))
+                let interval = interval(background::HEARTBEAT_EVERY);
+                background::run("recovery", &*clock, interval, &stop, || background::tick_recovery(&deps))
                     .await;
             }
             Self::Directory => {
-                let rhythm = rhythm(directory::REFRESH_EVERY);
-                background::run("directory", &*clock, rhythm, &stop, || background::tick_directory(&deps))
+                let interval = interval(directory::REFRESH_EVERY);
+                background::run("directory", &*clock, interval, &stop, || background::tick_directory(&deps))
                     .await;
             }
             Self::KeyUse => {
-                let rhythm = rhythm(background::NOTE_USE_EVERY);
-                background::run("key use", &*clock, rhythm, &stop, || background::tick_key_use(&deps)).await;
+                let interval = interval(background::NOTE_USE_EVERY);
+                background::run("key use", &*clock, interval, &stop, || background::tick_key_use(&deps))
+                    .await;
             }
-            Self::Numbers => {
-                let rhythm = rhythm(background::NUMBERS_EVERY);
+            Self::PhoneNumbers => {
+                let interval = interval(background::NUMBERS_EVERY);
                 let run =
-                    background::run("numbers", &*clock, rhythm, &stop, || background::tick_numbers(&deps));
+                    background::run("numbers", &*clock, interval, &stop, || background::tick_numbers(&deps));
                 // The shutdown does not wait for calls to Meta that only read.
                 tokio::select! {
                     () = run => {}
                     () = stop.cancelled() => {}
                 }
             }
-            Self::Hooks => {
-                let rhythm = PollInterval { every: deliver::LOOK_EVERY, hint: Some(&deps.committed) };
-                background::run("webhooks", &*clock, rhythm, &stop, || deliver::tick(&deps)).await;
+            Self::Deliveries => {
+                let interval = PollInterval { every: deliver::LOOK_EVERY, hint: Some(&deps.committed) };
+                background::run("webhooks", &*clock, interval, &stop, || deliver::tick(&deps)).await;
             }
             Self::Media => {
-                let rhythm = PollInterval { every: media::LOOK_EVERY, hint: Some(&deps.media.hint) };
-                background::run("media", &*clock, rhythm, &stop, || media::tick(&deps)).await;
+                let interval = PollInterval { every: media::LOOK_EVERY, hint: Some(&deps.media.hint) };
+                background::run("media", &*clock, interval, &stop, || media::tick(&deps)).await;
             }
-            Self::MediaSweep => {
-                let rhythm = PollInterval { every: media::SWEEP_EVERY, hint: Some(&deps.media.sweep_hint) };
-                background::run("media sweep", &*clock, rhythm, &stop, || media::sweep(&deps)).await;
+            Self::MediaCleanup => {
+                let interval = PollInterval { every: media::SWEEP_EVERY, hint: Some(&deps.media.sweep_hint) };
+                background::run("media cleanup", &*clock, interval, &stop, || media::sweep(&deps)).await;
             }
             Self::Retention => {
-                let rhythm = rhythm(retention::SWEEP_EVERY);
-                background::run("retention", &*clock, rhythm, &stop, || retention::sweep(&deps)).await;
+                let interval = interval(retention::SWEEP_EVERY);
+                background::run("retention", &*clock, interval, &stop, || retention::sweep(&deps)).await;
             }
             Self::Erasures => {
-                let rhythm = PollInterval { every: contacts::ERASE_EVERY, hint: Some(&deps.erase_hint) };
-                background::run("erasures", &*clock, rhythm, &stop, || contacts::tick(&deps)).await;
+                let interval = PollInterval { every: contacts::ERASE_EVERY, hint: Some(&deps.erase_hint) };
+                background::run("erasures", &*clock, interval, &stop, || contacts::tick(&deps)).await;
             }
             Self::Queue => {
-                let rhythm = PollInterval { every: queue::LOOK_EVERY, hint: Some(&deps.queue_hint) };
-                background::run("queue", &*clock, rhythm, &stop, || queue::tick(&deps)).await;
+                let interval = PollInterval { every: queue::LOOK_EVERY, hint: Some(&deps.queue_hint) };
+                background::run("queue", &*clock, interval, &stop, || queue::tick(&deps)).await;
             }
         }
     }

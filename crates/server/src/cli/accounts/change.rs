@@ -72,7 +72,7 @@ pub(super) async fn subscribe(account: &AccountArg, ctx: &CommandContext) -> any
 pub(crate) struct RemoveAccountArgs {
     #[command(flatten)]
     account: AccountArg,
-    /// Cancel the messages in its queue
+    /// Cancel the messages in the queue of the account
     #[arg(long)]
     force: bool,
 }

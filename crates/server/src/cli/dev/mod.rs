@@ -130,7 +130,7 @@ fn simulator(config: &Config, clock: &Arc<SystemClock>) -> anyhow::Result<Sim> {
         public_base_url: config.simulator_url(),
         mode: Mode::Auto,
         // Advancing the simulator's clock advances the gateway's clock, so that windows close in both.
-        on_clock_advance: Some(Arc::new(move |audit| clock.advance(audit))),
+        on_clock_advance: Some(Arc::new(move |by| clock.advance(by))),
         ..Options::default()
     })
     .with_context(|| format!("opening the simulator's state in {}", config.simulator_dir().display()))
