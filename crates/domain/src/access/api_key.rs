@@ -66,12 +66,12 @@ impl ApiKey {
     }
 
     /// Returns `true` if the scopes of the key include the permission.
-    pub fn may(&self, permission: Permission) -> bool {
+    pub fn has_permission(&self, permission: Permission) -> bool {
         permission.scope().is_some_and(|scope| self.scopes.contains(&scope))
     }
 
     /// Returns `true` if the key may use this account: its kind (sandbox or not) and its list allow it.
-    pub fn may_use(&self, account: AccountId, is_sandbox: bool) -> bool {
+    pub fn can_use_account(&self, account: AccountId, is_sandbox: bool) -> bool {
         self.is_test == is_sandbox && (self.accounts.is_empty() || self.accounts.contains(&account))
     }
 }

@@ -22,13 +22,13 @@ text_enum! {
 
 impl Role {
     /// Returns `true` if the role has the permission.
-    pub fn may(self, permission: Permission) -> bool {
+    pub fn has_permission(self, permission: Permission) -> bool {
         self <= permission.minimum_role()
     }
 
     /// Returns the permissions of the role.
     pub fn permissions(self) -> impl Iterator<Item = Permission> {
-        Permission::ALL.into_iter().filter(move |permission| self.may(*permission))
+        Permission::ALL.into_iter().filter(move |permission| self.has_permission(*permission))
     }
 }
 
@@ -114,12 +114,12 @@ mod tests {
             role in proptest::sample::select(Role::ALL.to_vec()),
             below in proptest::sample::select(Role::ALL.to_vec()),
         ) {
-            prop_assert!(Role::Owner.may(permission));
+            prop_assert!(Role::Owner.has_permission(permission));
             if role <= below {
-                prop_assert!(role.may(permission) || !below.may(permission));
+                prop_assert!(role.has_permission(permission) || !below.has_permission(permission));
             }
             // What a key can have, an admin has: making a key is no way up.
-            prop_assert!(permission.scope().is_none() || Role::Admin.may(permission));
+            prop_assert!(permission.scope().is_none() || Role::Admin.has_permission(permission));
             prop_assert_eq!(permission.as_str().parse(), Ok(permission));
             prop_assert_eq!(role.as_str().parse(), Ok(role));
             prop_assert!(permission.description().ends_with('.'));
@@ -135,7 +135,7 @@ mod tests {
     #[test]
     fn the_least_is_reading_and_the_most_is_the_owners_own() {
         assert!(Role::Viewer.permissions().all(|permission| permission.scope() == Some(KeyScope::Read)));
-        let own: Vec<_> = Role::Owner.permissions().filter(|one| !Role::Admin.may(*one)).collect();
+        let own: Vec<_> = Role::Owner.permissions().filter(|one| !Role::Admin.has_permission(*one)).collect();
         assert_eq!(own, [Permission::ManageOwners, Permission::ResetPasswords]);
     }
 }

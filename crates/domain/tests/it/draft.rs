@@ -504,7 +504,7 @@ fn edit(change: &serde_json::Value, before: &Template) -> Result<serde_json::Val
     let object: Object = serde_json::from_value(change.clone()).unwrap();
     let found = Violations::new();
     let fields = Fields::read(&object, JsonPointer::root(), &found);
-    let edit = TemplateEdit::read(&fields, before);
+    let edit = TemplateEdit::read(&fields, Some(before));
     fields.finish();
     let body = edit.map(|edit| serde_json::to_value(edit.body()).unwrap());
     found.result(body).map(Option::unwrap).map_err(|list| list.into_iter().map(|one| one.pointer).collect())

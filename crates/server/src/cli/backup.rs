@@ -7,7 +7,7 @@ use anyhow::{Context as _, bail};
 use clap::Args;
 use engine::ports::Clock as _;
 use serde_json::json;
-use store::{CopyError, Restoring};
+use store::{BackupError, RestoreMode, RestoreOptions};
 
 use super::context::CommandContext;
 use super::terminal::{print_json, print_line, print_note};
@@ -58,7 +58,7 @@ impl BackupArgs {
         let started_at = clock.now();
         let database = database(&ctx.loaded.config, self.dev);
         let copied = match store::backup(&database, &self.file, self.force, started_at) {
-            Err(CopyError::Exists(path)) => {
+            Err(BackupError::Exists(path)) => {
                 bail!("{} already exists: use --force to replace it", path.display())
             }
             end => end.context("making the backup")?,
@@ -98,10 +98,15 @@ impl RestoreArgs {
             std::fs::create_dir_all(folder)
                 .with_context(|| format!("creating the folder {}", folder.display()))?;
         }
-        let restoring = if self.nothing_sent_since { Restoring::NothingLeft } else { Restoring::MayHaveLeft };
+        let mode = if self.nothing_sent_since { RestoreMode::ContinueQueue } else { RestoreMode::Quarantine };
         let now = SystemClock::new().now();
-        let restored = match store::restore(&self.file, &database, (restoring, self.force), now) {
-            Err(CopyError::Exists(path)) => {
+        let restored = match store::restore(
+            &self.file,
+            &database,
+            RestoreOptions { mode, replaces: self.force },
+            now,
+        ) {
+            Err(BackupError::Exists(path)) => {
                 bail!(
                     "{} already exists: use --force to rename the existing database and to restore the backup",
                     path.display()
@@ -114,8 +119,8 @@ impl RestoreArgs {
         if self.json {
             print_json(&json!({
                 "database": shown.to_string(),
-                "size": restored.copied.size,
-                "version": restored.copied.version,
+                "size": restored.backup.size,
+                "version": restored.backup.version,
                 "before": before,
                 "marks_unknown": !self.nothing_sent_since,
             }))?;

@@ -124,27 +124,28 @@ impl Loop {
 
     async fn run(self, deps: Arc<Deps>, stop: CancellationToken) {
         let clock = deps.clock.clone();
-        let interval = |every| PollInterval { every, hint: None };
+        let interval = |every| PollInterval { interval: every, hint: None };
         match self {
             Self::Recovery => {
-                let interval = interval(background::HEARTBEAT_EVERY);
+                let interval = interval(background::HEARTBEAT_INTERVAL);
                 background::run("recovery", &*clock, interval, &stop, || background::tick_recovery(&deps))
                     .await;
             }
             Self::Directory => {
-                let interval = interval(directory::REFRESH_EVERY);
+                let interval = interval(directory::REFRESH_INTERVAL);
                 background::run("directory", &*clock, interval, &stop, || background::tick_directory(&deps))
                     .await;
             }
             Self::KeyUse => {
-                let interval = interval(background::NOTE_USE_EVERY);
-                background::run("key use", &*clock, interval, &stop, || background::tick_key_use(&deps))
+                let interval = interval(background::LAST_USED_INTERVAL);
+                background::run("key use", &*clock, interval, &stop, || background::tick_last_used(&deps))
                     .await;
             }
             Self::PhoneNumbers => {
-                let interval = interval(background::NUMBERS_EVERY);
-                let run =
-                    background::run("numbers", &*clock, interval, &stop, || background::tick_numbers(&deps));
+                let interval = interval(background::PHONE_NUMBERS_INTERVAL);
+                let run = background::run("numbers", &*clock, interval, &stop, || {
+                    background::tick_phone_numbers(&deps)
+                });
                 // The shutdown does not wait for calls to Meta that only read.
                 tokio::select! {
                     () = run => {}
@@ -152,27 +153,30 @@ impl Loop {
                 }
             }
             Self::Deliveries => {
-                let interval = PollInterval { every: deliver::LOOK_EVERY, hint: Some(&deps.committed) };
+                let interval = PollInterval { interval: deliver::POLL_INTERVAL, hint: Some(&deps.committed) };
                 background::run("webhooks", &*clock, interval, &stop, || deliver::tick(&deps)).await;
             }
             Self::Media => {
-                let interval = PollInterval { every: media::LOOK_EVERY, hint: Some(&deps.media.hint) };
+                let interval = PollInterval { interval: media::LOOK_EVERY, hint: Some(&deps.media.hint) };
                 background::run("media", &*clock, interval, &stop, || media::tick(&deps)).await;
             }
             Self::MediaCleanup => {
-                let interval = PollInterval { every: media::SWEEP_EVERY, hint: Some(&deps.media.sweep_hint) };
+                let interval =
+                    PollInterval { interval: media::SWEEP_EVERY, hint: Some(&deps.media.sweep_hint) };
                 background::run("media cleanup", &*clock, interval, &stop, || media::sweep(&deps)).await;
             }
             Self::Retention => {
-                let interval = interval(retention::SWEEP_EVERY);
-                background::run("retention", &*clock, interval, &stop, || retention::sweep(&deps)).await;
+                let interval = interval(retention::RETENTION_INTERVAL);
+                background::run("retention", &*clock, interval, &stop, || retention::delete_expired(&deps))
+                    .await;
             }
             Self::Erasures => {
-                let interval = PollInterval { every: contacts::ERASE_EVERY, hint: Some(&deps.erase_hint) };
-                background::run("erasures", &*clock, interval, &stop, || contacts::tick(&deps)).await;
+                let interval =
+                    PollInterval { interval: contacts::ERASURE_INTERVAL, hint: Some(&deps.erasure_hint) };
+                background::run("erasures", &*clock, interval, &stop, || contacts::run_erasures(&deps)).await;
             }
             Self::Queue => {
-                let interval = PollInterval { every: queue::LOOK_EVERY, hint: Some(&deps.queue_hint) };
+                let interval = PollInterval { interval: queue::LOOK_EVERY, hint: Some(&deps.queue_hint) };
                 background::run("queue", &*clock, interval, &stop, || queue::tick(&deps)).await;
             }
         }

@@ -84,7 +84,7 @@ pub(crate) async fn open(config: &Config, options: OpenOptions) -> anyhow::Resul
         metrics,
     };
     let deps = Arc::new(Deps::new(ports, settings(config, is_dev)));
-    background::prime(&deps).await?;
+    background::load_state(&deps).await?;
     Ok(deps)
 }
 
@@ -96,7 +96,7 @@ fn settings(config: &Config, is_dev: bool) -> Settings {
         throughput: config.pacing.throughput,
         has_pair_rule: config.pacing.has_pair_rule,
         queue_per_account: config.queue_per_account,
-        hooks: DeliverySettings {
+        deliveries: DeliverySettings {
             schedule: config.webhooks.schedule.iter().map(seconds).collect(),
             concurrency: config.webhooks.concurrency,
             per_second: Some(config.webhooks.rate_per_second).filter(|rate| *rate > 0),
@@ -106,7 +106,7 @@ fn settings(config: &Config, is_dev: bool) -> Settings {
         retention: config.retention.settings(),
         callback_url: config.callback_url(),
         opt_out: OptOutKeywords::new(&config.opt_out.stop_words, &config.opt_out.start_words),
-        is_dev: is_dev,
+        is_dev,
     }
 }
 

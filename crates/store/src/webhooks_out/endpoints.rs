@@ -5,7 +5,7 @@ use std::sync::Arc;
 use domain::access::audit::AuditEntry;
 use domain::id::{AccountId, WebhookId, WorkspaceId};
 use domain::webhooks_out::delivery::WebhookStatus;
-use engine::ports::{EventFilter, WebhookEndpoint};
+use engine::ports::{EventFilter, WebhookEndpoint, WebhookSecretRotation};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 use secrecy::{ExposeSecret, SecretString};
@@ -32,13 +32,13 @@ row! {
         workspace: WorkspaceId = id "workspace_id",
         name: String = get "name",
         url: String = get "url",
-        accounts: Vec<AccountId> = words "accounts",
+        accounts: Vec<AccountId> = parsed_list "accounts",
         headers: Option<Vec<u8>> = get "headers",
         secret: Option<Vec<u8>> = get "secret",
         old_secret: Option<Vec<u8>> = get "old_secret",
         old_secret_until: Option<Timestamp> = opt_at "old_secret_until",
         is_enabled: bool = flag "is_enabled",
-        status: WebhookStatus = word "status",
+        status: WebhookStatus = parsed "status",
         status_reason: Option<String> = get "status_reason",
         created_at: Timestamp = at "created_at",
         updated_at: Timestamp = at "updated_at",
@@ -172,7 +172,7 @@ pub(crate) fn update_endpoint(
     connection: &Connection,
     sealer: &Sealer,
     changed: &WebhookEndpoint,
-    revives: bool,
+    reactivates: bool,
     entry: &AuditEntry,
 ) -> SqlResult<bool> {
     let columns = SettingColumns::from_endpoint(changed, sealer)?;
@@ -196,7 +196,7 @@ pub(crate) fn update_endpoint(
             columns.headers,
             changed.is_enabled,
             micros(changed.updated_at),
-            revives,
+            reactivates,
         ])?;
     if n_rows == 0 {
         return Ok(false);
@@ -206,23 +206,14 @@ pub(crate) fn update_endpoint(
     Ok(true)
 }
 
-/// New secret of an endpoint.
-pub(crate) struct SecretRotation {
-    pub(crate) workspace: WorkspaceId,
-    pub(crate) webhook: WebhookId,
-    pub(crate) secret: SecretString,
-    /// Time until which deliveries are also signed with the old secret.
-    pub(crate) old_until: Timestamp,
-}
-
 /// Replaces the secret of an endpoint. Returns `false` if the endpoint does not exist.
 pub(crate) fn rotate_secret(
     connection: &Connection,
     sealer: &Sealer,
-    rotation: &SecretRotation,
+    rotation: &WebhookSecretRotation,
     entry: &AuditEntry,
 ) -> SqlResult<bool> {
-    let SecretRotation { workspace, webhook: id, secret, old_until } = rotation;
+    let WebhookSecretRotation { workspace, webhook: id, secret, old_secret_until } = rotation;
     let (workspace, id) = (*workspace, *id);
     let sealed: Option<Option<Vec<u8>>> = connection
         .prepare_cached(
@@ -249,7 +240,7 @@ pub(crate) fn rotate_secret(
             id.as_bytes(),
             sealer.seal(&seal_context(id, "secret"), secret)?,
             old,
-            micros(*old_until),
+            micros(*old_secret_until),
             micros(entry.at),
         ])?;
     audit::insert_entry(connection, entry)?;
@@ -293,7 +284,7 @@ row! {
         id: WebhookId = id "id",
         after: i64 = get "after_seq",
         events: Vec<String> = json "events",
-        accounts: Vec<AccountId> = words "accounts",
+        accounts: Vec<AccountId> = parsed_list "accounts",
     } from "webhook_endpoints
         where workspace_id = ?1 and removed_at is null and status <> 'disabled' order by seq"
 }
@@ -316,7 +307,7 @@ pub(crate) fn list_filters(
         } else {
             Some(with_waba_ids(connection, workspace, &row.accounts)?)
         };
-        let filter = EventFilter { kinds, accounts, has_unplaced: false };
+        let filter = EventFilter { kinds, accounts, includes_workspace_events: false };
         endpoints.push(EndpointFilter { id: row.id, after: row.after, filter });
     }
     Ok(endpoints)

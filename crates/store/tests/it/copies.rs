@@ -9,19 +9,22 @@ use engine::ports::{Accounts, Maintenance, MessageQueue, SendSchedule, Workers};
 use jiff::SignedDuration;
 use rusqlite::Connection;
 use secrecy::SecretSlice;
-use store::{CopyError, Restoring, Rotation, SealCount, Sealer, backup, inspect, reseal, restore};
+use store::{
+    BackupError, ReencryptResult, RestoreMode, RestoreOptions, SealedValueCounts, Sealer, backup,
+    check_integrity, reencrypt, restore,
+};
 
 use crate::support::{CUSTOMER, TestStore, open};
 
 const OTHER: &str = "15550100002";
 
 /// Ends the store, puts the copy in the place of its database, and starts it again.
-fn restored(app: TestStore, copy: &std::path::Path, restoring: Restoring) -> TestStore {
+fn restored(app: TestStore, copy: &std::path::Path, mode: RestoreMode) -> TestStore {
     app.advance(60);
     let (path, now) = (app.path(), app.now());
     let TestStore { store, clock, random, folder, workspace, account, worker } = app;
     drop(store);
-    let restored = restore(copy, &path, (restoring, true), now).unwrap();
+    let restored = restore(copy, &path, RestoreOptions { mode, replaces: true }, now).unwrap();
     assert!(restored.before.unwrap().exists());
     let store = open(&path, &clock, &random);
     TestStore { store, clock, random, folder, workspace, account, worker }
@@ -43,8 +46,8 @@ async fn a_copy_is_made_beside_the_writer_and_holds_one_moment() {
         .filter(|name| name.starts_with("copy"))
         .collect();
     assert_eq!(left, ["copy.db"]);
-    let inside = inspect(&copy, None, app.now()).unwrap();
-    assert_eq!((inside.quick_check.as_str(), inside.copied_at), ("ok", Some(app.now())));
+    let inside = check_integrity(&copy, None, app.now()).unwrap();
+    assert_eq!((inside.quick_check.as_str(), inside.backup_created_at), ("ok", Some(app.now())));
     let connection = Connection::open(&copy).unwrap();
     let status: String = connection.query_row("select status from messages", (), |row| row.get(0)).unwrap();
     assert_eq!(status, "sending");
@@ -58,17 +61,17 @@ async fn a_copy_replaces_nothing_unasked_and_a_failed_one_leaves_what_was_there(
     let app = TestStore::new().await;
     let copy = app.folder.path().join("copy.db");
     fs::write(&copy, "something else").unwrap();
-    assert!(matches!(backup(&app.path(), &copy, false, app.now()), Err(CopyError::Exists(_))));
-    assert!(matches!(backup(&app.path(), &app.path(), true, app.now()), Err(CopyError::Same(_))));
+    assert!(matches!(backup(&app.path(), &copy, false, app.now()), Err(BackupError::Exists(_))));
+    assert!(matches!(backup(&app.path(), &app.path(), true, app.now()), Err(BackupError::Same(_))));
     let nothing = app.folder.path().join("nothing.db");
-    assert!(matches!(backup(&nothing, &copy, true, app.now()), Err(CopyError::Missing(_))));
+    assert!(matches!(backup(&nothing, &copy, true, app.now()), Err(BackupError::Missing(_))));
     let garbage = app.folder.path().join("garbage.db");
     fs::write(&garbage, vec![b'x'; 10_000]).unwrap();
     assert!(backup(&garbage, &copy, true, app.now()).is_err());
     assert_eq!(fs::read(&copy).unwrap(), b"something else");
     assert!(!app.folder.path().join("copy.db.unfinished").exists());
     backup(&app.path(), &copy, true, app.now()).unwrap();
-    assert_eq!(inspect(&copy, None, app.now()).unwrap().quick_check, "ok");
+    assert_eq!(check_integrity(&copy, None, app.now()).unwrap().quick_check, "ok");
 }
 
 #[tokio::test]
@@ -79,7 +82,7 @@ async fn what_may_have_left_since_the_copy_was_made_does_not_leave_again() {
     let other = app.accept(app.queued(OTHER)).await.message;
     let mut scheduled = app.queued(OTHER);
     let at = app.now() + SignedDuration::from_hours(48);
-    scheduled.schedule = SendSchedule::Queued { due_at: at, order_at: at, limit: 10 };
+    scheduled.schedule = SendSchedule::Queued { due_at: at, order_at: at };
     let scheduled = app.accept(scheduled).await.message;
     let copy = app.folder.path().join("copy.db");
     let made_at = app.now();
@@ -87,7 +90,7 @@ async fn what_may_have_left_since_the_copy_was_made_does_not_leave_again() {
     // The original goes on: all that is due leaves.
     assert_eq!(app.lease(10).await.len(), 2);
 
-    let app = restored(app, &copy, Restoring::MayHaveLeft);
+    let app = restored(app, &copy, RestoreMode::Quarantine);
     assert_eq!(app.store.get_restored_backup_time().await.unwrap(), Some(made_at));
     let mut held = 0;
     loop {
@@ -120,7 +123,7 @@ async fn where_nothing_left_since_the_queue_goes_on() {
     backup(&app.path(), &copy, false, app.now()).unwrap();
     // Root restores for a service that is not root: the database keeps its owner. Nobody else can try that.
     let is_given = std::os::unix::fs::chown(app.path(), Some(65_534), None).is_ok();
-    let app = restored(app, &copy, Restoring::NothingLeft);
+    let app = restored(app, &copy, RestoreMode::ContinueQueue);
     assert!(!is_given || fs::metadata(app.path()).unwrap().uid() == 65_534);
     assert_eq!(app.store.get_restored_backup_time().await.unwrap(), None);
     let left: Vec<_> = app.lease(10).await.iter().map(|leased| leased.lease.message).collect();
@@ -135,7 +138,7 @@ async fn a_file_copied_by_other_means_is_taken_for_a_copy_when_it_is_restored() 
     let copy = app.folder.path().join("copy.db");
     // Everything is in the file itself: the store was closed, which empties its log.
     fs::copy(app.path(), &copy).unwrap();
-    let app = restored(app, &copy, Restoring::MayHaveLeft);
+    let app = restored(app, &copy, RestoreMode::Quarantine);
     assert!(app.store.get_restored_backup_time().await.unwrap().is_some());
     assert_eq!(app.store.quarantine_messages(app.now(), 10).await.unwrap(), 1);
 }
@@ -146,11 +149,21 @@ async fn a_database_that_somebody_works_with_is_not_replaced() {
     let copy = app.folder.path().join("copy.db");
     backup(&app.path(), &copy, false, app.now()).unwrap();
     app.store.record_heartbeat(WorkerId::from_parts(3, &[3; 10]), app.now()).await.unwrap();
-    let end = restore(&copy, &app.path(), (Restoring::MayHaveLeft, true), app.now());
-    assert!(matches!(end, Err(CopyError::InUse(_))), "{end:?}");
+    let end = restore(
+        &copy,
+        &app.path(),
+        RestoreOptions { mode: RestoreMode::Quarantine, replaces: true },
+        app.now(),
+    );
+    assert!(matches!(end, Err(BackupError::InUse(_))), "{end:?}");
     app.advance(60);
-    let end = restore(&copy, &app.path(), (Restoring::MayHaveLeft, false), app.now());
-    assert!(matches!(end, Err(CopyError::Exists(_))), "{end:?}");
+    let end = restore(
+        &copy,
+        &app.path(),
+        RestoreOptions { mode: RestoreMode::Quarantine, replaces: false },
+        app.now(),
+    );
+    assert!(matches!(end, Err(BackupError::Exists(_))), "{end:?}");
 }
 
 fn key(byte: u8) -> SecretSlice<u8> {
@@ -166,15 +179,24 @@ async fn a_rotation_seals_everything_with_the_new_key_and_can_be_repeated() {
     let both = Sealer::new(&key(8), app.random.clone()).unwrap().with_old(&key(9)).unwrap();
     let path = app.path();
     // A gateway that does not know the new key works with the database: it could not read what is sealed again.
-    assert_eq!(reseal(&path, &both, app.now()).unwrap(), Rotation::Unprepared { n_processes: 1 });
+    assert_eq!(
+        reencrypt(&path, &both, app.now()).unwrap(),
+        ReencryptResult::OtherKeyInUse { n_processes: 1 }
+    );
     app.advance(60);
-    let count = SealCount { present: 242, old: 0, other: 0 };
-    assert_eq!(reseal(&path, &both, app.now()).unwrap(), Rotation::Done { n_resealed: 242, count });
-    assert_eq!(reseal(&path, &both, app.now()).unwrap(), Rotation::Done { n_resealed: 0, count });
+    let count = SealedValueCounts { present: 242, old: 0, other: 0 };
+    assert_eq!(
+        reencrypt(&path, &both, app.now()).unwrap(),
+        ReencryptResult::Done { n_reencrypted: 242, count }
+    );
+    assert_eq!(
+        reencrypt(&path, &both, app.now()).unwrap(),
+        ReencryptResult::Done { n_reencrypted: 0, count }
+    );
     // The old key alone opens nothing any more; the new one alone opens all.
     let old = Sealer::new(&key(9), app.random.clone()).unwrap();
-    let with_old = inspect(&path, Some(&old), app.now()).unwrap().seals;
-    assert_eq!(with_old, Some(SealCount { present: 0, old: 0, other: 242 }));
+    let with_old = check_integrity(&path, Some(&old), app.now()).unwrap().seals;
+    assert_eq!(with_old, Some(SealedValueCounts { present: 0, old: 0, other: 242 }));
     assert!(app.store.get_directory().await.is_err());
     let new = Sealer::new(&key(8), app.random.clone()).unwrap();
     let store = store::SqliteStore::open(
@@ -214,8 +236,9 @@ async fn the_log_of_another_database_does_not_get_into_a_copy() {
     // Somebody has taken the database away by hand, and left its log.
     let place = app.folder.path().join("elsewhere.db");
     fs::write(app.folder.path().join("elsewhere.db-wal"), &log).unwrap();
-    restore(&copy, &place, (Restoring::MayHaveLeft, false), app.now()).unwrap();
-    assert_eq!(inspect(&place, None, app.now()).unwrap().quick_check, "ok");
+    restore(&copy, &place, RestoreOptions { mode: RestoreMode::Quarantine, replaces: false }, app.now())
+        .unwrap();
+    assert_eq!(check_integrity(&place, None, app.now()).unwrap().quick_check, "ok");
     let moved = fs::read_dir(app.folder.path()).unwrap().filter(|entry| {
         let name = entry.as_ref().unwrap().file_name().into_string().unwrap();
         name.starts_with("elsewhere.db.before-restore-") && name.ends_with("-wal")

@@ -119,7 +119,7 @@ async fn a_database_of_a_development_version_is_refused() {
     let refusals = [
         store::migrate(&path, jiff::Timestamp::UNIX_EPOCH).unwrap_err().to_string(),
         store::migration_state(&path).unwrap_err().to_string(),
-        store::inspect(&path, None, jiff::Timestamp::UNIX_EPOCH).unwrap_err().to_string(),
+        store::check_integrity(&path, None, jiff::Timestamp::UNIX_EPOCH).unwrap_err().to_string(),
         store::backup(&path, &folder.path().join("copy.db"), false, jiff::Timestamp::UNIX_EPOCH)
             .unwrap_err()
             .to_string(),

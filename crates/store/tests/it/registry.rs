@@ -222,8 +222,8 @@ async fn a_change_lifts_the_hold_that_it_names_and_no_other() {
         let untried = AccountChanges { access_token: token(), ..AccountChanges::default() };
         change(&app, app.account, untried).await.unwrap();
         assert_eq!(record(&app, app.account).await.account.status.as_str(), "held");
-        let lifts_hold = Some("Meta refused the token.".to_owned());
-        let tried = AccountChanges { lifts_hold, access_token: token(), ..AccountChanges::default() };
+        let lifts_suspension = Some("Meta refused the token.".to_owned());
+        let tried = AccountChanges { lifts_suspension, access_token: token(), ..AccountChanges::default() };
         change(&app, app.account, tried).await.unwrap();
         assert_eq!(record(&app, app.account).await.account.status.as_str(), status);
     }
@@ -247,7 +247,7 @@ async fn a_token_that_works_does_not_end_what_meta_itself_did_to_the_account() {
     let cause = SuspensionCause::Disabled;
     let database = Connection::open(app.path()).unwrap();
     assert_eq!(database.execute("update accounts set suspension_cause = ?1", [cause.as_str()]).unwrap(), 1);
-    let tried = AccountChanges { lifts_hold: Some(reason.to_owned()), ..AccountChanges::default() };
+    let tried = AccountChanges { lifts_suspension: Some(reason.to_owned()), ..AccountChanges::default() };
     change(&app, app.account, tried).await.unwrap();
     assert_eq!(record(&app, app.account).await.account.status.as_str(), "held");
 }

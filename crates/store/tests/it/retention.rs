@@ -82,7 +82,7 @@ async fn a_message_that_waits_is_being_sent_or_is_unknown_stays_however_old_it_i
     app.finish_unknown(&unknown).await;
     let mut scheduled = app.queued(CUSTOMER);
     let at = app.now() + SignedDuration::from_secs(900 * DAY);
-    scheduled.schedule = SendSchedule::Queued { due_at: at, order_at: at, limit: 10 };
+    scheduled.schedule = SendSchedule::Queued { due_at: at, order_at: at };
     let queued = app.accept(scheduled).await.message;
     app.advance(800 * DAY);
     app.inbound(app.text_from(CUSTOMER, "wamid.LAST")).await;

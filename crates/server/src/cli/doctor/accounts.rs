@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use engine::accounts;
-use engine::accounts::Check;
+use engine::accounts::AccountCheck;
 use engine::ports::{AccountCredentials, AccountRecord, Clock as _};
 use jiff::fmt::rfc2822;
 use jiff::{SignedDuration, Timestamp};
-use store::Inspection;
+use store::IntegrityReport;
 
 use super::findings::Findings;
 use crate::cli::gateway_client;
@@ -25,7 +25,7 @@ const EXPIRES_SOON: SignedDuration = SignedDuration::from_hours(14 * 24);
 pub(super) async fn check(
     findings: &mut Findings,
     config: &Config,
-    inspection: Option<&Inspection>,
+    inspection: Option<&IntegrityReport>,
     is_online: bool,
 ) -> anyhow::Result<()> {
     let accounts = read(findings, config, inspection).await?;
@@ -38,7 +38,7 @@ pub(super) async fn check(
         findings.ok("reachable", "not checked: --offline");
         return Ok(());
     }
-    check_callback(findings, config, inspection.is_some_and(|inspection| inspection.n_living > 0)).await;
+    check_callback(findings, config, inspection.is_some_and(|inspection| inspection.n_processes > 0)).await;
     let is_only_sandbox = accounts.as_ref().is_some_and(|(_, accounts)| !accounts.is_empty()) && !has_live;
     findings.area("meta");
     check_clock(
@@ -54,7 +54,7 @@ pub(super) async fn check(
         let ends_at =
             deps.upstream.get_token_info(&credentials).await.ok().and_then(|token| token.expires_at);
         let ends_soon = ends_at.is_some_and(|at| at.duration_since(deps.now()) < EXPIRES_SOON);
-        for check in accounts::test(&deps, record).await? {
+        for check in accounts::test_account(&deps, record).await? {
             report(findings, &check, ends_soon);
         }
         check_status(findings, record);
@@ -82,7 +82,7 @@ type Read = (Arc<engine::Deps>, Vec<Arc<AccountRecord>>);
 async fn read(
     findings: &mut Findings,
     config: &Config,
-    inspection: Option<&Inspection>,
+    inspection: Option<&IntegrityReport>,
 ) -> anyhow::Result<Option<Read>> {
     findings.area("accounts");
     // Opening the store would migrate the database, and it fails if a secret cannot be decrypted.
@@ -116,7 +116,7 @@ async fn read(
     Ok(Some((deps, accounts)))
 }
 
-fn report(findings: &mut Findings, check: &Check, ends_soon: bool) {
+fn report(findings: &mut Findings, check: &AccountCheck, ends_soon: bool) {
     let fix = match check.name {
         "token" => "create a new token at Meta and set it with `waypost accounts update`",
         "expiry" => {
