@@ -25,10 +25,10 @@ impl SystemClock {
     }
 
     /// Advances the time and wakes all sleeping tasks.
-    pub(crate) fn advance(&self, by: Duration) {
-        let by = i64::try_from(by.as_micros()).unwrap_or(i64::MAX);
+    pub(crate) fn advance(&self, duration: Duration) {
+        let duration = i64::try_from(duration.as_micros()).unwrap_or(i64::MAX);
         // An atomic addition cannot be lost.
-        self.offset_us.fetch_add(by, Ordering::SeqCst);
+        self.offset_us.fetch_add(duration, Ordering::SeqCst);
         self.changed.notify_waiters();
     }
 }

@@ -61,7 +61,7 @@ impl BackupArgs {
             Err(BackupError::Exists(path)) => {
                 bail!("{} already exists: use --force to replace it", path.display())
             }
-            end => end.context("making the backup")?,
+            result => result.context("making the backup")?,
         };
         let duration = clock.now().duration_since(started_at);
         let shown = self.file.display();
@@ -112,7 +112,7 @@ impl RestoreArgs {
                     path.display()
                 )
             }
-            end => end.context("restoring the backup")?,
+            result => result.context("restoring the backup")?,
         };
         let shown = database.display();
         let before = restored.before.as_ref().map(|path| path.display().to_string());

@@ -278,7 +278,7 @@ impl RevokeKeyArgs {
         let audit = AuditContext::command_line();
         match delegation::revoke_api_key(&opened.deps, &audit, opened.workspace, None, key.id).await {
             Err(ApiKeyError::NotFound) => bail!("key `{}` was revoked at the same time", key.name),
-            end => end.context("revoking the key")?,
+            result => result.context("revoking the key")?,
         }
         if self.json {
             print_json(&json!({ "id": key.id.to_string(), "name": key.name, "status": "revoked" }))?;

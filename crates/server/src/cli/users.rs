@@ -139,7 +139,7 @@ fn password(file: Option<&Path>) -> anyhow::Result<SecretString> {
     }
 }
 
-fn describe_error(error: UserError, doing: &'static str) -> anyhow::Error {
+fn describe_error(error: UserError, action: &'static str) -> anyhow::Error {
     match error {
         UserError::EmailTaken => anyhow!("another user of this workspace has this email address"),
         UserError::LastOwner => {
@@ -153,7 +153,7 @@ fn describe_error(error: UserError, doing: &'static str) -> anyhow::Error {
         | UserError::WrongPassword
         | UserError::TooManyFailures(_)
         | UserError::Password(_)
-        | UserError::Store(_)) => anyhow::Error::new(error).context(doing),
+        | UserError::Store(_)) => anyhow::Error::new(error).context(action),
     }
 }
 

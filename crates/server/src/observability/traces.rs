@@ -110,12 +110,12 @@ where
 }
 
 fn url(endpoint: &str) -> Result<http::Uri, TracesError> {
-    let wrong = || TracesError::Endpoint(endpoint.to_owned());
-    let given: http::Uri = endpoint.parse().map_err(|_| wrong())?;
+    let invalid = || TracesError::Endpoint(endpoint.to_owned());
+    let given: http::Uri = endpoint.parse().map_err(|_| invalid())?;
     if !matches!(given.path(), "" | "/") {
         return Ok(given);
     }
-    format!("{}{PATH}", endpoint.trim_end_matches('/')).parse().map_err(|_| wrong())
+    format!("{}{PATH}", endpoint.trim_end_matches('/')).parse().map_err(|_| invalid())
 }
 
 type HttpsClient = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;

@@ -85,7 +85,7 @@ impl Loops {
     }
 
     /// Stops the heartbeat and aborts all loops that are still running.
-    pub(super) async fn end(mut self) {
+    pub(super) async fn result(mut self) {
         self.stop_heartbeat.cancel();
         if self.running.len() > 1 {
             self.running.abort_all();

@@ -117,7 +117,7 @@ impl AddAccountArgs {
             Err(error) if error.kind() == StoreErrorKind::Conflict => {
                 bail!("another account with this name or phone number ID was added at the same time")
             }
-            end => end.context("adding the account")?,
+            result => result.context("adding the account")?,
         };
         let checks = if self.test {
             let record = find(&opened, &account.id.to_string())?;
@@ -148,9 +148,9 @@ impl AddAccountArgs {
         if directory.accounts_of(opened.workspace).any(|record| record.account.name == self.name) {
             bail!("an account `{}` already exists: choose another name, or remove that account", self.name);
         }
-        let taken =
+        let existing =
             directory.accounts.iter().find(|record| record.account.phone_number_id == self.phone_number_id);
-        if let Some(record) = taken {
+        if let Some(record) = existing {
             bail!(
                 "account `{1}` already has the phone number ID {0}",
                 self.phone_number_id,

@@ -125,7 +125,7 @@ impl UpdateAccountArgs {
             Err(UpdateAccountError::TokenRefused(reason)) => {
                 bail!("the account was not changed, because Meta rejects the new access token: {reason}")
             }
-            end => end.context("changing the account")?,
+            result => result.context("changing the account")?,
         };
         let until = after.old_app_secret.as_ref().map(|(_, until)| *until).filter(|_| keeps_old);
         if self.json {

@@ -10,7 +10,7 @@ fn reference() -> String {
     let mut page = String::from(
         "# Metrics\n\n\
          Printed from the code: `UPDATE_EXPECT=1 cargo test -p waypost --lib reference`.\n\n\
-         `GET /metrics` answers in the text format of Prometheus (0.0.4), outside of `/api` and without an API key.\n\
+         `GET /metrics` responds in the text format of Prometheus (0.0.4), outside of `/api` and without an API key.\n\
          `metrics.enabled = false` disables the page; with `metrics.token`, requests need `Authorization: Bearer <token>`.\n\
          The page contains names of workspaces, accounts, routes and codes, never personal data or messages.\n\n\
          Counters count the work of this process since its start; work is counted after it was committed to disk.\n\
@@ -45,7 +45,7 @@ fn the_committed_metrics_page_is_up_to_date() {
     expect_file!["../../../../../docs/metrics.md"].assert_eq(&reference());
 }
 
-/// The names of metrics in a text.
+/// Returns the names of metrics in a text.
 fn metric_names(text: &str) -> BTreeSet<&str> {
     text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
         .filter(|word| word.starts_with("waypost_") || word.starts_with("process_"))
