@@ -271,8 +271,8 @@ fn a_flood_of_faults_is_cut() {
 fn places_below_a_base_keep_it() {
     let base = JsonPointer::from_pointer("/messages/3");
     let text = base.key("text");
-    assert_eq!(text.index(2).pointer(), "/messages/3/text/2");
-    assert_eq!(JsonPointer::root().pointer(), "");
+    assert_eq!(text.index(2).text(), "/messages/3/text/2");
+    assert_eq!(JsonPointer::root().text(), "");
 }
 
 #[test]

@@ -394,7 +394,7 @@ fn read_custom(item: &Item<'_, '_>) -> Option<Object> {
     let mut custom = Object::new();
     let fields = item.object()?;
     for (key, value) in given.iter() {
-        let refuse = |reason: String| fields.violations().refuse(&fields.place().key(key), reason);
+        let refuse = |reason: String| fields.violations().refuse(&fields.pointer().key(key), reason);
         if let Err(reason) = check_length(key, MAX_CUSTOM_KEY) {
             refuse(format!("has a name that {reason}"));
         }

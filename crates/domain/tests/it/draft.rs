@@ -115,8 +115,8 @@ fn the_envelope_is_checked() {
         ("name", json!("x".repeat(513)), "is 513"),
         ("name", json!(7), "must be a string"),
         ("language", json!("en-GB"), "did you mean `en_GB`?"),
-        ("language", json!("xx"), "language code of Meta's"),
-        ("language", json!("english"), "language code of Meta's"),
+        ("language", json!("xx"), "one of Meta's language codes"),
+        ("language", json!("english"), "one of Meta's language codes"),
         ("category", json!("SPAM"), "must be"),
         ("category", json!("MARKETIN"), "did you mean `MARKETING`?"),
         ("parameter_format", json!("BOTH"), "must be"),
@@ -395,7 +395,7 @@ fn authentication_templates_have_a_shape_of_their_own() {
     refuses(
         &with(json!([{"type": "BODY", "text": "Code {{1}}!"}, otp])),
         "/components/0/text",
-        "Meta writes it",
+        "Meta supplies the text",
     );
     refuses(&with(json!([{"type": "BODY"}])), "/components", "OTP button");
     refuses(
@@ -406,7 +406,7 @@ fn authentication_templates_have_a_shape_of_their_own() {
     refuses(
         &with(json!([{"type": "BODY"}, otp, {"type": "FOOTER", "text": "a"}])),
         "/components/2/text",
-        "Meta writes it",
+        "Meta supplies the text",
     );
     for minutes in [0, 91] {
         let footer = json!({"type": "FOOTER", "code_expiration_minutes": minutes});

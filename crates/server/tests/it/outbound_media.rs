@@ -184,7 +184,11 @@ async fn a_form_is_parsed_strictly_in_any_order_of_its_parts() {
         (vec![png(), part("type", "", b"application/pdf")], "/file", "is said to be application/pdf"),
         (vec![png(), part("type", "", b"video")], "/file", "is image/png, but must be one of video/mp4"),
         (vec![part("type", "", &[b'x'; 600]), png()], "/type", "must be at most 512 bytes"),
-        (vec![png(), part("whatsapp_account", "", b"")], "/whatsapp_account", "must be 1 to 512 characters, is 0"),
+        (
+            vec![png(), part("whatsapp_account", "", b"")],
+            "/whatsapp_account",
+            "must be 1 to 512 characters, is 0",
+        ),
     ] {
         let response = app.upload(&parts).await.expect(400);
         assert_eq!(response.pointers(), [pointer]);

@@ -28,19 +28,19 @@ pub(crate) fn read_all(rules: &Rules<'_>, fields: &Fields<'_, '_>, read: &mut Ob
     let item = fields.required("buttons");
     let most = if rules.is_card { 2 } else { 10 };
     let Some(items) = item.array(1..=most) else { return };
-    let words = KINDS.map(|(word, _)| word);
+    let names = KINDS.map(|(name, _)| name);
     let mut kinds: Vec<&'static str> = Vec::new();
     let mut buttons = Vec::new();
     for item in items.iter() {
         let Some(button) = item.object() else { continue };
         let kind_item = button.required("type");
-        let Some(kind) = kind_item.one_of_any_case(&words) else {
+        let Some(kind) = kind_item.one_of_any_case(&names) else {
             button.finish_open();
             continue;
         };
         kinds.push(kind);
         let n = kinds.iter().filter(|other| **other == kind).count();
-        let most = KINDS.iter().find(|(word, _)| *word == kind).map_or(1, |(_, most)| *most);
+        let most = KINDS.iter().find(|(name, _)| *name == kind).map_or(1, |(_, most)| *most);
         if n == most + 1 {
             kind_item.refuse(format!("must be on at most {most} buttons of a template, is {kind}"));
         }
@@ -53,7 +53,7 @@ pub(crate) fn read_all(rules: &Rules<'_>, fields: &Fields<'_, '_>, read: &mut Ob
         }
         let mut read = Object::new();
         read.insert("type", kind);
-        one(rules, kind, &button, &mut read);
+        read_button(rules, kind, &button, &mut read);
         button.finish();
         buttons.push(Value::Object(read));
     }
@@ -70,7 +70,7 @@ pub(crate) fn read_all(rules: &Rules<'_>, fields: &Fields<'_, '_>, read: &mut Ob
     read.insert("buttons", Value::Array(buttons));
 }
 
-fn one(rules: &Rules<'_>, kind: &str, button: &Fields<'_, '_>, read: &mut Object) {
+fn read_button(rules: &Rules<'_>, kind: &str, button: &Fields<'_, '_>, read: &mut Object) {
     match kind {
         "QUICK_REPLY" | "ORDER_DETAILS" => label(button, read),
         "VOICE_CALL" => {
@@ -89,7 +89,7 @@ fn one(rules: &Rules<'_>, kind: &str, button: &Fields<'_, '_>, read: &mut Object
         "PHONE_NUMBER" => {
             label(button, read);
             let number = button.required("phone_number");
-            if let Some(number) = number.string(1..=20).filter(|text| judge_number(&number, text)) {
+            if let Some(number) = number.string(1..=20).filter(|text| check_number(&number, text)) {
                 read.insert("phone_number", number);
             }
         }
@@ -99,7 +99,7 @@ fn one(rules: &Rules<'_>, kind: &str, button: &Fields<'_, '_>, read: &mut Object
             let most = if rules.has_offer { 15 } else { 20 };
             let text = match example.value().and_then(Value::as_array) {
                 Some(list) => list.first().and_then(|value| {
-                    Item::new(value, *example.place(), button.violations()).string(1..=most)
+                    Item::new(value, *example.pointer(), button.violations()).string(1..=most)
                 }),
                 None => example.string(1..=most),
             };
@@ -134,7 +134,7 @@ fn label(button: &Fields<'_, '_>, read: &mut Object) {
 }
 
 /// Returns `true` if the text is a phone number, and adds a violation if it is not.
-pub(crate) fn judge_number(item: &Item<'_, '_>, text: &str) -> bool {
+pub(crate) fn check_number(item: &Item<'_, '_>, text: &str) -> bool {
     let is_plain = text.chars().all(|c| c.is_ascii_digit() || "+-.() ".contains(c));
     let n_digits = text.chars().filter(char::is_ascii_digit).count();
     let is_number = is_plain && (7..=15).contains(&n_digits);

@@ -1,6 +1,7 @@
 //! Header, body, footer, cards and offers of new templates.
 
 use super::rules::Rules;
+use super::slots::SampleKeys;
 use super::{button, slots};
 use crate::check::{Fields, Item};
 use crate::json::{Object, Value};
@@ -9,20 +10,20 @@ use crate::json::{Object, Value};
 pub(crate) const KINDS: [&str; 7] =
     ["HEADER", "BODY", "FOOTER", "BUTTONS", "CAROUSEL", "LIMITED_TIME_OFFER", "CALL_PERMISSION_REQUEST"];
 /// Types of components of a card.
-const OF_CARDS: [&str; 3] = ["HEADER", "BODY", "BUTTONS"];
+const CARD_KINDS: [&str; 3] = ["HEADER", "BODY", "BUTTONS"];
 /// Types of components of an authentication template.
-const OF_CODES: [&str; 3] = ["BODY", "FOOTER", "BUTTONS"];
+const CODE_KINDS: [&str; 3] = ["BODY", "FOOTER", "BUTTONS"];
 
 /// Reads one component into Meta's form; `None` if it cannot be read.
 pub(crate) fn read(rules: &Rules<'_>, item: &Item<'_, '_>) -> Option<Value> {
     let fields = item.object()?;
-    let kinds: &[&'static str] = if rules.is_card { &OF_CARDS } else { &KINDS };
+    let kinds: &[&'static str] = if rules.is_card { &CARD_KINDS } else { &KINDS };
     let kind_item = fields.required("type");
     let Some(kind) = kind_item.one_of_any_case(kinds) else {
         fields.finish_open();
         return None;
     };
-    if rules.is_code() && !OF_CODES.contains(&kind) {
+    if rules.is_code() && !CODE_KINDS.contains(&kind) {
         kind_item.refuse(format!("is not allowed in an authentication template, is {kind}"));
         fields.finish_open();
         return None;
@@ -34,7 +35,7 @@ pub(crate) fn read(rules: &Rules<'_>, item: &Item<'_, '_>) -> Option<Value> {
         "BODY" if rules.is_code() => code_body(&fields, &mut read),
         "BODY" => body(rules, &fields, &mut read),
         "FOOTER" if rules.is_code() => {
-            fields.forbidden("text", "is not allowed in an authentication template: Meta writes it");
+            fields.forbidden("text", "is not allowed in an authentication template: Meta supplies the text");
             if let Some(minutes) = fields.required("code_expiration_minutes").integer(1..=90) {
                 read.insert("code_expiration_minutes", minutes);
             }
@@ -56,8 +57,7 @@ fn header(rules: &Rules<'_>, fields: &Fields<'_, '_>, read: &mut Object) {
         (false, false) => &["TEXT", "IMAGE", "VIDEO", "DOCUMENT", "GIF", "LOCATION", "PRODUCT"],
     };
     let Some(format) = fields.required("format").one_of_any_case(formats) else {
-        let _cannot_be_judged =
-            (fields.optional("text").is_present(), fields.optional("example").is_present());
+        let _not_checked = (fields.optional("text").is_present(), fields.optional("example").is_present());
         return;
     };
     read.insert("format", format);
@@ -65,7 +65,7 @@ fn header(rules: &Rules<'_>, fields: &Fields<'_, '_>, read: &mut Object) {
         "TEXT" => {
             let item = fields.required("text");
             let Some(text) = item.string(1..=60) else {
-                let _cannot_be_judged = fields.optional("example").is_present();
+                let _not_checked = fields.optional("example").is_present();
                 return;
             };
             read.insert("text", text);
@@ -73,13 +73,13 @@ fn header(rules: &Rules<'_>, fields: &Fields<'_, '_>, read: &mut Object) {
                 item.refuse("must be one line");
             }
             let Some(names) = slots::read(&item, text, rules.format) else {
-                let _cannot_be_judged = fields.optional("example").is_present();
+                let _not_checked = fields.optional("example").is_present();
                 return;
             };
             if names.len() > 1 {
                 item.refuse(format!("must have at most one parameter, has {}", names.len()));
             }
-            let keys = ("header_text", "header_text_named_params");
+            let keys = SampleKeys { positional: "header_text", named: "header_text_named_params" };
             if let Some(example) = slots::samples(rules, fields, &names, keys) {
                 read.insert("example", example);
             }
@@ -123,7 +123,7 @@ fn body(rules: &Rules<'_>, fields: &Fields<'_, '_>, read: &mut Object) {
     let text = item.string(1..=most);
     let Some((text, names)) = text.and_then(|text| Some((text, slots::read(&item, text, rules.format)?)))
     else {
-        let _cannot_be_judged = fields.optional("example").is_present();
+        let _not_checked = fields.optional("example").is_present();
         return;
     };
     read.insert("text", text);
@@ -139,14 +139,15 @@ fn body(rules: &Rules<'_>, fields: &Fields<'_, '_>, read: &mut Object) {
             slots::n_words(text)
         ));
     }
-    if let Some(example) = slots::samples(rules, fields, &names, ("body_text", "body_text_named_params")) {
+    let keys = SampleKeys { positional: "body_text", named: "body_text_named_params" };
+    if let Some(example) = slots::samples(rules, fields, &names, keys) {
         read.insert("example", example);
     }
 }
 
 /// Reads the body of an authentication template, whose text Meta supplies.
 fn code_body(fields: &Fields<'_, '_>, read: &mut Object) {
-    fields.forbidden("text", "is not allowed in an authentication template: Meta writes it");
+    fields.forbidden("text", "is not allowed in an authentication template: Meta supplies the text");
     if let Some(warns) = fields.optional("add_security_recommendation").boolean() {
         read.insert("add_security_recommendation", warns);
     }
@@ -197,43 +198,44 @@ fn carousel(rules: &Rules<'_>, fields: &Fields<'_, '_>, read: &mut Object) {
             continue;
         };
         let read: Vec<Value> = parts_given.iter().filter_map(|part| self::read(&rules, &part)).collect();
-        let mut shape: Vec<String> = read.iter().map(shape_of).collect();
-        shape.sort();
+        let mut signature: Vec<String> = read.iter().map(signature_of).collect();
+        signature.sort();
         if parts_given.len() == read.len() {
-            judge_card(&parts, &shape, first.get_or_insert_with(|| shape.clone()));
+            check_card(&parts, &signature, first.get_or_insert_with(|| signature.clone()));
         }
         card.finish();
         let mut card = Object::new();
         card.insert("components", Value::Array(read));
         cards.push(Value::Object(card));
     }
-    let is_of_products = first.is_some_and(|shape| shape.iter().any(|part| part == "HEADER PRODUCT "));
+    let is_of_products =
+        first.is_some_and(|signature| signature.iter().any(|part| part == "HEADER PRODUCT "));
     if is_of_products && cards.len() != 2 {
         item.refuse(format!("must have 2 cards when they show products, has {}", cards.len()));
     }
     read.insert("cards", Value::Array(cards));
 }
 
-fn judge_card(parts: &Item<'_, '_>, shape: &[String], first: &[String]) {
-    let n_headers = shape.iter().filter(|part| part.starts_with("HEADER")).count();
-    let kinds: Vec<&str> = shape.iter().filter_map(|part| part.split(' ').next()).collect();
+fn check_card(parts: &Item<'_, '_>, signature: &[String], first: &[String]) {
+    let n_headers = signature.iter().filter(|part| part.starts_with("HEADER")).count();
+    let kinds: Vec<&str> = signature.iter().filter_map(|part| part.split(' ').next()).collect();
     let is_twice = kinds.iter().zip(kinds.iter().skip(1)).any(|(left, right)| left == right);
     if n_headers == 0 {
         parts.refuse("must hold a component of type HEADER");
     } else if is_twice {
         parts.refuse("must hold one component of each type");
-    } else if shape != first {
+    } else if signature != first {
         parts.refuse("must have the same components, header format and button types as the first card");
     }
 }
 
 /// Returns the properties that must be equal on all cards.
-fn shape_of(part: &Value) -> String {
-    let word =
+fn signature_of(part: &Value) -> String {
+    let text =
         |value: &Value, key: &str| value.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
     let buttons = part.get("buttons").and_then(Value::as_array).unwrap_or_default();
-    let buttons: Vec<String> = buttons.iter().map(|button| word(button, "type")).collect();
-    format!("{} {} {}", word(part, "type"), word(part, "format"), buttons.join(","))
+    let buttons: Vec<String> = buttons.iter().map(|button| text(button, "type")).collect();
+    format!("{} {} {}", text(part, "type"), text(part, "format"), buttons.join(","))
         .trim_end_matches(',')
         .to_owned()
 }

@@ -22,29 +22,30 @@ impl TemplateEdit {
         for (name, known) in [("name", &before.name), ("language", &before.language)] {
             let item = fields.optional(name);
             if item.string(..).is_some_and(|given| given != known) {
-                item.refuse("cannot be changed: it says which template this is; create another one");
+                item.refuse(
+                    "cannot be changed: name and language identify the template; create a new template",
+                );
             }
         }
         let given = fields.optional("category");
-        let wanted = category(&given);
+        let new_category = category(&given);
         let is_approved = before.status.is_sendable();
-        if is_approved && wanted.as_ref().is_some_and(|wanted| *wanted != before.category) {
+        if is_approved && new_category.as_ref().is_some_and(|category| *category != before.category) {
             given.refuse("cannot be changed once the template is approved");
         }
-        let holds = wanted.as_ref().unwrap_or(&before.category);
+        let effective = new_category.as_ref().unwrap_or(&before.category);
         let given = fields.optional("components");
         let components = if given.is_present() {
-            read_components(&given, Some(holds), before.parameter_format)
+            read_components(&given, Some(effective), before.parameter_format)
         } else {
             None
         };
         let mut extras = Object::new();
-        read_ttl(fields, Some(holds), &mut extras);
-        if wanted.is_none() && !given.is_present() && extras.is_empty() {
-            fields
-                .refuse("needs something to change: `components`, `category` or `message_send_ttl_seconds`");
+        read_ttl(fields, Some(effective), &mut extras);
+        if new_category.is_none() && !given.is_present() && extras.is_empty() {
+            fields.refuse("needs at least one of `components`, `category` and `message_send_ttl_seconds`");
         }
-        Some(Self { category: wanted, components, extras })
+        Some(Self { category: new_category, components, extras })
     }
 
     /// Returns the request body.

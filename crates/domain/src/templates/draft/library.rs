@@ -118,7 +118,7 @@ fn read_button_inputs(item: &Item<'_, '_>) -> Option<Value> {
             }
             "PHONE_NUMBER" => {
                 let number = input.required("phone_number");
-                if let Some(text) = number.string(1..=20).filter(|text| button::judge_number(&number, text)) {
+                if let Some(text) = number.string(1..=20).filter(|text| button::check_number(&number, text)) {
                     button.insert("phone_number", text);
                 }
             }

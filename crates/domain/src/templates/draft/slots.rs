@@ -85,13 +85,20 @@ fn words(text: &str) -> usize {
     text.split_whitespace().filter(|word| word.chars().any(char::is_alphanumeric)).count()
 }
 
+/// Members of `example` with the samples of a text.
+#[derive(Clone, Copy)]
+pub(crate) struct SampleKeys {
+    pub(crate) positional: &'static str,
+    pub(crate) named: &'static str,
+}
+
 /// Reads the samples for the slots of a header or body, in Meta's form: `example.<key>` or
 /// `example.<key>_named_params`.
 pub(crate) fn samples(
     rules: &Rules<'_>,
     component: &Fields<'_, '_>,
     names: &[&str],
-    (key, named_key): (&'static str, &'static str),
+    SampleKeys { positional: key, named: named_key }: SampleKeys,
 ) -> Option<Value> {
     let item = component.optional("example");
     if names.is_empty() {

@@ -63,8 +63,9 @@ pub(crate) async fn sync_templates(
 
 /// Reads the body of a synchronization.
 pub(crate) fn read_sync(fields: &Fields<'_, '_>) -> Option<String> {
-    let account =
-        fields.optional("whatsapp_account").about("ID or name of an account. Default: all accounts of the caller.");
+    let account = fields
+        .optional("whatsapp_account")
+        .about("ID or name of an account. Default: all accounts of the caller.");
     account.string(1..=200).map(str::to_owned)
 }
 
