@@ -1,6 +1,6 @@
-//! The accounts and keys, as last read: a send asks memory, not the database.
+//! Directory of workspaces, accounts, webhook endpoints and API keys in memory: a send does not read them from the store.
 //!
-//! What another process changes is seen within [`REFRESH_EVERY`]; what this one changes, at once.
+//! Changes of this process take effect at once, changes of other processes within [`REFRESH_INTERVAL`].
 
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
@@ -11,25 +11,26 @@ use jiff::{SignedDuration, Timestamp};
 use crate::ports::{AccountRecord, Directory, StoreError, WebhookEndpoint};
 use crate::{Deps, chain};
 
-/// How often changes of other processes are looked for. Revocation has a second.
-pub const REFRESH_EVERY: SignedDuration = SignedDuration::from_millis(500);
-/// How often an unknown key may make us look again: strangers with wrong keys shall not keep the store busy.
-const LOOK_AGAIN_EVERY: SignedDuration = SignedDuration::from_millis(50);
+/// Interval at which the directory is refreshed. The revocation of a key must take effect within one second.
+pub const REFRESH_INTERVAL: SignedDuration = SignedDuration::from_millis(500);
+/// Minimum time between two calls of [`refresh_now`] that read the store: requests with invalid keys must not load the
+/// store.
+const MIN_REFRESH_INTERVAL: SignedDuration = SignedDuration::from_millis(50);
 
-/// Remembers the directory.
+/// Cache of the directory.
 #[derive(Default)]
 pub struct DirectoryCache {
     current: RwLock<Arc<Directory>>,
-    looked_again_at: Mutex<Option<Timestamp>>,
+    refreshed_at: Mutex<Option<Timestamp>>,
 }
 
 impl DirectoryCache {
-    /// The directory as last read.
+    /// Returns the directory as last read.
     pub fn current(&self) -> Arc<Directory> {
         self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Remembers what was read, unless somebody has read what is newer meanwhile: a key that was revoked stays so.
+    /// Stores a directory, unless a concurrent call has stored a newer one: a revoked key must stay revoked.
     fn replace(&self, directory: Directory) {
         let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
         if current.revision.directory <= directory.revision.directory {
@@ -38,52 +39,52 @@ impl DirectoryCache {
     }
 }
 
-/// Reads the directory again if it has changed, and forgets the templates if they have.
+/// Reads the directory if it has changed, and clears the template cache if a template has changed.
 ///
 /// # Errors
-/// When the store cannot be read; what was read before stays.
+/// The store cannot be read. The cached directory stays.
 pub async fn refresh(deps: &Deps) -> Result<(), StoreError> {
     let revision = deps.accounts.get_revision().await?;
-    deps.templates.keep_until(revision.templates);
+    deps.templates.invalidate(revision.templates);
     if deps.directory.current().revision.directory != revision.directory {
         deps.directory.replace(deps.accounts.get_directory().await?);
     }
     Ok(())
 }
 
-/// Looks again because something was not there: another process may just have added it. Does nothing if somebody else
-/// looked a moment ago, or the store cannot be read.
-pub async fn look_again(deps: &Deps) {
+/// Refreshes the directory because a lookup failed: another process may have created the item a moment ago. Does nothing
+/// if the last call was less than [`MIN_REFRESH_INTERVAL`] ago, or the store cannot be read.
+pub async fn refresh_now(deps: &Deps) {
     let now = deps.now();
     {
-        let mut looked = deps.directory.looked_again_at.lock().unwrap_or_else(PoisonError::into_inner);
-        if looked.is_some_and(|at| now.duration_since(at) < LOOK_AGAIN_EVERY && at <= now) {
+        let mut refreshed_at = deps.directory.refreshed_at.lock().unwrap_or_else(PoisonError::into_inner);
+        if refreshed_at.is_some_and(|at| now.duration_since(at) < MIN_REFRESH_INTERVAL && at <= now) {
             return;
         }
-        *looked = Some(now);
+        *refreshed_at = Some(now);
     }
     if let Err(error) = refresh(deps).await {
-        tracing::warn!(error = %chain(&error), "the accounts and keys could not be read again");
+        tracing::warn!(error = %chain(&error), "could not refresh accounts and API keys");
     }
 }
 
 impl Directory {
-    /// The key with this digest.
+    /// Returns the API key with this digest.
     pub fn key(&self, digest: &KeyDigest) -> Option<&Arc<ApiKey>> {
         self.keys.get(digest)
     }
 
-    /// The workspace with this name.
+    /// Returns the workspace with this name.
     pub fn workspace(&self, name: &str) -> Option<WorkspaceId> {
         self.workspaces.iter().find(|(_, other)| *other == name).map(|(id, _)| *id)
     }
 
-    /// The accounts of a workspace, oldest first.
+    /// Returns the accounts of a workspace, oldest first.
     pub fn accounts_of(&self, workspace: WorkspaceId) -> impl Iterator<Item = &Arc<AccountRecord>> {
         self.accounts.iter().filter(move |record| record.account.workspace == workspace)
     }
 
-    /// The account of this workspace with this id or name.
+    /// Returns the account of a workspace with this id or name.
     pub fn account(&self, workspace: WorkspaceId, id_or_name: &str) -> Option<&Arc<AccountRecord>> {
         let id = id_or_name.parse::<AccountId>().ok();
         self.accounts_of(workspace)
@@ -91,17 +92,17 @@ impl Directory {
             .or_else(|| self.accounts_of(workspace).find(|record| record.account.name == id_or_name))
     }
 
-    /// The endpoints of a workspace, oldest first.
+    /// Returns the webhook endpoints of a workspace, oldest first.
     pub fn webhooks_of(&self, workspace: WorkspaceId) -> impl Iterator<Item = &Arc<WebhookEndpoint>> {
         self.webhooks.iter().filter(move |record| record.workspace == workspace)
     }
 
-    /// The endpoint of this workspace with this id.
+    /// Returns the webhook endpoint of a workspace with this id.
     pub fn webhook(&self, workspace: WorkspaceId, id: WebhookId) -> Option<&Arc<WebhookEndpoint>> {
         self.webhooks_of(workspace).find(|record| record.id == id)
     }
 
-    /// The default outgoing account of this workspace; its only one is the default, too.
+    /// Returns the default account of a workspace. The only account of a workspace is its default.
     pub fn default_account(&self, workspace: WorkspaceId) -> Option<&Arc<AccountRecord>> {
         if let Some(default) = self.accounts_of(workspace).find(|record| record.account.is_default) {
             return Some(default);

@@ -1,166 +1,170 @@
-//! Templates: remembered, looked up at Meta when unknown, synced; created, changed and deleted there.
+//! Message templates: cache, lookup at Meta, synchronization; creation, changes and deletion at Meta.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use domain::access::audit::{AuditAction, AuditEntry, AuditTarget, AuditTargetKind};
+use domain::accounts::account::Account;
 use domain::id::{TemplateId, WorkspaceId};
 use domain::json::Value;
 use domain::templates::{LibraryDraft, NewTemplate, Template, TemplateDraft, TemplateEdit, TemplateStatus};
 use jiff::{SignedDuration, Timestamp};
 
-use crate::accounts::line;
 use crate::ports::{
     AccountCredentials, AccountRecord, ListedTemplate, StoreError, StoreErrorKind, StoredTemplate,
     TemplateDeletion, TemplateQuery, TemplateSync, TemplateSyncCounts, UpstreamError,
 };
 use crate::{AuditContext, Deps, directory};
 
-/// How long Meta's "there is no such template" is believed.
-const MISSING_FOR: SignedDuration = SignedDuration::from_secs(60);
-/// How many templates, and how many missing ones, are remembered.
-const REMEMBERED: usize = 10_000;
-/// How many pages of Meta's list are read at most: 100 templates each, and 6,000 are the most that Meta allows.
+/// Time for which the cache remembers that a template does not exist at Meta.
+const MISSING_TTL: SignedDuration = SignedDuration::from_secs(60);
+/// Maximum number of templates, and of missing templates, in the cache.
+const CACHE_CAPACITY: usize = 10_000;
+/// Maximum number of pages of Meta's list that are read. A page has 100 templates, and Meta allows 6,000 templates.
 const MAX_PAGES: usize = 200;
-/// Which template of Meta's library a new one was made from, in the audit log.
-const FROM_LIBRARY: &str = "library_template_name";
+/// Detail of an audit entry: name of the template in Meta's library from which a template was created.
+const LIBRARY_TEMPLATE_NAME: &str = "library_template_name";
 
-/// Remembers templates and what is not one.
+/// Cache of templates, and of the fact that a template does not exist.
 #[derive(Default)]
 pub struct TemplateCache {
-    known: Mutex<Known>,
-    /// One look-up at Meta at a time for each template.
-    asking: Mutex<BTreeMap<Identity, Arc<tokio::sync::Mutex<()>>>>,
+    entries: Mutex<CacheEntries>,
+    /// Locks that allow one lookup of a template at Meta at a time.
+    lookups: Mutex<BTreeMap<TemplateKey, Arc<tokio::sync::Mutex<()>>>>,
 }
 
 #[derive(Default)]
-struct Known {
+struct CacheEntries {
     revision: i64,
-    templates: BTreeMap<Identity, Arc<StoredTemplate>>,
-    missing: BTreeMap<Identity, Timestamp>,
+    templates: BTreeMap<TemplateKey, Arc<StoredTemplate>>,
+    /// Templates that do not exist, each with the time until which this is assumed.
+    missing: BTreeMap<TemplateKey, Timestamp>,
 }
 
-/// What identifies a template: workspace, WhatsApp Business Account, name, language.
-type Identity = (WorkspaceId, String);
+/// Unique key of a template: workspace; WhatsApp Business Account, name and language as one text.
+type TemplateKey = (WorkspaceId, String);
 
-fn identity(workspace: WorkspaceId, waba_id: &str, name: &str, language: &str) -> Identity {
+fn template_key(workspace: WorkspaceId, waba_id: &str, name: &str, language: &str) -> TemplateKey {
     (workspace, format!("{waba_id}/{name}/{language}"))
 }
 
 impl TemplateCache {
-    fn known(&self) -> MutexGuard<'_, Known> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    fn entries(&self) -> MutexGuard<'_, CacheEntries> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Forgets everything if the store's templates have changed since.
-    pub(crate) fn keep_until(&self, revision: i64) {
-        let mut known = self.known();
-        if known.revision != revision {
-            *known = Known { revision, ..Known::default() };
+    /// Clears the cache if its revision is not the revision of the store.
+    pub(crate) fn invalidate(&self, revision: i64) {
+        let mut entries = self.entries();
+        if entries.revision != revision {
+            *entries = CacheEntries { revision, ..CacheEntries::default() };
         }
     }
 
-    fn get(&self, identity: &Identity) -> Option<Arc<StoredTemplate>> {
-        self.known().templates.get(identity).cloned()
+    fn get(&self, key: &TemplateKey) -> Option<Arc<StoredTemplate>> {
+        self.entries().templates.get(key).cloned()
     }
 
-    /// Remembers a template that was read while the store stood at `revision`.
-    fn put(&self, revision: i64, identity: Identity, template: Arc<StoredTemplate>) {
-        let mut known = self.known();
-        if known.revision != revision {
+    /// Inserts a template that was read at this revision of the store.
+    fn insert(&self, revision: i64, key: TemplateKey, template: Arc<StoredTemplate>) {
+        let mut entries = self.entries();
+        if entries.revision != revision {
             return;
         }
-        if known.templates.len() >= REMEMBERED {
-            known.templates.clear();
+        if entries.templates.len() >= CACHE_CAPACITY {
+            entries.templates.clear();
         }
-        known.templates.insert(identity, template);
+        entries.templates.insert(key, template);
     }
 
-    fn is_missing(&self, identity: &Identity, now: Timestamp) -> bool {
-        self.known().missing.get(identity).is_some_and(|until| now < *until)
+    fn is_missing(&self, key: &TemplateKey, now: Timestamp) -> bool {
+        self.entries().missing.get(key).is_some_and(|until| now < *until)
     }
 
-    fn put_missing(&self, identity: Identity, now: Timestamp) {
-        let mut known = self.known();
-        if known.missing.len() >= REMEMBERED {
-            known.missing.clear();
+    fn insert_missing(&self, key: TemplateKey, now: Timestamp) {
+        let mut entries = self.entries();
+        if entries.missing.len() >= CACHE_CAPACITY {
+            entries.missing.clear();
         }
-        known.missing.insert(identity, now.saturating_add(MISSING_FOR).unwrap_or(Timestamp::MAX));
+        entries.missing.insert(key, now.saturating_add(MISSING_TTL).unwrap_or(Timestamp::MAX));
     }
 
-    fn gate(&self, identity: &Identity) -> Arc<tokio::sync::Mutex<()>> {
-        let mut asking = self.asking.lock().unwrap_or_else(PoisonError::into_inner);
-        asking.retain(|other, gate| other == identity || Arc::strong_count(gate) > 1);
-        asking.entry(identity.clone()).or_default().clone()
+    /// Returns the lock for a lookup of a template at Meta.
+    fn lookup_lock(&self, key: &TemplateKey) -> Arc<tokio::sync::Mutex<()>> {
+        let mut lookups = self.lookups.lock().unwrap_or_else(PoisonError::into_inner);
+        lookups.retain(|other, lock| other == key || Arc::strong_count(lock) > 1);
+        lookups.entry(key.clone()).or_default().clone()
     }
 }
 
-/// Why a template cannot be told.
+/// Error of an operation on templates.
 #[derive(Debug, thiserror::Error)]
 pub enum TemplateError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// Meta was asked and gave no answer.
+    /// Meta refused the call or could not be reached.
     #[error(transparent)]
     Upstream(#[from] UpstreamError),
 }
 
-/// The template with this name and language of the account's WhatsApp Business Account.
+/// Returns the template with this name and language of the account's WhatsApp Business Account.
 ///
-/// One that is not known here is looked up at Meta once; that there is none is believed for 60 seconds.
+/// If the store does not have the template, it is looked up at Meta. A template that Meta does not have either is not
+/// looked up again for 60 seconds.
 ///
 /// # Errors
-/// When the store cannot be read, or Meta does not answer.
-pub async fn find(
+/// The store cannot be read, or Meta refused the call or could not be reached.
+pub async fn resolve_template(
     deps: &Deps,
     record: &AccountRecord,
     name: &str,
     language: &str,
 ) -> Result<Option<Arc<StoredTemplate>>, TemplateError> {
     let account = &record.account;
-    let identity = identity(account.workspace, &account.waba_id, name, language);
-    if let Some(template) = deps.templates.get(&identity) {
+    let key = template_key(account.workspace, &account.waba_id, name, language);
+    if let Some(template) = deps.templates.get(&key) {
         return Ok(Some(template));
     }
-    if deps.templates.is_missing(&identity, deps.now()) {
+    if deps.templates.is_missing(&key, deps.now()) {
         return Ok(None);
     }
-    if let Some(template) = read(deps, record, &identity, name, language).await? {
+    if let Some(template) = read_template(deps, record, &key, name, language).await? {
         return Ok(Some(template));
     }
-    let gate = deps.templates.gate(&identity);
-    let _turn = gate.lock().await;
-    // Somebody may have asked while we waited.
-    if deps.templates.is_missing(&identity, deps.now()) {
+    let lock = deps.templates.lookup_lock(&key);
+    let _guard = lock.lock().await;
+    // A concurrent call may have looked up the template while this call waited for the lock.
+    if deps.templates.is_missing(&key, deps.now()) {
         return Ok(None);
     }
-    if let Some(template) = read(deps, record, &identity, name, language).await? {
+    if let Some(template) = read_template(deps, record, &key, name, language).await? {
         return Ok(Some(template));
     }
     let query = TemplateQuery { name: Some(name.to_owned()), after: None };
-    let listed = list(deps, &line(record), query).await?;
-    // Meta matches names loosely.
+    let listed = fetch_all_templates(deps, &record.credentials(), query).await?;
+    // Meta also returns templates whose name only contains the requested name.
     let listed: Vec<_> = listed.into_iter().filter(|listed| listed.template.name == name).collect();
     if !listed.is_empty() {
-        put(deps, record, listed, None).await?;
+        store_listed(deps, record, listed, None).await?;
         directory::refresh(deps).await?;
     }
-    let found = read(deps, record, &identity, name, language).await?;
+    let found = read_template(deps, record, &key, name, language).await?;
     if found.is_none() {
-        deps.templates.put_missing(identity, deps.now());
+        deps.templates.insert_missing(key, deps.now());
     }
     Ok(found)
 }
 
-async fn read(
+/// Reads a template from the store, and inserts it into the cache.
+async fn read_template(
     deps: &Deps,
     record: &AccountRecord,
-    identity: &Identity,
+    key: &TemplateKey,
     name: &str,
     language: &str,
 ) -> Result<Option<Arc<StoredTemplate>>, StoreError> {
-    let revision = deps.templates.known().revision;
+    let revision = deps.templates.entries().revision;
     let account = &record.account;
     let found = deps
         .template_records
@@ -168,31 +172,32 @@ async fn read(
         .await?
         .map(Arc::new);
     if let Some(template) = &found {
-        deps.templates.put(revision, identity.clone(), template.clone());
+        deps.templates.insert(revision, key.clone(), template.clone());
     }
     Ok(found)
 }
 
-/// Reads all that Meta lists, page by page.
-async fn list(
+/// Fetches all pages of Meta's list.
+async fn fetch_all_templates(
     deps: &Deps,
-    line: &AccountCredentials,
+    credentials: &AccountCredentials,
     mut query: TemplateQuery,
 ) -> Result<Vec<ListedTemplate>, UpstreamError> {
     let mut listed = Vec::new();
     for _ in 0..MAX_PAGES {
-        let page = deps.upstream.fetch_templates(line, &query).await?;
+        let page = deps.upstream.fetch_templates(credentials, &query).await?;
         listed.extend(page.templates);
         match page.after {
             Some(after) if query.after.as_ref() != Some(&after) => query.after = Some(after),
             Some(_) | None => return Ok(listed),
         }
     }
-    Err(UpstreamError::Unreachable("the list of templates does not end".to_owned()))
+    Err(UpstreamError::Unreachable(format!("the list of templates has more than {MAX_PAGES} pages")))
 }
 
-/// Writes down what Meta lists: with the act of a sync, all there is.
-async fn put(
+/// Writes listed templates to the store. With the audit entry of a synchronization, the list is complete, and templates
+/// that are not in it are deleted.
+async fn store_listed(
     deps: &Deps,
     record: &AccountRecord,
     listed: Vec<ListedTemplate>,
@@ -212,16 +217,16 @@ async fn put(
         .await
 }
 
-/// Brings the templates of an account's WhatsApp Business Account up to date with Meta's list.
+/// Synchronizes the templates of the account's WhatsApp Business Account with Meta's list.
 ///
 /// # Errors
-/// When Meta does not answer, or the store cannot be written: then nothing has changed.
-pub async fn sync(
+/// Meta refused the call or could not be reached, or the store cannot be written. Nothing has changed.
+pub async fn sync_templates(
     deps: &Deps,
     audit: &AuditContext,
     record: &AccountRecord,
 ) -> Result<TemplateSyncCounts, TemplateError> {
-    let listed = list(deps, &line(record), TemplateQuery::default()).await?;
+    let listed = fetch_all_templates(deps, &record.credentials(), TemplateQuery::default()).await?;
     let account = &record.account;
     let subject = AuditTarget {
         kind: AuditTargetKind::Waba,
@@ -231,16 +236,17 @@ pub async fn sync(
     let entry = audit
         .entry(deps, account.workspace, AuditAction::TemplatesSynced, subject)
         .with("listed", i64::try_from(listed.len()).unwrap_or(i64::MAX));
-    let counts = put(deps, record, listed, Some(entry)).await?;
+    let counts = store_listed(deps, record, listed, Some(entry)).await?;
     directory::refresh(deps).await?;
     Ok(counts)
 }
 
-/// Submits a template to Meta, and keeps it in the state that Meta gives it. Returns our id.
+/// Submits a template to Meta, and stores it with the status that Meta returns. Returns `None` if the template was deleted
+/// in the meantime.
 ///
 /// # Errors
-/// When Meta does not take it, or the store cannot be written.
-pub async fn create(
+/// Meta refused the call or could not be reached, or the store cannot be written.
+pub async fn create_template(
     deps: &Deps,
     audit: &AuditContext,
     record: &AccountRecord,
@@ -259,7 +265,7 @@ async fn create_own(
     draft: &TemplateDraft,
 ) -> Result<Option<StoredTemplate>, TemplateError> {
     let body = json_text(&draft.body())?;
-    let submitted = deps.upstream_admin.create_template(&line(record), body).await?;
+    let submitted = deps.upstream_admin.create_template(&record.credentials(), body).await?;
     let category = submitted.category.unwrap_or_else(|| draft.category.clone());
     let listed = ListedTemplate {
         meta_id: submitted.meta_id,
@@ -268,65 +274,74 @@ async fn create_own(
         quality: None,
         rejected_reason: None,
     };
-    keep_added(deps, audit, record, (listed, None)).await
+    store_created(deps, audit, record, CreatedTemplate { listed, library_name: None }).await
 }
 
-/// The text is Meta's: what was made of the inputs is read back from there.
+/// Creates a template from Meta's library. Meta composes its text, therefore the template is read from Meta afterwards.
 async fn create_from_library(
     deps: &Deps,
     audit: &AuditContext,
     record: &AccountRecord,
     draft: &LibraryDraft,
 ) -> Result<Option<StoredTemplate>, TemplateError> {
-    let line = line(record);
-    let submitted = deps.upstream_admin.create_template(&line, json_text(&draft.body())?).await?;
+    let credentials = record.credentials();
+    let submitted = deps.upstream_admin.create_template(&credentials, json_text(&draft.body())?).await?;
     let query = TemplateQuery { name: Some(draft.name.clone()), after: None };
-    let missing = || UpstreamError::Unreachable("a template that was just made is not listed".to_owned());
-    let listed = list(deps, &line, query).await.and_then(|listed| {
+    let missing = || UpstreamError::Unreachable("meta does not list the new template".to_owned());
+    let listed = fetch_all_templates(deps, &credentials, query).await.and_then(|listed| {
         listed.into_iter().find(|listed| listed.meta_id == submitted.meta_id).ok_or_else(missing)
     });
     let listed = match listed {
         Ok(listed) => listed,
         Err(error) => {
-            // It was made: the audit log says so, and a sync or the first send brings it.
+            // The template exists at Meta. The next synchronization or the first send stores it.
             let name = format!("{} ({})", draft.name, draft.language);
             let subject =
                 AuditTarget { kind: AuditTargetKind::Template, id: submitted.meta_id, name: Some(name) };
             let entry = audit
                 .entry(deps, record.account.workspace, AuditAction::TemplateAdded, subject)
-                .with(FROM_LIBRARY, draft.library_name.as_str());
+                .with(LIBRARY_TEMPLATE_NAME, draft.library_name.as_str());
             deps.audit_log.insert_audit_entry(entry).await?;
             return Err(error.into());
         }
     };
-    keep_added(deps, audit, record, (listed, Some(&draft.library_name))).await
+    let created = CreatedTemplate { listed, library_name: Some(&draft.library_name) };
+    store_created(deps, audit, record, created).await
 }
 
-/// Keeps a template that Meta has taken, with the act.
-async fn keep_added(
+/// Template that was created at Meta.
+struct CreatedTemplate<'a> {
+    listed: ListedTemplate,
+    /// Name of the template in Meta's library from which the template was created.
+    library_name: Option<&'a str>,
+}
+
+/// Stores a template that was created at Meta, with an audit entry.
+async fn store_created(
     deps: &Deps,
     audit: &AuditContext,
     record: &AccountRecord,
-    (listed, library_name): (ListedTemplate, Option<&str>),
+    CreatedTemplate { listed, library_name }: CreatedTemplate<'_>,
 ) -> Result<Option<StoredTemplate>, TemplateError> {
     let (name, language) = (listed.template.name.clone(), listed.template.language.clone());
-    let place = (record.account.workspace, record.account.waba_id.as_str());
-    // One that was deleted behind our back keeps its id.
-    let known = deps.template_records.get_template(place.0, place.1, &name, &language).await?;
+    let Account { workspace, waba_id, .. } = &record.account;
+    // The store may still have a template that was deleted at Meta. The new template gets its identifier.
+    let known = deps.template_records.get_template(*workspace, waba_id, &name, &language).await?;
     let id = known.map_or_else(|| deps.new_id(TemplateId::from_parts), |known| known.id);
-    let mut entry = audit.entry(deps, place.0, AuditAction::TemplateAdded, subject(id, &listed.template));
+    let target = audit_target(id, &listed.template);
+    let mut entry = audit.entry(deps, *workspace, AuditAction::TemplateAdded, target);
     if let Some(library_name) = library_name {
-        entry = entry.with(FROM_LIBRARY, library_name);
+        entry = entry.with(LIBRARY_TEMPLATE_NAME, library_name);
     }
-    keep(deps, place, (id, listed), entry).await?;
-    Ok(deps.template_records.get_template(place.0, place.1, &name, &language).await?)
+    store_template(deps, waba_id, id, listed, entry).await?;
+    Ok(deps.template_records.get_template(*workspace, waba_id, &name, &language).await?)
 }
 
-/// Changes a template at Meta; it goes through the review again.
+/// Changes a template at Meta. Meta reviews the template again.
 ///
 /// # Errors
-/// When Meta does not take it, or the store cannot be written.
-pub async fn edit(
+/// Meta refused the call or could not be reached, or the store cannot be written.
+pub async fn update_template(
     deps: &Deps,
     audit: &AuditContext,
     record: &AccountRecord,
@@ -334,7 +349,9 @@ pub async fn edit(
     edit: &TemplateEdit,
 ) -> Result<Option<StoredTemplate>, TemplateError> {
     let mut listed = before.listed.clone();
-    deps.upstream_admin.edit_template(&line(record), &listed.meta_id, json_text(&edit.body())?).await?;
+    deps.upstream_admin
+        .edit_template(&record.credentials(), &listed.meta_id, json_text(&edit.body())?)
+        .await?;
     if let Some(category) = &edit.category {
         listed.template.category = category.clone();
     }
@@ -346,18 +363,18 @@ pub async fn edit(
     listed.template.status = TemplateStatus::Pending;
     listed.rejected_reason = None;
     let (name, language) = (listed.template.name.clone(), listed.template.language.clone());
-    let place = (record.account.workspace, before.waba_id.as_str());
-    let entry =
-        audit.entry(deps, place.0, AuditAction::TemplateChanged, subject(before.id, &listed.template));
-    keep(deps, place, (before.id, listed), entry).await?;
-    Ok(deps.template_records.get_template(place.0, place.1, &name, &language).await?)
+    let workspace = record.account.workspace;
+    let target = audit_target(before.id, &listed.template);
+    let entry = audit.entry(deps, workspace, AuditAction::TemplateChanged, target);
+    store_template(deps, &before.waba_id, before.id, listed, entry).await?;
+    Ok(deps.template_records.get_template(workspace, &before.waba_id, &name, &language).await?)
 }
 
-/// Deletes a template at Meta, and forgets it: in its language, or in all.
+/// Deletes a template at Meta and in the store: its language, or all languages of its name.
 ///
 /// # Errors
-/// When Meta does not do it, or the store cannot be written.
-pub async fn delete(
+/// Meta refused the call or could not be reached, or the store cannot be written.
+pub async fn delete_template(
     deps: &Deps,
     audit: &AuditContext,
     record: &AccountRecord,
@@ -366,7 +383,7 @@ pub async fn delete(
 ) -> Result<(), TemplateError> {
     let template = &stored.listed.template;
     let meta_id = (!is_every_language).then_some(stored.listed.meta_id.as_str());
-    deps.upstream_admin.delete_template(&line(record), &template.name, meta_id).await?;
+    deps.upstream_admin.delete_template(&record.credentials(), &template.name, meta_id).await?;
     let workspace = record.account.workspace;
     let deletion = TemplateDeletion {
         workspace,
@@ -375,33 +392,35 @@ pub async fn delete(
         language: (!is_every_language).then(|| template.language.clone()),
     };
     let entry = audit
-        .entry(deps, workspace, AuditAction::TemplateRemoved, subject(stored.id, template))
+        .entry(deps, workspace, AuditAction::TemplateRemoved, audit_target(stored.id, template))
         .with("all_languages", is_every_language);
     deps.template_records.delete_templates(deletion, entry).await?;
     directory::refresh(deps).await?;
     Ok(())
 }
 
-/// A template, as the audit log names it.
-fn subject(id: TemplateId, template: &Template) -> AuditTarget {
+/// Returns a template as the target of an audit entry.
+fn audit_target(id: TemplateId, template: &Template) -> AuditTarget {
     AuditTarget::named(AuditTargetKind::Template, &id, format!("{} ({})", template.name, template.language))
 }
 
-async fn keep(
+/// Writes one template to the store, in the workspace of the audit entry.
+async fn store_template(
     deps: &Deps,
-    (workspace, waba_id): (WorkspaceId, &str),
-    template: (TemplateId, ListedTemplate),
+    waba_id: &str,
+    id: TemplateId,
+    listed: ListedTemplate,
     entry: AuditEntry,
 ) -> Result<(), StoreError> {
-    let put = TemplateSync {
-        workspace,
+    let sync = TemplateSync {
+        workspace: entry.workspace,
         waba_id: waba_id.to_owned(),
-        templates: vec![template],
+        templates: vec![(id, listed)],
         is_complete: false,
         now: deps.now(),
         entry: Some(entry),
     };
-    deps.template_records.sync_templates(put).await?;
+    deps.template_records.sync_templates(sync).await?;
     directory::refresh(deps).await
 }
 

@@ -22,7 +22,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use domain::messages::outcome::SendOutcome;
-use engine::metrics::{Metrics, outcome_word};
+use engine::metrics::{Metrics, send_outcome_label};
 use engine::ports::{
     AccountCredentials, OutgoingMessage, PhoneNumberInfo, TemplatePage, TemplateQuery, TokenInfo, Upstream,
     UpstreamError,
@@ -181,7 +181,7 @@ impl GraphClient {
             span.record("meta.code", error.code);
         }
         if let Some((metrics, start)) = counting {
-            metrics.asked(name, calls::end(&end), start);
+            metrics.count_upstream_call(name, calls::end(&end), start);
         }
         end
     }
@@ -221,12 +221,12 @@ impl Upstream for GraphClient {
         let counting = self.metrics.as_ref().map(|metrics| (metrics, metrics.now()));
         let span = calls::span("send", credentials);
         let outcome = self.send_uncounted(credentials, body).instrument(span.clone()).await;
-        span.record("meta.outcome", outcome_word(&outcome));
+        span.record("meta.outcome", send_outcome_label(&outcome));
         if let SendOutcome::Refused(error) = &outcome {
             span.record("meta.code", error.code);
         }
         if let Some((metrics, start)) = counting {
-            metrics.handed_over(&outcome, start);
+            metrics.count_send(&outcome, start);
         }
         outcome
     }

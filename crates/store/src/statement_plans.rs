@@ -11,6 +11,7 @@ use bytes::Bytes;
 use domain::contacts::phone::PhoneNumber;
 use domain::contacts::whatsapp_user::WhatsAppUser;
 use domain::id::{AccountId, ContactId, MediaId, MessageId, WebhookId, WorkerId, WorkspaceId};
+use domain::messages::admission::{AdmissionRequest, AdmissionStage};
 use domain::messages::inbound::InboundMessage;
 use domain::messages::outcome::AcceptedMessage;
 use domain::messages::status::MessageStatus;
@@ -30,9 +31,9 @@ use crate::webhooks_in::ingest;
 use crate::webhooks_out::{deliveries, fan_out};
 
 use engine::ports::{
-    AttemptResult, ChangeRoute, DeliveryAttemptResult, DeliveryLeaseRequest, Lease, LeaseRequest, LeaseToken,
-    MediaLeaseRequest, NewMessage, OnUnknown, PreallocatedIds, Recipient, RetentionCursor, RetentionTarget,
-    RoutedChange, SendSchedule, WebhookChange, WebhookPayload,
+    AttemptResult, ChangeRoute, DeliveryAttemptResult, DeliveryLeaseRequest, EndpointCapacity, Lease,
+    LeaseRequest, LeaseToken, MediaLeaseRequest, NewMessage, OnUnknown, PreallocatedIds, Recipient,
+    RetentionCursor, RetentionTarget, RoutedChange, SendSchedule, WebhookChange, WebhookPayload,
 };
 
 /// Tables that grow with the number of messages.
@@ -110,8 +111,13 @@ fn message(n: u8, schedule: SendSchedule) -> NewMessage {
         contact: ContactId::from_bytes([n; 16]),
         kind: "text",
         content: r#"{"body":"Hi"}"#.into(),
-        needs_window: false,
-        is_marketing: false,
+        admission: AdmissionRequest {
+            stage: AdmissionStage::Sync,
+            leaves_at: now(),
+            needs_window: false,
+            is_marketing: false,
+            fallback: None,
+        },
         context_wamid: None,
         recipient_identity_key_hash: None,
         client_reference: None,
@@ -119,7 +125,6 @@ fn message(n: u8, schedule: SendSchedule) -> NewMessage {
         on_unknown: OnUnknown::Hold,
         schedule,
         expires_at: None,
-        window_at: now(),
         idempotency: None,
         worker: WorkerId::from_bytes(WORKER),
         token: LeaseToken(1),
@@ -187,7 +192,7 @@ fn run_messages(connection: &Connection) {
     workers::upsert_worker(connection, worker, [0; 4], now()).unwrap();
     send(connection, 11);
     for n in 12..15 {
-        let plan = SendSchedule::Queued { due_at: now(), order_at: now(), limit: 10 };
+        let plan = SendSchedule::Queued { due_at: now(), order_at: now() };
         accept::insert_message(connection, &message(n, plan)).unwrap();
     }
     let inbound = InboundMessage {
@@ -242,17 +247,17 @@ fn run_background_loops(connection: &Connection) {
     let request = DeliveryLeaseRequest {
         worker,
         token: LeaseToken(7),
-        room: vec![(workspace, webhook, 10)],
+        capacities: vec![EndpointCapacity { workspace, webhook, limit: 10 }],
         now: now(),
     };
     let leased = deliveries::lease_due(connection, &request).unwrap();
-    for (leased, verdict) in leased.iter().zip([DeliveryDecision::Succeeded, DeliveryDecision::Dead]) {
+    for (leased, decision) in leased.iter().zip([DeliveryDecision::Succeeded, DeliveryDecision::Dead]) {
         let end = DeliveryAttemptResult {
-            verdict,
+            decision,
             http_status: Some(200),
             latency_ms: 1,
             response: String::new(),
-            goes_on: true,
+            lease_next: true,
             now: now(),
         };
         deliveries::finish_attempt(connection, &leased.lease, &end).unwrap();

@@ -65,7 +65,7 @@ impl ApiKey {
     }
 
     /// Returns `true` if the key may use this account: its kind (sandbox or not) and its list allow it.
-    pub fn may_use(&self, account: AccountId, is_sandbox: bool) -> bool {
+    pub fn can_use_account(&self, account: AccountId, is_sandbox: bool) -> bool {
         self.is_test == is_sandbox && (self.accounts.is_empty() || self.accounts.contains(&account))
     }
 }

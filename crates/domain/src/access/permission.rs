@@ -22,19 +22,19 @@ text_enum! {
 
 impl Role {
     /// Returns `true` if the role has the permission.
-    pub fn may(self, permission: Permission) -> bool {
+    pub fn has_permission(self, permission: Permission) -> bool {
         self <= permission.minimum_role()
     }
 
     /// Returns the permissions of the role.
     pub fn permissions(self) -> impl Iterator<Item = Permission> {
-        Permission::ALL.into_iter().filter(move |permission| self.may(*permission))
+        Permission::ALL.into_iter().filter(move |permission| self.has_permission(*permission))
     }
 }
 
 impl ApiKey {
     /// Returns `true` if the scopes of the key include the permission.
-    pub fn may(&self, permission: Permission) -> bool {
+    pub fn has_permission(&self, permission: Permission) -> bool {
         permission.scope().is_some_and(|scope| self.scopes.contains(&scope))
     }
 }
@@ -121,12 +121,12 @@ mod tests {
             role in proptest::sample::select(Role::ALL.to_vec()),
             below in proptest::sample::select(Role::ALL.to_vec()),
         ) {
-            prop_assert!(Role::Owner.may(permission));
+            prop_assert!(Role::Owner.has_permission(permission));
             if role <= below {
-                prop_assert!(role.may(permission) || !below.may(permission));
+                prop_assert!(role.has_permission(permission) || !below.has_permission(permission));
             }
             // An admin has every permission that a key can have: creating a key gives no additional permissions.
-            prop_assert!(permission.scope().is_none() || Role::Admin.may(permission));
+            prop_assert!(permission.scope().is_none() || Role::Admin.has_permission(permission));
             prop_assert_eq!(permission.as_str().parse(), Ok(permission));
             prop_assert_eq!(role.as_str().parse(), Ok(role));
             prop_assert!(permission.description().ends_with('.'));
@@ -143,7 +143,7 @@ mod tests {
     fn a_viewer_may_only_read_and_an_owner_has_two_permissions_that_an_admin_does_not_have() {
         assert!(Role::Viewer.permissions().all(|permission| permission.scope() == Some(KeyScope::Read)));
         let own: Vec<_> =
-            Role::Owner.permissions().filter(|permission| !Role::Admin.may(*permission)).collect();
+            Role::Owner.permissions().filter(|permission| !Role::Admin.has_permission(*permission)).collect();
         assert_eq!(own, [Permission::ManageOwners, Permission::ResetPasswords]);
     }
 }

@@ -1,3 +1,4 @@
-//! Maintenance: retention and recovery.
+//! Maintenance of the store: retention, and recovery from a backup.
 
+pub mod restore;
 pub mod retention;

@@ -9,6 +9,7 @@ use domain::check::Violation;
 use domain::id::{MediaId, WorkspaceId};
 use domain::json::Value;
 use domain::media::{MAX_FILE_SIZE, MediaType, essence, supported_types, upload_expires_at};
+use domain::messages::admission::SentAs;
 use domain::messages::content::{Content, MediaRef, MediaSource, MessageKind};
 use domain::messages::outcome::SendOutcome;
 use domain::messages::retry::QUEUE_RETRY_PERIOD;
@@ -19,13 +20,12 @@ use super::keep::{Incoming, KeepError, keep};
 use super::pieces::chunks;
 use super::uploads::{Turn, Uploaded};
 use super::{Deps, find};
-use crate::access::api_key::Caller;
-use crate::accounts::line;
+use crate::access::caller::Caller;
 use crate::chain;
 use crate::messages::send::{SendError, SendRequest};
 use crate::ports::{
     AccountRecord, BlobKey, ByteStream, FetchError, FetchedFile, LeasedMessage, MediaOrigin, MediaState,
-    MessageFailure, OutgoingFile, SentAs, StoreError, StoredMedia, UploadKey,
+    MessageFailure, OutgoingFile, StoreError, StoredMedia, UploadKey,
 };
 
 /// How long what an address brought is used again without asking: as long as Meta does so itself (reference A.4).
@@ -263,7 +263,8 @@ async fn upload_now(
     let mime_type = key.mime_type.clone();
     let file = OutgoingFile { mime_type, file_name, size, sha256: key.sha256, pieces };
     let begun_at = deps.now();
-    let meta_id = deps.media.upstream.upload_media(&line(record), file).await.map_err(certainly_not_sent)?;
+    let meta_id =
+        deps.media.upstream.upload_media(&record.credentials(), file).await.map_err(certainly_not_sent)?;
     let ends_at = upload_expires_at(begun_at);
     if let Err(error) = deps.media.records.insert_media_upload(key, &meta_id, begun_at, ends_at).await {
         // The id is good all the same; the next message uploads the file again.

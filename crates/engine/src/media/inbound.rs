@@ -9,8 +9,7 @@ use domain::media::{DOWNLOAD_RETRY_PERIOD, MAX_FILE_SIZE, essence, next_download
 use jiff::{SignedDuration, Timestamp};
 
 use super::pieces::measured;
-use crate::accounts::line;
-use crate::background::DEAD_AFTER;
+use crate::background::WORKER_TIMEOUT;
 use crate::ports::{
     AccountCredentials, AccountRecord, BlobKey, BlobWriteError, ByteStreamError, DownloadError, LeaseCheck,
     LeasedMedia, MediaDownload, MediaFetchResult, MediaInfo, MediaLeaseRequest, StoreError, UpstreamError,
@@ -53,7 +52,7 @@ pub async fn tick(deps: &Arc<Deps>) -> Result<u32, StoreError> {
         tokens: (0..room).map(|_| deps.new_token()).collect(),
         busy,
         per_account: MAX_FETCHES_OF_ONE,
-        silent_since: now.saturating_sub(DEAD_AFTER).unwrap_or(Timestamp::MIN),
+        silent_since: now.saturating_sub(WORKER_TIMEOUT).unwrap_or(Timestamp::MIN),
         until: now.saturating_add(CLAIM_FOR).unwrap_or(Timestamp::MAX),
         now,
     };
@@ -78,7 +77,7 @@ async fn fetch(deps: &Deps, record: Option<&AccountRecord>, media: &LeasedMedia)
     let end = match record {
         // Its token is gone with it.
         None => MediaFetchResult::Failed { reason: "the account that received it was removed".to_owned() },
-        Some(record) => match bring(deps, &line(record), media).await {
+        Some(record) => match bring(deps, &record.credentials(), media).await {
             Ok(end) => end,
             Err(Trouble::Final(reason)) => MediaFetchResult::Failed { reason },
             Err(Trouble::Passing(reason)) => again(deps, media, reason),
@@ -134,11 +133,11 @@ impl From<DownloadError> for Trouble {
 /// From Meta's id to the content here.
 async fn bring(
     deps: &Deps,
-    line: &AccountCredentials,
+    credentials: &AccountCredentials,
     media: &LeasedMedia,
 ) -> Result<MediaFetchResult, Trouble> {
     let most = deps.settings.media.max_bytes.min(MAX_FILE_SIZE);
-    let (info, download) = reach(deps, line, media, most).await?;
+    let (info, download) = reach(deps, credentials, media, most).await?;
     let MediaDownload { mime_type, pieces } = download;
     let announced = media.sha256.into_iter().chain(info.sha256).collect();
     let (pieces, measure) = measured(pieces, most, announced);
@@ -162,17 +161,17 @@ async fn bring(
 /// Asks for the address and opens it; one that has run out in between is asked for once more.
 async fn reach(
     deps: &Deps,
-    line: &AccountCredentials,
+    credentials: &AccountCredentials,
     media: &LeasedMedia,
     most: u64,
 ) -> Result<(MediaInfo, MediaDownload), Trouble> {
     let mut is_second = false;
     loop {
-        let info = deps.media.upstream.get_media_info(line, &media.meta_id).await?;
+        let info = deps.media.upstream.get_media_info(credentials, &media.meta_id).await?;
         if let Some(size) = info.size.filter(|size| *size > most) {
             return Err(Trouble::Final(format!("the file has {size} bytes, {most} are taken")));
         }
-        match deps.media.upstream.download_media(line, &info.url, most).await {
+        match deps.media.upstream.download_media(credentials, &info.url, most).await {
             Ok(download) => return Ok((info, download)),
             Err(DownloadError::Gone(_)) if !is_second => is_second = true,
             Err(error) => return Err(error.into()),

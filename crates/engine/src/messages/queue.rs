@@ -9,7 +9,7 @@ use domain::messages::status::MessageStatus;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::oneshot;
 
-use crate::access::api_key::Caller;
+use crate::access::caller::Caller;
 use crate::messages::attempt;
 use crate::messages::send::{SendError, choose_account, may_leave};
 use crate::ports::{
@@ -30,7 +30,7 @@ const EXPIRE_BATCH: u32 = 500;
 /// # Errors
 /// When the store cannot be used; the next round tries again.
 pub async fn tick(deps: &Arc<Deps>) -> Result<u32, StoreError> {
-    if let Err(error) = accounts::write_holds(deps).await {
+    if let Err(error) = accounts::write_suspensions(deps).await {
         // It was said when it failed first; the others' queues do not wait for it.
         tracing::debug!(error = %chain(&error), "an account that meta refuses can still not be held");
     }
@@ -44,7 +44,7 @@ pub async fn tick(deps: &Arc<Deps>) -> Result<u32, StoreError> {
     for record in &directory.accounts {
         // A held account's queue waits; nobody else's does.
         let is_held = record.account.status != AccountStatus::Connected
-            || accounts::is_held_here(deps, record.account.id);
+            || accounts::is_suspended_here(deps, record.account.id);
         if depths.contains_key(&record.account.id) && !is_held {
             // In a task of its own: what it claims is sent even if this round is given up.
             let taking = deps.tasks.spawn(take(deps.clone(), record.clone())).await;

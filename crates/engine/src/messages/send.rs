@@ -11,20 +11,23 @@ use domain::contacts::bsuid::Bsuid;
 use domain::contacts::phone::PhoneNumber;
 use domain::contacts::whatsapp_user::WhatsAppUser;
 use domain::id::{AccountId, ContactId, MessageId};
+use domain::messages::admission::{SentAs, check_sync_slot};
 use domain::messages::content::Content;
 use domain::messages::window::Window;
 use domain::meta_error::MetaError;
 use domain::templates::{TemplateCategory, TemplateMismatch, TemplateStatus};
 use jiff::{SignedDuration, Timestamp};
 
-use crate::access::api_key;
-use crate::access::api_key::Caller;
+use crate::access::caller::Caller;
+use crate::access::rate_limits;
+use crate::messages::admission;
+use crate::messages::admission::TemplateCategories;
 use crate::messages::attempt;
 use crate::messages::attempt::{Delivery, Render};
 use crate::messages::retry_wait;
 use crate::ports::{
-    AccountRecord, Fallback, IdempotencyRecord, MessageKey, NewIdempotencyRecord, NewMessage, OnUnknown,
-    Recipient, SendSchedule, SentAs, StoreError, UpstreamError,
+    AccountRecord, IdempotencyRecord, MessageKey, NewIdempotencyRecord, NewMessage, OnUnknown, Recipient,
+    SendSchedule, StoreError, UpstreamError,
 };
 use crate::templates;
 use crate::templates::TemplateError;
@@ -179,8 +182,11 @@ pub enum SendError {
     OutsideWindow(Window),
     /// The person takes no marketing.
     OptedOut,
-    /// The person takes no marketing before this time.
-    Resting(Timestamp),
+    /// Meta limits marketing messages to the recipient (error 131049).
+    MarketingLimited {
+        /// End of the limitation.
+        until: Timestamp,
+    },
     /// The wait for a turn would be too long.
     Pacing {
         /// When the turn would come.
@@ -234,25 +240,23 @@ pub async fn send(
     request: SendRequest,
     idempotency: Option<Idempotency>,
 ) -> Result<Sent, SendError> {
-    let Checked { record, recipient, is_marketing, fallback } = check(deps, caller, &request).await?;
+    let Checked { record, recipient, categories } = check(deps, caller, &request).await?;
     let context_wamid = context(deps, caller, request.context_wamid.as_deref()).await?;
     let now = deps.now();
     if request.when == When::Sync {
         let slot_at = deps.pacer.next_slot(record.account.id, &recipient, now);
-        if slot_at.duration_since(now) > domain::messages::retry::SYNC_TIMEOUT {
-            return Err(retry_wait::too_long(slot_at, now));
-        }
+        check_sync_slot(slot_at, now).map_err(|rejection| admission::rejected(rejection, now))?;
     }
-    let leaves_at = request.when.leaves_at(now);
-    let limit = deps.settings.queue_per_account;
+    let admission = admission::admission_request(deps, &request, categories, now);
+    let leaves_at = admission.leaves_at;
     let schedule = match request.when {
         When::Sync => SendSchedule::Immediate,
-        When::Queue(_) => SendSchedule::Queued { due_at: leaves_at, order_at: leaves_at, limit },
+        When::Queue(_) => SendSchedule::Queued { due_at: leaves_at, order_at: leaves_at },
         When::Batch(n, _) => {
             // Items are accepted side by side; to one contact they leave in the order of the batch.
             let order_at =
                 leaves_at.saturating_add(SignedDuration::from_micros(n.into())).unwrap_or(leaves_at);
-            SendSchedule::Queued { due_at: api_key::reserve(deps, caller).max(leaves_at), order_at, limit }
+            SendSchedule::Queued { due_at: rate_limits::reserve(deps, caller).max(leaves_at), order_at }
         }
     };
     let id = deps.new_id(MessageId::from_parts);
@@ -265,16 +269,14 @@ pub async fn send(
         contact: deps.new_id(ContactId::from_parts),
         kind: request.content.kind().as_str(),
         content: content_text(&request.content)?,
-        needs_window: request.content.needs_window(),
-        is_marketing,
+        admission,
         context_wamid,
         recipient_identity_key_hash: request.recipient_identity_key_hash,
         client_reference: request.client_reference,
-        fallback,
+        fallback: request.fallback.as_ref().map(content_text).transpose()?,
         on_unknown: request.on_unknown,
         schedule,
         expires_at: request.valid_for.and_then(|span| leaves_at.saturating_add(span).ok()),
-        window_at: leaves_at,
         idempotency: None,
         worker: deps.worker,
         token: deps.new_token(),
@@ -306,22 +308,19 @@ pub(crate) fn content_text(content: &Content) -> Result<Arc<str>, SendError> {
 struct Checked {
     record: Arc<AccountRecord>,
     recipient: Recipient,
-    is_marketing: bool,
-    fallback: Option<Fallback>,
+    categories: TemplateCategories,
 }
 
 async fn check(deps: &Deps, caller: &Caller, request: &SendRequest) -> Result<Checked, SendError> {
     let record = choose_account(deps, caller, request.account.as_deref())?;
-    let recipient = resolve(deps, caller, &request.to).await?;
     may_leave(deps, &record)?;
+    let recipient = resolve(deps, caller, &request.to).await?;
     let is_marketing =
         check_template(deps, (&record, Some(&recipient)), &request.content, "/template").await?;
-    let fallback = match &request.fallback {
-        None => None,
+    let is_fallback_marketing = match &request.fallback {
+        None => false,
         Some(fallback) => {
-            let is_marketing =
-                check_template(deps, (&record, Some(&recipient)), fallback, "/fallback_template").await?;
-            Some(Fallback { content: content_text(fallback)?, is_marketing })
+            check_template(deps, (&record, Some(&recipient)), fallback, "/fallback_template").await?
         }
     };
     let base = format!("/{}", request.content.kind().as_str());
@@ -329,7 +328,7 @@ async fn check(deps: &Deps, caller: &Caller, request: &SendRequest) -> Result<Ch
     if let Some(fallback) = &request.fallback {
         media::check(deps, caller, (fallback, "/fallback_template"), Some(request)).await?;
     }
-    Ok(Checked { record, recipient, is_marketing, fallback })
+    Ok(Checked { record, recipient, categories: TemplateCategories { is_marketing, is_fallback_marketing } })
 }
 
 /// The account that a call means: by id or name, else the default one.
@@ -348,7 +347,7 @@ pub fn choose_account(
     };
     let record = found.cloned().ok_or_else(|| SendError::AccountNotFound(id_or_name.map(str::to_owned)))?;
     let account = &record.account;
-    if !caller.may_use(account) {
+    if !caller.can_use_account(account) {
         return Err(SendError::AccountForbidden {
             is_sandbox: account.is_sandbox,
             is_test_key: caller.is_test(),
@@ -359,7 +358,7 @@ pub fn choose_account(
 
 pub(crate) fn may_leave(deps: &Deps, record: &AccountRecord) -> Result<(), SendError> {
     match record.account.status {
-        AccountStatus::Connected if !accounts::is_held_here(deps, record.account.id) => Ok(()),
+        AccountStatus::Connected if !accounts::is_suspended_here(deps, record.account.id) => Ok(()),
         AccountStatus::Connected | AccountStatus::Suspended | AccountStatus::Disconnected => {
             Err(SendError::AccountHeld { account: Box::new(record.account.clone()), error: None })
         }
@@ -377,7 +376,10 @@ pub(crate) async fn resolve(
         RecipientAddress::Contact(id) => *id,
     };
     // One that the caller may not see is not there: the answer would tell the number.
-    let contact = contacts::find(deps, caller, id).await?.flatten().ok_or(SendError::ContactNotFound)?;
+    let contact = contacts::get_contact(deps, caller, id)
+        .await?
+        .and_then(contacts::ContactLookup::visible)
+        .ok_or(SendError::ContactNotFound)?;
     let person = WhatsAppUser { wa_id: contact.wa_id, user_id: contact.user_id, ..WhatsAppUser::default() };
     let number = person.wa_id.as_deref().and_then(|wa_id| PhoneNumber::from_wa_id(wa_id).ok());
     let user = person.user_id.as_deref().and_then(|user_id| Bsuid::parse(user_id).ok());
@@ -400,7 +402,8 @@ pub(crate) async fn context(
     let Ok(id) = given.parse() else { return Err(SendError::ContextNotFound) };
     let detail = deps.messages.get_message(caller.workspace(), &MessageKey::Id(id)).await?;
     // Nor is another account's message here: Meta's id of it holds the number.
-    let message = detail.map(|detail| detail.message).filter(|message| caller.may_see(deps, message.account));
+    let message =
+        detail.map(|detail| detail.message).filter(|message| caller.can_see_account(deps, message.account));
     message.and_then(|message| message.wamid).map(Some).ok_or(SendError::ContextNotFound)
 }
 
@@ -420,7 +423,7 @@ pub(crate) async fn check_template(
             account: record.account.name.clone(),
         })
     };
-    let found = templates::find(deps, record, message.name, message.language).await;
+    let found = templates::resolve_template(deps, record, message.name, message.language).await;
     let found = match found {
         Ok(Some(found)) => found,
         Ok(None) => return Err(SendError::TemplateNotFound(reference())),
@@ -455,7 +458,7 @@ async fn refused_look_up(deps: &Deps, record: &AccountRecord, error: MetaError) 
     use domain::meta_error::MetaErrorClass;
     match error.class() {
         MetaErrorClass::SuspendAccount => {
-            if let Err(error) = accounts::hold_sender(deps, record, &error).await {
+            if let Err(error) = accounts::suspend_sender(deps, record, &error).await {
                 return error.into();
             }
             SendError::AccountHeld { account: Box::new(record.account.clone()), error: Some(Box::new(error)) }

@@ -1,4 +1,4 @@
-//! Webhooks to the application: endpoints, secrets, deliveries.
+//! Webhooks to the application: endpoints, signing secrets, deliveries of events.
 
 pub mod deliver;
 pub mod endpoint;

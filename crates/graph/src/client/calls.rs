@@ -1,6 +1,6 @@
 //! Names of calls to Meta in metrics and spans.
 
-use engine::metrics::Asked;
+use engine::metrics::UpstreamCallOutcome;
 use engine::ports::{AccountCredentials, UpstreamError};
 use engine::spans::SPANS;
 use tracing::Span;
@@ -43,11 +43,11 @@ pub(super) fn span(call: &'static str, credentials: &AccountCredentials) -> Span
 }
 
 /// Returns the result of a call as the metrics name it.
-pub(super) fn end<T>(end: &Result<T, UpstreamError>) -> Asked {
+pub(super) fn end<T>(end: &Result<T, UpstreamError>) -> UpstreamCallOutcome {
     match end {
-        Ok(_) => Asked::Answered,
-        Err(UpstreamError::Refused(_)) => Asked::Refused,
-        Err(UpstreamError::Unreachable(_)) => Asked::Unreachable,
+        Ok(_) => UpstreamCallOutcome::Answered,
+        Err(UpstreamError::Refused(_)) => UpstreamCallOutcome::Refused,
+        Err(UpstreamError::Unreachable(_)) => UpstreamCallOutcome::Unreachable,
     }
 }
 

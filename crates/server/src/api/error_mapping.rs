@@ -6,9 +6,9 @@ use domain::check::Violation;
 use domain::json::{Object, Value};
 use domain::meta_error::MetaError;
 use domain::templates::{TemplateMismatch, TemplateStatus};
-use engine::access::api_key::grant::ApiKeyError;
-use engine::accounts::ChangeError;
-use engine::accounts::number::NumberError;
+use engine::access::api_key::delegation::ApiKeyError;
+use engine::accounts::UpdateAccountError;
+use engine::accounts::phone_number::PhoneNumberError;
 use engine::media::KeepError;
 use engine::messages::mark_read::ReadError;
 use engine::messages::queue::MessageActionError;
@@ -89,7 +89,7 @@ impl From<SendError> for ApiError {
                 Code::RecipientOptedOut,
                 "The recipient has opted out of marketing messages.",
             ),
-            SendError::Resting(until) => Self::new(
+            SendError::MarketingLimited { until } => Self::new(
                 Code::RecipientMarketingLimited,
                 format!("Meta limits marketing messages to this recipient until {until}."),
             )
@@ -174,24 +174,24 @@ impl From<UpstreamError> for ApiError {
     }
 }
 
-impl From<ChangeError> for ApiError {
-    fn from(error: ChangeError) -> Self {
+impl From<UpdateAccountError> for ApiError {
+    fn from(error: UpdateAccountError) -> Self {
         match error {
-            ChangeError::NotFound => Self::new(Code::AccountNotFound, "The account was deleted."),
-            ChangeError::TokenRefused(reason) => Self::invalid_at(
+            UpdateAccountError::NotFound => Self::new(Code::AccountNotFound, "The account was deleted."),
+            UpdateAccountError::TokenRefused(reason) => Self::invalid_at(
                 "/access_token",
                 format!("was rejected by Meta: {}", reason.trim_end_matches('.')),
             ),
-            ChangeError::Store(error) => Self::account_conflict(error, Some("name")),
+            UpdateAccountError::Store(error) => Self::account_conflict(error, Some("name")),
         }
     }
 }
 
-impl From<NumberError> for ApiError {
-    fn from(error: NumberError) -> Self {
+impl From<PhoneNumberError> for ApiError {
+    fn from(error: PhoneNumberError) -> Self {
         match error {
-            NumberError::Upstream(error) => error.into(),
-            NumberError::Store(error) => error.into(),
+            PhoneNumberError::Upstream(error) => error.into(),
+            PhoneNumberError::Store(error) => error.into(),
         }
     }
 }
@@ -231,10 +231,10 @@ impl From<MessageActionError> for ApiError {
 impl From<ApiKeyError> for ApiError {
     fn from(error: ApiKeyError) -> Self {
         match error {
-            ApiKeyError::NoSuchAccount { index, account } => {
+            ApiKeyError::AccountNotFound { index, account } => {
                 Self::invalid_at(&format!("/accounts/{index}"), format!("there is no account `{account}`"))
             }
-            ApiKeyError::OtherKind { index, is_sandbox, .. } => {
+            ApiKeyError::SandboxMismatch { index, is_sandbox, .. } => {
                 let reason = if is_sandbox {
                     "is a sandbox account; only test keys have access to sandbox accounts"
                 } else {
@@ -242,8 +242,8 @@ impl From<ApiKeyError> for ApiError {
                 };
                 Self::invalid_at(&format!("/accounts/{index}"), reason)
             }
-            ApiKeyError::Past => Self::invalid_at("/expires_at", "must be in the future"),
-            ApiKeyError::Beyond(beyond) => {
+            ApiKeyError::ExpiresInPast => Self::invalid_at("/expires_at", "must be in the future"),
+            ApiKeyError::PrivilegeEscalation(beyond) => {
                 let lacking = match beyond {
                     PrivilegeEscalation::Kind => {
                         "test keys can manage test keys only, and live keys can manage live keys only"
@@ -265,7 +265,7 @@ impl From<ApiKeyError> for ApiError {
                 )
             }
             ApiKeyError::NotFound => Self::api_key_not_found(),
-            ApiKeyError::Over => Self::new(
+            ApiKeyError::NotActive => Self::new(
                 Code::NotRotatable,
                 "This key was already rotated, or it has expired. Rotate the key that replaced it, or create a new key.",
             ),

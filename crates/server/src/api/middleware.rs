@@ -9,9 +9,9 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use domain::access::rate_limiter::CallKind;
 use domain::id::MessageId;
-use engine::access::api_key::Caller;
-use engine::access::{api_key, session};
-use engine::metrics::Label;
+use engine::access::caller::Caller;
+use engine::access::{api_key, rate_limits, session};
+use engine::metrics::{Label, RequestSample};
 use engine::ports::StoreError;
 use engine::{Deps, chain, directory};
 use jiff::Timestamp;
@@ -47,7 +47,10 @@ fn presented_key(headers: &HeaderMap) -> Option<&str> {
 async fn authenticate(deps: &Deps, headers: &HeaderMap) -> Result<Option<Caller>, StoreError> {
     if !headers.contains_key(API_KEY) && presented_key(headers).is_none() {
         return match session_cookie::session(headers) {
-            Some(secret) => session::authenticate(deps, secret).await,
+            Some(secret) => {
+                let session = session::authenticate(deps, secret).await?;
+                Ok(session.map(|session| Caller::User(Arc::new(session))))
+            }
             None => Ok(None),
         };
     }
@@ -55,7 +58,7 @@ async fn authenticate(deps: &Deps, headers: &HeaderMap) -> Result<Option<Caller>
     if let Some(caller) = api_key::authenticate(deps, key) {
         return Ok(Some(caller));
     }
-    directory::look_again(deps).await;
+    directory::refresh_now(deps).await;
     Ok(api_key::authenticate(deps, key))
 }
 
@@ -162,13 +165,19 @@ pub(crate) async fn process_request(
         "request completed"
     );
     if let Some(caller) = &context.caller {
-        let rate_limit = context.rate_limit().unwrap_or_else(|| api_key::peek(&deps, caller, kind));
+        let rate_limit = context.rate_limit().unwrap_or_else(|| rate_limits::peek(&deps, caller, kind));
         set(&mut response, LIMIT, rate_limit.limit);
         set(&mut response, REMAINING, rate_limit.remaining);
         set(&mut response, RESET, unix_seconds_rounded_up(rate_limit.resets_at));
     }
     let route = route.as_ref().map_or("other", MatchedPath::as_str);
-    deps.metrics.http(method.as_str(), route, (call_kind_name(kind), response.status().as_u16()), start);
+    deps.metrics.count_request(RequestSample {
+        method: method.as_str(),
+        route,
+        kind: call_kind_name(kind),
+        status: response.status().as_u16(),
+        start,
+    });
     response
 }
 
@@ -180,11 +189,11 @@ fn call_kind_name(kind: CallKind) -> &'static str {
 }
 
 fn count_error(deps: &Deps, code: Code, kind: CallKind) {
-    deps.metrics.http_errors.count(&[Label::Word(code.as_str())]);
+    deps.metrics.http_errors.increment(&[Label::Static(code.as_str())]);
     if code == Code::InvalidApiKey {
-        deps.metrics.auth_failures.count(&[]);
+        deps.metrics.auth_failures.increment(&[]);
     } else if code == Code::RateLimited {
-        deps.metrics.rate_limit_refusals.count(&[Label::Word(call_kind_name(kind))]);
+        deps.metrics.rate_limit_refusals.increment(&[Label::Static(call_kind_name(kind))]);
     }
 }
 

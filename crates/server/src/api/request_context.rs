@@ -9,8 +9,8 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use domain::access::permission::Permission;
 use domain::access::rate_limiter::{CallKind, RateLimitDecision};
-use engine::access::api_key;
-use engine::access::api_key::Caller;
+use engine::access::caller::Caller;
+use engine::access::rate_limits;
 use engine::{AuditContext, Deps};
 
 use crate::api::error::{ApiError, Code};
@@ -63,7 +63,7 @@ impl RequestContext {
             return Err(csrf_error(reason));
         }
         match self.access {
-            Some(RouteAccess::Permission(permission)) if !caller.may(permission) => {
+            Some(RouteAccess::Permission(permission)) if !caller.has_permission(permission) => {
                 Err(missing_permission(&caller, permission))
             }
             Some(RouteAccess::Permission(_) | RouteAccess::SelfOr(_) | RouteAccess::Authenticated) => {
@@ -84,7 +84,7 @@ impl RequestContext {
 
     /// Counts the call towards the caller's rate limit.
     pub(crate) fn count_call(&self, deps: &Deps, caller: &Caller, kind: CallKind) -> Result<(), ApiError> {
-        let rate_limit = api_key::acquire(deps, caller, kind);
+        let rate_limit = rate_limits::acquire(deps, caller, kind);
         *self.rate_limit.lock().unwrap_or_else(PoisonError::into_inner) = Some(rate_limit);
         let Some(until) = rate_limit.retry_at else { return self.refuse_unexpected_query() };
         let now = deps.now();
@@ -192,7 +192,7 @@ impl FromRequestParts<Arc<Deps>> for Audited {
     async fn from_request_parts(parts: &mut Parts, deps: &Arc<Deps>) -> Result<Self, ApiError> {
         let Authorized(caller) = Authorized::from_request_parts(parts, deps).await?;
         let context = context_of(parts)?;
-        let audit = caller.audit(context.client, context.request_id);
+        let audit = caller.audit_context(context.client, context.request_id);
         Ok(Self(caller, audit))
     }
 }

@@ -8,8 +8,8 @@ use clap::{Args, Subcommand};
 use domain::access::api_key::{ApiKey, KeyScope};
 use domain::id::{AccountId, KeyId};
 use engine::AuditContext;
-use engine::access::api_key::grant;
-use engine::access::api_key::grant::{ApiKeyError, NewApiKeyRequest};
+use engine::access::api_key::delegation;
+use engine::access::api_key::delegation::{ApiKeyError, NewApiKeyRequest};
 use engine::ports::Directory;
 use jiff::Timestamp;
 use secrecy::ExposeSecret as _;
@@ -111,7 +111,7 @@ impl CreateKeyArgs {
         let opened = self.workspace.open(ctx).await?;
         let Self { name, scopes, rate_per_minute, rate_burst, expires_at, accounts, test, json, .. } = self;
         let accounts = accounts.iter().map(|account| account.trim().to_owned()).collect();
-        let wish = NewApiKeyRequest {
+        let request = NewApiKeyRequest {
             name,
             scopes,
             accounts,
@@ -121,8 +121,14 @@ impl CreateKeyArgs {
             expires_at,
         };
         // The command line has access to the whole database: its keys are not limited by the rights of a caller.
-        let made =
-            grant::make(&opened.deps, &AuditContext::command_line(), opened.workspace, None, wish).await;
+        let made = delegation::create_api_key(
+            &opened.deps,
+            &AuditContext::command_line(),
+            opened.workspace,
+            None,
+            request,
+        )
+        .await;
         let (key, secret) = made.map_err(|error| explain(error, expires_at))?;
         if json {
             let mut shown = show(&key);
@@ -145,12 +151,14 @@ impl CreateKeyArgs {
 
 fn explain(error: ApiKeyError, expires_at: Option<Timestamp>) -> anyhow::Error {
     match error {
-        ApiKeyError::Past => {
+        ApiKeyError::ExpiresInPast => {
             let at = expires_at.map_or_else(String::new, |at| format!(" {at}"));
             anyhow!("--expires-at{at} has passed: it must be in the future")
         }
-        ApiKeyError::NoSuchAccount { account, .. } => anyhow!("--accounts: there is no account `{account}`"),
-        ApiKeyError::OtherKind { account, is_sandbox, .. } => {
+        ApiKeyError::AccountNotFound { account, .. } => {
+            anyhow!("--accounts: there is no account `{account}`")
+        }
+        ApiKeyError::SandboxMismatch { account, is_sandbox, .. } => {
             let (kind, fix) = if is_sandbox {
                 ("is a sandbox account, which only test keys can use", "add --test")
             } else {
@@ -158,9 +166,9 @@ fn explain(error: ApiKeyError, expires_at: Option<Timestamp>) -> anyhow::Error {
             };
             anyhow!("--accounts: account `{account}` {kind}: {fix}")
         }
-        error @ (ApiKeyError::Beyond(_)
+        error @ (ApiKeyError::PrivilegeEscalation(_)
         | ApiKeyError::NotFound
-        | ApiKeyError::Over
+        | ApiKeyError::NotActive
         | ApiKeyError::Store(_)) => anyhow::Error::new(error).context("creating the key"),
     }
 }
@@ -268,7 +276,7 @@ impl RevokeKeyArgs {
             bail!("key `{}` was already revoked at {at}", key.name);
         }
         let audit = AuditContext::command_line();
-        match grant::revoke(&opened.deps, &audit, opened.workspace, None, key.id).await {
+        match delegation::revoke_api_key(&opened.deps, &audit, opened.workspace, None, key.id).await {
             Err(ApiKeyError::NotFound) => bail!("key `{}` was revoked at the same time", key.name),
             end => end.context("revoking the key")?,
         }

@@ -9,7 +9,7 @@ use domain::access::permission::Role;
 use domain::access::user::{Email, User, password_error};
 use engine::AuditContext;
 use engine::access::user;
-use engine::access::user::{Asking, NewUser, UserEdit, UserError};
+use engine::access::user::{NewUser, Requester, UpdateUserRequest, UserError};
 use engine::ports::{PageRequest, PageStart, UserFilter};
 use jiff::Timestamp;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -146,12 +146,12 @@ fn explain(error: UserError, doing: &'static str) -> anyhow::Error {
             anyhow!("the user is the last owner of the workspace: add another owner first")
         }
         UserError::NotFound => anyhow!("the user was removed at the same time"),
-        error @ (UserError::Lacks(_)
-        | UserError::Exceeds(_)
-        | UserError::KeyOfSomeAccounts
-        | UserError::NeedsPassword
+        error @ (UserError::MissingPermission(_)
+        | UserError::RoleExceedsRequester(_)
+        | UserError::RestrictedKey
+        | UserError::CurrentPasswordRequired
         | UserError::WrongPassword
-        | UserError::TooMany(_)
+        | UserError::TooManyFailures(_)
         | UserError::Password(_)
         | UserError::Store(_)) => anyhow::Error::new(error).context(doing),
     }
@@ -174,9 +174,9 @@ impl AddUserArgs {
         let opened = self.workspace.open(ctx).await?;
         let password = password(self.password_file.as_deref())?;
         let audit = AuditContext::command_line();
-        let asking = Asking { caller: None, audit: &audit };
+        let requester = Requester { caller: None, audit: &audit };
         let new = NewUser { email: self.email, name: self.name, role: self.role, password };
-        let user = user::add(&opened.deps, asking, opened.workspace, new)
+        let user = user::create_user(&opened.deps, requester, opened.workspace, new)
             .await
             .map_err(|error| explain(error, "adding the user"))?;
         if self.json {
@@ -258,9 +258,9 @@ impl ChangePasswordArgs {
         let user = find(&opened, &self.user).await?;
         let password = password(self.password_file.as_deref())?;
         let audit = AuditContext::command_line();
-        let asking = Asking { caller: None, audit: &audit };
-        let edit = UserEdit { password: Some(password), ..UserEdit::default() };
-        let user = user::change(&opened.deps, asking, (opened.workspace, user.id), edit)
+        let requester = Requester { caller: None, audit: &audit };
+        let edit = UpdateUserRequest { password: Some(password), ..UpdateUserRequest::default() };
+        let user = user::update_user(&opened.deps, requester, opened.workspace, user.id, edit)
             .await
             .map_err(|error| explain(error, "changing the password"))?;
         let text = format!("the password of `{}` was changed; all sessions of the user ended", user.email);
@@ -273,8 +273,8 @@ impl RemoveUserArgs {
         let opened = self.workspace.open(ctx).await?;
         let user = find(&opened, &self.user).await?;
         let audit = AuditContext::command_line();
-        let asking = Asking { caller: None, audit: &audit };
-        let user = user::remove(&opened.deps, asking, opened.workspace, user.id)
+        let requester = Requester { caller: None, audit: &audit };
+        let user = user::delete_user(&opened.deps, requester, opened.workspace, user.id)
             .await
             .map_err(|error| explain(error, "removing the user"))?;
         print_result(&user, "removed", &format!("user `{}` was removed", user.email), self.json)

@@ -221,7 +221,7 @@ impl Exporter {
     async fn export(&mut self, deps: &Deps, batch: Vec<SpanData>) {
         let count = |outcome, n: u64| {
             if n > 0 {
-                Metrics::spans(&deps.metrics, outcome, n);
+                Metrics::count_spans(&deps.metrics, outcome, n);
             }
         };
         count(SpanOutcome::Dropped, self.n_dropped.swap(0, Ordering::Relaxed));

@@ -124,26 +124,28 @@ impl Loop {
 
     async fn run(self, deps: Arc<Deps>, stop: CancellationToken) {
         let clock = deps.clock.clone();
-        let rhythm = |every| PollInterval { every, hint: None };
+        let rhythm = |every| PollInterval { interval: every, hint: None };
         match self {
             Self::Recovery => {
-                let rhythm = rhythm(background::HEARTBEAT_EVERY);
+                let rhythm = rhythm(background::HEARTBEAT_INTERVAL);
                 background::run("recovery", &*clock, rhythm, &stop, || background::tick_recovery(&deps))
                     .await;
             }
             Self::Directory => {
-                let rhythm = rhythm(directory::REFRESH_EVERY);
+                let rhythm = rhythm(directory::REFRESH_INTERVAL);
                 background::run("directory", &*clock, rhythm, &stop, || background::tick_directory(&deps))
                     .await;
             }
             Self::KeyUse => {
-                let rhythm = rhythm(background::NOTE_USE_EVERY);
-                background::run("key use", &*clock, rhythm, &stop, || background::tick_key_use(&deps)).await;
+                let rhythm = rhythm(background::LAST_USED_INTERVAL);
+                background::run("key use", &*clock, rhythm, &stop, || background::tick_last_used(&deps))
+                    .await;
             }
             Self::Numbers => {
-                let rhythm = rhythm(background::NUMBERS_EVERY);
-                let run =
-                    background::run("numbers", &*clock, rhythm, &stop, || background::tick_numbers(&deps));
+                let rhythm = rhythm(background::PHONE_NUMBERS_INTERVAL);
+                let run = background::run("numbers", &*clock, rhythm, &stop, || {
+                    background::tick_phone_numbers(&deps)
+                });
                 // The shutdown does not wait for calls to Meta that only read.
                 tokio::select! {
                     () = run => {}
@@ -151,27 +153,30 @@ impl Loop {
                 }
             }
             Self::Hooks => {
-                let rhythm = PollInterval { every: deliver::LOOK_EVERY, hint: Some(&deps.committed) };
+                let rhythm = PollInterval { interval: deliver::POLL_INTERVAL, hint: Some(&deps.committed) };
                 background::run("webhooks", &*clock, rhythm, &stop, || deliver::tick(&deps)).await;
             }
             Self::Media => {
-                let rhythm = PollInterval { every: media::LOOK_EVERY, hint: Some(&deps.media.hint) };
+                let rhythm = PollInterval { interval: media::LOOK_EVERY, hint: Some(&deps.media.hint) };
                 background::run("media", &*clock, rhythm, &stop, || media::tick(&deps)).await;
             }
             Self::MediaSweep => {
-                let rhythm = PollInterval { every: media::SWEEP_EVERY, hint: Some(&deps.media.sweep_hint) };
+                let rhythm =
+                    PollInterval { interval: media::SWEEP_EVERY, hint: Some(&deps.media.sweep_hint) };
                 background::run("media sweep", &*clock, rhythm, &stop, || media::sweep(&deps)).await;
             }
             Self::Retention => {
-                let rhythm = rhythm(retention::SWEEP_EVERY);
-                background::run("retention", &*clock, rhythm, &stop, || retention::sweep(&deps)).await;
+                let rhythm = rhythm(retention::RETENTION_INTERVAL);
+                background::run("retention", &*clock, rhythm, &stop, || retention::delete_expired(&deps))
+                    .await;
             }
             Self::Erasures => {
-                let rhythm = PollInterval { every: contacts::ERASE_EVERY, hint: Some(&deps.erase_hint) };
-                background::run("erasures", &*clock, rhythm, &stop, || contacts::tick(&deps)).await;
+                let rhythm =
+                    PollInterval { interval: contacts::ERASURE_INTERVAL, hint: Some(&deps.erasure_hint) };
+                background::run("erasures", &*clock, rhythm, &stop, || contacts::run_erasures(&deps)).await;
             }
             Self::Queue => {
-                let rhythm = PollInterval { every: queue::LOOK_EVERY, hint: Some(&deps.queue_hint) };
+                let rhythm = PollInterval { interval: queue::LOOK_EVERY, hint: Some(&deps.queue_hint) };
                 background::run("queue", &*clock, rhythm, &stop, || queue::tick(&deps)).await;
             }
         }

@@ -95,7 +95,7 @@ pub(crate) async fn open(config: &Config, options: OpenOptions) -> anyhow::Resul
         throughput: config.pacing.throughput,
         has_pair_rule: config.pacing.has_pair_rule,
         queue_per_account: config.queue_per_account,
-        hooks: DeliverySettings {
+        deliveries: DeliverySettings {
             schedule: config
                 .webhooks
                 .schedule
@@ -113,7 +113,7 @@ pub(crate) async fn open(config: &Config, options: OpenOptions) -> anyhow::Resul
         is_dev: options.is_dev,
     };
     let deps = Arc::new(Deps::new(ports, settings));
-    background::prime(&deps).await?;
+    background::load_state(&deps).await?;
     Ok(deps)
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::Context;
-use engine::maintenance::retention;
+use engine::maintenance::restore;
 use engine::{Deps, background};
 use jiff::SignedDuration;
 use tokio::net::TcpListener;
@@ -26,7 +26,7 @@ pub(crate) async fn serve(
     stop: CancellationToken,
     exporter: Option<Exporter>,
 ) -> anyhow::Result<()> {
-    retention::settle_restored(&deps).await.context("checking for a restored backup")?;
+    restore::quarantine_restored_messages(&deps).await.context("checking for a restored backup")?;
     // The first heartbeat precedes the first lease, so that no other process treats this process as dead.
     background::tick_recovery(&deps).await.context("writing the first heartbeat")?;
     let mut loops = Loops::start(&deps, &stop);

@@ -569,7 +569,9 @@ async fn a_stale_directory_does_not_restore_a_revoked_key() {
     let path = format!("/api/api-keys/{}", keys.data()["api_keys"][0]["id"].as_str().unwrap());
     app.request_as(&key, "GET", "/api/me", "").await.expect(200);
     // Another process changes the directory while this process starts to read it.
-    engine::workspace::add(&other, &engine::AuditContext::command_line(), "clinic").await.unwrap();
+    engine::workspace::create_workspace(&other, &engine::AuditContext::command_line(), "clinic")
+        .await
+        .unwrap();
     let (is_there, may_go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     faults.add(1, "get_directory", Side::After, TestFault::Waits(is_there.clone(), may_go.clone()));
     let deps = app.deps.clone();

@@ -18,7 +18,7 @@ use domain::id::{AccountId, WorkspaceId};
 use engine::access::api_key;
 use engine::access::api_key::{DEV_KEY, NewApiKey};
 use engine::accounts;
-use engine::accounts::AddAccount;
+use engine::accounts::NewAccountRequest;
 use engine::deps::Ports;
 use engine::maintenance::retention::RetentionSettings;
 use engine::media::{MediaPorts, MediaSettings};
@@ -190,7 +190,7 @@ impl TestApp {
             throughput: 80,
             has_pair_rule: true,
             queue_per_account: 100_000,
-            hooks: DeliverySettings::default(),
+            deliveries: DeliverySettings::default(),
             sessions: SessionLifetime::default(),
             media: MediaSettings::default(),
             retention: RetentionSettings::default(),
@@ -225,13 +225,16 @@ impl TestApp {
         let receiver = Arc::new(Receiver::new(clock.clone()));
         let ports = ports(&folder, &sim_url, (&clock, &random), &receiver);
         let deps = Arc::new(Deps::new(ports, settings.clone()));
-        background::prime(&deps).await.unwrap();
+        background::load_state(&deps).await.unwrap();
         let workspace = deps.directory.current().workspace("default").unwrap();
         let seeded = sim.accounts().into_iter().next().unwrap();
-        let added =
-            accounts::add(&deps, &AuditContext::gateway(), add_account(workspace, "sandbox", &seeded))
-                .await
-                .unwrap();
+        let added = accounts::create_account(
+            &deps,
+            &AuditContext::gateway(),
+            add_account(workspace, "sandbox", &seeded),
+        )
+        .await
+        .unwrap();
         let new = NewApiKey {
             workspace,
             name: "dev".to_owned(),
@@ -242,7 +245,7 @@ impl TestApp {
             rate_burst: None,
             expires_at: None,
         };
-        api_key::add(&deps, &AuditContext::gateway(), new, &DEV_KEY.into()).await.unwrap();
+        api_key::import_api_key(&deps, &AuditContext::gateway(), new, &DEV_KEY.into()).await.unwrap();
         background::tick_recovery(&deps).await.unwrap();
         let app = Self {
             router: server::run::router(&deps, HttpOptions::default()),
@@ -277,7 +280,7 @@ impl TestApp {
     pub(crate) async fn restart_with(&mut self, change: impl FnOnce(Ports) -> Ports) {
         let ports = ports(&self.folder, &self.sim_url, (&self.clock, &self.random), &self.receiver);
         self.deps = Arc::new(Deps::new(change(ports), self.settings.clone()));
-        background::prime(&self.deps).await.unwrap();
+        background::load_state(&self.deps).await.unwrap();
         self.router = server::run::router(&self.deps, HttpOptions::default());
     }
 
@@ -366,7 +369,7 @@ impl TestApp {
             expires_at: None,
         };
         change(&mut new);
-        let (_, secret) = api_key::create(&self.deps, &AuditContext::gateway(), new).await.unwrap();
+        let (_, secret) = api_key::create_api_key(&self.deps, &AuditContext::gateway(), new).await.unwrap();
         secret.expose_secret().to_owned()
     }
 
@@ -374,7 +377,7 @@ impl TestApp {
     pub(crate) async fn add_second_account(&self) -> AccountId {
         let seeded = self.sim.accounts().into_iter().nth(1).unwrap();
         let new = add_account(self.workspace, "clinic", &seeded);
-        accounts::add(&self.deps, &AuditContext::gateway(), new).await.unwrap().id
+        accounts::create_account(&self.deps, &AuditContext::gateway(), new).await.unwrap().id
     }
 
     /// Sends a request to the gateway.
@@ -510,8 +513,8 @@ pub(crate) fn signature(secret: &str, body: &[u8]) -> String {
     format!("sha256={digest}")
 }
 
-fn add_account(workspace: WorkspaceId, name: &str, seeded: &SimAccount) -> AddAccount {
-    AddAccount {
+fn add_account(workspace: WorkspaceId, name: &str, seeded: &SimAccount) -> NewAccountRequest {
+    NewAccountRequest {
         workspace,
         name: name.to_owned(),
         phone_number_id: seeded.phone_number_id.clone(),

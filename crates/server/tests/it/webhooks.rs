@@ -388,7 +388,7 @@ async fn a_disabled_endpoint_receives_waiting_events_after_it_is_enabled() {
 
 #[tokio::test]
 async fn a_slow_endpoint_delays_no_other_endpoint_and_its_concurrency_is_limited() {
-    let app = TestApp::with(|settings| settings.hooks.concurrency = 2).await;
+    let app = TestApp::with(|settings| settings.deliveries.concurrency = 2).await;
     add(&app, URL, json!({"events": ["message.incoming"]})).await;
     add(&app, OTHER, json!({"events": ["message.incoming"]})).await;
     app.receiver.stop_responding(URL);
@@ -416,7 +416,7 @@ async fn a_slow_endpoint_delays_no_other_endpoint_and_its_concurrency_is_limited
 
 #[tokio::test]
 async fn first_attempts_precede_retries() {
-    let app = TestApp::with(|settings| settings.hooks.concurrency = 1).await;
+    let app = TestApp::with(|settings| settings.deliveries.concurrency = 1).await;
     add(&app, URL, json!({"events": ["message.incoming"]})).await;
     app.receiver.respond_with(URL, 500);
     for n in 0..3 {
@@ -508,7 +508,8 @@ async fn an_endpoint_can_replay_events_from_before_its_creation() {
 
 #[tokio::test]
 async fn a_replay_delivers_events_after_an_hour_of_failures() {
-    let app = TestApp::with(|settings| settings.hooks.schedule = vec![SignedDuration::from_secs(1)]).await;
+    let app =
+        TestApp::with(|settings| settings.deliveries.schedule = vec![SignedDuration::from_secs(1)]).await;
     let created = add(&app, URL, json!({"events": ["message.incoming"]})).await;
     app.receiver.respond_with(URL, 500);
     app.advance(1);

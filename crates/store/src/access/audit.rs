@@ -91,7 +91,7 @@ pub(crate) fn list_entries(
     if let Some(subject) = &filter.subject {
         list.with("(subject_id = ? or subject_name = ?)", [text(subject), text(subject)]);
     }
-    for (condition, at) in [("created_at >= ?", filter.from), ("created_at < ?", filter.to)] {
+    for (condition, at) in [("created_at >= ?", filter.since), ("created_at < ?", filter.until)] {
         if let Some(at) = at {
             list.with(condition, [Value::Integer(micros(at))]);
         }

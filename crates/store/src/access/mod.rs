@@ -49,8 +49,8 @@ engine::users_port! {
         update_user(change, audit_entry) {
             write "changing a user", move |tx| users::update_user(tx, &change, &audit_entry)
         }
-        delete_user(workspace, id, seen_role, audit_entry) {
-            write "removing a user", move |tx| users::delete_user(tx, workspace, id, seen_role, &audit_entry)
+        delete_user(workspace, id, expected_role, audit_entry) {
+            write "removing a user", move |tx| users::delete_user(tx, workspace, id, expected_role, &audit_entry)
         }
         get_user_credentials(query) cloning(query) {
             read "reading user credentials", move |tx| users::get_credentials(tx, &query)

@@ -51,7 +51,7 @@ pub(crate) fn get_session(
 ) -> SqlResult<Option<StoredSession>> {
     let Some(row) = SessionRow::find(connection, [digest])? else { return Ok(None) };
     let user = users::get_user(connection, row.workspace, row.user)?;
-    Ok(user.map(|user| StoredSession { user, begun_at: row.created_at, seen_at: row.last_used_at }))
+    Ok(user.map(|user| StoredSession { user, created_at: row.created_at, last_used_at: row.last_used_at }))
 }
 
 /// Deletes a session, which may have expired.

@@ -122,9 +122,9 @@ pub(crate) fn update_user(
     entry: &AuditEntry,
 ) -> SqlResult<UpdateUserResult> {
     let Some(before) = get_user(connection, change.workspace, change.id)? else {
-        return Ok(UpdateUserResult::Gone);
+        return Ok(UpdateUserResult::NotFound);
     };
-    if before.role != change.seen_role {
+    if before.role != change.expected_role {
         return Ok(UpdateUserResult::Stale);
     }
     let after = User {
@@ -160,18 +160,18 @@ pub(crate) fn update_user(
         delete_sessions(connection, &after)?;
     }
     audit::insert_entry(connection, entry)?;
-    Ok(UpdateUserResult::Done(after))
+    Ok(UpdateUserResult::Updated(after))
 }
 
 pub(crate) fn delete_user(
     connection: &Connection,
     workspace: WorkspaceId,
     id: UserId,
-    seen_role: Role,
+    expected_role: Role,
     entry: &AuditEntry,
 ) -> SqlResult<UpdateUserResult> {
-    let Some(user) = get_user(connection, workspace, id)? else { return Ok(UpdateUserResult::Gone) };
-    if user.role != seen_role {
+    let Some(user) = get_user(connection, workspace, id)? else { return Ok(UpdateUserResult::NotFound) };
+    if user.role != expected_role {
         return Ok(UpdateUserResult::Stale);
     }
     if is_active_owner(&user) && !has_another_owner(connection, &user)? {
@@ -182,7 +182,7 @@ pub(crate) fn delete_user(
         .prepare_cached("delete from users where workspace_id = ?1 and id = ?2")?
         .execute_one((workspace.as_bytes(), id.as_bytes()))?;
     audit::insert_entry(connection, entry)?;
-    Ok(UpdateUserResult::Done(user))
+    Ok(UpdateUserResult::Updated(user))
 }
 
 row! {
@@ -200,9 +200,9 @@ pub(crate) fn get_credentials(
 ) -> SqlResult<Option<UserCredentials>> {
     let key = match query {
         CredentialsQuery::Id(workspace, id) => Some(UserKeyRow { workspace: *workspace, id: *id }),
-        CredentialsQuery::Email { email, only, first } => UserKeyRow::find(
+        CredentialsQuery::Email { email, only, preferred } => UserKeyRow::find(
             connection,
-            (email, only.as_ref().map(WorkspaceId::as_bytes), first.as_ref().map(WorkspaceId::as_bytes)),
+            (email, only.as_ref().map(WorkspaceId::as_bytes), preferred.as_ref().map(WorkspaceId::as_bytes)),
         )?,
     };
     let Some(UserKeyRow { workspace, id }) = key else { return Ok(None) };

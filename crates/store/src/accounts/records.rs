@@ -191,7 +191,7 @@ pub(crate) fn update_account(
         replace_secret(connection, sealer, scope, changes.old_app_secret_until)?;
     }
     update_columns(connection, sealer, scope, changes, entry.at)?;
-    if let Some(reason) = &changes.lifts_hold {
+    if let Some(reason) = &changes.lifts_suspension {
         resume(connection, scope, reason, entry.at)?;
     }
     audit::insert_entry(connection, entry)?;

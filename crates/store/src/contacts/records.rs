@@ -62,8 +62,11 @@ pub(crate) fn list_contacts(
         let marks = vec!["?"; accounts.len()].join(", ");
         let messages = "select 1 from messages m where m.workspace_id = contacts.workspace_id
              and m.contact_id = contacts.id";
-        let without_messages =
-            if filter.has_unplaced { format!("or not exists ({messages})") } else { String::new() };
+        let without_messages = if filter.includes_without_messages {
+            format!("or not exists ({messages})")
+        } else {
+            String::new()
+        };
         list.with(
             format!("(exists ({messages} and m.account_id in ({marks})) {without_messages})"),
             accounts.iter().map(|account| bytes(account.as_bytes())),

@@ -200,7 +200,7 @@ pub(crate) fn list_events(
             return Ok(Some(page));
         }
         let row = EventRow::read(&mut Cells::new("events", row))?;
-        let is_match = filter.takes(row.kind, row.account, row.waba_id.as_deref());
+        let is_match = filter.matches(row.kind, row.account, row.waba_id.as_deref());
         let event = row.into_event(workspace);
         page.last = Some(event.id);
         n_scanned += 1;

@@ -53,7 +53,7 @@ pub(crate) fn get_stats(connection: &Connection, path: &Path, now: Timestamp) ->
     for (account, n_messages) in queue_depth::list_depths(connection)? {
         let queue = QueueStats {
             n_messages,
-            n_held_back: n_deferred(connection, account)?,
+            n_deferred: n_deferred(connection, account)?,
             due_since: due_since(connection, account, now)?,
         };
         stats.queues.insert(account, queue);
@@ -62,7 +62,7 @@ pub(crate) fn get_stats(connection: &Connection, path: &Path, now: Timestamp) ->
         stats.unknown.insert(row.account, row.n_messages);
     }
     for row in UsageRow::list(connection, ())? {
-        stats.reached.insert((row.workspace, row.waba_id), row.n_recipients);
+        stats.messaging_limit_usage.insert((row.workspace, row.waba_id), row.n_recipients);
     }
     for row in OpenDeliveriesRow::list(connection, ())? {
         stats.deliveries_waiting.insert(row.workspace, row.n_deliveries);

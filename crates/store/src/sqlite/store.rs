@@ -77,13 +77,13 @@ impl SqliteStore {
     {
         let start = self.metrics.now();
         let result = self.readers.run(doing, job).await;
-        self.metrics.store_read(start);
+        self.metrics.observe_store_read(start);
         self.counted(result)
     }
 
     /// Counts an error in the metrics.
     fn counted<T>(&self, result: Result<T, StoreError>) -> Result<T, StoreError> {
-        result.inspect_err(|error| self.metrics.store_failed(error.kind()))
+        result.inspect_err(|error| self.metrics.count_store_error(error.kind()))
     }
 }
 

@@ -108,7 +108,7 @@ impl Writer {
         let (sender, receiver) = oneshot::channel();
         let job = Box::new(Typed { job, doing, result: None, sender });
         let jobs = self.jobs.as_ref().ok_or_else(|| error::shut_down(doing))?;
-        self.metrics.store_waiting.up();
+        self.metrics.store_waiting.increment();
         jobs.send(Task::Shared(job)).map_err(|_| error::shut_down(doing))?;
         receiver.await.map_err(|_| error::shut_down(doing))?
     }
@@ -172,7 +172,7 @@ fn run_tasks(connection: &Connection, waiting: &mpsc::Receiver<Task>, committed:
 fn run_batch(connection: &Connection, mut jobs: Vec<Box<dyn Job>>, metrics: &Metrics) {
     let start = metrics.now();
     let n_jobs = u64::try_from(jobs.len()).unwrap_or(u64::MAX);
-    jobs.iter().for_each(|_| metrics.store_waiting.down());
+    jobs.iter().for_each(|_| metrics.store_waiting.decrement());
     // Usually every job succeeds. If a job fails, the whole transaction is rolled back and all jobs run again, each
     // in a savepoint. A savepoint copies every page that changes, so the usual path has none.
     let commit_error = match run_together(connection, &mut jobs) {
@@ -182,11 +182,11 @@ fn run_batch(connection: &Connection, mut jobs: Vec<Box<dyn Job>>, metrics: &Met
     };
     let steps = step_counts::take();
     if commit_error.is_none() {
-        metrics.committed(n_jobs, start);
-        steps.into_iter().for_each(|step| metrics.step(step));
+        metrics.observe_commit(n_jobs, start);
+        steps.into_iter().for_each(|step| metrics.count_transition(step));
     }
     if let Some(error) = &commit_error {
-        metrics.commit_lost();
+        metrics.count_lost_commit();
         tracing::warn!(reason = error.0, "a transaction could not be committed");
         roll_back(connection);
     }
@@ -254,7 +254,7 @@ fn roll_back(connection: &Connection) {
 mod tests {
     use domain::id::AccountId;
     use domain::messages::status::MessageStatus;
-    use engine::metrics::{Label, Step};
+    use engine::metrics::{Label, MessageTransition};
     use engine::ports::Clock;
     use jiff::Timestamp;
 
@@ -280,7 +280,8 @@ mod tests {
         let connection = Connection::open_in_memory().unwrap();
         let writer = Writer::start(connection, metrics.clone()).unwrap();
         let account = AccountId::from_parts(1, &[1; 10]);
-        let record = move || step_counts::record(Step::new(account, MessageStatus::Sent, None, None));
+        let record =
+            move || step_counts::record(MessageTransition::new(account, MessageStatus::Sent, None, None));
         let n_sent = || metrics.sent.get(&[Label::Account(account)]);
         runtime.block_on(async {
             let failed: Result<(), _> = writer

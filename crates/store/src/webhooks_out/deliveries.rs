@@ -2,7 +2,7 @@
 
 use domain::access::audit::AuditEntry;
 use domain::events::{EventKind, WebhookData};
-use domain::id::{ReplayId, WebhookId, WorkerId, WorkspaceId};
+use domain::id::{WebhookId, WorkspaceId};
 use domain::webhooks_out::delivery::{DISABLED_AFTER, DeliveryDecision, FAILING_AFTER_ATTEMPTS};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -18,7 +18,8 @@ use crate::webhooks_out::delivery_queues::{DueQueues, NewDelivery, QueueLease};
 use crate::webhooks_out::{delivery_queues, fan_out};
 
 use engine::ports::{
-    DeliveryAttemptResult, DeliveryLease, DeliveryLeaseRequest, LeaseToken, LeasedDelivery, PendingDeliveries,
+    DeliveryAttemptResult, DeliveryLease, DeliveryLeaseRequest, EndpointCapacity, LeasedDelivery,
+    NewTestDelivery, PendingDeliveries,
 };
 
 row! {
@@ -42,7 +43,7 @@ pub(crate) fn get_pending(connection: &Connection, now: Timestamp) -> SqlResult<
         .query_row([micros(now)], |row| row.get::<_, bool>(0))?;
     Ok(PendingDeliveries {
         has_events: fan_out::has_work(connection)?,
-        has_ended: has_expired || !list_closed(connection)?.is_empty(),
+        has_expired: has_expired || !list_closed(connection)?.is_empty(),
         due: due.into_iter().map(|row| (row.workspace, row.webhook)).collect(),
     })
 }
@@ -62,7 +63,7 @@ pub(crate) fn lease_due(
     request: &DeliveryLeaseRequest,
 ) -> SqlResult<Vec<LeasedDelivery>> {
     let mut leased = Vec::new();
-    for (workspace, webhook, limit) in &request.room {
+    for EndpointCapacity { workspace, webhook, limit } in &request.capacities {
         let due = DueQueues { workspace: *workspace, webhook: *webhook, now: request.now, limit: *limit };
         for queue_key in delivery_queues::list_due(connection, &due)? {
             let lease = QueueLease {
@@ -93,7 +94,7 @@ pub(crate) fn finish_attempt(
         .prepare_cached(
             "select lease_token = ?3 from delivery_queues where webhook_id = ?1 and queue_key = ?2",
         )?
-        .query_row((lease.webhook.as_bytes(), &lease.lane, lease.token.0), |row| {
+        .query_row((lease.webhook.as_bytes(), &lease.queue_key, lease.token.0), |row| {
             row.get::<_, Option<bool>>(0)
         })
         .optional()?;
@@ -101,11 +102,11 @@ pub(crate) fn finish_attempt(
         // Another worker has leased the queue and decides about it.
         return Ok(None);
     }
-    let (is_retried, due_at) = match result.verdict {
+    let (is_retried, due_at) = match result.decision {
         DeliveryDecision::Retry { at } => (true, at),
         DeliveryDecision::Succeeded | DeliveryDecision::Dead | DeliveryDecision::Gone => (false, result.now),
     };
-    let continues = result.goes_on && !is_retried && is_accepting(connection, lease)?;
+    let continues = result.lease_next && !is_retried && is_accepting(connection, lease)?;
     connection
         .prepare_cached(
             "update delivery_queues
@@ -113,19 +114,19 @@ pub(crate) fn finish_attempt(
                  worker_id = case when ?5 then worker_id end, lease_token = case when ?5 then lease_token end
              where webhook_id = ?1 and queue_key = ?2",
         )?
-        .execute_one((lease.webhook.as_bytes(), &lease.lane, is_retried, micros(due_at), continues))?;
+        .execute_one((lease.webhook.as_bytes(), &lease.queue_key, is_retried, micros(due_at), continues))?;
     if is_retried {
         return Ok(None);
     }
     let queue = QueueLease {
         workspace: lease.workspace,
         webhook: lease.webhook,
-        queue_key: &lease.lane,
+        queue_key: &lease.queue_key,
         token: lease.token,
     };
     let next = delivery_queues::get_head(connection, &queue)?;
     if next.is_none() {
-        delivery_queues::delete_queue(connection, lease.webhook, &lease.lane)?;
+        delivery_queues::delete_queue(connection, lease.webhook, &lease.queue_key)?;
     }
     Ok(next.filter(|_| continues))
 }
@@ -136,7 +137,7 @@ fn update_delivery(
     lease: &DeliveryLease,
     result: &DeliveryAttemptResult,
 ) -> SqlResult<()> {
-    let status = match result.verdict {
+    let status = match result.decision {
         DeliveryDecision::Succeeded => "succeeded",
         DeliveryDecision::Retry { .. } => "failed",
         DeliveryDecision::Dead | DeliveryDecision::Gone => "dead",
@@ -182,7 +183,7 @@ fn update_endpoint_health(
     result: &DeliveryAttemptResult,
 ) -> SqlResult<()> {
     let key = (lease.workspace.as_bytes(), lease.webhook.as_bytes());
-    if result.verdict == DeliveryDecision::Succeeded {
+    if result.decision == DeliveryDecision::Succeeded {
         let n_rows = connection
             .prepare_cached(
                 "update webhook_endpoints set n_failures = 0, failing_since = null, status = 'active'
@@ -195,7 +196,7 @@ fn update_endpoint_health(
     let Some(HealthRow { n_failures, failing_since }) = count_failure(connection, lease, result.now)? else {
         return Ok(());
     };
-    if result.verdict == DeliveryDecision::Gone {
+    if result.decision == DeliveryDecision::Gone {
         return disable_endpoint(connection, lease, "the endpoint returned 410 Gone", result.now);
     }
     if result.now.duration_since(failing_since) >= DISABLED_AFTER {
@@ -320,22 +321,13 @@ fn expire_delivery(connection: &Connection, delivery: &ExpiredRow, now: Timestam
     }
 }
 
-/// Test delivery to insert: its endpoint, its queue, and the worker that leases the queue.
-pub(crate) struct TestDelivery {
-    pub(crate) workspace: WorkspaceId,
-    pub(crate) webhook: WebhookId,
-    pub(crate) queue_key: ReplayId,
-    pub(crate) worker: WorkerId,
-    pub(crate) token: LeaseToken,
-}
-
 /// Inserts a test event and its delivery, and leases the delivery.
 pub(crate) fn insert_test_delivery(
     connection: &Connection,
-    test: &TestDelivery,
+    test: &NewTestDelivery,
     entry: &AuditEntry,
 ) -> SqlResult<Option<LeasedDelivery>> {
-    let TestDelivery { workspace, webhook, worker, token, .. } = *test;
+    let NewTestDelivery { workspace, webhook, worker, token, replay } = *test;
     let now = entry.at;
     let name: Option<String> = connection
         .prepare_cached(
@@ -347,7 +339,7 @@ pub(crate) fn insert_test_delivery(
     let data = WebhookData { webhook_id: webhook, name: &name, reason: None };
     let about = About { webhook: Some(webhook), ..About::workspace(workspace, now) };
     let event = log::emit(connection, &about, EventKind::WebhookTest, &data)?;
-    let queue_key = test.queue_key.as_bytes().as_slice();
+    let queue_key = replay.as_bytes().as_slice();
     let expires_at = delivery_queues::expires_at(now);
     let new = NewDelivery { workspace, webhook, event, queue_key, is_redelivery: false, expires_at, now };
     delivery_queues::insert_delivery(connection, &new)?;

@@ -94,7 +94,7 @@ pub(crate) fn get_head(connection: &Connection, lease: &QueueLease<'_>) -> SqlRe
         let position = head.position;
         if let Some(event) = log::get_event(connection, workspace, head.event)? {
             return Ok(Some(LeasedDelivery {
-                lease: DeliveryLease { workspace, webhook, lane: queue_key.to_vec(), position, token },
+                lease: DeliveryLease { workspace, webhook, queue_key: queue_key.to_vec(), position, token },
                 event,
                 n_failures: head.n_failures,
                 ends_at: head.expires_at,

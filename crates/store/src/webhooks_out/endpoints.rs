@@ -5,7 +5,7 @@ use std::sync::Arc;
 use domain::access::audit::AuditEntry;
 use domain::id::{AccountId, WebhookId, WorkspaceId};
 use domain::webhooks_out::delivery::WebhookStatus;
-use engine::ports::{EventFilter, WebhookEndpoint};
+use engine::ports::{EventFilter, WebhookEndpoint, WebhookSecretRotation};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 use secrecy::{ExposeSecret, SecretString};
@@ -172,7 +172,7 @@ pub(crate) fn update_endpoint(
     connection: &Connection,
     sealer: &Sealer,
     changed: &WebhookEndpoint,
-    revives: bool,
+    reactivates: bool,
     entry: &AuditEntry,
 ) -> SqlResult<bool> {
     let columns = SettingColumns::from_endpoint(changed, sealer)?;
@@ -196,7 +196,7 @@ pub(crate) fn update_endpoint(
             columns.headers,
             changed.is_enabled,
             micros(changed.updated_at),
-            revives,
+            reactivates,
         ])?;
     if n_rows == 0 {
         return Ok(false);
@@ -206,23 +206,14 @@ pub(crate) fn update_endpoint(
     Ok(true)
 }
 
-/// New secret of an endpoint.
-pub(crate) struct SecretRotation {
-    pub(crate) workspace: WorkspaceId,
-    pub(crate) webhook: WebhookId,
-    pub(crate) secret: SecretString,
-    /// Time until which deliveries are also signed with the old secret.
-    pub(crate) old_until: Timestamp,
-}
-
 /// Replaces the secret of an endpoint. Returns `false` if the endpoint does not exist.
 pub(crate) fn rotate_secret(
     connection: &Connection,
     sealer: &Sealer,
-    rotation: &SecretRotation,
+    rotation: &WebhookSecretRotation,
     entry: &AuditEntry,
 ) -> SqlResult<bool> {
-    let SecretRotation { workspace, webhook: id, secret, old_until } = rotation;
+    let WebhookSecretRotation { workspace, webhook: id, secret, old_secret_until } = rotation;
     let (workspace, id) = (*workspace, *id);
     let sealed: Option<Option<Vec<u8>>> = connection
         .prepare_cached(
@@ -249,7 +240,7 @@ pub(crate) fn rotate_secret(
             id.as_bytes(),
             sealer.seal(&seal_context(id, "secret"), secret)?,
             old,
-            micros(*old_until),
+            micros(*old_secret_until),
             micros(entry.at),
         ])?;
     audit::insert_entry(connection, entry)?;
@@ -316,7 +307,7 @@ pub(crate) fn list_filters(
         } else {
             Some(with_waba_ids(connection, workspace, &row.accounts)?)
         };
-        let filter = EventFilter { kinds, accounts, has_unplaced: false };
+        let filter = EventFilter { kinds, accounts, includes_workspace_events: false };
         endpoints.push(EndpointFilter { id: row.id, after: row.after, filter });
     }
     Ok(endpoints)

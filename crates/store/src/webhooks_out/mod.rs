@@ -9,16 +9,14 @@ pub(crate) mod replays;
 pub(crate) mod routed_events;
 
 use crate::sqlite::port_macro::sqlite_port;
-use crate::webhooks_out::deliveries::TestDelivery;
-use crate::webhooks_out::endpoints::SecretRotation;
 use domain::access::audit::AuditEntry;
-use domain::id::{DeliveryId, ReplayId, WebhookId, WorkerId, WorkspaceId};
+use domain::id::{DeliveryId, ReplayId, WebhookId, WorkspaceId};
 use engine::ports::{
-    DeliveryAttemptResult, DeliveryFilter, DeliveryLease, DeliveryLeaseRequest, LeaseToken, LeasedDelivery,
-    NewReplay, Page, PageRequest, PendingDeliveries, StoreError, StoredDelivery, WebhookEndpoint,
+    DeliveryAttemptResult, DeliveryFilter, DeliveryLease, DeliveryLeaseRequest, LeasedDelivery, NewReplay,
+    NewTestDelivery, Page, PageRequest, PendingDeliveries, StoreError, StoredDelivery, WebhookEndpoint,
+    WebhookSecretRotation,
 };
 use jiff::Timestamp;
-use secrecy::SecretString;
 
 engine::webhook_endpoints_port! {
     sqlite_port for WebhookEndpoints {
@@ -26,17 +24,13 @@ engine::webhook_endpoints_port! {
             write "adding an endpoint",
             move |tx| endpoints::insert_endpoint(tx, &sealer, &new, limit, &audit_entry)
         }
-        update_webhook_endpoint(changed, revives, audit_entry) cloning(changed) with sealer {
+        update_webhook_endpoint(changed, reactivates, audit_entry) cloning(changed) with sealer {
             write "changing an endpoint",
-            move |tx| endpoints::update_endpoint(tx, &sealer, &changed, revives, &audit_entry)
+            move |tx| endpoints::update_endpoint(tx, &sealer, &changed, reactivates, &audit_entry)
         }
-        rotate_webhook_secret(id, secret, old_until, audit_entry) cloning(secret) with sealer {
+        rotate_webhook_secret(rotation, audit_entry) with sealer {
             write "rotating an endpoint's secret",
-            move |tx| {
-                let (workspace, webhook) = id;
-                let rotation = SecretRotation { workspace, webhook, secret: secret.clone(), old_until };
-                endpoints::rotate_secret(tx, &sealer, &rotation, &audit_entry)
-            }
+            move |tx| endpoints::rotate_secret(tx, &sealer, &rotation, &audit_entry)
         }
         delete_webhook_endpoint(workspace, id, audit_entry) {
             write "removing an endpoint", move |tx| endpoints::delete_endpoint(tx, workspace, id, &audit_entry)
@@ -71,13 +65,9 @@ engine::deliveries_port! {
         insert_replay(replay, audit_entry) {
             write "adding a replay", move |tx| replays::insert_replay(tx, &replay, &audit_entry)
         }
-        insert_test_delivery(workspace, webhook, by, audit_entry) {
+        insert_test_delivery(new, audit_entry) {
             write "testing an endpoint",
-            move |tx| {
-                let (worker, token, queue_key) = by;
-                let test = TestDelivery { workspace, webhook, queue_key, worker, token };
-                deliveries::insert_test_delivery(tx, &test, &audit_entry)
-            }
+            move |tx| deliveries::insert_test_delivery(tx, &new, &audit_entry)
         }
     }
 }

@@ -22,7 +22,7 @@ impl RoutedEvent {
     /// Returns `true` if the endpoint receives the event. A test event is delivered separately.
     pub(crate) fn is_for(&self, endpoint: &EndpointFilter) -> bool {
         self.event.kind != EventKind::WebhookTest
-            && endpoint.filter.takes(self.event.kind, self.account, self.waba_id.as_deref())
+            && endpoint.filter.matches(self.event.kind, self.account, self.waba_id.as_deref())
     }
 
     /// Returns the key of the event's delivery queue: the contact, or the workspace for events without a contact.

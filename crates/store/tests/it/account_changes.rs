@@ -222,8 +222,8 @@ async fn an_update_ends_only_the_suspension_with_the_given_reason() {
         let untried = AccountChanges { access_token: token(), ..AccountChanges::default() };
         change(&app, app.account, untried).await.unwrap();
         assert_eq!(record(&app, app.account).await.account.status.as_str(), "held");
-        let lifts_hold = Some("Meta refused the token.".to_owned());
-        let tried = AccountChanges { lifts_hold, access_token: token(), ..AccountChanges::default() };
+        let lifts_suspension = Some("Meta refused the token.".to_owned());
+        let tried = AccountChanges { lifts_suspension, access_token: token(), ..AccountChanges::default() };
         change(&app, app.account, tried).await.unwrap();
         assert_eq!(record(&app, app.account).await.account.status.as_str(), status);
     }
@@ -247,7 +247,7 @@ async fn a_working_token_does_not_end_a_suspension_by_meta() {
     let cause = SuspensionCause::Disabled;
     let database = Connection::open(app.path()).unwrap();
     assert_eq!(database.execute("update accounts set suspension_cause = ?1", [cause.as_str()]).unwrap(), 1);
-    let tried = AccountChanges { lifts_hold: Some(reason.to_owned()), ..AccountChanges::default() };
+    let tried = AccountChanges { lifts_suspension: Some(reason.to_owned()), ..AccountChanges::default() };
     change(&app, app.account, tried).await.unwrap();
     assert_eq!(record(&app, app.account).await.account.status.as_str(), "held");
 }

@@ -82,7 +82,7 @@ async fn messages_that_may_have_been_sent_since_the_backup_are_quarantined() {
     let other = app.accept(app.queued(OTHER)).await.message;
     let mut scheduled = app.queued(OTHER);
     let at = app.now() + SignedDuration::from_hours(48);
-    scheduled.schedule = SendSchedule::Queued { due_at: at, order_at: at, limit: 10 };
+    scheduled.schedule = SendSchedule::Queued { due_at: at, order_at: at };
     let scheduled = app.accept(scheduled).await.message;
     let copy = app.folder.path().join("copy.db");
     let made_at = app.now();

@@ -31,7 +31,7 @@ fn number(digits: &str) -> Patch<PhoneNumber> {
 
 async fn upsert(app: &TestStore, target: ContactTarget, change: ContactChange) -> UpsertContactResult {
     let put =
-        ContactUpsert { target, change, reason: OptOutReason::Api, fresh: app.id(ContactId::from_parts) };
+        ContactUpsert { target, change, reason: OptOutReason::Api, new_id: app.id(ContactId::from_parts) };
     app.store
         .upsert_contacts(app.workspace, vec![put], Some(app.entry(AuditAction::ContactChanged)), app.now())
         .await
@@ -103,7 +103,7 @@ async fn contacts_of_another_workspace_are_not_found() {
         target: ContactTarget::Existing(maya.id),
         change: ContactChange { name: Patch::Set("x".to_owned()), ..ContactChange::default() },
         reason: OptOutReason::Api,
-        fresh: app.id(ContactId::from_parts),
+        new_id: app.id(ContactId::from_parts),
     };
     let entry = AuditEntry { workspace: elsewhere, ..app.entry(AuditAction::ContactErased) };
     let ends = app.store.upsert_contacts(elsewhere, vec![put], Some(entry.clone()), app.now()).await.unwrap();
@@ -311,7 +311,7 @@ async fn erased_events_keep_their_positions_and_lose_their_data() {
     app.inbound(app.text_from(MAYA, "wamid.1")).await;
     app.inbound(app.text_from(CUSTOMER, "wamid.2")).await;
     erase(&app, MAYA).await;
-    let all = EventFilter { has_unplaced: true, ..EventFilter::default() };
+    let all = EventFilter { includes_workspace_events: true, ..EventFilter::default() };
     let page = app.store.list_events(app.workspace, &all, EventStart::Oldest, 50).await.unwrap().unwrap();
     let positions: Vec<_> = page.events.iter().map(|event| event.position).collect();
     assert_eq!(positions, [1, 2, 3, 4]);

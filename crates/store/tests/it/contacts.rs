@@ -60,7 +60,7 @@ async fn a_contact_may_have_no_number() {
     let user = Bsuid::parse("GB.77120394857261034").unwrap();
     let new = engine::ports::NewMessage {
         recipient: Recipient::Bsuid(user),
-        needs_window: true,
+        admission: app.free_form(),
         ..app.new_message()
     };
     app.accept(new).await;
@@ -96,7 +96,7 @@ async fn the_number_in_metas_response_is_added_to_the_contact() {
     app.store.finish_attempt(&lease, &AttemptResult::Sent(accepted), None, app.now()).await.unwrap();
     app.inbound(by(&app, "wamid.1", Some("551187654321"), None)).await;
     assert_eq!(contacts(&app).await.len(), 1);
-    app.accept(engine::ports::NewMessage { needs_window: true, ..new() }).await;
+    app.accept(engine::ports::NewMessage { admission: app.free_form(), ..new() }).await;
 }
 
 #[tokio::test]
@@ -106,7 +106,7 @@ async fn all_spellings_of_a_number_are_one_contact() {
     let number = PhoneNumber::parse("+52 55 1234 5678").unwrap();
     let new = engine::ports::NewMessage {
         recipient: Recipient::Phone(number),
-        needs_window: true,
+        admission: app.free_form(),
         ..app.new_message()
     };
     app.accept(new).await;
@@ -125,7 +125,7 @@ async fn reactions_and_system_messages_do_not_open_the_window() {
     }
     let known = app
         .store
-        .get_recipient_state(
+        .get_admission_facts(
             app.workspace,
             app.account,
             &Recipient::Phone(PhoneNumber::parse(CUSTOMER).unwrap()),

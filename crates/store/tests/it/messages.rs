@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use domain::messages::admission::{AdmissionRequest, Rejection};
 use domain::messages::status::MessageStatus;
 use domain::messages::window::Window;
 use domain::meta_error::MetaError;
@@ -30,9 +31,9 @@ async fn an_accepted_message_is_sending_and_a_finished_message_is_sent() {
 #[tokio::test]
 async fn a_free_form_message_needs_an_open_window() {
     let app = TestStore::new().await;
-    let new = || engine::ports::NewMessage { needs_window: true, ..app.new_message() };
+    let new = || engine::ports::NewMessage { admission: app.free_form(), ..app.new_message() };
     let closed = app.store.insert_message(new()).await.unwrap();
-    assert_eq!(closed, InsertMessageResult::OutsideWindow(Window::default()));
+    assert_eq!(closed, InsertMessageResult::Rejected(Rejection::OutsideWindow(Window::default())));
     assert_eq!(app.store.list_contacts(app.workspace, &Default::default(), page(10)).await.unwrap().total, 0);
 
     app.inbound(app.text_from(CUSTOMER, "wamid.IN")).await;
@@ -41,7 +42,9 @@ async fn a_free_form_message_needs_an_open_window() {
     app.accept(new()).await;
     app.advance(1);
     let closed = app.store.insert_message(new()).await.unwrap();
-    assert!(matches!(closed, InsertMessageResult::OutsideWindow(window) if window.last_inbound_at.is_some()));
+    assert!(
+        matches!(closed, InsertMessageResult::Rejected(Rejection::OutsideWindow(window)) if window.last_inbound_at.is_some())
+    );
 }
 
 #[tokio::test]
@@ -49,8 +52,11 @@ async fn a_window_belongs_to_one_account() {
     let app = TestStore::new().await;
     let other = app.add_account("other", "330011220099888").await;
     app.inbound(app.text_from(CUSTOMER, "wamid.IN")).await;
-    let new = engine::ports::NewMessage { needs_window: true, account: other, ..app.new_message() };
-    assert!(matches!(app.store.insert_message(new).await.unwrap(), InsertMessageResult::OutsideWindow(_)));
+    let new = engine::ports::NewMessage { admission: app.free_form(), account: other, ..app.new_message() };
+    assert!(matches!(
+        app.store.insert_message(new).await.unwrap(),
+        InsertMessageResult::Rejected(Rejection::OutsideWindow(_))
+    ));
 }
 
 #[tokio::test]
@@ -75,12 +81,15 @@ async fn the_window_closes_when_meta_rejects_a_message_outside_of_it() {
     let app = TestStore::new().await;
     app.inbound(app.text_from(CUSTOMER, "wamid.IN")).await;
     app.advance(60);
-    let new = || engine::ports::NewMessage { needs_window: true, ..app.new_message() };
+    let new = || engine::ports::NewMessage { admission: app.free_form(), ..app.new_message() };
     let lease = app.accept(new()).await;
     let error = MetaError { code: 131_047, ..MetaError::default() };
     let end = AttemptResult::Failed(MessageFailure { code: "meta_error", meta: Some(error) });
     app.store.finish_attempt(&lease, &end, None, app.now()).await.unwrap();
-    assert!(matches!(app.store.insert_message(new()).await.unwrap(), InsertMessageResult::OutsideWindow(_)));
+    assert!(matches!(
+        app.store.insert_message(new()).await.unwrap(),
+        InsertMessageResult::Rejected(Rejection::OutsideWindow(_))
+    ));
     app.advance(60);
     app.inbound(app.text_from(CUSTOMER, "wamid.IN2")).await;
     app.accept(new()).await;
@@ -89,7 +98,11 @@ async fn the_window_closes_when_meta_rejects_a_message_outside_of_it() {
 #[tokio::test]
 async fn marketing_is_not_sent_after_an_opt_out_or_during_metas_limit() {
     let app = TestStore::new().await;
-    let marketing = || engine::ports::NewMessage { is_marketing: true, ..app.new_message() };
+    let marketing = || {
+        let new = app.new_message();
+        let admission = AdmissionRequest { is_marketing: true, ..new.admission };
+        engine::ports::NewMessage { admission, ..new }
+    };
     let lease = app.accept(marketing()).await;
     app.finish_sent(&lease, "wamid.A").await;
     let mut failed = app.reported("wamid.A", MessageStatus::Failed);
@@ -97,7 +110,7 @@ async fn marketing_is_not_sent_after_an_opt_out_or_during_metas_limit() {
     app.report(failed).await;
     assert!(matches!(
         app.store.insert_message(marketing()).await.unwrap(),
-        InsertMessageResult::MarketingLimited(_)
+        InsertMessageResult::Rejected(Rejection::MarketingLimited { .. })
     ));
     app.advance(86_400);
 
@@ -106,7 +119,10 @@ async fn marketing_is_not_sent_after_an_opt_out_or_during_metas_limit() {
     let mut failed = app.reported("wamid.B", MessageStatus::Failed);
     failed.error = Some(MetaError { code: 131_050, ..MetaError::default() });
     app.report(failed).await;
-    assert_eq!(app.store.insert_message(marketing()).await.unwrap(), InsertMessageResult::OptedOut);
+    assert_eq!(
+        app.store.insert_message(marketing()).await.unwrap(),
+        InsertMessageResult::Rejected(Rejection::OptedOut)
+    );
     app.accept(app.new_message()).await;
 }
 

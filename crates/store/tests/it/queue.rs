@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use domain::access::audit::AuditAction;
 use domain::id::{MessageId, WorkerId};
+use domain::messages::admission::{AdmissionFallback, AdmissionRequest, AdmissionStage, Rejection, SentAs};
 use domain::messages::outcome::AcceptedMessage;
 use domain::messages::status::MessageStatus;
 use engine::ports::{
-    AttemptResult, CancelMessageResult, Fallback, InsertMessageResult, Lease, LeaseCheck, LeaseRequest,
-    LeaseToken, LeasedMessage, MessageQueue, Messages, NewMessage, SendSchedule, SentAs,
+    AttemptResult, CancelMessageResult, InsertMessageResult, Lease, LeaseCheck, LeaseRequest, LeaseToken,
+    LeasedMessage, MessageQueue, Messages, NewMessage, SendSchedule,
 };
 use jiff::SignedDuration;
 use tokio::task::JoinSet;
@@ -47,7 +48,7 @@ async fn the_messages_of_a_contact_are_leased_one_by_one_in_order() {
     // The message is scheduled for later, but is the first row of the table.
     let mut later = app.queued(CUSTOMER);
     let at = app.now() + SignedDuration::from_secs(60);
-    later.schedule = SendSchedule::Queued { due_at: at, order_at: at, limit: 10 };
+    later.schedule = SendSchedule::Queued { due_at: at, order_at: at };
     expected.push(app.accept(later).await.message);
     let mut left = Vec::new();
     for n in 0..4 {
@@ -128,11 +129,15 @@ async fn a_closed_window_selects_the_fallback_or_fails_the_message() {
     for (to, wamid) in [(CUSTOMER, "wamid.IN"), (OTHER, "wamid.IN2")] {
         app.inbound(app.text_from(to, wamid)).await;
     }
-    let free_form =
-        |to| NewMessage { needs_window: true, context_wamid: Some("wamid.IN".to_owned()), ..app.queued(to) };
+    let free_form = |to| {
+        let admission = app.free_form();
+        NewMessage { admission, context_wamid: Some("wamid.IN".to_owned()), ..app.queued(to) }
+    };
     let plain = app.accept(free_form(CUSTOMER)).await.message;
-    let fallback = Fallback { content: r#"{"name":"hello"}"#.into(), is_marketing: false };
-    let saved = app.accept(NewMessage { fallback: Some(fallback), ..free_form(OTHER) }).await.message;
+    let fallback = Some(AdmissionFallback { is_marketing: false });
+    let admission = AdmissionRequest { fallback, ..app.free_form() };
+    let content = Some(r#"{"name":"hello"}"#.into());
+    let saved = app.accept(NewMessage { admission, fallback: content, ..free_form(OTHER) }).await.message;
     app.advance(25 * 3600);
     let round = app.store.lease_due_messages(app.lease_request(app.worker, 10)).await.unwrap();
     assert_eq!(round.n_finished, 1);
@@ -245,15 +250,16 @@ async fn a_full_queue_rejects_messages_until_a_message_was_sent() {
     let app = TestStore::new().await;
     let limited = |to| {
         let new = app.queued(to);
-        NewMessage {
-            schedule: SendSchedule::Queued { due_at: app.now(), order_at: app.now(), limit: 2 },
-            ..new
-        }
+        let stage = AdmissionStage::Enqueue { max_queued: 2 };
+        NewMessage { admission: AdmissionRequest { stage, ..new.admission }, ..new }
     };
     app.accept(limited(CUSTOMER)).await;
     app.accept(limited(OTHER)).await;
     let before = n_messages(&app);
-    assert_eq!(app.store.insert_message(limited(OTHER)).await.unwrap(), InsertMessageResult::QueueFull);
+    assert_eq!(
+        app.store.insert_message(limited(OTHER)).await.unwrap(),
+        InsertMessageResult::Rejected(Rejection::QueueFull)
+    );
     assert_eq!(n_messages(&app), before);
     // A synchronous message does not count in the queue.
     app.accept(NewMessage { schedule: SendSchedule::Paced, ..app.new_message() }).await;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use domain::access::audit::AuditAction;
 use domain::id::{AccountId, MessageId, WorkerId};
+use domain::messages::admission::AdmissionRequest;
 use domain::messages::outcome::AcceptedMessage;
 use domain::messages::status::MessageStatus;
 use engine::ports::{
@@ -95,7 +96,11 @@ impl Model {
                     0 => NewMessage { schedule: SendSchedule::Immediate, ..queued },
                     1 => NewMessage { schedule: SendSchedule::Paced, ..queued },
                     2 => NewMessage { expires_at: Some(self.app.now()), ..queued },
-                    3 => NewMessage { needs_window: true, window_at: jiff::Timestamp::MIN, ..queued },
+                    3 => {
+                        let leaves_at = jiff::Timestamp::MIN;
+                        let admission = AdmissionRequest { leaves_at, ..self.app.free_form() };
+                        NewMessage { admission, ..queued }
+                    }
                     _ => queued,
                 };
                 let is_held = !matches!(new.schedule, SendSchedule::Queued { .. });

@@ -82,7 +82,7 @@ async fn a_message_that_is_not_final_never_expires() {
     app.finish_unknown(&unknown).await;
     let mut scheduled = app.queued(CUSTOMER);
     let at = app.now() + SignedDuration::from_secs(900 * DAY);
-    scheduled.schedule = SendSchedule::Queued { due_at: at, order_at: at, limit: 10 };
+    scheduled.schedule = SendSchedule::Queued { due_at: at, order_at: at };
     let queued = app.accept(scheduled).await.message;
     app.advance(800 * DAY);
     app.inbound(app.text_from(CUSTOMER, "wamid.LAST")).await;

@@ -13,6 +13,7 @@ use domain::contacts::phone::PhoneNumber;
 use domain::contacts::whatsapp_user::WhatsAppUser;
 use domain::id::{AccountId, AuditEntryId, ContactId, MediaId, MessageId, WorkerId, WorkspaceId};
 use domain::json::Object;
+use domain::messages::admission::{AdmissionRequest, AdmissionStage};
 use domain::messages::inbound::{InboundMessage, InboundMetadata};
 use domain::messages::outcome::AcceptedMessage;
 use domain::messages::status::MessageStatus;
@@ -195,8 +196,13 @@ impl TestStore {
             contact: self.id(ContactId::from_parts),
             kind: "text",
             content: r#"{"body":"Hi"}"#.into(),
-            needs_window: false,
-            is_marketing: false,
+            admission: AdmissionRequest {
+                stage: AdmissionStage::Sync,
+                leaves_at: self.now(),
+                needs_window: false,
+                is_marketing: false,
+                fallback: None,
+            },
             context_wamid: None,
             recipient_identity_key_hash: None,
             client_reference: None,
@@ -204,7 +210,6 @@ impl TestStore {
             on_unknown: OnUnknown::Hold,
             schedule: SendSchedule::Immediate,
             expires_at: None,
-            window_at: self.now(),
             idempotency: None,
             worker: self.worker,
             token: LeaseToken(i64::from(id.as_bytes()[15]) + 1),
@@ -214,9 +219,16 @@ impl TestStore {
 
     /// Returns a message for the queue that is due now.
     pub(crate) fn queued(&self, to: &str) -> NewMessage {
-        let schedule = SendSchedule::Queued { due_at: self.now(), order_at: self.now(), limit: 1000 };
+        let schedule = SendSchedule::Queued { due_at: self.now(), order_at: self.now() };
         let recipient = Recipient::Phone(PhoneNumber::parse(to).unwrap());
-        NewMessage { schedule, recipient, ..self.new_message() }
+        let new = self.new_message();
+        let stage = AdmissionStage::Enqueue { max_queued: 1000 };
+        NewMessage { schedule, recipient, admission: AdmissionRequest { stage, ..new.admission }, ..new }
+    }
+
+    /// Request for the admission of a free-form message that is sent now.
+    pub(crate) fn free_form(&self) -> AdmissionRequest {
+        AdmissionRequest { needs_window: true, ..self.new_message().admission }
     }
 
     pub(crate) fn token(&self) -> LeaseToken {

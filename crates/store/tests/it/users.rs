@@ -37,7 +37,7 @@ fn change(app: &TestStore, user: &User) -> UserUpdate {
     UserUpdate {
         workspace: user.workspace,
         id: user.id,
-        seen_role: user.role,
+        expected_role: user.role,
         email: None,
         name: None,
         role: None,
@@ -123,11 +123,13 @@ async fn the_last_owner_stays_and_a_concurrently_changed_role_is_not_overwritten
         |seen| app.store.delete_user(app.workspace, owner.id, seen, app.entry(AuditAction::UserRemoved));
     assert_eq!(remove(Role::Owner).await.unwrap(), UpdateUserResult::LastOwner);
     add(&app, "bob@example.com", Role::Owner).await;
-    assert!(matches!(put(demote()).await.unwrap(), UpdateUserResult::Done(user) if user.role == Role::Admin));
+    assert!(
+        matches!(put(demote()).await.unwrap(), UpdateUserResult::Updated(user) if user.role == Role::Admin)
+    );
     assert_eq!(put(demote()).await.unwrap(), UpdateUserResult::Stale);
     assert_eq!(remove(Role::Owner).await.unwrap(), UpdateUserResult::Stale);
-    assert!(matches!(remove(Role::Admin).await.unwrap(), UpdateUserResult::Done(_)));
-    assert_eq!(remove(Role::Admin).await.unwrap(), UpdateUserResult::Gone);
+    assert!(matches!(remove(Role::Admin).await.unwrap(), UpdateUserResult::Updated(_)));
+    assert_eq!(remove(Role::Admin).await.unwrap(), UpdateUserResult::NotFound);
     assert_eq!(
         (
             n_audit_entries(&app, AuditAction::UserChanged).await,
@@ -145,7 +147,7 @@ async fn a_session_starts_only_with_the_password_that_was_checked() {
     assert!(begin(1).await.unwrap());
     let kept = app.store.get_session(&[1; 32]).await.unwrap().unwrap();
     assert_eq!(
-        (kept.user.id, kept.user.last_login_at, kept.begun_at),
+        (kept.user.id, kept.user.last_login_at, kept.created_at),
         (owner.id, Some(app.now()), app.now())
     );
     // The password was changed between its check and the start of the session: the session is not created, and the other
@@ -156,7 +158,7 @@ async fn a_session_starts_only_with_the_password_that_was_checked() {
     for n in [1, 2] {
         assert!(app.store.get_session(&[n; 32]).await.unwrap().is_none());
     }
-    let whose = CredentialsQuery::Email { email: "ada@example.com".to_owned(), only: None, first: None };
+    let whose = CredentialsQuery::Email { email: "ada@example.com".to_owned(), only: None, preferred: None };
     assert_eq!(app.store.get_user_credentials(&whose).await.unwrap().unwrap().password_hash, "other");
 }
 

@@ -10,7 +10,7 @@ use domain::messages::status::MessageStatus;
 use domain::webhooks_in::update::{AccountUpdate, WebhookUpdate};
 use engine::ports::{
     AccountChanges, Accounts, ArchiveQuery, ChangeRoute, EventFilter, EventStart, Events, IngestSummary,
-    MessageQueue, PayloadSignature, RoutedChange, UnappliedState, WebhookChange, WebhookPayload,
+    MessageQueue, PayloadSignature, RoutedChange, UnappliedReason, WebhookChange, WebhookPayload,
     WebhookPayloads,
 };
 use jiff::{SignedDuration, Timestamp};
@@ -159,13 +159,13 @@ async fn an_archived_payload_has_its_signature_and_is_found_by_the_state_of_its_
     app.store.ingest_payload(post("abc", strange.clone())).await.unwrap();
     app.advance(60);
     app.store.ingest_payload(post("def", app.change(WebhookUpdate::Other, (0, 3)))).await.unwrap();
-    let all = ArchiveQuery { since: Timestamp::UNIX_EPOCH, state: None, after: 0, limit: 10 };
+    let all = ArchiveQuery { since: Timestamp::UNIX_EPOCH, reason: None, after: 0, limit: 10 };
     let found = app.store.list_payloads(&all).await.unwrap();
     assert_eq!(found.iter().map(|post| &*post.body).collect::<Vec<_>>(), [b"abc", b"def"]);
     assert_eq!(found[0].signature, signature);
     let late = ArchiveQuery { since: app.now(), ..all };
     assert_eq!(app.store.list_payloads(&late).await.unwrap().len(), 1);
-    let strange_ones = ArchiveQuery { state: Some(UnappliedState::Undecodable), ..all };
+    let strange_ones = ArchiveQuery { reason: Some(UnappliedReason::Undecodable), ..all };
     let found = app.store.list_payloads(&strange_ones).await.unwrap();
     assert_eq!(found.len(), 1);
     let next = ArchiveQuery { after: found[0].entry.seq, ..strange_ones };

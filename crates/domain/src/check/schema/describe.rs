@@ -171,6 +171,34 @@ impl<'a, 'p> Fields<'a, 'p> {
         self.tagged(tag, variants, false, read);
     }
 
+    /// Reads an object of one of two kinds: with a field, and without the field. The names are those of the two schemas.
+    /// Returns `None` if the reader is only described.
+    pub fn with_or_without<T>(
+        &self,
+        field: &'static str,
+        [with_name, without_name]: [&str; 2],
+        with: impl FnOnce(&Self) -> T,
+        without: impl FnOnce(&Self) -> T,
+    ) -> Option<T> {
+        let Some(recorder) = self.recorder() else {
+            return Some(if self.optional(field).is_present() { with(self) } else { without(self) });
+        };
+        // The fields that were read before belong to both kinds.
+        let start = recorder.at(&self.pointer, |node| node.clone());
+        let mut with_node = recorder.separately(&self.pointer, start.clone(), || drop(with(self)));
+        let mut without_node = recorder.separately(&self.pointer, start, || drop(without(self)));
+        with_node.close();
+        without_node.close();
+        let choices =
+            vec![recorder.define(without_name, without_node), recorder.define(with_name, with_node)];
+        self.describe(|node| {
+            node.keywords = Object::new();
+            node.fields.clear();
+            node.set("oneOf", choices);
+        });
+        None
+    }
+
     /// Reads an object as [`Fields::variants`] does, for a tag in upper or lower case.
     pub fn variants_in_any_case<T: Copy>(
         self,

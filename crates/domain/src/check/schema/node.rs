@@ -152,8 +152,11 @@ impl Node {
         self.set("type", "object");
     }
 
+    /// Allows no further fields. A choice of schemas is left alone, because each schema of the choice is closed.
     pub(crate) fn close(&mut self) {
-        self.set("additionalProperties", false);
+        if self.keywords.get("oneOf").is_none() {
+            self.set("additionalProperties", false);
+        }
     }
 
     pub(crate) fn open(&mut self) {

@@ -17,6 +17,8 @@ const CODES: [&str; 111] = [
 
 /// Reads a language code.
 pub(crate) fn read(item: &Item<'_, '_>) -> Option<String> {
+    let item =
+        item.about("Meta's code of the language.").pattern("^[a-z]{2,3}(_[A-Z]{2})?$").example("en_GB");
     let text = item.string(1..=15)?;
     if CODES.contains(&text) {
         return Some(text.to_owned());

@@ -17,8 +17,8 @@ use domain::access::api_key::{ApiKey, KeyScope};
 use domain::check::{Fields, Item};
 use domain::id::KeyId;
 use engine::Deps;
-use engine::access::api_key::grant;
-use engine::access::api_key::grant::NewApiKeyRequest;
+use engine::access::api_key::delegation;
+use engine::access::api_key::delegation::{NewApiKeyRequest, RotateApiKeyRequest};
 use engine::ports::{ApiKeyFilter, PageRequest, PageStart};
 use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
@@ -92,9 +92,10 @@ pub(crate) async fn create_api_key(
 ) -> Result<Response, ApiError> {
     let object = request_body::json(&deps, &headers, body).await?;
     let now = deps.now();
-    let wish = request_body::read(&object, |fields| read_new(fields, now))?;
-    let reach = caller.reach();
-    let (key, secret) = grant::make(&deps, &audit, caller.workspace(), reach.as_ref(), wish).await?;
+    let request = request_body::read(&object, |fields| read_new(fields, now))?;
+    let reach = caller.key_access();
+    let (key, secret) =
+        delegation::create_api_key(&deps, &audit, caller.workspace(), reach.as_ref(), request).await?;
     Ok(show_once(&key, &secret))
 }
 
@@ -188,9 +189,9 @@ pub(crate) async fn rotate_api_key(
     let object = request_body::object(&request_body::bytes(&deps, &headers, body).await?, true)?;
     let overlap = request_body::read(&object, read_rotation)?;
     let overlap = SignedDuration::from_secs(overlap.unwrap_or(OVERLAP));
-    let reach = caller.reach();
-    let key = (caller.workspace(), key_id(&id)?);
-    let (key, secret) = grant::rotate(&deps, &audit, key, reach.as_ref(), overlap).await?;
+    let reach = caller.key_access();
+    let request = RotateApiKeyRequest { workspace: caller.workspace(), id: key_id(&id)?, overlap };
+    let (key, secret) = delegation::rotate_api_key(&deps, &audit, reach.as_ref(), request).await?;
     Ok(show_once(&key, &secret))
 }
 
@@ -206,8 +207,8 @@ pub(crate) async fn revoke_api_key(
     Audited(caller, audit): Audited,
     IdOrName(id): IdOrName,
 ) -> Result<Response, ApiError> {
-    let reach = caller.reach();
-    grant::revoke(&deps, &audit, caller.workspace(), reach.as_ref(), key_id(&id)?).await?;
+    let reach = caller.key_access();
+    delegation::revoke_api_key(&deps, &audit, caller.workspace(), reach.as_ref(), key_id(&id)?).await?;
     Ok(response::no_content())
 }
 

@@ -24,7 +24,7 @@ pub(crate) async fn list_audit_entries(
     Authorized(caller): Authorized,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
-    if !caller.is_of_whole_workspace(&deps) {
+    if !caller.has_workspace_access(&deps) {
         let message = "The audit log covers the whole workspace, and this API key has no access to some of its accounts.";
         return Err(ApiError::new(Code::Forbidden, message));
     }
@@ -42,8 +42,8 @@ pub(crate) fn read_list(fields: &Fields<'_, '_>) -> (AuditFilter, PageRequest) {
         actor: text("actor", "ID or name of the user or key that made the change."),
         action: fields.optional("action").about("Action.").choice(&actions),
         subject: text("subject", "ID or name of the changed object."),
-        from: time(fields.optional("since").about("Earliest time, inclusive.")),
-        to: time(fields.optional("until").about("Latest time, exclusive.")),
+        since: time(fields.optional("since").about("Earliest time, inclusive.")),
+        until: time(fields.optional("until").about("Latest time, exclusive.")),
         search: text("search", "Part of a name."),
     };
     (filter, pagination::page_request("audit", fields))

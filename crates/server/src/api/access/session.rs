@@ -17,7 +17,7 @@ use axum::response::Response;
 use domain::access::user::Email;
 use domain::check::Fields;
 use domain::json::Value;
-use engine::access::api_key::Caller;
+use engine::access::caller::Caller;
 use engine::access::session;
 use engine::access::session::{LoginError, LoginRequest};
 use engine::{Deps, directory};
@@ -55,7 +55,7 @@ pub(crate) async fn log_in(
         request_id: context.shared_request_id(),
     };
     // The workspace may have been added by another process a moment ago.
-    directory::look_again(&deps).await;
+    directory::refresh_now(&deps).await;
     let (session, secret) = session::log_in(&deps, request).await.map_err(|error| refuse(&deps, error))?;
     let data = object([
         ("user", serialize_user(&session.user)),
@@ -87,10 +87,12 @@ pub(crate) fn read_login(fields: &Fields<'_, '_>) -> LoginFields {
 
 fn refuse(deps: &Deps, error: LoginError) -> ApiError {
     match error {
-        LoginError::Wrong => {
+        LoginError::InvalidCredentials => {
             ApiError::new(Code::InvalidCredentials, "The email address or the password is wrong.")
         }
-        LoginError::TooMany(until) => too_many(crate::api::response::seconds_until(until, deps.now())),
+        LoginError::TooManyFailures(until) => {
+            too_many(crate::api::response::seconds_until(until, deps.now()))
+        }
         LoginError::Password(error) => error.into(),
         LoginError::Store(error) => error.into(),
     }

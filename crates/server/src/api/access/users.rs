@@ -16,9 +16,9 @@ use domain::access::user::{Email, MAX_EMAIL, MAX_PASSWORD, MIN_PASSWORD, passwor
 use domain::check::{Fields, Item, Patch};
 use domain::id::UserId;
 use engine::Deps;
-use engine::access::api_key::Caller;
+use engine::access::caller::Caller;
 use engine::access::user;
-use engine::access::user::{Asking, NewUser, UserEdit, UserError};
+use engine::access::user::{NewUser, Requester, UpdateUserRequest, UserError};
 use engine::ports::{PageRequest, UserFilter};
 use secrecy::SecretString;
 
@@ -70,10 +70,10 @@ pub(crate) async fn get_user(
 ) -> Result<Response, ApiError> {
     request_body::no_query(query.as_deref())?;
     let is_own = matches!(&caller, Caller::User(session) if session.user.id.to_string() == id);
-    if !is_own && !caller.may(Permission::ManageUsers) {
+    if !is_own && !caller.has_permission(Permission::ManageUsers) {
         return Err(missing_permission(&caller, Permission::ManageUsers));
     }
-    let found = user::find(&deps, caller.workspace(), user_id(&id)?).await?.ok_or_else(not_found)?;
+    let found = user::get_user(&deps, caller.workspace(), user_id(&id)?).await?.ok_or_else(not_found)?;
     Ok(response::success(StatusCode::OK, &serialize_user(&found)))
 }
 
@@ -97,9 +97,9 @@ pub(crate) async fn create_user(
     let (Some(email), Some(role), Some(password)) = (email, role, password) else {
         return Err(ApiError::invalid_at("", "the request is not complete"));
     };
-    let asking = Asking { caller: Some(&caller), audit: &audit };
+    let requester = Requester { caller: Some(&caller), audit: &audit };
     let new = NewUser { email, name, role, password };
-    let user = user::add(&deps, asking, caller.workspace(), new)
+    let user = user::create_user(&deps, requester, caller.workspace(), new)
         .await
         .map_err(|error| refuse(&deps, &caller, error))?;
     Ok(response::success(StatusCode::CREATED, &serialize_user(&user)))
@@ -142,10 +142,10 @@ fn password(item: &Item<'_, '_>) -> Option<SecretString> {
 }
 
 /// Reads a change of a user.
-pub(crate) fn read_change(fields: &Fields<'_, '_>) -> UserEdit {
+pub(crate) fn read_change(fields: &Fields<'_, '_>) -> UpdateUserRequest {
     let given = |name| fields.given(name, "cannot be cleared");
     let current_password = fields.optional("current_password");
-    UserEdit {
+    UpdateUserRequest {
         email: email(&given("email").about("E-mail address to log in with.")),
         name: match fields.change("name") {
             Patch::Unchanged => None,
@@ -172,10 +172,10 @@ pub(crate) async fn update_user(
 ) -> Result<Response, ApiError> {
     let object = request_body::json(&deps, &headers, body).await?;
     let edit = request_body::read(&object, read_change)?;
-    let asking = Asking { caller: Some(&caller), audit: &audit };
-    let whose = (caller.workspace(), user_id(&id)?);
-    let user =
-        user::change(&deps, asking, whose, edit).await.map_err(|error| refuse(&deps, &caller, error))?;
+    let requester = Requester { caller: Some(&caller), audit: &audit };
+    let user = user::update_user(&deps, requester, caller.workspace(), user_id(&id)?, edit)
+        .await
+        .map_err(|error| refuse(&deps, &caller, error))?;
     Ok(response::success(StatusCode::OK, &serialize_user(&user)))
 }
 
@@ -185,9 +185,9 @@ pub(crate) async fn delete_user(
     Audited(caller, audit): Audited,
     IdOrName(id): IdOrName,
 ) -> Result<Response, ApiError> {
-    let asking = Asking { caller: Some(&caller), audit: &audit };
+    let requester = Requester { caller: Some(&caller), audit: &audit };
     let id = user_id(&id)?;
-    user::remove(&deps, asking, caller.workspace(), id)
+    user::delete_user(&deps, requester, caller.workspace(), id)
         .await
         .map_err(|error| refuse(&deps, &caller, error))?;
     Ok(response::no_content())
@@ -203,23 +203,23 @@ fn refuse(deps: &Deps, caller: &Caller, error: UserError) -> ApiError {
             Code::LastOwner,
             "This user is the last owner of the workspace. Make another user an owner first.",
         ),
-        UserError::Lacks(permission) => missing_permission(caller, permission),
-        UserError::Exceeds(role) => {
+        UserError::MissingPermission(permission) => missing_permission(caller, permission),
+        UserError::RoleExceedsRequester(role) => {
             let role = role.as_str();
             let message = format!(
                 "The role `{role}` has more permissions than the caller, who can neither assign nor change it."
             );
             ApiError::new(Code::Forbidden, message).with("role", role)
         }
-        UserError::KeyOfSomeAccounts => ApiError::new(
+        UserError::RestrictedKey => ApiError::new(
             Code::Forbidden,
             "This API key has no access to some accounts of the workspace. Users have access to all accounts, so this key cannot manage users.",
         ),
-        UserError::NeedsPassword => {
+        UserError::CurrentPasswordRequired => {
             ApiError::invalid_at("/current_password", "is required to change your own password")
         }
         UserError::WrongPassword => ApiError::invalid_at("/current_password", "is wrong"),
-        UserError::TooMany(until) => too_many(crate::api::response::seconds_until(until, deps.now())),
+        UserError::TooManyFailures(until) => too_many(crate::api::response::seconds_until(until, deps.now())),
         UserError::Password(error) => error.into(),
         UserError::Store(error) => error.into(),
     }

@@ -15,7 +15,7 @@ use axum::body::Body;
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use engine::access::api_key::Caller;
+use engine::access::caller::Caller;
 use engine::messages::send::choose_account;
 use engine::ports::{AccountRecord, DeleteAccountResult};
 use engine::{Deps, accounts};
@@ -39,8 +39,9 @@ pub(crate) async fn create_account(
     may_make(&caller, new.is_sandbox)?;
     may_take_default(&deps, &caller, new.is_default)?;
     refuse_taken(&deps, &caller, (&new.name, Some(&new.phone_number_id)), None)?;
-    let added =
-        accounts::add(&deps, &audit, new).await.map_err(|error| ApiError::account_conflict(error, None))?;
+    let added = accounts::create_account(&deps, &audit, new)
+        .await
+        .map_err(|error| ApiError::account_conflict(error, None))?;
     let directory = deps.directory.current();
     let record =
         directory.account(caller.workspace(), &added.id.to_string()).ok_or_else(|| gone(&added.name))?;
@@ -62,7 +63,7 @@ pub(crate) async fn update_account(
     if let Some(name) = &changes.name {
         refuse_taken(&deps, &caller, (name, None), Some(&record))?;
     }
-    let changed = accounts::change(&deps, &audit, &record, changes).await?;
+    let changed = accounts::update_account(&deps, &audit, &record, changes).await?;
     show_one(&deps, &caller, &changed, StatusCode::OK).await
 }
 
@@ -76,7 +77,7 @@ pub(crate) async fn delete_account(
     let query = request_body::query(query.as_deref())?;
     let is_forced = request_body::read(&query, read_deletion)?;
     let record = choose_account(&deps, &caller, Some(&id))?;
-    match accounts::remove(&deps, &audit, &record.account, is_forced).await? {
+    match accounts::delete_account(&deps, &audit, &record.account, is_forced).await? {
         DeleteAccountResult::Deleted => Ok(StatusCode::NO_CONTENT.into_response()),
         DeleteAccountResult::NotFound => Err(gone(&id)),
         DeleteAccountResult::HasQueuedMessages(n_waiting) => {
@@ -100,7 +101,7 @@ fn may_make(caller: &Caller, is_sandbox: bool) -> Result<(), ApiError> {
         (false, true) if caller.key_id().is_some() => {
             "Sandbox accounts must be created with a test key (`wp_test_…`)."
         }
-        _ if caller.names_accounts() => {
+        _ if caller.is_account_restricted() => {
             "This API key is restricted to a list of accounts, so it cannot create accounts."
         }
         (true, true) | (false, _) => return Ok(()),

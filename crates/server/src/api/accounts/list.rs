@@ -40,10 +40,10 @@ pub(crate) async fn list_accounts(
     let directory = deps.directory.current();
     let found: Vec<_> = directory
         .accounts_of(caller.workspace())
-        .filter(|record| caller.may_see(&deps, record.account.id))
+        .filter(|record| caller.can_see_account(&deps, record.account.id))
         .filter(|record| search.as_ref().is_none_or(|search| matches(record, search)))
         .collect();
-    let reached = accounts::reached(&deps, caller.workspace()).await?;
+    let reached = accounts::messaging_limit_usage(&deps, caller.workspace()).await?;
     let n_reached = |record: &AccountRecord| reached.get(&record.account.waba_id).copied().unwrap_or(0);
     Ok(pagination::page("accounts", page, pagination::cut(&found, page), |record| {
         serialize_account(&record.account, n_reached(record))

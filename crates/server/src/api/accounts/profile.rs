@@ -15,7 +15,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use domain::accounts::profile;
 use engine::Deps;
-use engine::accounts::number;
+use engine::accounts::phone_number;
 use engine::messages::send::choose_account;
 
 use crate::api::error::ApiError;
@@ -31,7 +31,7 @@ pub(crate) async fn get_account_profile(
 ) -> Result<Response, ApiError> {
     request_body::no_query(query.as_deref())?;
     let record = choose_account(&deps, &caller, Some(&id))?;
-    Ok(response::success(StatusCode::OK, &number::profile(&deps, &record).await?))
+    Ok(response::success(StatusCode::OK, &phone_number::get_business_profile(&deps, &record).await?))
 }
 
 /// Changes the fields given of the business profile.
@@ -45,7 +45,10 @@ pub(crate) async fn update_account_profile(
     let object = request_body::json(&deps, &headers, body).await?;
     let record = choose_account(&deps, &caller, Some(&id))?;
     let change = request_body::read(&object, profile::read_change)?;
-    Ok(response::success(StatusCode::OK, &number::set_profile(&deps, &audit, &record, &change).await?))
+    Ok(response::success(
+        StatusCode::OK,
+        &phone_number::update_business_profile(&deps, &audit, &record, &change).await?,
+    ))
 }
 
 /// Describes the operations of this file.

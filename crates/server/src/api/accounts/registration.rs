@@ -18,7 +18,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use domain::json::Value;
 use engine::Deps;
-use engine::accounts::number;
+use engine::accounts::phone_number;
 use engine::messages::send::choose_account;
 use secrecy::SecretString;
 
@@ -38,7 +38,7 @@ pub(crate) async fn subscribe_account(
 ) -> Result<Response, ApiError> {
     request_body::nothing(&deps, &headers, body).await?;
     let record = choose_account(&deps, &caller, Some(&id))?;
-    let apps = number::subscribe(&deps, &audit, &record).await?;
+    let apps = phone_number::subscribe_app(&deps, &audit, &record).await?;
     let data = object([
         ("id", record.account.id.to_string().into()),
         ("subscribed_apps", Value::Array(apps.into_iter().map(Value::from).collect())),
@@ -57,7 +57,7 @@ pub(crate) async fn register_account(
     let object = request_body::json(&deps, &headers, body).await?;
     let record = choose_account(&deps, &caller, Some(&id))?;
     let pin = request_body::read(&object, read_pin)?;
-    number::register(&deps, &audit, &record, &pin).await?;
+    phone_number::register_phone_number(&deps, &audit, &record, &pin).await?;
     let registered = deps.directory.current().account(caller.workspace(), &id).cloned();
     show_one(&deps, &caller, &registered.unwrap_or(record), StatusCode::OK).await
 }

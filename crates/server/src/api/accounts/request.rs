@@ -3,7 +3,7 @@
 use domain::check::{Fields, Item};
 use domain::id::WorkspaceId;
 use engine::accounts;
-use engine::accounts::{AddAccount, ChangeAccount};
+use engine::accounts::{NewAccountRequest, UpdateAccountRequest};
 use engine::ports::AccountRecord;
 use secrecy::SecretString;
 
@@ -40,7 +40,7 @@ pub(crate) fn read_new(
     fields: &Fields<'_, '_>,
     workspace: WorkspaceId,
     is_test_key: bool,
-) -> Option<AddAccount> {
+) -> Option<NewAccountRequest> {
     let name = read_name(&fields.required("name").about("Name of the account. Unique."));
     let phone_number_id = read_id(
         &fields.required("phone_number_id").about("Meta's ID of the phone number, not the number itself."),
@@ -53,7 +53,7 @@ pub(crate) fn read_new(
     // What a test key makes is a sandbox account, unless it says otherwise, which is refused.
     let is_sandbox = fields.optional("sandbox").about(SANDBOX).boolean().unwrap_or(is_test_key);
     let fetches_links = fields.optional("fetch_media").about(FETCH_MEDIA).boolean();
-    Some(AddAccount {
+    Some(NewAccountRequest {
         workspace,
         name: name?,
         phone_number_id: phone_number_id?,
@@ -74,7 +74,7 @@ const SANDBOX: &str = "`true`: the account uses the simulator instead of Meta. D
 const FIXED: &str = "Cannot be changed. Accepted only with its present value.";
 
 /// Reads a change of an account. Without an account the reader can only be described.
-pub(crate) fn read_changes(fields: &Fields<'_, '_>, record: Option<&AccountRecord>) -> ChangeAccount {
+pub(crate) fn read_changes(fields: &Fields<'_, '_>, record: Option<&AccountRecord>) -> UpdateAccountRequest {
     let account = record.map(|record| &record.account);
     let phone_number_id = account.map(|account| account.phone_number_id.as_str());
     let waba_id = account.map(|account| account.waba_id.as_str());
@@ -91,11 +91,11 @@ pub(crate) fn read_changes(fields: &Fields<'_, '_>, record: Option<&AccountRecor
         sandbox.refuse("cannot be changed; create another account");
     }
     let needed = |name| fields.given(name, "cannot be null");
-    ChangeAccount {
+    UpdateAccountRequest {
         name: read_name(&needed("name").about("Name of the account. Unique.")),
         access_token: read_secret(&needed("access_token").about(ACCESS_TOKEN)),
         app_secret: fields.change("app_secret").and_then(|item| read_secret(&item.about(APP_SECRET))),
-        keep_old_for: accounts::KEEP_OLD_FOR,
+        old_app_secret_lifetime: accounts::OLD_APP_SECRET_LIFETIME,
         verify_token: fields.change("verify_token").and_then(|item| read_secret(&item.about(VERIFY_TOKEN))),
         is_default: needed("default").about(DEFAULT).boolean(),
         fetches_links: fields.change("fetch_media").and_then(|item| item.about(FETCH_MEDIA).boolean()),

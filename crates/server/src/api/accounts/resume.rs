@@ -30,7 +30,7 @@ pub(crate) async fn resume_account(
 ) -> Result<Response, ApiError> {
     request_body::nothing(&deps, &headers, body).await?;
     let record = choose_account(&deps, &caller, Some(&id))?;
-    accounts::resume(&deps, &audit, &record.account).await?;
+    accounts::resume_account(&deps, &audit, &record.account).await?;
     let resumed = deps.directory.current().account(caller.workspace(), &id).cloned();
     show_one(&deps, &caller, &resumed.unwrap_or(record), StatusCode::OK).await
 }

@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use domain::accounts::account::Account;
 use domain::json::Value;
-use engine::access::api_key::Caller;
+use engine::access::caller::Caller;
 use engine::ports::AccountRecord;
 use engine::{Deps, accounts};
 
@@ -44,7 +44,7 @@ pub(crate) async fn show_one(
     record: &AccountRecord,
     status: StatusCode,
 ) -> Result<Response, ApiError> {
-    let reached = accounts::reached(deps, caller.workspace()).await?;
+    let reached = accounts::messaging_limit_usage(deps, caller.workspace()).await?;
     let n_reached = reached.get(&record.account.waba_id).copied().unwrap_or(0);
     Ok(response::success(status, &serialize_account(&record.account, n_reached)))
 }

@@ -6,7 +6,7 @@ use crate::api::openapi::example::ACCOUNT;
 use crate::api::openapi::operation::Operation;
 use crate::api::openapi::schema::Schema;
 use crate::api::openapi::schema::required;
-use engine::accounts::CHECKS;
+use engine::accounts::ACCOUNT_CHECKS;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -14,7 +14,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use domain::json::Value;
-use engine::accounts::Check;
+use engine::accounts::AccountCheck;
 use engine::messages::send::choose_account;
 use engine::{Deps, accounts};
 
@@ -33,7 +33,7 @@ pub(crate) async fn test_account(
 ) -> Result<Response, ApiError> {
     request_body::nothing(&deps, &headers, body).await?;
     let record = choose_account(&deps, &caller, Some(&id))?;
-    let checks = accounts::test(&deps, &record).await?;
+    let checks = accounts::test_account(&deps, &record).await?;
     let is_ok = checks.iter().all(|check| check.is_ok);
     let checks = checks.into_iter().map(show_check).collect();
     let data = object([
@@ -44,14 +44,14 @@ pub(crate) async fn test_account(
     Ok(response::success(StatusCode::OK, &data))
 }
 
-fn show_check(check: Check) -> Value {
+fn show_check(check: AccountCheck) -> Value {
     object([("name", check.name.into()), ("ok", check.is_ok.into()), ("finding", check.finding.into())])
 }
 
 /// Describes the operation of this file.
 pub(crate) fn operations() -> Vec<Operation> {
     let check = Schema::object([
-        required("name", Schema::enumeration(CHECKS)),
+        required("name", Schema::enumeration(ACCOUNT_CHECKS)),
         required("ok", Schema::boolean()),
         required("finding", Schema::string(1..).about("Result of the check, with advice.")),
     ]);
@@ -72,6 +72,6 @@ pub(crate) fn operations() -> Vec<Operation> {
             ]),
             r#"{"id":"01a2b3c4-0000-7000-8000-000000000002","ok":false,"checks":[
                 {"name":"token","ok":true,"finding":"valid, never expires"},
-                {"name":"webhook","ok":false,"finding":"no app is subscribed to this WhatsApp Business Account: Meta will report nothing; subscribe yours"}]}"#,
+                {"name":"webhook","ok":false,"finding":"no app is subscribed to this WhatsApp Business Account, therefore Meta sends no webhooks: subscribe your app"}]}"#,
         )]
 }

@@ -16,7 +16,7 @@ use domain::contacts::contact::ContactChange;
 use domain::contacts::opt_out::OptOutReason;
 use domain::id::WorkspaceId;
 use domain::json::Value;
-use engine::contacts::{Batch, Request};
+use engine::contacts::{ContactBatch, ContactRequest};
 use engine::ports::ContactTarget;
 use engine::{AuditContext, Deps, contacts};
 
@@ -57,13 +57,14 @@ async fn put(
     items: &[Value],
 ) -> Result<Vec<Value>, ApiError> {
     let read: Vec<Result<ContactChange, ApiError>> = items.iter().map(read).collect();
-    let requests = read.iter().filter_map(|read| read.as_ref().ok()).map(|change| Request {
+    let requests = read.iter().filter_map(|read| read.as_ref().ok()).map(|change| ContactRequest {
         target: ContactTarget::Matching,
         change: change.clone(),
         reason: OptOutReason::Api,
     });
-    let mut ends =
-        contacts::put_all(deps, (audit, Batch::List), workspace, requests.collect()).await?.into_iter();
+    let mut ends = contacts::upsert_contacts(deps, audit, ContactBatch::List, workspace, requests.collect())
+        .await?
+        .into_iter();
     let results = read.into_iter().enumerate().map(|(index, read)| {
         let end = read.and_then(|_| {
             let end = ends.next().unwrap_or(engine::ports::UpsertContactResult::NotFound);

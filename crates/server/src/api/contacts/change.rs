@@ -39,7 +39,7 @@ pub(crate) async fn create_contact(
     let change = request_body::read(&object, ContactChange::read_new)?;
     refuse_bound(&deps, &caller)?;
     let target = if is_upsert == Some(true) { ContactTarget::Matching } else { ContactTarget::New };
-    let end = contacts::put(&deps, &audit, caller.workspace(), target, change).await?;
+    let end = contacts::upsert_contact(&deps, &audit, caller.workspace(), target, change).await?;
     let (status, contact) = done(end)?;
     Ok(response::success(status, &serialize_contact(contact)))
 }
@@ -56,7 +56,7 @@ pub(crate) async fn update_contact(
     let object = request_body::json(&deps, &headers, body).await?;
     let change = request_body::read(&object, ContactChange::read)?;
     refuse_bound(&deps, &caller)?;
-    let end = contacts::put(&deps, &audit, caller.workspace(), target, change).await?;
+    let end = contacts::upsert_contact(&deps, &audit, caller.workspace(), target, change).await?;
     if end == UpsertContactResult::NotFound {
         return Err(not_found(&id));
     }
@@ -72,7 +72,7 @@ pub(crate) async fn delete_contact(
 ) -> Result<Response, ApiError> {
     let found = find(&deps, &caller, &id).await?;
     refuse_bound(&deps, &caller)?;
-    if contacts::erase(&deps, &audit, caller.workspace(), found.id).await? {
+    if contacts::erase_contact(&deps, &audit, caller.workspace(), found.id).await? {
         Ok(StatusCode::NO_CONTENT.into_response())
     } else {
         Err(not_found(&id))

@@ -35,7 +35,9 @@ pub(crate) async fn export_contacts(
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
     let query = request_body::query(query.as_deref())?;
-    let filter = request_body::read(&query, |fields| read_filter(fields, contacts::view(&deps, &caller)))?;
+    let filter = request_body::read(&query, |fields| {
+        read_filter(fields, contacts::contact_visibility(&deps, &caller))
+    })?;
     let workspace = caller.workspace();
     let keys = deps.contacts.list_custom_field_names(workspace, MAX_CUSTOM_COLUMNS).await?;
     let mut head = String::new();

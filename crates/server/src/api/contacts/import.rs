@@ -17,7 +17,7 @@ use domain::check::Patch;
 use domain::contacts::contact::{ContactChange, ImportColumn};
 use domain::contacts::opt_out::OptOutReason;
 use domain::id::WorkspaceId;
-use engine::contacts::Batch;
+use engine::contacts::ContactBatch;
 use engine::ports::{ContactTarget, StoreError};
 use engine::{AuditContext, Deps, contacts};
 use futures_util::StreamExt as _;
@@ -204,14 +204,14 @@ impl Import<'_> {
         if rows.is_empty() {
             return Ok(());
         }
-        let request = |(_, change): &(u64, ContactChange)| contacts::Request {
+        let request = |(_, change): &(u64, ContactChange)| contacts::ContactRequest {
             target: ContactTarget::Matching,
             change: change.clone(),
             reason: OptOutReason::Import,
         };
         let requests = rows.iter().map(request).collect();
-        let batch = if self.is_dry_run { Batch::DryRun } else { Batch::Table };
-        let ends = contacts::put_all(self.deps, (self.audit, batch), self.workspace, requests).await?;
+        let batch = if self.is_dry_run { ContactBatch::DryRun } else { ContactBatch::Table };
+        let ends = contacts::upsert_contacts(self.deps, self.audit, batch, self.workspace, requests).await?;
         for ((line, _), end) in rows.into_iter().zip(ends) {
             self.report.add(line, end);
         }

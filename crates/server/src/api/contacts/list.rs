@@ -7,7 +7,7 @@ use crate::api::openapi::example::CONTACT;
 use crate::api::openapi::operation::Operation;
 use crate::api::openapi::schema::Schema;
 use domain::check::RequestSchema;
-use engine::contacts::View;
+use engine::contacts::ContactVisibility;
 use std::sync::Arc;
 
 use axum::extract::{RawQuery, State};
@@ -33,14 +33,17 @@ pub(crate) async fn list_contacts(
 ) -> Result<Response, ApiError> {
     let query = request_body::query(query.as_deref())?;
     let (filter, page) = request_body::read(&query, |fields| {
-        (read_filter(fields, contacts::view(&deps, &caller)), pagination::page_request("contacts", fields))
+        (
+            read_filter(fields, contacts::contact_visibility(&deps, &caller)),
+            pagination::page_request("contacts", fields),
+        )
     })?;
     let found = deps.contacts.list_contacts(caller.workspace(), &filter, page).await?;
     Ok(pagination::page("contacts", page, found, serialize_contact))
 }
 
 /// Reads which contacts are asked for.
-pub(crate) fn read_filter(fields: &Fields<'_, '_>, view: View) -> ContactFilter {
+pub(crate) fn read_filter(fields: &Fields<'_, '_>, view: ContactVisibility) -> ContactFilter {
     let number =
         fields.optional("phone_number").about("Whole phone number, in any spelling.").keyword("minLength", 1);
     let wa_ids = number.string(..).and_then(|text| match PhoneNumber::parse(text) {
@@ -57,7 +60,7 @@ pub(crate) fn read_filter(fields: &Fields<'_, '_>, view: View) -> ContactFilter 
         |name, longest, about| fields.optional(name).about(about).string(1..=longest).map(str::to_owned);
     ContactFilter {
         accounts: view.accounts,
-        has_unplaced: view.has_unplaced,
+        includes_without_messages: view.includes_without_messages,
         wa_ids,
         tag: text("tag", MAX_TAG, "Tag of the contact."),
         stage: text("stage", MAX_STAGE, "Stage of the contact."),
@@ -97,7 +100,8 @@ pub(crate) fn operations() -> Vec<Operation> {
 /// Returns the schema of the filters of contacts, with the parameters of a page if `is_list` is `true`.
 pub(crate) fn filter_schema(is_list: bool) -> RequestSchema {
     RequestSchema::of_query(|fields| {
-        let _described = read_filter(fields, View { accounts: None, has_unplaced: true });
+        let _described =
+            read_filter(fields, ContactVisibility { accounts: None, includes_without_messages: true });
         if is_list {
             let _described = pagination::page_request("contacts", fields);
         }

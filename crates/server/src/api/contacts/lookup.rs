@@ -1,6 +1,7 @@
 //! Lookup of contacts that a caller has access to.
 
-use engine::access::api_key::Caller;
+use engine::access::caller::Caller;
+use engine::contacts::ContactLookup;
 use engine::ports::Contact;
 use engine::{Deps, contacts};
 
@@ -16,13 +17,15 @@ pub(crate) fn not_found(id: &str) -> ApiError {
 /// A contact that the caller may see.
 pub(crate) async fn find(deps: &Deps, caller: &Caller, id: &str) -> Result<Contact, ApiError> {
     let parsed = id.parse().map_err(|_| not_found(id))?;
-    let found = contacts::find(deps, caller, parsed).await?.ok_or_else(|| not_found(id))?;
-    found.ok_or_else(ApiError::forbidden_account)
+    match contacts::get_contact(deps, caller, parsed).await?.ok_or_else(|| not_found(id))? {
+        ContactLookup::Visible(contact) => Ok(contact),
+        ContactLookup::Hidden => Err(ApiError::forbidden_account()),
+    }
 }
 
 /// Refuses a key that must not change people: they may be others' business.
 pub(crate) fn refuse_bound(deps: &Deps, caller: &Caller) -> Result<(), ApiError> {
-    if caller.is_of_whole_workspace(deps) {
+    if caller.has_workspace_access(deps) {
         return Ok(());
     }
     Err(ApiError::new(

@@ -40,7 +40,7 @@ pub(crate) async fn get_contact_window(
     let directory = deps.directory.current();
     let accounts: Vec<&Arc<AccountRecord>> = directory
         .accounts_of(caller.workspace())
-        .filter(|record| caller.may_see(&deps, record.account.id))
+        .filter(|record| caller.can_see_account(&deps, record.account.id))
         .collect();
     let one = match account {
         Some(name) => Some(choose_account(&deps, &caller, Some(&name))?),

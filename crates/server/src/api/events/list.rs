@@ -12,6 +12,7 @@ use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use domain::json::{Object, Value};
+use engine::events::EventWait;
 use engine::ports::{EventStart, StoredEvent};
 use engine::{Deps, events};
 use jiff::{SignedDuration, Timestamp};
@@ -40,8 +41,14 @@ pub(crate) async fn list_events(
         (EventQuery::read(Some((&deps, &caller)), fields, None), paging)
     })?;
     let deadline = deps.now().saturating_add(SignedDuration::from_secs(wait)).unwrap_or(Timestamp::MAX);
-    let filter = || caller.is_still_good(&deps).then(|| event_query.filter(&deps, &caller));
-    let page = events::next(&deps, filter, &caller, (event_query.start, limit), deadline).await?;
+    let filter = || caller.is_valid(&deps).then(|| event_query.filter(&deps, &caller));
+    let page = events::wait_for_events(
+        &deps,
+        &caller,
+        filter,
+        EventWait { start: event_query.start, limit, deadline },
+    )
+    .await?;
     let page = page.ok_or_else(unknown_position)?;
     let mut data = Object::new();
     // Without an event, the next request continues at the position of this one.

@@ -3,7 +3,7 @@
 use domain::check::Fields;
 use domain::events::EventKind;
 use domain::id::{AccountId, EventId, WorkspaceId};
-use engine::access::api_key::Caller;
+use engine::access::caller::Caller;
 use engine::ports::{EventFilter, EventStart};
 use engine::{Deps, events};
 
@@ -68,7 +68,7 @@ impl EventQuery {
 
     /// The filter of the event log, for the accounts that the caller has access to now.
     pub(crate) fn filter(&self, deps: &Deps, caller: &Caller) -> EventFilter {
-        events::filter(deps, caller, self.account, self.kinds.clone())
+        events::event_filter(deps, caller, self.account, self.kinds.clone())
     }
 }
 

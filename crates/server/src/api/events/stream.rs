@@ -12,7 +12,8 @@ use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::sse::{Event, Sse};
 use axum::response::{IntoResponse, Response};
-use engine::access::api_key::Caller;
+use engine::access::caller::Caller;
+use engine::events::EventWait;
 use engine::ports::{EventPage, EventStart};
 use engine::{Deps, chain, events};
 use futures_util::stream;
@@ -43,7 +44,8 @@ pub(crate) async fn stream_events(
         request_body::read(&query, |fields| EventQuery::read(Some((&deps, &caller)), fields, last_event_id))?;
     // An unknown position is an error response; once the stream has begun, no error response is possible.
     let filter = || Some(query.filter(&deps, &caller));
-    let first = events::next(&deps, filter, &caller, (query.start, 1), Timestamp::MIN).await?;
+    let wait = EventWait { start: query.start, limit: 1, deadline: Timestamp::MIN };
+    let first = events::wait_for_events(&deps, &caller, filter, wait).await?;
     let first = first.ok_or_else(unknown_position)?;
     if query.start == EventStart::Newest {
         query.start = first.last.map_or(EventStart::Oldest, EventStart::After);
@@ -90,14 +92,15 @@ impl EventStream {
         if deps.stopping.is_cancelled() {
             return None;
         }
-        let is_known = self.caller.is_still_known(deps).await;
+        let is_known = self.caller.is_valid_in_store(deps).await;
         let is_known = is_known.inspect_err(log_end).unwrap_or(false);
         if !is_known {
             return None;
         }
         let deadline = deps.now().saturating_add(KEEP_ALIVE).unwrap_or(Timestamp::MAX);
-        let filter = || self.caller.is_still_good(deps).then(|| self.query.filter(deps, &self.caller));
-        let page = events::next(deps, filter, &self.caller, (self.query.start, PAGE_SIZE), deadline).await;
+        let filter = || self.caller.is_valid(deps).then(|| self.query.filter(deps, &self.caller));
+        let wait = EventWait { start: self.query.start, limit: PAGE_SIZE, deadline };
+        let page = events::wait_for_events(deps, &self.caller, filter, wait).await;
         let page = page.inspect_err(log_end).ok().flatten()?;
         self.query.start = page.last.map_or(self.query.start, EventStart::After);
         self.buffered.extend(sse_events(&page));

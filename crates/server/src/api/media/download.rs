@@ -16,7 +16,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use domain::media::essence;
-use engine::access::api_key::Caller;
+use engine::access::caller::Caller;
 use engine::ports::{MediaState, StoredMedia};
 use engine::{Deps, media};
 

@@ -13,7 +13,7 @@ use domain::check::{Fields, RequestSchema};
 use domain::json::{Object, Value};
 use domain::media::{MAX_FILE_SIZE, file_name_of_header, supported_types};
 use domain::messages::content::MediaKind;
-use engine::access::api_key::Caller;
+use engine::access::caller::Caller;
 use engine::media::{Incoming, Received};
 use engine::messages::send;
 use engine::ports::{ByteStreamError, MediaOrigin};

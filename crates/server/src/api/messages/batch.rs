@@ -19,7 +19,7 @@ use axum::response::Response;
 use domain::access::rate_limiter::CallKind;
 use domain::json::{Object, Value};
 use engine::Deps;
-use engine::access::api_key::Caller;
+use engine::access::caller::Caller;
 use engine::messages::queue::Repeated;
 use engine::messages::send::SendError;
 use engine::messages::{queue, send};

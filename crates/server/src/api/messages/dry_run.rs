@@ -3,7 +3,7 @@
 use crate::api::openapi::schema::Schema;
 use crate::api::openapi::schema::required;
 use domain::json::Value;
-use engine::messages::dry_run::{DryRun, DryRunCheck};
+use engine::messages::dry_run::{DryRun, DryRunCheck, DryRunCheckName};
 
 use crate::api::error::ApiError;
 use crate::api::response::object;
@@ -25,7 +25,7 @@ fn show_check(check: DryRunCheck) -> Value {
         .filter(|error| !error.details().is_empty())
         .map_or(Value::Null, |error| Value::Object(error.details().clone()));
     object([
-        ("name", check.name.into()),
+        ("name", check.name.as_str().into()),
         ("ok", error.is_none().into()),
         ("code", code),
         ("reason", reason),
@@ -40,7 +40,7 @@ pub(crate) fn schemas() -> Vec<(&'static str, Schema)> {
 
 fn dry_run_schema() -> Schema {
     let check = Schema::object([
-        required("name", Schema::string(1..)),
+        required("name", Schema::enumeration(DryRunCheckName::ALL.iter().map(|name| name.as_str()))),
         required("ok", Schema::boolean()),
         required("code", Schema::string(1..).or_null()),
         required("reason", Schema::string(1..).or_null()),

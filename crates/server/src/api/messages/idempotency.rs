@@ -9,7 +9,7 @@ use domain::contacts::phone::PhoneNumber;
 use domain::json::{Object, Value};
 use domain::messages::status::MessageStatus;
 use engine::Deps;
-use engine::access::api_key::Caller;
+use engine::access::caller::Caller;
 use engine::messages::idempotency::{RunningKey, Taken};
 use engine::messages::queue;
 use engine::messages::queue::Repeated;

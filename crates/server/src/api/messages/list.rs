@@ -17,7 +17,7 @@ use domain::id::ContactId;
 use domain::messages::direction::Direction;
 use domain::messages::status::MessageStatus;
 use engine::Deps;
-use engine::access::api_key::Caller;
+use engine::access::caller::Caller;
 use engine::messages::send;
 use engine::ports::{MessageFilter, PageRequest};
 
@@ -46,7 +46,7 @@ pub(crate) async fn list_some(
 ) -> Result<Response, ApiError> {
     let query = request_body::query(query)?;
     let (mut filter, account, page) = request_body::read(&query, |fields| read_filter(fields, contact))?;
-    filter.accounts = caller.visible(deps);
+    filter.accounts = caller.visible_accounts(deps);
     if let Some(account) = account {
         filter.account = Some(match send::choose_account(deps, caller, Some(&account)) {
             Ok(record) => record.account.id,
@@ -69,7 +69,7 @@ pub(crate) async fn get_message(
     let detail = deps.messages.get_message(caller.workspace(), &key_of(&id)).await?;
     let detail =
         detail.ok_or_else(|| ApiError::new(Code::MessageNotFound, "There is no message with this id."))?;
-    if !caller.may_see(&deps, detail.message.account) {
+    if !caller.can_see_account(&deps, detail.message.account) {
         return Err(ApiError::forbidden_account());
     }
     Ok(response::success(StatusCode::OK, &serialize_message_detail(detail)))

@@ -23,7 +23,7 @@ fn page() -> String {
     add(format_args!("|---|{}---|---|", "---|".repeat(roles.len())));
     for permission in Permission::ALL {
         let marks: Vec<_> =
-            Role::ALL.iter().map(|role| if role.may(permission) { "yes" } else { "–" }).collect();
+            Role::ALL.iter().map(|role| if role.has_permission(permission) { "yes" } else { "–" }).collect();
         let scope = permission.scope().map_or("–".to_owned(), |scope| format!("`{}`", scope.as_str()));
         let (word, about) = (permission.as_str(), permission.description());
         add(format_args!("| `{word}` | {} | {scope} | {about} |", marks.join(" | ")));

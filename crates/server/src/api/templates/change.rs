@@ -4,7 +4,6 @@ use crate::api::error::META_ERRORS;
 use crate::api::openapi::example::TEMPLATE;
 use crate::api::openapi::operation::Operation;
 use crate::api::openapi::schema::Schema;
-use crate::api::templates::draft_schemas;
 use crate::api::templates::lookup::TEMPLATE_ID;
 use crate::api::templates::serialize::TEMPLATE_EXAMPLE;
 use domain::check::Fields;
@@ -36,7 +35,7 @@ pub(crate) async fn create_template(
     let (account, new) = request_body::read(&object, read_new)?;
     let new = new.ok_or_else(|| ApiError::invalid_at("", "the template is incomplete"))?;
     let record = choose_account(&deps, &caller, account.as_deref())?;
-    let stored = templates::create(&deps, &audit, &record, &new).await?;
+    let stored = templates::create_template(&deps, &audit, &record, &new).await?;
     let stored = stored.ok_or_else(|| not_found("just made"))?;
     Ok(response::success(StatusCode::CREATED, &serialize_template(stored)))
 }
@@ -52,7 +51,7 @@ pub(crate) async fn update_template(
     let object = request_body::json(&deps, &headers, body).await?;
     let before = find(&deps, &caller, &id).await?;
     let known = &before.listed.template;
-    let edit = request_body::read(&object, |fields| TemplateEdit::read(fields, known))?;
+    let edit = request_body::read(&object, |fields| TemplateEdit::read(fields, Some(known)))?;
     let edit = edit.ok_or_else(|| ApiError::invalid_at("", "there is nothing to change"))?;
     if !known.status.is_editable() {
         let message = format!(
@@ -64,8 +63,9 @@ pub(crate) async fn update_template(
         return Err(ApiError::new(Code::TemplateNotEditable, message).with("status", known.status.as_str()));
     }
     let record = owner(&deps, &caller, &before)?;
-    let changed =
-        templates::edit(&deps, &audit, &record, &before, &edit).await?.ok_or_else(|| not_found(&id))?;
+    let changed = templates::update_template(&deps, &audit, &record, &before, &edit)
+        .await?
+        .ok_or_else(|| not_found(&id))?;
     Ok(response::success(StatusCode::OK, &serialize_template(changed)))
 }
 
@@ -80,7 +80,7 @@ pub(crate) async fn delete_template(
     let is_every_language = request_body::read(&query, read_deletion)?;
     let stored = find(&deps, &caller, &id).await?;
     let record = owner(&deps, &caller, &stored)?;
-    templates::delete(&deps, &audit, &record, &stored, is_every_language).await?;
+    templates::delete_template(&deps, &audit, &record, &stored, is_every_language).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
@@ -109,7 +109,7 @@ pub(crate) fn operations() -> Vec<Operation> {
              and the category that Meta assigned. After an error 503, Meta may have created the template: \
              synchronize the templates before you repeat the request.",
         )
-        .body(draft_schemas::new_template(), NEW_TEMPLATES)
+        .body(RequestSchema::of(read_new), NEW_TEMPLATES)
         .responds(201, "The template.", Schema::reference("StoredTemplate"), TEMPLATE_EXAMPLE)
         .errors([Code::AccountNotFound, Code::TemplateNotFound])
         .errors(META_ERRORS),
@@ -120,7 +120,7 @@ Operation::new(
              rejected and paused templates. An approved template can be changed once in 24 hours and 10 times \
              in 30 days.",
         ).id(TEMPLATE_ID, TEMPLATE).errors([Code::TemplateNotFound])
-        .body(draft_schemas::template_change(), CHANGES)
+        .body(RequestSchema::of(|fields| TemplateEdit::read(fields, None)), CHANGES)
         .responds(200, "The template.", Schema::reference("StoredTemplate"), TEMPLATE_EXAMPLE)
         .errors([Code::AccountNotFound, Code::TemplateNotEditable])
         .errors(META_ERRORS),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use engine::Deps;
-use engine::access::api_key::Caller;
+use engine::access::caller::Caller;
 use engine::ports::{AccountRecord, PageRequest, PageStart, StoredTemplate, TemplateFilter};
 
 use crate::api::error::{ApiError, Code};
@@ -13,7 +13,7 @@ pub(crate) const TEMPLATE_ID: &str = "Waypost's ID of the template.";
 
 /// The WhatsApp Business Accounts of which the key may see anything; `None`: all.
 pub(crate) fn visible_wabas(deps: &Deps, caller: &Caller) -> Option<Vec<String>> {
-    let visible = caller.visible(deps)?;
+    let visible = caller.visible_accounts(deps)?;
     let directory = deps.directory.current();
     let records = directory.accounts_of(caller.workspace());
     Some(
@@ -50,7 +50,7 @@ pub(crate) fn owner(
     let owner = directory
         .accounts_of(caller.workspace())
         .filter(|record| record.account.waba_id == stored.waba_id)
-        .find(|record| caller.may_use(&record.account));
+        .find(|record| caller.can_use_account(&record.account));
     owner.cloned().ok_or_else(|| {
         let message = format!("No account belongs to the WhatsApp Business Account {}.", stored.waba_id);
         ApiError::new(Code::AccountNotFound, message)

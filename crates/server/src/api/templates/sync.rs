@@ -38,7 +38,7 @@ pub(crate) async fn sync_templates(
             let mut wabas = BTreeSet::new();
             directory
                 .accounts_of(caller.workspace())
-                .filter(|record| caller.may_use(&record.account))
+                .filter(|record| caller.can_use_account(&record.account))
                 .filter(|record| wabas.insert(record.account.waba_id.clone()))
                 .cloned()
                 .collect()
@@ -46,7 +46,7 @@ pub(crate) async fn sync_templates(
     };
     let mut sum = engine::ports::TemplateSyncCounts::default();
     for record in &records {
-        let counts = templates::sync(&deps, &audit, record).await?;
+        let counts = templates::sync_templates(&deps, &audit, record).await?;
         sum.added += counts.added;
         sum.updated += counts.updated;
         sum.removed += counts.removed;

@@ -19,7 +19,7 @@ use axum::response::Response;
 use domain::id::DeliveryId;
 use domain::webhooks_out::delivery::DeliveryStatus;
 use engine::Deps;
-use engine::access::api_key::Caller;
+use engine::access::caller::Caller;
 use engine::ports::{DeliveryFilter, PageRequest, PageStart, StoredDelivery};
 use engine::webhooks_out::endpoint;
 use jiff::Timestamp;
@@ -59,7 +59,7 @@ pub(crate) async fn replay_webhook(
     let now = deps.now();
     let since = request_body::read(&object_given, |fields| read_replay(fields, now))?;
     refuse_disabled(&record)?;
-    let (replay, n_events) = endpoint::replay(&deps, &audit, &record, since).await?;
+    let (replay, n_events) = endpoint::replay_webhook(&deps, &audit, &record, since).await?;
     let n_events = i64::try_from(n_events).unwrap_or(i64::MAX);
     let data = object([
         ("id", replay.to_string().into()),
@@ -90,7 +90,8 @@ pub(crate) async fn redeliver_delivery(
         .filter(|record| covers(&deps, &caller, &record.accounts))
         .ok_or_else(unknown)?;
     refuse_disabled(record)?;
-    let repeated = endpoint::redeliver(&deps, &audit, record, delivery.id).await?.ok_or_else(unknown)?;
+    let repeated =
+        endpoint::redeliver_delivery(&deps, &audit, record, delivery.id).await?.ok_or_else(unknown)?;
     let position = repeated.position(caller.workspace()).ok_or_else(unknown)?;
     let delivery = one_delivery(&deps, &caller, position).await?.ok_or_else(unknown)?;
     Ok(response::success(StatusCode::ACCEPTED, &show_delivery(delivery)))

@@ -71,9 +71,9 @@ pub(crate) async fn create_webhook(
     body: Body,
 ) -> Result<Response, ApiError> {
     let object = request_body::json(&deps, &headers, body).await?;
-    let choice = request_body::read(&object, |fields| read_choice(Some((&deps, &caller)), fields, None))?;
-    let choice = choice.ok_or_else(|| ApiError::invalid_at("", "the endpoint is incomplete"))?;
-    let Some(record) = endpoint::create(&deps, &audit, caller.workspace(), choice).await? else {
+    let options = request_body::read(&object, |fields| read_choice(Some((&deps, &caller)), fields, None))?;
+    let options = options.ok_or_else(|| ApiError::invalid_at("", "the endpoint is incomplete"))?;
+    let Some(record) = endpoint::create_webhook(&deps, &audit, caller.workspace(), options).await? else {
         let message = format!("The workspace has the maximum of {MAX_WEBHOOKS} webhooks.");
         return Err(ApiError::new(Code::TooMany, message).with("limit", i64::from(MAX_WEBHOOKS)));
     };
@@ -93,11 +93,11 @@ pub(crate) async fn update_webhook(
     // What the change does not name stays as it is, and another process may have changed that a moment ago.
     directory::refresh(&deps).await?;
     let record = find(&deps, &caller, &id)?;
-    let choice =
+    let options =
         request_body::read(&object, |fields| read_choice(Some((&deps, &caller)), fields, Some(&record)))?;
-    let choice = choice.ok_or_else(|| ApiError::invalid_at("", "the endpoint is incomplete"))?;
-    let switches_on = object.get("enabled").and_then(Value::as_bool) == Some(true);
-    let changed = endpoint::change(&deps, &audit, &record, choice, switches_on).await?;
+    let options = options.ok_or_else(|| ApiError::invalid_at("", "the endpoint is incomplete"))?;
+    let is_enabling = object.get("enabled").and_then(Value::as_bool) == Some(true);
+    let changed = endpoint::update_webhook(&deps, &audit, &record, options, is_enabling).await?;
     let changed = changed.ok_or_else(|| not_found(&id))?;
     Ok(response::success(StatusCode::OK, &show(&changed)))
 }
@@ -111,7 +111,7 @@ pub(crate) async fn delete_webhook(
 ) -> Result<Response, ApiError> {
     request_body::no_query(query.as_deref())?;
     let record = find(&deps, &caller, &id)?;
-    if endpoint::remove(&deps, &audit, &record).await? {
+    if endpoint::delete_webhook(&deps, &audit, &record).await? {
         Ok(StatusCode::NO_CONTENT.into_response())
     } else {
         Err(not_found(&id))
@@ -128,7 +128,7 @@ pub(crate) async fn test_webhook(
 ) -> Result<Response, ApiError> {
     request_body::nothing(&deps, &headers, body).await?;
     let record = find(&deps, &caller, &id)?;
-    let tested = endpoint::test(&deps, &audit, &record).await?;
+    let tested = endpoint::test_webhook(&deps, &audit, &record).await?;
     let position = tested.ok_or_else(|| not_found(&id))?;
     let delivery = one_delivery(&deps, &caller, position).await?.ok_or_else(|| not_found(&id))?;
     Ok(response::success(StatusCode::OK, &show_delivery(delivery)))
@@ -144,7 +144,8 @@ pub(crate) async fn rotate_webhook_secret(
 ) -> Result<Response, ApiError> {
     request_body::nothing(&deps, &headers, body).await?;
     let record = find(&deps, &caller, &id)?;
-    let changed = endpoint::rotate(&deps, &audit, &record).await?.ok_or_else(|| not_found(&id))?;
+    let changed =
+        endpoint::rotate_webhook_secret(&deps, &audit, &record).await?.ok_or_else(|| not_found(&id))?;
     Ok(response::success(StatusCode::OK, &with_secret(&changed)))
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use domain::id::AccountId;
 use domain::webhooks_out::delivery::WebhookStatus;
 use engine::Deps;
-use engine::access::api_key::Caller;
+use engine::access::caller::Caller;
 use engine::ports::WebhookEndpoint;
 
 use crate::api::error::{ApiError, Code};
@@ -35,6 +35,6 @@ pub(crate) fn find(deps: &Deps, caller: &Caller, id: &str) -> Result<Arc<Webhook
 /// Whether a caller may see all that an endpoint of these accounts hears: who sees some accounts only has nothing to do
 /// with an endpoint that hears of others.
 pub(crate) fn covers(deps: &Deps, caller: &Caller, accounts: &[AccountId]) -> bool {
-    let Some(visible) = caller.visible(deps) else { return true };
+    let Some(visible) = caller.visible_accounts(deps) else { return true };
     !accounts.is_empty() && accounts.iter().all(|account| visible.contains(account))
 }

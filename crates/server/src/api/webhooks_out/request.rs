@@ -6,9 +6,9 @@ use domain::id::AccountId;
 use domain::json::Value;
 use domain::webhooks_out::header;
 use engine::Deps;
-use engine::access::api_key::Caller;
+use engine::access::caller::Caller;
 use engine::ports::WebhookEndpoint;
-use engine::webhooks_out::endpoint::Choice;
+use engine::webhooks_out::endpoint::EndpointOptions;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::api::events::kinds::{ALL_EVENTS, kind_or_all_schema, unknown_kind};
@@ -28,7 +28,7 @@ pub(crate) fn read_choice(
     caller: Option<(&Deps, &Caller)>,
     fields: &Fields<'_, '_>,
     before: Option<&WebhookEndpoint>,
-) -> Option<Choice> {
+) -> Option<EndpointOptions> {
     read_settings(caller, fields, before, before.is_none())
 }
 
@@ -38,7 +38,7 @@ pub(crate) fn read_settings(
     fields: &Fields<'_, '_>,
     before: Option<&WebhookEndpoint>,
     is_new: bool,
-) -> Option<Choice> {
+) -> Option<EndpointOptions> {
     let field = |name| match fields.change(name) {
         Patch::Set(_) if fields.is_described() && is_new => fields.required(name),
         Patch::Set(_) if fields.is_described() => fields.given(name, "cannot be null"),
@@ -90,7 +90,7 @@ pub(crate) fn read_settings(
         Patch::Clear => Some(true),
         Patch::Set(item) => item.about("`false`: deliveries wait until the webhook is enabled.").boolean(),
     };
-    Some(Choice {
+    Some(EndpointOptions {
         name: name.or_else(|| before.map(|before| before.name.clone()))?,
         url: url.or_else(|| before.map(|before| before.url.clone()))?,
         events: events.or_else(|| before.map(|before| before.events.clone()))?,
@@ -138,7 +138,9 @@ fn read_accounts(caller: Option<(&Deps, &Caller)>, item: &Item<'_, '_>) -> Vec<A
         let (Some(name), Some((deps, caller))) = (item.string(1..), caller) else { continue };
         let directory = deps.directory.current();
         match directory.account(caller.workspace(), name) {
-            Some(record) if caller.may_see(deps, record.account.id) => accounts.push(record.account.id),
+            Some(record) if caller.can_see_account(deps, record.account.id) => {
+                accounts.push(record.account.id)
+            }
             Some(_) | None => item.refuse(format!("there is no account `{name}`")),
         }
     }

@@ -7,7 +7,7 @@ use anyhow::{Context as _, bail};
 use clap::Args;
 use engine::AuditContext;
 use engine::accounts;
-use engine::accounts::AddAccount;
+use engine::accounts::NewAccountRequest;
 use engine::ports::StoreErrorKind;
 use secrecy::SecretString;
 use serde_json::json;
@@ -101,7 +101,7 @@ impl AddAccountArgs {
         let opened = self.workspace.open(ctx).await?;
         self.check_conflicts(&opened)?;
         let missing = Missing { app_secret: app_secret.is_none(), verify_token: verify_token.is_none() };
-        let new = AddAccount {
+        let new = NewAccountRequest {
             workspace: opened.workspace,
             name: self.name.clone(),
             phone_number_id: self.phone_number_id.clone(),
@@ -113,7 +113,7 @@ impl AddAccountArgs {
             is_sandbox: self.sandbox,
             fetches_links: self.fetch_media.choice(),
         };
-        let account = match accounts::add(&opened.deps, &AuditContext::command_line(), new).await {
+        let account = match accounts::create_account(&opened.deps, &AuditContext::command_line(), new).await {
             Err(error) if error.kind() == StoreErrorKind::Conflict => {
                 bail!("another account with this name or phone number ID was added at the same time")
             }
@@ -121,7 +121,7 @@ impl AddAccountArgs {
         };
         let checks = if self.test {
             let record = find(&opened, &account.id.to_string())?;
-            accounts::test(&opened.deps, &record).await.context("testing the account")?
+            accounts::test_account(&opened.deps, &record).await.context("testing the account")?
         } else {
             Vec::new()
         };

@@ -141,12 +141,12 @@ async fn seed_sandbox(deps: &Deps, sim: &Sim, config: &Config) -> anyhow::Result
     let sandbox = sim.accounts().into_iter().next().context("the simulator has no account")?;
     let record = seed::account(deps, &sandbox).await?;
     seed::key(deps, config).await?;
-    engine::templates::sync(deps, &AuditContext::gateway(), &record)
+    engine::templates::sync_templates(deps, &AuditContext::gateway(), &record)
         .await
         .context("reading the simulator's templates")?;
     if record.account.display_phone_number.is_none() {
         // The check stores the display phone number in the account.
-        engine::accounts::test(deps, &record).await.context("reading the simulator's number")?;
+        engine::accounts::test_account(deps, &record).await.context("reading the simulator's number")?;
     }
     seed::customer(deps, sim, &record).await
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use engine::accounts;
-use engine::accounts::Check;
+use engine::accounts::AccountCheck;
 use engine::ports::{AccountCredentials, AccountRecord, Clock as _};
 use jiff::fmt::rfc2822;
 use jiff::{SignedDuration, Timestamp};
@@ -53,7 +53,7 @@ pub(super) async fn check(
             AccountCredentials { account: record.account.clone(), access_token: record.access_token.clone() };
         let ends_at = deps.upstream.get_token_info(&line).await.ok().and_then(|token| token.expires_at);
         let ends_soon = ends_at.is_some_and(|at| at.duration_since(deps.now()) < EXPIRES_SOON);
-        for check in accounts::test(&deps, record).await? {
+        for check in accounts::test_account(&deps, record).await? {
             report(findings, &check, ends_soon);
         }
         check_status(findings, record);
@@ -115,7 +115,7 @@ async fn read(
     Ok(Some((deps, accounts)))
 }
 
-fn report(findings: &mut Findings, check: &Check, ends_soon: bool) {
+fn report(findings: &mut Findings, check: &AccountCheck, ends_soon: bool) {
     let fix = match check.name {
         "token" => "create a new token at Meta and set it with `waypost accounts update`",
         "expiry" => {

@@ -48,7 +48,7 @@ async fn get_metrics(State(state): State<PageState>, headers: HeaderMap) -> Resp
     }
     let mut page = metrics::gather(&state.deps).await;
     process::print(&mut page);
-    page.put(list::BUILD_INFO, &[env!("CARGO_PKG_VERSION")], 1);
+    page.add_sample(list::BUILD_INFO, &[env!("CARGO_PKG_VERSION")], 1);
     ([(header::CONTENT_TYPE, CONTENT_TYPE)], page.finish()).into_response()
 }
 

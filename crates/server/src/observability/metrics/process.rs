@@ -1,29 +1,33 @@
 //! Metrics of the process from `/proc`. They are available on Linux only.
 
 use engine::metrics::list::{PROCESS_CPU, PROCESS_FDS, PROCESS_MAX_FDS, PROCESS_MEMORY, PROCESS_START};
-use engine::metrics::{NO_LABELS, Page};
+use engine::metrics::{MetricsPage, NO_LABELS};
 
 /// Ticks per second of the times in `/proc` (`USER_HZ`): 100 on all supported architectures.
 const TICKS: u64 = 100;
 
 /// Adds the metrics of the process to the page.
-pub(crate) fn print(page: &mut Page) {
+pub(crate) fn print(page: &mut MetricsPage) {
     let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
     if let Some(times) = times(&read("/proc/self/stat")) {
-        page.put(PROCESS_CPU, NO_LABELS, hundredths(times.cpu));
+        page.add_sample(PROCESS_CPU, NO_LABELS, hundredths(times.cpu));
         if let Some(booted_at) = number_after(&read("/proc/stat"), "btime ") {
-            page.put(PROCESS_START, NO_LABELS, hundredths(booted_at.saturating_mul(TICKS) + times.started));
+            page.add_sample(
+                PROCESS_START,
+                NO_LABELS,
+                hundredths(booted_at.saturating_mul(TICKS) + times.started),
+            );
         }
     }
     if let Some(kilobytes) = number_after(&read("/proc/self/status"), "VmRSS:") {
-        page.put(PROCESS_MEMORY, NO_LABELS, kilobytes.saturating_mul(1024));
+        page.add_sample(PROCESS_MEMORY, NO_LABELS, kilobytes.saturating_mul(1024));
     }
     if let Ok(open) = std::fs::read_dir("/proc/self/fd") {
         // Reading the folder itself uses one descriptor.
-        page.put(PROCESS_FDS, NO_LABELS, open.count().saturating_sub(1));
+        page.add_sample(PROCESS_FDS, NO_LABELS, open.count().saturating_sub(1));
     }
     if let Some(limit) = number_after(&read("/proc/self/limits"), "Max open files") {
-        page.put(PROCESS_MAX_FDS, NO_LABELS, limit);
+        page.add_sample(PROCESS_MAX_FDS, NO_LABELS, limit);
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
-use engine::metrics::list::{ALL, Kind, Metric};
+use engine::metrics::list::{ALL, Metric, MetricKind};
 use expect_test::expect_file;
 
 fn reference() -> String {
@@ -54,8 +54,8 @@ fn named(text: &str) -> BTreeSet<&str> {
 
 fn is_known(name: &str) -> bool {
     ALL.iter().any(|metric| match metric.kind {
-        Kind::Counter | Kind::Gauge => metric.name == name,
-        Kind::Histogram => name
+        MetricKind::Counter | MetricKind::Gauge => metric.name == name,
+        MetricKind::Histogram => name
             .strip_prefix(metric.name)
             .is_some_and(|suffix| ["_bucket", "_sum", "_count"].contains(&suffix)),
     })
