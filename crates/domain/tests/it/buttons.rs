@@ -16,6 +16,26 @@ fn pressed(sub_type: &str, parameters: &str) -> String {
 }
 
 #[test]
+fn a_url_button_takes_the_end_of_its_url_and_not_a_whole_url() {
+    let at = "/template/components/0/parameters/0/text";
+    let definition = |url: &str| button(&format!(r#"{{"type":"URL","text":"Track","url":"{url}"}}"#));
+    let message = |text: &str| pressed("url", &format!(r#"{{"type":"text","text":"{text}"}}"#));
+    let whole = |url: &str| {
+        format!("invalid {at} button 0: takes only the end of the URL `{url}`, this is a whole URL")
+    };
+    let path = "https://x.example/t/{{1}}";
+    for text in ["https://x.example/t/9", "HTTPS://other.example", "http://x.example/9"] {
+        differs(&definition(path), &message(text), &[&whole(path)]);
+    }
+    for end in ["9", "a/b?c=d", "https", "x.example/t/9"] {
+        fits(&definition(path), &message(end));
+    }
+    let query = "https://x.example/?to={{1}}";
+    fits(&definition(query), &message("https://other.example/a"));
+    differs(&definition(query), &message("https://x.example/?to=1"), &[&whole(query)]);
+}
+
+#[test]
 fn each_button_needs_the_parameters_of_its_type() {
     let text = r#"{"type":"text","text":"x"}"#;
     let at = "/template/components/0";

@@ -35,6 +35,19 @@ impl TemplateButton {
     }
 }
 
+/// Returns `true` if the parameter of a URL button is a whole URL where the template needs the end of its URL. Meta accepts
+/// such a message, and the button then leads nowhere: `https://example.com/t/https://example.com/t/9`. A URL in a query
+/// (`https://example.com/?to={{1}}`) is a value like any other, unless it is the template's own URL.
+fn is_whole_url(template: &str, value: &str) -> bool {
+    let scheme_of = |url: &str| {
+        let url = url.trim_start().to_ascii_lowercase();
+        ["https://", "http://"].into_iter().find(|scheme| url.starts_with(scheme))
+    };
+    let fixed = template.split("{{").next().unwrap_or_default();
+    let is_own_url = !fixed.is_empty() && value.trim_start().starts_with(fixed);
+    scheme_of(value).is_some() && (is_own_url || !fixed.contains('?'))
+}
+
 impl Binding {
     pub(crate) fn button(
         &mut self,
@@ -79,7 +92,15 @@ impl Binding {
         /// every message.
         const MAX_OFFER_CODE: usize = 15;
         match &button.kind {
-            TemplateButtonKind::Url(_) | TemplateButtonKind::OneTimeCode => {
+            TemplateButtonKind::Url(url) => {
+                let value = text(parameter, "text");
+                self.plain_text(value, &pointer.key("text"), name);
+                if is_whole_url(&url.raw, value) {
+                    let reason = format!("takes only the end of the URL `{}`, this is a whole URL", url.raw);
+                    self.add(&pointer.key("text"), name, TemplateMismatchKind::Invalid, reason);
+                }
+            }
+            TemplateButtonKind::OneTimeCode => {
                 self.plain_text(text(parameter, "text"), &pointer.key("text"), name);
             }
             TemplateButtonKind::CopyCode => {
