@@ -7,7 +7,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::access::{api_key, session};
-use crate::messages::queue;
+use crate::messages::recovery;
 use crate::ports::{Clock, StoreError};
 use crate::{Deps, accounts, chain, directory};
 
@@ -27,7 +27,7 @@ const RECOVER_BATCH: u32 = 500;
 pub async fn tick_recovery(deps: &Deps) -> Result<u32, StoreError> {
     let now = deps.now();
     deps.workers.record_heartbeat(deps.worker, now).await?;
-    let mut n_finished = queue::give_back(deps).await?;
+    let mut n_finished = recovery::finish_dropped_leases(deps).await?;
     // Kept answers end, whether or not anything waits in a queue.
     deps.message_queue.expire_messages(now, RECOVER_BATCH).await?;
     deps.message_queue.update_messaging_limits(now).await?;

@@ -17,10 +17,10 @@ use tokio_util::task::TaskTracker;
 use crate::access::api_key::RateLimiters;
 use crate::access::session::LoginThrottles;
 use crate::directory::DirectoryCache;
+use crate::in_flight::InFlight;
 use crate::maintenance::retention::RetentionSettings;
 use crate::media::{Media, MediaPorts, MediaSettings};
 use crate::messages::idempotency::RunningKeys;
-use crate::messages::in_flight::InFlight;
 use crate::messages::pacer::Pacer;
 use crate::metrics::Metrics;
 use crate::ports::{

@@ -155,12 +155,13 @@ impl Loop {
                 background::run("webhooks", &*clock, rhythm, &stop, || deliver::tick(&deps)).await;
             }
             Self::Media => {
-                let rhythm = PollInterval { every: media::LOOK_EVERY, hint: Some(&deps.media.hint) };
+                let rhythm = PollInterval { every: media::POLL_INTERVAL, hint: Some(&deps.media.hint) };
                 background::run("media", &*clock, rhythm, &stop, || media::tick(&deps)).await;
             }
             Self::MediaSweep => {
-                let rhythm = PollInterval { every: media::SWEEP_EVERY, hint: Some(&deps.media.sweep_hint) };
-                background::run("media sweep", &*clock, rhythm, &stop, || media::sweep(&deps)).await;
+                let rhythm =
+                    PollInterval { every: media::EXPIRY_INTERVAL, hint: Some(&deps.media.expiry_hint) };
+                background::run("media sweep", &*clock, rhythm, &stop, || media::delete_expired(&deps)).await;
             }
             Self::Retention => {
                 let rhythm = rhythm(retention::SWEEP_EVERY);
@@ -171,7 +172,7 @@ impl Loop {
                 background::run("erasures", &*clock, rhythm, &stop, || contacts::tick(&deps)).await;
             }
             Self::Queue => {
-                let rhythm = PollInterval { every: queue::LOOK_EVERY, hint: Some(&deps.queue_hint) };
+                let rhythm = PollInterval { every: queue::POLL_INTERVAL, hint: Some(&deps.queue_hint) };
                 background::run("queue", &*clock, rhythm, &stop, || queue::tick(&deps)).await;
             }
         }

@@ -57,7 +57,7 @@ impl TestApp {
         background::tick_recovery(&self.deps).await.unwrap();
         let n = media::tick(&self.deps).await.unwrap();
         let all = async {
-            while !self.deps.media.fetches.is_empty() {
+            while !self.deps.media.downloads.is_empty() {
                 tokio::task::yield_now().await;
             }
         };
@@ -505,9 +505,9 @@ async fn expired_files_are_deleted() {
     let (wamid, id) = app.picture().await;
     app.fetch_media().await;
     app.advance(89 * 86_400);
-    assert_eq!(media::sweep(&app.deps).await.unwrap(), 0);
+    assert_eq!(media::delete_expired(&app.deps).await.unwrap(), 0);
     app.advance(86_400);
-    assert_eq!(media::sweep(&app.deps).await.unwrap(), 1);
+    assert_eq!(media::delete_expired(&app.deps).await.unwrap(), 1);
     let response = app.get(&format!("/api/media/{id}")).await.expect(410);
     assert!(
         response.body["message"].as_str().unwrap().contains("the retention period of the file has ended")

@@ -129,7 +129,7 @@ async fn the_same_content_again_is_the_same_file() {
     let again = app.upload(&[file("b.png", "image/png", PNG)]).await.expect(200);
     assert_eq!(again.data()["id"], first);
     assert_eq!(again.data()["expires_at"], "2026-01-31T01:00:00Z", "kept on");
-    assert_eq!(media::sweep(&app.deps).await.unwrap(), 1, "the second content is deleted");
+    assert_eq!(media::delete_expired(&app.deps).await.unwrap(), 1, "the second content is deleted");
     let received = app.get_raw("GET", &format!("/api/media/{first}"), &[]).await;
     assert_eq!(&received.bytes[..], PNG);
 }
@@ -142,7 +142,7 @@ async fn uploading_identical_content_restores_a_missing_blob() {
     app.get(&format!("/api/media/{id}")).await.expect(410);
     let again = app.upload(&[file("a.png", "image/png", PNG)]).await.expect(200);
     assert_eq!(again.data()["id"], id);
-    media::sweep(&app.deps).await.unwrap();
+    media::delete_expired(&app.deps).await.unwrap();
     assert_eq!(&app.get_raw("GET", &format!("/api/media/{id}"), &[]).await.bytes[..], PNG);
     app.send_image(&id).await.expect(200);
 }
@@ -197,7 +197,7 @@ async fn a_form_is_parsed_strictly_in_any_order_of_its_parts() {
     let whole = [part("type", "", b"image/png"), part("account", "", b"sandbox"), png()];
     app.upload(&whole).await.expect(201);
     // No content of the rejected uploads remains.
-    media::sweep(&app.deps).await.unwrap();
+    media::delete_expired(&app.deps).await.unwrap();
     assert_eq!(n_files(&app), 1);
 }
 
@@ -233,7 +233,7 @@ async fn a_file_above_metas_limit_is_413_and_stores_nothing() {
         .body(Body::empty())
         .unwrap();
     app.call(announced).await.expect(413);
-    media::sweep(&app.deps).await.unwrap();
+    media::delete_expired(&app.deps).await.unwrap();
     assert_eq!(n_files(&app), 1);
 }
 
@@ -334,7 +334,7 @@ async fn an_incomplete_upload_stores_nothing() {
         .unwrap();
     let response = app.run_with_clock(app.call(request)).await.expect(408);
     assert_eq!(response.code(), "request_timeout");
-    media::sweep(&app.deps).await.unwrap();
+    media::delete_expired(&app.deps).await.unwrap();
     assert_eq!(n_files(&app), 0);
 }
 
@@ -491,13 +491,13 @@ async fn a_file_of_a_queued_message_is_retained_until_it_is_sent() {
     });
     app.send(body).await.expect(202);
     app.advance(30 * 86_400);
-    assert_eq!(media::sweep(&app.deps).await.unwrap(), 0);
+    assert_eq!(media::delete_expired(&app.deps).await.unwrap(), 0);
     background::tick_recovery(&app.deps).await.unwrap();
     app.tick_queue().await;
     let header = app.accepted_message(0)["template"]["components"][0]["parameters"][0]["image"]["id"].clone();
     assert!(header.as_str().unwrap().parse::<u64>().is_ok(), "{header}");
     app.advance(2 * 86_400);
-    assert_eq!(media::sweep(&app.deps).await.unwrap(), 1);
+    assert_eq!(media::delete_expired(&app.deps).await.unwrap(), 1);
 }
 
 #[tokio::test]
@@ -575,7 +575,7 @@ async fn a_crash_during_an_upload_duplicates_nothing() {
         }
         app.restart().await;
         app.advance(6 * 3600);
-        assert_eq!(media::sweep(&app.deps).await.unwrap(), 1, "{call}");
+        assert_eq!(media::delete_expired(&app.deps).await.unwrap(), 1, "{call}");
         assert_eq!(n_files(&app), 0, "{call}");
     }
     app.customer_writes(CUSTOMER, "Hi").await;

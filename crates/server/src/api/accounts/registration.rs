@@ -10,7 +10,7 @@ use axum::response::Response;
 use domain::json::Value;
 use engine::Deps;
 use engine::accounts::number;
-use engine::messages::send::choose_account;
+use engine::messages::admission::choose_account;
 use secrecy::SecretString;
 
 use crate::api::accounts::serialize::show_one;

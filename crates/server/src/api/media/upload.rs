@@ -12,8 +12,8 @@ use bytes::Bytes;
 use domain::media::{MAX_FILE_SIZE, supported_types};
 use domain::messages::content::MediaKind;
 use engine::access::api_key::Caller;
-use engine::media::{Incoming, Received};
-use engine::messages::send;
+use engine::media::{NewFile, StagedFile};
+use engine::messages::admission::choose_account;
 use engine::ports::{ByteStreamError, MediaOrigin};
 use engine::{Deps, media};
 use futures_core::Stream;
@@ -63,7 +63,7 @@ pub(crate) async fn upload_media(
     };
     match (end, read.file.take()) {
         (Ok(()), Some(file)) => {
-            let kept_file = media::finish(&deps, file).await?;
+            let kept_file = media::commit_file(&deps, file).await?;
             // The same content again makes nothing new: it is answered as what it is, so a repeated call is harmless.
             let status = if kept_file.is_new { StatusCode::CREATED } else { StatusCode::OK };
             Ok(response::success(status, &kept(&kept_file.media)))
@@ -71,7 +71,7 @@ pub(crate) async fn upload_media(
         (Ok(()), None) => Err(ApiError::invalid_at("/file", "is required")),
         (Err(error), file) => {
             if let Some(file) = file {
-                media::discard(&deps, &file).await;
+                media::discard_file(&deps, &file).await;
             }
             Err(error)
         }
@@ -104,7 +104,7 @@ async fn soon<T>(deps: &Deps, next: impl Future<Output = T>) -> Result<T, ApiErr
 /// The parts of the form.
 #[derive(Default)]
 struct Form {
-    file: Option<Received>,
+    file: Option<StagedFile>,
     account: Option<String>,
     kind: Option<String>,
 }
@@ -142,7 +142,7 @@ impl Form {
         let mime_type = self.mime_type().map(str::to_owned);
         let Some(file) = &mut self.file else { return Ok(()) };
         if let Some(mime_type) = mime_type {
-            file.judge_as(&mime_type)?;
+            file.set_declared_type(&mime_type)?;
         } else if let Some(kind) = &self.kind {
             let known = KINDS.iter().find(|(word, _)| word == kind).map(|(_, kind)| *kind);
             let Some(known) = known else {
@@ -157,7 +157,7 @@ impl Form {
             }
         }
         if let Some(account) = &self.account {
-            file.give_to(send::choose_account(deps, caller, Some(account))?.account.id);
+            file.set_account(choose_account(deps, caller, Some(account))?.account.id);
         }
         Ok(())
     }
@@ -187,8 +187,8 @@ async fn take(
     caller: &Caller,
     mut field: Field<'_>,
     mime_type: Option<&str>,
-) -> Result<Received, ApiError> {
-    let incoming = Incoming {
+) -> Result<StagedFile, ApiError> {
+    let incoming = NewFile {
         workspace: caller.workspace(),
         account: None,
         origin: MediaOrigin::Upload,
@@ -217,7 +217,7 @@ async fn take(
         }
     };
     let (pumped, received) =
-        tokio::join!(pump, media::receive(deps, incoming, Box::pin(Arriving { pieces })));
+        tokio::join!(pump, media::stage_file(deps, incoming, Box::pin(Arriving { pieces })));
     pumped?;
     Ok(received?)
 }

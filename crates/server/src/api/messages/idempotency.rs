@@ -9,10 +9,10 @@ use domain::json::{Object, Value};
 use domain::messages::status::MessageStatus;
 use engine::Deps;
 use engine::access::api_key::Caller;
-use engine::messages::idempotency::{RunningKey, Taken};
-use engine::messages::queue;
-use engine::messages::queue::Repeated;
-use engine::messages::send::{Idempotency, Progress, SendError, Sent};
+use engine::messages::idempotency::{
+    IdempotencyKey, IdempotencyKeyInUse, RepeatedRequest, RunningKey, get_repeated_request,
+};
+use engine::messages::outcome::{SendError, SendProgress, SendReceipt, SendResult};
 use engine::ports::{CachedResponse, IdempotencyRecord, Recipient, StoredMessage};
 use sha2::{Digest, Sha256};
 
@@ -58,9 +58,9 @@ impl Repeat {
 
     /// Takes the key for this process, as long as the guard lives.
     pub(crate) fn enter(&self, deps: &Deps, caller: &Caller) -> Result<RunningKey, ApiError> {
-        deps.running.enter(caller.owner(), &self.key, self.digest).map_err(|taken| match taken {
-            Taken::Same => ApiError::idempotency_in_progress(),
-            Taken::Other => ApiError::idempotency_mismatch(),
+        deps.running.acquire(caller.owner(), &self.key, self.digest).map_err(|taken| match taken {
+            IdempotencyKeyInUse::SameRequest => ApiError::idempotency_in_progress(),
+            IdempotencyKeyInUse::OtherRequest => ApiError::idempotency_mismatch(),
         })
     }
 
@@ -80,12 +80,12 @@ impl Repeat {
     }
 
     /// What is kept with the message.
-    pub(crate) fn idempotency(&self, request_id: &str) -> Idempotency {
+    pub(crate) fn idempotency(&self, request_id: &str) -> IdempotencyKey {
         let request_id = request_id.to_owned();
-        Idempotency {
+        IdempotencyKey {
             key: self.key.clone(),
             digest: self.digest,
-            render: Box::new(move |end| render(end, &request_id)),
+            cache_response: Box::new(move |end| render(end, &request_id)),
         }
     }
 
@@ -96,11 +96,11 @@ impl Repeat {
         caller: &Caller,
         known: IdempotencyRecord,
     ) -> Result<Response, ApiError> {
-        match queue::repeated(deps, caller, known, self.digest).await? {
-            Repeated::Kept(kept) => Ok(replayed(&kept)),
-            Repeated::Mismatch => Err(ApiError::idempotency_mismatch()),
-            Repeated::InProgress => Err(ApiError::idempotency_in_progress()),
-            Repeated::Orphaned(message) => {
+        match get_repeated_request(deps, caller, known, self.digest).await? {
+            RepeatedRequest::Cached(kept) => Ok(replayed(&kept)),
+            RepeatedRequest::Mismatch => Err(ApiError::idempotency_mismatch()),
+            RepeatedRequest::InProgress => Err(ApiError::idempotency_in_progress()),
+            RepeatedRequest::Orphaned(message) => {
                 let sent = sent_of(&message).ok_or_else(ApiError::idempotency_in_progress)?;
                 let (status, answer) = SendResponse::of(&sent);
                 Ok(marked(response::success(status, &answer)))
@@ -110,7 +110,7 @@ impl Repeat {
 }
 
 /// Which ends are kept: those after the record that do not invite to try again.
-fn render(end: &Result<Sent, SendError>, request_id: &str) -> Option<CachedResponse> {
+fn render(end: &SendResult, request_id: &str) -> Option<CachedResponse> {
     match end {
         Ok(sent) => {
             let (status, answer) = SendResponse::of(sent);
@@ -140,15 +140,15 @@ fn marked(mut response: Response) -> Response {
 }
 
 /// What became of a message whose caller never got an answer.
-fn sent_of(message: &StoredMessage) -> Option<Sent> {
+fn sent_of(message: &StoredMessage) -> Option<SendReceipt> {
     let number = message.wa_id.as_deref().and_then(|wa_id| PhoneNumber::from_wa_id(wa_id).ok());
     let user = message.user_id.as_deref().and_then(|user_id| Bsuid::parse(user_id).ok());
     let progress = match (&message.wamid, message.status) {
-        (Some(wamid), _) => Progress::Sent { wamid: wamid.clone() },
-        (None, MessageStatus::Queued) => Progress::Queued,
-        (None, _) => Progress::Unknown,
+        (Some(wamid), _) => SendProgress::Sent { wamid: wamid.clone() },
+        (None, MessageStatus::Queued) => SendProgress::Queued,
+        (None, _) => SendProgress::Unknown,
     };
-    Some(Sent {
+    Some(SendReceipt {
         id: message.id,
         progress,
         recipient: number.map(Recipient::Phone).or(user.map(Recipient::Bsuid))?,

@@ -11,7 +11,7 @@ use domain::messages::direction::Direction;
 use domain::messages::status::MessageStatus;
 use engine::Deps;
 use engine::access::api_key::Caller;
-use engine::messages::send;
+use engine::messages::admission::choose_account;
 use engine::ports::{MessageFilter, PageRequest};
 
 use crate::api::error::{ApiError, Code};
@@ -41,7 +41,7 @@ pub(crate) async fn list_some(
     let (mut filter, account, page) = request_body::read(&query, |fields| read_filter(fields, contact))?;
     filter.accounts = caller.visible(deps);
     if let Some(account) = account {
-        filter.account = Some(match send::choose_account(deps, caller, Some(&account)) {
+        filter.account = Some(match choose_account(deps, caller, Some(&account)) {
             Ok(record) => record.account.id,
             // An account that is gone has left its messages here.
             Err(error) => account.parse().map_err(|_| error)?,
