@@ -1,13 +1,13 @@
-//! Everything that must hold before a change goes in, in one command.
+//! All checks that must pass before a change is merged, in one command.
 //!
-//! A step that fails does not keep the later ones from running: one run tells all there is to mend.
-//! The last line printed is `N passed, N failed`: every test of nextest, every documentation test, every check of
-//! the interoperability tests, and every failed step that is not made of tests.
+//! A failed step does not stop the later steps: one run reports all problems. The last printed line is `N passed, N
+//! failed`: every test of nextest, every documentation test, every check of the interoperability tests, and every
+//! failed step without tests.
 
 use crate::interop;
 use crate::junit::{self, Test};
 use crate::repository::{self, TextFile};
-use crate::terminal::{now, say};
+use crate::terminal::{now, print_line};
 use crate::tidy;
 use anyhow::{Context, Result, bail};
 use std::fs;
@@ -21,27 +21,27 @@ const SLOWEST: usize = 10;
 /// Result of the checks of one step.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Counts {
-    /// Those that held.
+    /// Number of passed checks.
     pub(crate) passed: usize,
-    /// Those that did not.
+    /// Number of failed checks.
     pub(crate) failed: usize,
 }
 
 impl Counts {
-    /// The count of a step that is no test: nothing when it went well, one failure when not.
+    /// Returns the count of a step without tests: zero if it passed, one failure otherwise.
     fn of_step(went_well: bool) -> Self {
         Self { passed: 0, failed: usize::from(!went_well) }
     }
 }
 
-/// A step that has run.
+/// A completed step.
 struct Done {
     name: &'static str,
     took: Duration,
     counts: Counts,
 }
 
-/// Runs all steps; says whether everything went well.
+/// Runs all steps; returns `true` if all of them passed.
 pub(crate) fn run() -> bool {
     let root = repository::root();
     let mut slowest = Vec::new();
@@ -65,36 +65,36 @@ pub(crate) fn run() -> bool {
     close(&done, &slowest)
 }
 
-/// Prints the times and the last line; says whether nothing failed.
+/// Prints the durations and the last line; returns `true` if nothing failed.
 fn close(done: &[Done], slowest: &[Test]) -> bool {
-    say("\nslowest tests");
+    print_line("\nslowest tests");
     for test in slowest {
-        say(format_args!("{:>9.3} s  {}", test.seconds, test.name));
+        print_line(format_args!("{:>9.3} s  {}", test.seconds, test.name));
     }
-    say("\nsteps");
+    print_line("\nsteps");
     for Done { name, took, counts } in done {
         let end = if counts.failed == 0 { "ok" } else { "FAILED" };
-        say(format_args!("{:>9.1} s  {name}: {end}", took.as_secs_f64()));
+        print_line(format_args!("{:>9.1} s  {name}: {end}", took.as_secs_f64()));
     }
     let passed: usize = done.iter().map(|step| step.counts.passed).sum();
     let failed: usize = done.iter().map(|step| step.counts.failed).sum();
-    say("");
-    say(format_args!("{passed} passed, {failed} failed"));
+    print_line("");
+    print_line(format_args!("{passed} passed, {failed} failed"));
     failed == 0
 }
 
-/// Runs one step and takes its time; an error is a failed step, not the end.
+/// Runs one step and measures its duration; an error is a failed step.
 fn step(name: &'static str, work: impl FnOnce() -> Result<Counts>) -> Done {
-    say(format_args!("\n== {name}"));
+    print_line(format_args!("\n== {name}"));
     let start = now();
     let counts = work().unwrap_or_else(|error| {
-        say(format_args!("{name}: {error:#}"));
+        print_line(format_args!("{name}: {error:#}"));
         Counts::of_step(false)
     });
     Done { name, took: start.elapsed(), counts }
 }
 
-/// Runs cargo with its output passed through.
+/// Runs cargo and shows its output.
 fn cargo(root: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Result<Counts> {
     let status = Command::new("cargo")
         .args(arguments)
@@ -105,7 +105,7 @@ fn cargo(root: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Resul
     Ok(Counts::of_step(status.success()))
 }
 
-/// Runs all tests and reads nextest's report of them.
+/// Runs all tests and reads nextest's report.
 fn nextest(root: &Path, slowest: &mut Vec<Test>) -> Result<Counts> {
     let report = repository::target_directory(root)?.join("nextest/default/junit.xml");
     if report.exists() {
@@ -122,11 +122,11 @@ fn nextest(root: &Path, slowest: &mut Vec<Test>) -> Result<Counts> {
     tests.sort_by(|left, right| right.seconds.total_cmp(&left.seconds));
     tests.truncate(SLOWEST);
     *slowest = tests;
-    // Nextest may fail for another reason than a failed test.
+    // nextest can fail for another reason than a failed test.
     Ok(Counts { failed: counts.failed.max(run.failed), ..counts })
 }
 
-/// Runs the documentation tests, if there are any, and adds up what their harnesses say.
+/// Runs the documentation tests, if there are any, and adds up their results.
 fn doc_tests(root: &Path) -> Result<Counts> {
     if !has_doc_tests(&repository::read(root)?) {
         return Ok(Counts::default());
@@ -138,7 +138,7 @@ fn doc_tests(root: &Path) -> Result<Counts> {
         .output()
         .context("running the documentation tests")?;
     let text = String::from_utf8_lossy(&output.stdout);
-    say(&text);
+    print_line(&text);
     let counts = harness_counts(&text);
     Ok(Counts { failed: counts.failed.max(usize::from(!output.status.success())), ..counts })
 }
@@ -162,7 +162,7 @@ fn harness_counts(text: &str) -> Counts {
     counts
 }
 
-/// Says whether a library's documentation has code that rustdoc would run.
+/// Returns `true` if the documentation of a library contains code that rustdoc runs.
 fn has_doc_tests(files: &[TextFile]) -> bool {
     files.iter().filter(|file| file.is_rust() && !file.is_test()).any(|file| {
         let mut in_fence = false;
@@ -185,14 +185,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn closing_lines_are_added_up() {
+    fn results_are_added_up() {
         let text = "running 2 tests\ntest result: ok. 2 passed; 0 failed; 1 ignored; 0 measured\n\
                     test result: FAILED. 1 passed; 3 failed; 0 ignored\n";
         assert_eq!(harness_counts(text), Counts { passed: 3, failed: 3 });
     }
 
     #[test]
-    fn documentation_tests_are_noticed() {
+    fn documentation_tests_are_found() {
         let file =
             |text: &str| [TextFile { path: "crates/domain/src/a.rs".to_owned(), text: text.to_owned() }];
         assert!(has_doc_tests(&file("/// Adds.\n///\n/// ```\n/// add(1, 2);\n/// ```\nfn add() {}\n")));

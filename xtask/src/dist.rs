@@ -1,22 +1,32 @@
-//! The release archive: the program and what an operator needs beside it, with checksums.
+//! The release archive: the program and the files that an operator needs, with checksums.
 //!
-//! The same files make the same archive, to the byte: names are sorted, times are those of the last commit, owners are
-//! numbers. Whether the program inside is the same is the compiler's matter.
+//! The same files produce the same archive, byte for byte: names are sorted, times are the time of the last commit,
+//! owners are numbers. The reproducibility of the program itself depends on the compiler.
 
 use crate::digest::sha256_hex;
 use crate::repository::root;
-use crate::terminal::say;
+use crate::terminal::print_line;
 use anyhow::{Context, Result, bail};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The target whose programs need nothing of the system.
+/// Target of a program without dependencies on system libraries.
 const STATIC: &str = "x86_64-unknown-linux-musl";
-/// A C compiler for it: SQLite and the cryptography are C.
+/// C compiler for the target: SQLite and the cryptography are written in C.
 const STATIC_COMPILERS: [&str; 2] = ["musl-gcc", "x86_64-linux-musl-gcc"];
-/// Files and folders of the archive beside the program.
-const BESIDE: [&str; 6] = ["LICENSE", "README.md", "CHANGELOG.md", "SECURITY.md", "deploy", "docs"];
+/// Files and folders of the archive besides the program.
+const BESIDE: [&str; 9] = [
+    "LICENSE",
+    "README.md",
+    "CHANGELOG.md",
+    "SECURITY.md",
+    "CONTRIBUTING.md",
+    "ARCHITECTURE.md",
+    "deploy",
+    "docs",
+    "examples",
+];
 
 /// A built program.
 struct Built {
@@ -24,7 +34,7 @@ struct Built {
     program: PathBuf,
 }
 
-/// Builds the program and packs it.
+/// Builds the program and packs the archive.
 pub(crate) fn run() -> Result<()> {
     let root = root();
     let built = build(&root)?;
@@ -46,8 +56,8 @@ pub(crate) fn run() -> Result<()> {
     let sums = format!("{}  {file}\n", sha256_hex(&bytes));
     fs::write(dist.join("SHA256SUMS"), &sums).context("writing the checksums")?;
     try_out(&dist, &name, &archive)?;
-    say(format_args!("{} ({} bytes)", archive.display(), bytes.len()));
-    say(sums.trim_end());
+    print_line(format_args!("{} ({} bytes)", archive.display(), bytes.len()));
+    print_line(sums.trim_end());
     Ok(())
 }
 
@@ -60,7 +70,7 @@ fn build(root: &Path) -> Result<Built> {
         (STATIC.to_owned(), root.join("target").join(STATIC))
     } else {
         let host = host()?;
-        say(format_args!(
+        print_line(format_args!(
             "note: {STATIC} or a C compiler for it is not installed; the program is built for {host} and needs a glibc \
              as new as this machine's"
         ));
@@ -110,7 +120,7 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
     fs::create_dir_all(to).with_context(copying)?;
     for entry in fs::read_dir(from).with_context(copying)? {
         let entry = entry.with_context(copying)?;
-        // A key that somebody made for the compose file is nobody else's.
+        // A key that was created for the compose file must not be published.
         if entry.file_name() != "secret_key" {
             copy(&entry.path(), &to.join(entry.file_name()))?;
         }
@@ -118,7 +128,7 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Packs a folder so that the same files give the same bytes.
+/// Packs a folder so that the same files produce the same bytes.
 fn pack(dist: &Path, name: &str, archive: &Path, at: &str) -> Result<()> {
     let tar = archive.with_extension("");
     output(
@@ -131,12 +141,12 @@ fn pack(dist: &Path, name: &str, archive: &Path, at: &str) -> Result<()> {
             .arg(&tar)
             .arg(name),
     )?;
-    // Without the name and the time that gzip would write into its header.
+    // The gzip header contains neither a name nor a time.
     output(Command::new("gzip").args(["-9", "-n", "-f"]).arg(&tar))?;
     Ok(())
 }
 
-/// Unpacks the archive somewhere else and starts what is in it.
+/// Unpacks the archive in another folder and runs its program.
 fn try_out(dist: &Path, name: &str, archive: &Path) -> Result<()> {
     let elsewhere = tempfile::tempdir_in(dist).context("making a folder to try the archive in")?;
     output(Command::new("sha256sum").current_dir(dist).args(["--check", "--quiet", "SHA256SUMS"]))?;
@@ -154,12 +164,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_same_files_make_the_same_archive() {
+    fn every_link_of_the_readme_leads_into_the_archive() {
+        let readme = fs::read_to_string(root().join("README.md")).unwrap();
+        let targets = readme.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+        for target in targets.filter(|target| !target.contains("://") && !target.starts_with('#')) {
+            let path = target.split('#').next().unwrap_or(target);
+            let first = path.split('/').next().unwrap_or(path);
+            assert!(BESIDE.contains(&first), "{target} is not in the archive");
+        }
+    }
+
+    #[test]
+    fn the_same_files_produce_the_same_archive() {
         let make = |names: [&str; 2]| {
             let folder = tempfile::tempdir().unwrap();
             let stage = folder.path().join("waypost");
             fs::create_dir(&stage).unwrap();
-            // In another order, at another time, by another umask.
+            // Another order, another time and another umask.
             for name in names {
                 fs::write(stage.join(name), name).unwrap();
             }

@@ -1,18 +1,18 @@
-//! `cargo xtask interop`: tests with programs that other people wrote.
+//! `cargo xtask interop`: tests with programs of third parties.
 //!
 //! A public Cloud API client works with the simulator; public libraries verify the webhooks; schemathesis tests the API
 //! against its OpenAPI document; clients in TypeScript and Python that are generated from that document send a message;
-//! the examples print what they say.
+//! the outputs of the examples are checked.
 //!
-//! The tests are Python and JavaScript (`interop/`). Their libraries are installed below `target/`, once for each list of
-//! requirements. They share no code with this repository.
+//! The tests are written in Python and JavaScript (`interop/`). Their libraries are installed below `target/`, once for
+//! each list of requirements. They share no code with this repository.
 
 use crate::call::call;
 use crate::ci::Counts;
 use crate::digest::sha256_hex;
 use crate::process::{Running, free_address};
 use crate::repository;
-use crate::terminal::say;
+use crate::terminal::print_line;
 use anyhow::{Context, Result, bail};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -27,10 +27,10 @@ const JAVASCRIPT: &str = "javascript";
 /// Folder of the tests of recorded deliveries, within [`FOLDER`].
 const DELIVERIES: &str = "deliveries";
 
-/// Builds the simulator, runs the tests against it, and fails if any did.
+/// Builds the simulator, runs the tests against it, and fails if a test failed.
 pub(crate) fn run() -> Result<()> {
     let counts = check(&repository::root())?;
-    say(format_args!("{} passed, {} failed", counts.passed, counts.failed));
+    print_line(format_args!("{} passed, {} failed", counts.passed, counts.failed));
     if counts.failed > 0 {
         bail!("an interoperability test failed");
     }
@@ -50,7 +50,7 @@ pub(crate) fn check(root: &Path) -> Result<Counts> {
     let target = repository::target_directory(root)?;
     let python = environment(root, &target)?;
     let modules = modules(root, &target)?;
-    // The libraries refuse deliveries that are some minutes old: these tests run first.
+    // The libraries reject deliveries that are some minutes old: these tests run first.
     let deliveries = deliveries(root, &target)?;
     let mut counts = vec![
         check_python(
@@ -69,7 +69,7 @@ pub(crate) fn check(root: &Path) -> Result<Counts> {
     simulator.env("WAYPOST_DATA_DIR", data.path());
     let mut simulator = Running::start(&simulator)?;
     let is_ready =
-        || call(address, "GET", "/_sim/accounts", &[], b"").is_ok_and(|answer| answer.status == 200);
+        || call(address, "GET", "/_sim/accounts", &[], b"").is_ok_and(|response| response.status == 200);
     simulator.wait_until("waypost simulator", is_ready)?;
     counts.push(check_python(
         Command::new(&python)
@@ -83,7 +83,7 @@ pub(crate) fn check(root: &Path) -> Result<Counts> {
     Ok(Counts { passed: sum(|counts| counts.passed), failed: sum(|counts| counts.failed) })
 }
 
-/// Runs the tests in Python of a folder.
+/// Runs the Python tests of a folder.
 fn check_python(python: &mut Command) -> Result<Counts> {
     let output = python
         .args(["-m", "unittest", "discover", "--verbose", "--pattern", "*_test.py"])
@@ -92,13 +92,13 @@ fn check_python(python: &mut Command) -> Result<Counts> {
         .output()
         .context("running the interoperability tests")?;
     let report = String::from_utf8_lossy(&output.stderr);
-    say(String::from_utf8_lossy(&output.stdout));
-    say(&report);
+    print_line(String::from_utf8_lossy(&output.stdout));
+    print_line(&report);
     let counts = counts(&report).context("the interoperability tests printed no closing line")?;
     Ok(Counts { failed: counts.failed.max(usize::from(!output.status.success())), ..counts })
 }
 
-/// Runs the tests in JavaScript.
+/// Runs the JavaScript tests.
 fn check_javascript(root: &Path, modules: &Path, deliveries: &Path) -> Result<Counts> {
     let output = Command::new("node")
         .args(["--test", "--test-reporter=tap", "webhooks_test.cjs"])
@@ -109,14 +109,14 @@ fn check_javascript(root: &Path, modules: &Path, deliveries: &Path) -> Result<Co
         .output()
         .context("running the interoperability tests in JavaScript")?;
     let report = String::from_utf8_lossy(&output.stdout);
-    say(&report);
-    say(String::from_utf8_lossy(&output.stderr));
+    print_line(&report);
+    print_line(String::from_utf8_lossy(&output.stderr));
     let counts =
         tap_counts(&report).context("the interoperability tests in JavaScript printed no closing lines")?;
     Ok(Counts { failed: counts.failed.max(usize::from(!output.status.success())), ..counts })
 }
 
-/// Makes deliveries and records them, because the libraries refuse old ones. Returns the file.
+/// Creates and records deliveries, because the libraries reject old ones. Returns the path of the file.
 fn deliveries(root: &Path, target: &Path) -> Result<PathBuf> {
     let recorded = Command::new("cargo")
         .args(["run", "--quiet", "--package", "egress", "--example", "record", "--locked"])
@@ -152,7 +152,7 @@ fn modules(root: &Path, target: &Path) -> Result<PathBuf> {
     Ok(modules)
 }
 
-/// Makes the Python environment if it is missing or out of date; returns the path of its Python.
+/// Creates the Python environment if it is missing or out of date; returns the path of its Python.
 fn environment(root: &Path, target: &Path) -> Result<PathBuf> {
     let requirements = root.join(FOLDER).join("requirements.txt");
     let wanted = sha256_hex(
@@ -171,16 +171,16 @@ fn environment(root: &Path, target: &Path) -> Result<PathBuf> {
     Ok(python)
 }
 
-/// Runs a command to its end.
+/// Runs a command.
 fn finish(command: &mut Command) -> Result<()> {
-    let doing = format!("running {} {:?}", command.get_program().display(), command.get_args());
-    if !command.status().with_context(|| doing.clone())?.success() {
-        bail!("{doing} failed");
+    let action = format!("running {} {:?}", command.get_program().display(), command.get_args());
+    if !command.status().with_context(|| action.clone())?.success() {
+        bail!("{action} failed");
     }
     Ok(())
 }
 
-/// Reads unittest's closing lines: `Ran 21 tests in 4.2s`, then `OK` or `FAILED (failures=1, errors=2)`.
+/// Parses the last lines of unittest: `Ran 21 tests in 4.2s`, then `OK` or `FAILED (failures=1, errors=2)`.
 fn counts(report: &str) -> Option<Counts> {
     let ran: usize =
         report.lines().rev().find_map(|line| line.strip_prefix("Ran ")?.split(' ').next()?.parse().ok())?;
@@ -194,7 +194,7 @@ fn counts(report: &str) -> Option<Counts> {
     Some(Counts { passed: ran.saturating_sub(not_passed), failed })
 }
 
-/// Reads the closing lines of node's test runner: `# pass 5`, `# fail 0`.
+/// Parses the last lines of node's test runner: `# pass 5`, `# fail 0`.
 fn tap_counts(report: &str) -> Option<Counts> {
     let number = |name: &str| -> Option<usize> {
         report.lines().rev().find_map(|line| line.strip_prefix(name)?.trim().parse().ok())
@@ -210,7 +210,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn closing_lines_of_node_are_read() {
+    fn the_last_lines_of_node_are_parsed() {
         let report =
             "ok 1 - a\n1..2\n# tests 3\n# suites 0\n# pass 1\n# fail 1\n# cancelled 1\n# skipped 0\n";
         assert_eq!(tap_counts(report), Some(Counts { passed: 1, failed: 2 }));
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn closing_lines_of_unittest_are_read() {
+    fn the_last_lines_of_unittest_are_parsed() {
         let good = "test_a ... ok\n-----\nRan 21 tests in 4.216s\n\nOK (skipped=1)\n";
         assert_eq!(counts(good), Some(Counts { passed: 20, failed: 0 }));
         let bad = "Ran 9 tests in 1s\n\nFAILED (failures=1, errors=2)\n";

@@ -1,12 +1,12 @@
-//! The report that nextest writes: which tests ran, how each ended, how long it took.
+//! The report of nextest: names, results and durations of the tests.
 //!
-//! Only as much XML is understood as nextest writes; a report that reads otherwise counts no tests, and a run
-//! without tests fails.
+//! The parser supports only the XML that nextest writes. A report with other XML contains no tests, and a run without
+//! tests fails.
 
 /// One test of the report.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Test {
-    /// Its binary and its name.
+    /// Names of its binary and of the test.
     pub(crate) name: String,
     /// Duration in seconds.
     pub(crate) seconds: f64,
@@ -14,12 +14,12 @@ pub(crate) struct Test {
     pub(crate) passed: bool,
 }
 
-/// Reads the tests of a report.
+/// Parses the tests of a report.
 pub(crate) fn tests(xml: &str) -> Vec<Test> {
     xml.split("<testcase ").skip(1).filter_map(test).collect()
 }
 
-/// Reads one element, from behind its name to the next one.
+/// Parses one element: the text from its name to the next element.
 fn test(element: &str) -> Option<Test> {
     let (tag, rest) = element.split_once('>')?;
     let name = format!("{} {}", attribute(tag, "classname")?, attribute(tag, "name")?);
@@ -28,7 +28,7 @@ fn test(element: &str) -> Option<Test> {
     Some(Test { name, seconds, passed })
 }
 
-/// The value of an attribute.
+/// Returns the value of an attribute.
 fn attribute(tag: &str, name: &str) -> Option<String> {
     let tag = format!(" {tag}");
     let (_, after) = tag.split_once(&format!(" {name}=\""))?;
@@ -41,7 +41,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_report_of_nextest_is_read() {
+    fn a_report_of_nextest_is_parsed() {
         let xml = r#"<testsuites name="nextest-run" tests="2" failures="1">
             <testsuite name="store::it" tests="2">
                 <testcase name="claims::a_claim_ends" classname="store::it" timestamp="2026-01-01T00:00:00Z" time="1.250">

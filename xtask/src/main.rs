@@ -1,6 +1,6 @@
-//! The chores of the repository: `cargo xtask <task>`.
+//! Tasks of the repository: `cargo xtask <task>`.
 //!
-//! **Invariant:** nothing here is part of the gateway, and the gateway's crates are only used by starting
+//! **Invariant:** no code here is part of the gateway. The gateway's crates are used only by starting
 //! their programs.
 
 mod bench;
@@ -20,7 +20,7 @@ use clap::{Parser, Subcommand};
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
-/// The chores of the repository.
+/// Tasks of the repository.
 #[derive(Debug, Parser)]
 struct Arguments {
     #[command(subcommand)]
@@ -29,38 +29,38 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Task {
-    /// Everything that must hold before a change goes in: format, lints, tests, documentation, tidy.
+    /// Run all checks that must pass before a change is merged: format, lints, tests, documentation, tidy.
     Ci,
-    /// Checks of the tree that neither the compiler nor clippy makes.
+    /// Check the rules of the repository that neither the compiler nor clippy checks.
     Tidy {
-        /// Adds the checksums of new migrations to crates/store/migrations.sha256 first.
+        /// First add the checksums of new migrations to crates/store/migrations.sha256.
         #[arg(long)]
         bless_migrations: bool,
     },
-    /// Tests with programs that other people wrote: API clients, webhook libraries, code generators.
+    /// Run tests with programs of third parties: API clients, webhook libraries, code generators.
     Interop,
-    /// A real gateway, killed again and again under load: nothing may be lost, doubled or stuck.
+    /// Kill a gateway repeatedly under load, and check that no message is lost, duplicated or stuck.
     Chaos(chaos::ChaosOptions),
-    /// A release archive with its checksums, in target/dist.
+    /// Create a release archive with its checksums in target/dist.
     Dist,
-    /// Measurements.
+    /// Run benchmarks.
     #[command(subcommand)]
     Bench(Bench),
-    /// A stand-in for Meta that takes any message at once; part of `bench`.
+    /// Serve a mock of Meta's API that accepts every message; part of `bench`.
     #[command(hide = true)]
     MockUpstream {
-        /// The address to listen on.
+        /// Address to listen on.
         #[arg(long, default_value = "127.0.0.1:0")]
         listen: SocketAddr,
     },
-    /// The load generator; part of `bench`.
+    /// Generate load; part of `bench`.
     #[command(hide = true)]
     Load(bench::LoadOptions),
 }
 
 #[derive(Debug, Subcommand)]
 enum Bench {
-    /// The cost of one sent message, compared with one proxied request.
+    /// Measure the cost of a sent message, compared with a proxied request.
     Send(bench::SendOptions),
 }
 
@@ -78,7 +78,7 @@ fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            terminal::say(format_args!("{error:#}"));
+            terminal::print_line(format_args!("{error:#}"));
             ExitCode::FAILURE
         }
     }

@@ -1,4 +1,4 @@
-//! Processes that are started for a task, and what they use.
+//! Processes of a task, and their resource usage.
 
 use crate::terminal::now;
 use anyhow::{Context, Result, bail};
@@ -10,13 +10,14 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-/// Time for which a process may end by itself.
+/// Maximum time for a graceful end of a process.
 const GRACE: Duration = Duration::from_secs(10);
 
 /// Interval between two checks of a condition.
 const GLANCE: Duration = Duration::from_millis(20);
 
-/// A process that ends with us: asked when this is dropped, and by the kernel should we die first.
+/// A process that ends with this process: it is stopped when this is dropped, and killed by the kernel if this process
+/// dies.
 pub(crate) struct Running {
     child: Child,
 }
@@ -35,18 +36,18 @@ impl Running {
                 None => tied.env_remove(name),
             };
         }
-        // What it says about itself is not what is measured; what goes wrong is told on its other channel.
+        // Standard output is not needed; errors are on standard error.
         tied.stdin(Stdio::null()).stdout(Stdio::null());
         let child = tied.spawn().with_context(|| format!("starting {}", command.get_program().display()))?;
         Ok(Self { child })
     }
 
-    /// The process's id: `setpriv` becomes the command.
+    /// Returns the id of the process: `setpriv` is replaced by the command.
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    /// Returns when `is_ready` says so; fails when the process ends first, or takes too long.
+    /// Waits until `is_ready` returns `true`; fails if the process ends first, or at the deadline.
     pub(crate) fn wait_until(&mut self, what: &str, is_ready: impl Fn() -> bool) -> Result<()> {
         let deadline = now() + GRACE;
         while !is_ready() {
@@ -62,7 +63,7 @@ impl Running {
     }
 }
 
-/// An address on loopback that nobody listens on right now.
+/// Returns an address on loopback on which no process listens.
 pub(crate) fn free_address() -> Result<SocketAddr> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("looking for a free port")?;
     listener.local_addr().context("looking for a free port")
@@ -70,7 +71,7 @@ pub(crate) fn free_address() -> Result<SocketAddr> {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // The standard library can only kill, and nginx's workers outlive a killed master.
+        // The standard library can only kill, and nginx's workers survive the kill of their master.
         let asked = Command::new("kill").args(["-TERM", &self.pid().to_string()]).status().is_ok();
         let deadline = now() + GRACE;
         while asked && now() < deadline {
@@ -80,7 +81,7 @@ impl Drop for Running {
             thread::sleep(GLANCE);
         }
         if self.child.kill().is_ok() && self.child.wait().is_err() {
-            crate::terminal::say(format_args!("process {} could not be ended", self.pid()));
+            crate::terminal::print_line(format_args!("process {} could not be ended", self.pid()));
         }
     }
 }
@@ -90,12 +91,12 @@ impl Drop for Running {
 pub(crate) struct Usage {
     /// CPU time, user and system, in microseconds.
     cpu_us: f64,
-    /// The highest resident memory of each, added up.
+    /// Maximum resident memory of each process, added up.
     pub(crate) peak_rss_kib: u64,
 }
 
 impl Usage {
-    /// Reads it from `/proc`.
+    /// Reads the usage from `/proc`.
     pub(crate) fn of(pid: u32) -> Result<Self> {
         let ticks =
             Command::new("getconf").arg("CLK_TCK").output().context("asking for the length of a tick")?;
@@ -113,7 +114,7 @@ impl Usage {
         Ok(usage)
     }
 
-    /// CPU microseconds used since an earlier reading.
+    /// Returns the CPU time in microseconds since an earlier reading.
     pub(crate) fn cpu_us_since(&self, before: &Self) -> f64 {
         self.cpu_us - before.cpu_us
     }
@@ -123,17 +124,17 @@ impl Usage {
 #[derive(Debug, PartialEq, Eq)]
 struct Stat {
     parent: u32,
-    /// Of the process and of the children that have ended.
+    /// CPU time of the process and of its ended children.
     ticks: u64,
 }
 
-/// All processes of the machine.
+/// Returns all processes of the machine.
 fn processes() -> Result<BTreeMap<u32, Stat>> {
     let mut processes = BTreeMap::new();
     for entry in fs::read_dir("/proc").context("reading /proc")? {
         let path = entry.context("reading /proc")?.path();
         let pid = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.parse().ok());
-        // A process may end between the two readings.
+        // A process can end between the two reads.
         let stat = fs::read_to_string(path.join("stat")).ok().and_then(|text| stat(&text));
         if let (Some(pid), Some(stat)) = (pid, stat) {
             processes.insert(pid, stat);
@@ -142,7 +143,7 @@ fn processes() -> Result<BTreeMap<u32, Stat>> {
     Ok(processes)
 }
 
-/// Reads one `stat`. The command's name stands in parentheses and may hold anything.
+/// Parses one `stat`. The name of the command is in parentheses and can contain any character.
 fn stat(text: &str) -> Option<Stat> {
     let (_, fields) = text.rsplit_once(") ")?;
     let mut fields = fields.split(' ');
@@ -151,7 +152,7 @@ fn stat(text: &str) -> Option<Stat> {
     (times.len() == 4).then(|| Stat { parent, ticks: times.iter().sum() })
 }
 
-/// The highest resident memory of a process.
+/// Returns the maximum resident memory of a process.
 fn peak_rss_kib(pid: u32) -> Result<u64> {
     let path = Path::new("/proc").join(pid.to_string()).join("status");
     let status = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
@@ -165,13 +166,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_stat_is_read_whatever_the_command_is_called() {
+    fn a_stat_is_parsed_with_any_command_name() {
         let text = "42 (a) b (c) S 7 42 42 0 -1 4194560 100 0 0 0 11 22 3 4 20 0 1 0 1 2 3\n";
         assert_eq!(stat(text), Some(Stat { parent: 7, ticks: 40 }));
     }
 
     #[test]
-    fn our_own_usage_can_be_read() {
+    fn the_usage_of_this_process_can_be_read() {
         let usage = Usage::of(std::process::id()).unwrap();
         assert!(usage.peak_rss_kib > 0);
     }

@@ -1,4 +1,4 @@
-//! The files of the repository, read once and handed to the rules.
+//! The files of the repository, read once and passed to the rules.
 
 use anyhow::{Context, Result};
 use serde::Deserialize;
@@ -6,44 +6,44 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Folders that hold nothing of ours.
+/// Folders that contain no files of the repository.
 const SKIPPED: [&str; 5] = [".git", "target", "node_modules", ".waypost", "__pycache__"];
 
 /// A text file of the repository.
 #[derive(Debug, Clone)]
 pub(crate) struct TextFile {
-    /// The path from the root, with `/` between its parts.
+    /// Path from the root, with `/` as the separator.
     pub(crate) path: String,
-    /// The whole text.
+    /// Text of the file.
     pub(crate) text: String,
 }
 
 impl TextFile {
-    /// Says whether this is Rust.
+    /// Returns `true` for a Rust file.
     pub(crate) fn is_rust(&self) -> bool {
         self.path.ends_with(".rs")
     }
 
-    /// Says whether the whole file is test code.
+    /// Returns `true` if the whole file is test code.
     pub(crate) fn is_test(&self) -> bool {
         self.path.contains("/tests/") || self.path.ends_with("/tests.rs") || self.path.contains("/benches/")
     }
 
-    /// The lines, numbered from one.
+    /// Returns the lines with their numbers, from one.
     pub(crate) fn lines(&self) -> impl Iterator<Item = (usize, &str)> {
         self.text.lines().enumerate().map(|(index, line)| (index.saturating_add(1), line))
     }
 
-    /// The number of the line at which the inline test module starts; past the end if there is none.
+    /// Returns the line number at which the inline test module begins; a number past the end if there is none.
     ///
-    /// It takes our habit for granted that `#[cfg(test)]` at the margin opens the last module of a file.
+    /// An unindented `#[cfg(test)]` always begins the last module of a file.
     pub(crate) fn tests_start(&self) -> usize {
         self.lines()
             .find(|(_, line)| line.starts_with("#[cfg(test)]"))
             .map_or(usize::MAX, |(number, _)| number)
     }
 
-    /// The folder of the package that the file belongs to (`crates/store`, `xtask`), if it belongs to one.
+    /// Returns the folder of the package of the file (`crates/store`, `xtask`), if it belongs to a package.
     pub(crate) fn package(&self) -> Option<&str> {
         if self.path.starts_with("xtask/") {
             return Some("xtask");
@@ -54,7 +54,7 @@ impl TextFile {
     }
 }
 
-/// The root folder of the repository.
+/// Returns the root folder of the repository.
 pub(crate) fn root() -> PathBuf {
     let xtask = Path::new(env!("CARGO_MANIFEST_DIR"));
     xtask.parent().unwrap_or(xtask).to_path_buf()
@@ -76,7 +76,7 @@ pub(crate) fn target_directory(root: &Path) -> Result<PathBuf> {
     Ok(metadata.target_directory)
 }
 
-/// Reads every text file below `root`, in a repeatable order; what is not UTF-8 is left out.
+/// Reads all text files below `root`, in a fixed order; files that are not UTF-8 are skipped.
 pub(crate) fn read(root: &Path) -> Result<Vec<TextFile>> {
     let mut files = Vec::new();
     let mut folders = vec![root.to_path_buf()];
@@ -100,7 +100,7 @@ pub(crate) fn read(root: &Path) -> Result<Vec<TextFile>> {
     Ok(files)
 }
 
-/// Reads one file; a file that is binary, or gone by now, is none.
+/// Reads one file; returns `None` if the file is binary or was deleted.
 fn read_one(root: &Path, path: &Path) -> Option<TextFile> {
     let bytes = fs::read(path).ok()?;
     if bytes.contains(&0) {

@@ -3,19 +3,19 @@
 use std::fmt::Display;
 use std::time::Instant;
 
-/// Prints one line for the person (or the CI log) that runs the task.
+/// Prints one line.
 #[expect(clippy::print_stdout, reason = "the tasks talk to a terminal; this is their only mouth")]
-pub(crate) fn say(line: impl Display) {
+pub(crate) fn print_line(line: impl Display) {
     println!("{line}");
 }
 
-/// The time now, for measuring how long something took.
+/// Returns the current time, to measure durations.
 #[expect(clippy::disallowed_methods, reason = "a task measures real time; nothing of the gateway runs here")]
 pub(crate) fn now() -> Instant {
     Instant::now()
 }
 
-/// Seconds since 1970, for what is stamped with the real time.
+/// Returns the number of seconds since 1970.
 #[expect(clippy::disallowed_methods, reason = "what a real process checks must carry the real time")]
 pub(crate) fn unix_seconds() -> anyhow::Result<u64> {
     use anyhow::Context as _;

@@ -103,6 +103,7 @@ pub const TABLE: &[MetaErrorEntry] = &[
     entry(104, "Access token required", MetaErrorClass::SuspendAccount, NEW_TOKEN),
     entry(190, "Access token expired or invalid", MetaErrorClass::SuspendAccount, NEW_TOKEN),
     entry(200, "API Permission", MetaErrorClass::Permanent, PERMISSION),
+    entry(341, "Application limit reached", MetaErrorClass::ThrottleNumber, SLOWER),
     entry(
         368,
         "Temporarily blocked for policy violations",
@@ -117,6 +118,12 @@ pub const TABLE: &[MetaErrorEntry] = &[
         "Check the account's phone_number_id: Meta does not know this number.",
     ),
     entry(80007, "Rate limit issues", MetaErrorClass::ThrottleNumber, SLOWER),
+    entry(
+        80008,
+        "Too many calls to the WhatsApp Business Account",
+        MetaErrorClass::ThrottleNumber,
+        "Meta limits management calls per WhatsApp Business Account and hour. Send it again later.",
+    ),
     // Integrity, eligibility and the recipient's choice.
     entry(
         130403,
@@ -356,6 +363,9 @@ pub const TABLE: &[MetaErrorEntry] = &[
         MetaErrorClass::Permanent,
         "Fix the flow in WhatsApp Manager.",
     ),
+    // Blocking of users.
+    entry(139_102, "Block list changed during the call", MetaErrorClass::Retry, LATER),
+    entry(139_103, "Block list internal error", MetaErrorClass::Retry, LATER),
     // Registration.
     entry(
         133000,
@@ -435,18 +445,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_code_stands_once() {
+    fn each_code_is_listed_once() {
         let codes: BTreeSet<_> = TABLE.iter().map(|entry| entry.code).collect();
         assert_eq!(codes.len(), TABLE.len());
     }
 
     #[test]
-    fn a_code_that_nobody_knows_is_final() {
+    fn an_unknown_code_is_permanent() {
         assert_eq!(lookup(999_999).class, MetaErrorClass::Permanent);
     }
 
     #[test]
-    fn the_two_hundreds_are_permissions() {
+    fn codes_from_200_to_299_are_permission_errors() {
         assert_eq!(lookup(294).title, "API Permission");
     }
 

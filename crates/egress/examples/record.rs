@@ -1,7 +1,7 @@
-//! Posts a few events to a server of its own and prints what arrived, as JSON: an array of objects with `headers`,
+//! Posts a few events to a local server and prints the received requests as JSON: an array of objects with `headers`,
 //! `body` and the endpoint's `secrets`.
 //!
-//! `cargo xtask interop` hands it to other people's libraries, which must be able to verify each delivery.
+//! `cargo xtask interop` passes the output to libraries of third parties, which must be able to verify each delivery.
 
 use std::io::Write as _;
 use std::sync::Arc;
@@ -36,7 +36,7 @@ const DELIVERIES: [(&[&str], &str, &str); 4] = [
     (&["whsec_+/+/+/+/+/+/+/+/+/+/+/+/+/+/+/+/+/+/+/+/+/8="], "evt_spaces", "{ \"id\" : \"evt_spaces\" }\n"),
 ];
 
-/// The machine's time: the libraries refuse what is older than five minutes.
+/// The system time: the libraries reject deliveries that are older than five minutes.
 struct RealClock;
 
 #[async_trait]
@@ -47,7 +47,7 @@ impl Clock for RealClock {
     }
 
     async fn sleep_until(&self, _: Timestamp) {
-        // The server below answers at once.
+        // The server below responds immediately.
         std::future::pending().await
     }
 }
@@ -82,7 +82,7 @@ async fn main() -> Result<()> {
     writeln!(stdout, "{:#}", Value::Array(recorded)).context("printing what arrived")
 }
 
-/// Takes one request, over the connection that was kept or else a new one, and answers it.
+/// Accepts one request, over the idle connection or a new one, and responds to it.
 async fn receive(
     listener: &TcpListener,
     kept: &mut Option<TcpStream>,

@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_net_reaches_as_far_as_its_registry_says_at_both_of_its_ends() {
+    fn the_first_and_last_address_of_each_network_have_its_scope() {
         for (first, last, expected) in [
             ("0.0.0.0", "0.255.255.255", AddressScope::Forbidden),
             ("10.0.0.0", "10.255.255.255", AddressScope::Private),
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn their_neighbours_are_public() {
+    fn the_addresses_next_to_each_network_are_public() {
         for address in [
             "1.0.0.0",
             "9.255.255.255",

@@ -22,7 +22,6 @@ mod connection;
 mod dial;
 mod error;
 mod fetch;
-mod file_name;
 mod pool;
 mod resolve;
 mod response_head;

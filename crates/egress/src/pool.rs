@@ -166,42 +166,42 @@ mod tests {
         Timestamp::from_second(second).expect("a time")
     }
 
-    fn kept<L: Copy>(idle: &Idle<L>) -> Vec<L> {
+    fn remaining<L: Copy>(idle: &Idle<L>) -> Vec<L> {
         idle.connections.values().flatten().map(|(_, connection)| *connection).collect()
     }
 
     #[test]
-    fn a_place_keeps_no_more_than_its_share_and_the_oldest_goes() {
+    fn the_oldest_connection_above_the_limit_per_host_is_closed() {
         let mut idle = Idle::default();
         for n in 0..100 {
             idle.push(&host_port(1), at(n), n);
         }
-        assert_eq!(kept(&idle), (36..100).collect::<Vec<_>>());
+        assert_eq!(remaining(&idle), (36..100).collect::<Vec<_>>());
         assert_eq!(idle.n_connections, MAX_PER_HOST_PORT);
         assert_eq!(idle.pop_newest(&host_port(1)), Some((at(99), 99)));
         assert_eq!(idle.pop_newest(&host_port(2)), None);
     }
 
     #[test]
-    fn all_places_together_keep_no_more_than_is_allowed_and_the_oldest_goes() {
+    fn the_oldest_connection_above_the_total_limit_is_closed() {
         let mut idle = Idle::default();
         for n in 0..600_u16 {
             idle.push(&host_port(n % 300), at(i64::from(n)), n);
         }
-        let mut all = kept(&idle);
+        let mut all = remaining(&idle);
         all.sort_unstable();
         assert_eq!(all, (88..600).collect::<Vec<_>>());
         assert_eq!(idle.n_connections, MAX_IDLE);
     }
 
     #[test]
-    fn those_whose_time_has_come_are_closed_and_empty_places_forgotten() {
+    fn expired_connections_are_closed_and_empty_entries_removed() {
         let mut idle = Idle::default();
         for n in 0..10_u16 {
             idle.push(&host_port(n), at(i64::from(n)), n);
         }
         idle.close_until(at(6));
-        assert_eq!(kept(&idle), [7, 8, 9]);
+        assert_eq!(remaining(&idle), [7, 8, 9]);
         assert_eq!((idle.n_connections, idle.connections.len()), (3, 3));
         for n in 7..10 {
             assert_eq!(idle.pop_newest(&host_port(n)), Some((at(i64::from(n)), n)));

@@ -63,17 +63,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_letter_that_is_cut_by_the_limit_is_left_out() {
+    fn a_character_that_the_limit_truncates_is_removed() {
         let mut bytes = vec![b'x'; MAX_KEPT_BYTES - 1];
         bytes.push(0xc3);
         assert_eq!(text(&bytes), "x".repeat(MAX_KEPT_BYTES - 1));
     }
 
     #[test]
-    fn what_is_not_text_is_replaced_and_never_longer_than_the_limit() {
+    fn invalid_text_is_replaced_within_the_limit() {
         assert_eq!(text(b"a\0b\xffc"), "a\u{fffd}b\u{fffd}c");
-        let kept = text(&[0xff; MAX_KEPT_BYTES]);
-        assert!(kept.len() <= MAX_KEPT_BYTES && kept.starts_with('\u{fffd}'), "{}", kept.len());
+        let cleaned = text(&[0xff; MAX_KEPT_BYTES]);
+        assert!(cleaned.len() <= MAX_KEPT_BYTES && cleaned.starts_with('\u{fffd}'), "{}", cleaned.len());
         assert_eq!(text("grün".as_bytes()), "grün");
     }
 }

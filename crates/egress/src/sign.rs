@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn both_signatures_are_those_that_others_have_computed() {
+    fn both_signatures_match_known_values() {
         let headers = signed(&call(&[SECRET], EVENT, 1_614_265_330, BODY));
         assert_eq!(headers["webhook-id"], EVENT);
         assert_eq!(headers["webhook-timestamp"], "1614265330");
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_of_another_form_signs_nothing() {
+    fn a_secret_with_another_format_is_not_used() {
         for secret in ["", "hunter2", "whsec_***", "whsec_AAEC=", "WHSEC_AAEC"] {
             let refused = sign(&call(&[secret], EVENT, 0, BODY), &mut HeaderMap::new());
             let failure = refused.expect_err(secret);
@@ -145,12 +145,12 @@ mod tests {
     }
 
     #[test]
-    fn without_a_secret_nothing_is_signed_and_nothing_sent() {
+    fn without_a_secret_no_call_is_made() {
         assert!(sign(&call(&[], EVENT, 0, BODY), &mut HeaderMap::new()).is_err());
     }
 
     #[test]
-    fn an_id_that_is_more_than_one_line_is_not_sent() {
+    fn an_id_with_a_line_break_is_not_sent() {
         assert!(sign(&call(&[SECRET], "a\r\nb: c", 0, BODY), &mut HeaderMap::new()).is_err());
     }
 
@@ -170,7 +170,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_signature_is_what_the_definition_says(
+        fn every_signature_matches_its_definition(
             keys in prop::collection::vec(prop::collection::vec(any::<u8>(), 1..100), 1..3),
             id in "[a-zA-Z0-9_-]{1,40}",
             at in 0_i64..4_000_000_000,

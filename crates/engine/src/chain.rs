@@ -1,17 +1,17 @@
-//! Errors as log lines.
+//! Error messages with their causes.
 
 use std::error::Error;
 
-/// An error with all its causes, outermost first: each says its own layer only.
+/// Returns the messages of an error and all its causes, outermost first, separated by colons.
 pub fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
-        let said = error.to_string();
-        // A transparent error repeats its cause.
-        if !text.ends_with(&said) {
+        let message = error.to_string();
+        // A transparent error has the message of its cause.
+        if !text.ends_with(&message) {
             text.push_str(": ");
-            text.push_str(&said);
+            text.push_str(&message);
         }
         cause = error.source();
     }

@@ -1,7 +1,7 @@
-//! People: written down, changed, erased.
+//! Contacts: reads, changes, erasure.
 //!
-//! A contact belongs to its workspace, not to an account. So a key that may use some of the accounts only sees the people
-//! that it has a message with; one that is bound to them by its maker changes nobody.
+//! A contact belongs to its workspace, not to an account. A key that may use only some accounts sees the contacts that
+//! have a message from or to one of these accounts, and a key that lists accounts changes no contacts.
 
 use domain::access::audit::{AuditAction, AuditEntry, AuditTarget, AuditTargetKind};
 use domain::contacts::contact::ContactChange;
@@ -9,94 +9,118 @@ use domain::contacts::opt_out::OptOutReason;
 use domain::id::{AccountId, ContactId, WorkspaceId};
 use jiff::SignedDuration;
 
-use crate::access::api_key::Caller;
+use crate::access::caller::Caller;
 use crate::ports::{
     Contact, ContactTarget, ContactUpsert, ErasureStep, MessageFilter, PageRequest, PageStart, StoreError,
     UpsertContactResult,
 };
 use crate::{AuditContext, Deps};
 
-/// How often it is looked whether somebody is left to be erased.
-pub const ERASE_EVERY: SignedDuration = SignedDuration::from_secs(5);
-/// How many rows one step of an erasure looks at: a few milliseconds of the store's time.
-const ROWS_A_STEP: u32 = 500;
+/// Interval at which the store is searched for erasures that are not finished.
+pub const ERASURE_INTERVAL: SignedDuration = SignedDuration::from_secs(5);
+/// Maximum number of rows that a step of an erasure reads. A step takes a few milliseconds.
+const ROWS_PER_STEP: u32 = 500;
 
-/// Whose people the caller sees.
+/// Contacts that a caller may see.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct View {
-    /// Those with a message from or to one of these accounts; `None`: everybody.
+pub struct ContactVisibility {
+    /// Accounts; contacts with a message from or to one of them are visible. `None`: all contacts are visible.
     pub accounts: Option<Vec<AccountId>>,
-    /// Whether those without any message are seen as well: nobody's account speaks against it.
-    pub has_unplaced: bool,
+    /// `true` if contacts without messages are visible as well.
+    pub includes_without_messages: bool,
 }
 
-/// Whose people the caller sees.
-pub fn view(deps: &Deps, caller: &Caller) -> View {
-    View { accounts: caller.visible(deps), has_unplaced: !caller.names_accounts() }
+/// Returns the contacts that the caller may see.
+pub fn contact_visibility(deps: &Deps, caller: &Caller) -> ContactVisibility {
+    ContactVisibility {
+        accounts: caller.visible_accounts(deps),
+        includes_without_messages: !caller.is_account_restricted(),
+    }
 }
 
-/// One contact, as far as the caller may see it. The inner `None`: it is there, and others' business.
+/// Contact that was looked up for a caller.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ContactLookup {
+    /// The contact exists and the caller may see it.
+    Visible(Contact),
+    /// The contact exists, but the caller may not see it.
+    Hidden,
+}
+
+impl ContactLookup {
+    /// Returns the contact if the caller may see it.
+    pub fn visible(self) -> Option<Contact> {
+        match self {
+            Self::Visible(contact) => Some(contact),
+            Self::Hidden => None,
+        }
+    }
+}
+
+/// Looks up a contact for a caller. Returns `None` if the contact does not exist.
 ///
 /// # Errors
-/// When the store cannot be read.
-pub async fn find(
+/// The store cannot be read.
+pub async fn get_contact(
     deps: &Deps,
     caller: &Caller,
     id: ContactId,
-) -> Result<Option<Option<Contact>>, StoreError> {
+) -> Result<Option<ContactLookup>, StoreError> {
     let workspace = caller.workspace();
     let Some(found) = deps.contacts.get_contact(workspace, id).await? else { return Ok(None) };
-    let View { accounts, has_unplaced } = view(deps, caller);
-    let Some(accounts) = accounts else { return Ok(Some(Some(found))) };
-    let one = PageRequest { per_page: 1, start: PageStart::Page(1) };
+    let ContactVisibility { accounts, includes_without_messages } = contact_visibility(deps, caller);
+    let Some(accounts) = accounts else { return Ok(Some(ContactLookup::Visible(found))) };
+    let one_row = PageRequest { per_page: 1, start: PageStart::Page(1) };
     let with = |accounts| MessageFilter { contact: Some(id), accounts, ..MessageFilter::default() };
-    let is_seen = deps.messages.list_messages(workspace, &with(Some(accounts)), one).await?.total > 0
-        || has_unplaced && deps.messages.list_messages(workspace, &with(None), one).await?.total == 0;
-    Ok(Some(is_seen.then_some(found)))
+    let is_visible = deps.messages.list_messages(workspace, &with(Some(accounts)), one_row).await?.total > 0
+        || includes_without_messages
+            && deps.messages.list_messages(workspace, &with(None), one_row).await?.total == 0;
+    Ok(Some(if is_visible { ContactLookup::Visible(found) } else { ContactLookup::Hidden }))
 }
 
-/// What somebody wants to be written down.
+/// Request to create or update a contact.
 #[derive(Clone, Debug)]
-pub struct Request {
-    /// Whom it is about.
+pub struct ContactRequest {
+    /// Contact to create or update.
     pub target: ContactTarget,
-    /// What.
+    /// New values.
     pub change: ContactChange,
-    /// Who says so.
+    /// Source of an opt-out or opt-in in the change.
     pub reason: OptOutReason,
 }
 
-/// Writes down one thing about one person.
+/// Creates or updates one contact.
 ///
 /// # Errors
-/// When the store cannot be written.
-pub async fn put(
+/// The store cannot be written.
+pub async fn upsert_contact(
     deps: &Deps,
     audit: &AuditContext,
     workspace: WorkspaceId,
     target: ContactTarget,
     change: ContactChange,
 ) -> Result<UpsertContactResult, StoreError> {
-    let request = Request { target, change, reason: OptOutReason::Api };
-    let ends = put_all(deps, (audit, Batch::One), workspace, vec![request]).await?;
-    Ok(ends.into_iter().next().unwrap_or(UpsertContactResult::NotFound))
+    let request = ContactRequest { target, change, reason: OptOutReason::Api };
+    let results = upsert_contacts(deps, audit, ContactBatch::One, workspace, vec![request]).await?;
+    Ok(results.into_iter().next().unwrap_or(UpsertContactResult::NotFound))
 }
 
-/// What many things are written down for.
+/// Origin of a batch of contact requests. It determines the audit entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Batch {
-    /// There is only one.
+pub enum ContactBatch {
+    /// Request about one contact.
     One,
-    /// A list.
+    /// Request with a list of contacts.
     List,
-    /// A part of a table.
+    /// Rows of an imported table.
     Table,
-    /// To know what would become of it: nothing is written.
+    /// Dry run: nothing is written.
     DryRun,
 }
 
-impl Batch {
-    /// What the audit log says of it; of one, the store knows whom it was about, and whether the person was new.
+impl ContactBatch {
+    /// Returns the audit entry. The store completes the entry of a single contact with the contact's id, and with the
+    /// action of a creation if the contact is new.
     fn entry(self, deps: &Deps, audit: &AuditContext, workspace: WorkspaceId) -> Option<AuditEntry> {
         let (action, kind) = match self {
             Self::One => (AuditAction::ContactChanged, AuditTargetKind::Contact),
@@ -109,29 +133,32 @@ impl Batch {
     }
 }
 
-/// Writes things down about people, each for itself; a rehearsal only says what would become of them.
+/// Creates or updates contacts. Each request succeeds or fails by itself; the results are in the order of the requests. A
+/// dry run returns the results without writing.
 ///
 /// # Errors
-/// When the store cannot be written: then nothing is.
-pub async fn put_all(
+/// The store cannot be written. Nothing was written.
+pub async fn upsert_contacts(
     deps: &Deps,
-    (audit, batch): (&AuditContext, Batch),
+    audit: &AuditContext,
+    batch: ContactBatch,
     workspace: WorkspaceId,
-    requests: Vec<Request>,
+    requests: Vec<ContactRequest>,
 ) -> Result<Vec<UpsertContactResult>, StoreError> {
-    let put = |request: Request| {
-        let Request { target, change, reason } = request;
-        ContactUpsert { target, change, reason, fresh: deps.new_id(ContactId::from_parts) }
+    let upsert = |request: ContactRequest| {
+        let ContactRequest { target, change, reason } = request;
+        ContactUpsert { target, change, reason, new_id: deps.new_id(ContactId::from_parts) }
     };
-    let puts = requests.into_iter().map(put).collect();
-    deps.contacts.upsert_contacts(workspace, puts, batch.entry(deps, audit, workspace), deps.now()).await
+    let upserts = requests.into_iter().map(upsert).collect();
+    deps.contacts.upsert_contacts(workspace, upserts, batch.entry(deps, audit, workspace), deps.now()).await
 }
 
-/// Erases a person for good. What is more than a few rows follows in [`tick`]. `false`: there is no such contact.
+/// Erases a contact with its messages and files. The contact is deleted at once; [`run_erasures`] erases the rest. Returns
+/// `false` if the contact does not exist.
 ///
 /// # Errors
-/// When the store cannot be written.
-pub async fn erase(
+/// The store cannot be written.
+pub async fn erase_contact(
     deps: &Deps,
     audit: &AuditContext,
     workspace: WorkspaceId,
@@ -142,19 +169,19 @@ pub async fn erase(
     let is_erased = deps.erasures.begin_erasure(contact, entry).await?;
     if is_erased {
         deps.media.expiry_hint.notify_one();
-        deps.erase_hint.notify_one();
+        deps.erasure_hint.notify_one();
     }
     Ok(is_erased)
 }
 
-/// Goes on with what is left to erase, step by step, until nothing is. Returns how many steps were taken.
+/// Runs the steps of all erasures that are not finished. Returns the number of steps.
 ///
 /// # Errors
-/// When the store cannot be used; the next round goes on where this one ended.
-pub async fn tick(deps: &Deps) -> Result<u32, StoreError> {
+/// The store cannot be read or written. The next call continues.
+pub async fn run_erasures(deps: &Deps) -> Result<u32, StoreError> {
     let mut n_steps = 0_u32;
     loop {
-        match deps.erasures.run_erasure_step(ROWS_A_STEP, deps.now()).await? {
+        match deps.erasures.run_erasure_step(ROWS_PER_STEP, deps.now()).await? {
             ErasureStep::Idle => return Ok(n_steps),
             ErasureStep::RowsRemain => {}
             ErasureStep::FilesRemain => {

@@ -1,24 +1,23 @@
-//! What every use case is handed.
+//! Dependencies of the use cases: ports, settings, and the state of the process.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use domain::access::rate_limiter::RateLimits;
 use domain::access::user::SessionLifetime;
-use domain::accounts::account::Account;
+
 use domain::contacts::opt_out::OptOutKeywords;
-use domain::id::{AccountId, WorkerId};
+use domain::id::WorkerId;
 use domain::messages::pacing::Pacers;
 use jiff::Timestamp;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::access::api_key::RateLimiters;
-use crate::access::session::LoginThrottles;
-use crate::directory::DirectoryCache;
+use crate::access::state::{ApiKeyUsage, LoginThrottles, RateLimiters};
+use crate::accounts::state::UnwrittenSuspensions;
+use crate::directory::cache::DirectoryCache;
 use crate::in_flight::InFlight;
-use crate::maintenance::retention::RetentionSettings;
+use crate::maintenance::settings::RetentionSettings;
 use crate::media::{Media, MediaPorts, MediaSettings};
 use crate::messages::idempotency::RunningKeys;
 use crate::messages::pacer::Pacer;
@@ -28,41 +27,42 @@ use crate::ports::{
     Maintenance, MessageQueue, Messages, Passwords, Random, TemplateRecords, Upstream, UpstreamAdmin, Users,
     WebhookEndpoints, WebhookPayloads, WebhookSender, Workers,
 };
-use crate::templates::TemplateCache;
-use crate::webhooks_out::deliver::{DeliverySettings, Posts};
+use crate::templates::cache::TemplateCache;
+use crate::webhooks_out::settings::DeliverySettings;
+use crate::webhooks_out::tasks::DeliveryTasks;
 
-/// What an operator may set.
+/// Settings of the operator.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// The limits of a key that names none.
+    /// Rate limits of callers without limits of their own.
     pub limits: RateLimits,
-    /// Messages that each account may hand to Meta in any second.
+    /// Maximum number of messages that each account sends to Meta in one second.
     pub throughput: u32,
-    /// Whether Meta's pair rule is kept here (reference D.2).
+    /// `true` if sends respect Meta's pair rate limit: one message to the same recipient in six seconds, with bursts.
     pub has_pair_rule: bool,
-    /// Messages that may wait in each account's queue.
+    /// Maximum number of queued messages of each account.
     pub queue_per_account: u32,
-    /// How events go out.
-    pub hooks: DeliverySettings,
-    /// How long a login lasts.
+    /// Delivery of events to webhook endpoints.
+    pub deliveries: DeliverySettings,
+    /// Lifetime of sessions.
     pub sessions: SessionLifetime,
-    /// What may be done with files.
+    /// Media files.
     pub media: MediaSettings,
-    /// For how long things are kept.
+    /// Retention periods.
     pub retention: RetentionSettings,
-    /// Where Meta sends its webhooks.
+    /// URL to which Meta sends webhooks.
     pub callback_url: String,
-    /// The words that stop marketing, and that take it back.
+    /// Keywords of opt-outs and opt-ins.
     pub opt_out: OptOutKeywords,
-    /// Whether this is `waypost dev`, which accepts the key that everybody knows.
+    /// `true` for `waypost dev`, which accepts the public development key.
     pub is_dev: bool,
 }
 
-/// The outside world and what the process remembers.
+/// Ports, settings and state of the process.
 pub struct Deps {
-    /// Tells the time.
+    /// Clock.
     pub clock: Arc<dyn Clock>,
-    /// Draws chance.
+    /// Random number generator.
     pub random: Arc<dyn Random>,
     /// Workspaces, accounts and the directory.
     pub accounts: Arc<dyn Accounts>,
@@ -94,56 +94,58 @@ pub struct Deps {
     pub workers: Arc<dyn Workers>,
     /// Retention, and the recovery from a backup.
     pub maintenance: Arc<dyn Maintenance>,
-    /// Hashes passwords.
+    /// Password hashing.
     pub passwords: Arc<dyn Passwords>,
-    /// Carries messages.
+    /// Calls to Meta: messages, and reads of accounts.
     pub upstream: Arc<dyn Upstream>,
-    /// Sets things at Meta.
+    /// Calls to Meta that change accounts and templates.
     pub upstream_admin: Arc<dyn UpstreamAdmin>,
-    /// Posts events to endpoints.
+    /// HTTP client for webhook endpoints.
     pub webhook_sender: Arc<dyn WebhookSender>,
-    /// Wakes after each commit of this process: something may have happened.
+    /// Notification after each commit of this process.
     pub committed: Arc<Notify>,
-    /// Counts what this process does.
+    /// Metrics of this process.
     pub metrics: Arc<Metrics>,
-    /// Ends what waits for events: the process is to stop.
+    /// Token that is canceled when the process stops.
     pub stopping: CancellationToken,
-    /// What an operator has set.
+    /// Settings of the operator.
     pub settings: Settings,
-    /// This process.
+    /// Identifier of this process.
     pub worker: WorkerId,
-    /// The accounts and keys, as last read.
+    /// Directory of workspaces, accounts, webhook endpoints and API keys.
     pub directory: DirectoryCache,
-    /// The templates, as last read.
+    /// Cache of templates.
     pub templates: TemplateCache,
-    /// What each caller has used of its time.
+    /// Rate limiters of the callers.
     pub rate_limiters: RateLimiters,
-    /// The logins that failed of late, and the sessions in use.
+    /// Times at which API keys were last used.
+    pub api_key_usage: ApiKeyUsage,
+    /// Recent failed logins, and the times at which sessions were last used.
     pub logins: LoginThrottles,
-    /// The sends under way; shutdown waits for them.
+    /// Tasks that the shutdown waits for.
     pub tasks: TaskTracker,
-    /// The requests with a caller's key that are under way.
+    /// Idempotency keys of the requests in progress.
     pub running: RunningKeys,
-    /// The files.
+    /// Media files.
     pub media: Media,
-    /// Says that something was put into the queue.
+    /// Notification that a message was queued or a queue may continue.
     pub queue_hint: Notify,
-    /// Says that somebody is to be erased.
-    pub erase_hint: Notify,
+    /// Notification that an erasure was requested.
+    pub erasure_hint: Notify,
     pub(crate) pacer: Pacer,
-    pub(crate) posts: Posts,
+    pub(crate) delivery_tasks: DeliveryTasks,
     pub(crate) in_flight: InFlight,
-    /// Accounts that Meta refuses, as far as the store could not take it.
-    pub(crate) holds: Mutex<BTreeMap<AccountId, (Account, String)>>,
-    /// Claims whose task ended without settling them.
+    /// Suspensions that the store does not know yet.
+    pub(crate) suspensions: UnwrittenSuspensions,
+    /// Leases whose task ended without finishing them.
     pub(crate) dropped: Arc<Mutex<Vec<Lease>>>,
 }
 
-/// The ports, before they become [`Deps`].
+/// Ports from which [`Deps`] are created.
 pub struct Ports {
-    /// Tells the time.
+    /// Clock.
     pub clock: Arc<dyn Clock>,
-    /// Draws chance.
+    /// Random number generator.
     pub random: Arc<dyn Random>,
     /// Workspaces, accounts and the directory.
     pub accounts: Arc<dyn Accounts>,
@@ -175,24 +177,24 @@ pub struct Ports {
     pub workers: Arc<dyn Workers>,
     /// Retention, and the recovery from a backup.
     pub maintenance: Arc<dyn Maintenance>,
-    /// Hashes passwords.
+    /// Password hashing.
     pub passwords: Arc<dyn Passwords>,
-    /// Carries messages.
+    /// Calls to Meta: messages, and reads of accounts.
     pub upstream: Arc<dyn Upstream>,
-    /// Sets things at Meta.
+    /// Calls to Meta that change accounts and templates.
     pub upstream_admin: Arc<dyn UpstreamAdmin>,
-    /// Posts events to endpoints.
+    /// HTTP client for webhook endpoints.
     pub webhook_sender: Arc<dyn WebhookSender>,
-    /// Wakes after each commit of this process.
+    /// Notification after each commit of this process.
     pub committed: Arc<Notify>,
-    /// Keeps and carries files.
+    /// Ports for media files.
     pub media: MediaPorts,
-    /// Counts what this process does.
+    /// Metrics of this process.
     pub metrics: Arc<Metrics>,
 }
 
 impl Deps {
-    /// A process that has read nothing yet: [`crate::directory::refresh`] comes next.
+    /// Creates the dependencies of a new process. The directory is empty until [`crate::background::load_state`] loads it.
     pub fn new(ports: Ports, settings: Settings) -> Self {
         let Ports {
             clock,
@@ -220,7 +222,7 @@ impl Deps {
             media,
             metrics,
         } = ports;
-        let (unix_ms, bytes) = draw(&*clock, &*random);
+        let (unix_ms, bytes) = id_parts(&*clock, &*random);
         Self {
             clock,
             random,
@@ -252,49 +254,51 @@ impl Deps {
             directory: DirectoryCache::default(),
             templates: TemplateCache::default(),
             rate_limiters: RateLimiters::default(),
+            api_key_usage: ApiKeyUsage::default(),
             logins: LoginThrottles::default(),
             tasks: TaskTracker::new(),
             running: RunningKeys::default(),
             media: Media::new(media),
             queue_hint: Notify::new(),
-            erase_hint: Notify::new(),
-            posts: Posts::default(),
+            erasure_hint: Notify::new(),
+            delivery_tasks: DeliveryTasks::default(),
             in_flight: InFlight::default(),
-            holds: Mutex::default(),
+            suspensions: UnwrittenSuspensions::default(),
             dropped: Arc::default(),
         }
     }
 
-    /// The time now.
+    /// Returns the current time.
     pub fn now(&self) -> Timestamp {
         self.clock.now()
     }
 
-    /// A new id: pass the type's `from_parts`.
+    /// Creates an identifier. `from_parts` is the constructor of its type.
     pub fn new_id<T>(&self, from_parts: fn(u64, &[u8; 10]) -> T) -> T {
-        let (unix_ms, bytes) = draw(&*self.clock, &*self.random);
+        let (unix_ms, bytes) = id_parts(&*self.clock, &*self.random);
         from_parts(unix_ms, &bytes)
     }
 
-    /// A new secret for a claim.
+    /// Creates a token for a lease.
     pub(crate) fn new_token(&self) -> LeaseToken {
         let mut bytes = [0; 8];
         self.random.fill(&mut bytes);
         LeaseToken(i64::from_le_bytes(bytes))
     }
 
-    /// Takes a claim whose task ended without settling it.
+    /// Removes and returns a lease whose task ended without finishing it.
     pub(crate) fn next_dropped(&self) -> Option<Lease> {
         self.dropped.lock().unwrap_or_else(PoisonError::into_inner).pop()
     }
 
-    /// Puts such a claim back, for the next round.
+    /// Adds a lease whose task ended without finishing it. The next round of recovery finishes it.
     pub(crate) fn put_dropped(&self, lease: Lease) {
         self.dropped.lock().unwrap_or_else(PoisonError::into_inner).push(lease);
     }
 }
 
-fn draw(clock: &dyn Clock, random: &dyn Random) -> (u64, [u8; 10]) {
+/// Returns the parts of a UUIDv7: Unix time in milliseconds, random bytes.
+fn id_parts(clock: &dyn Clock, random: &dyn Random) -> (u64, [u8; 10]) {
     let mut bytes = [0; 10];
     random.fill(&mut bytes);
     (u64::try_from(clock.now().as_millisecond()).unwrap_or_default(), bytes)

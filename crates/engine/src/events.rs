@@ -1,59 +1,71 @@
-//! The event log as its readers follow it.
+//! Reads of the event log for a caller.
 
 use domain::events::EventKind;
 use domain::id::AccountId;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::Deps;
-use crate::access::api_key::Caller;
+use crate::access::caller::Caller;
 use crate::ports::{EventFilter, EventPage, EventStart, StoreError};
 
-/// How often the log is looked at while nothing is heard from this process: another may have written.
-const LOOK_EVERY: SignedDuration = SignedDuration::from_secs(1);
+/// Interval at which a waiting reader reads the log. Commits of this process wake the reader at once; the interval is for
+/// commits of other processes.
+const POLL_INTERVAL: SignedDuration = SignedDuration::from_secs(1);
 
-/// Which events a caller gets: those of the accounts that the key may see, of one account, of some kinds.
-pub fn filter(
+/// Returns a filter for the events that the caller may see, restricted to one account and to some kinds.
+pub fn event_filter(
     deps: &Deps,
     caller: &Caller,
     account: Option<AccountId>,
     kinds: Option<Vec<EventKind>>,
 ) -> EventFilter {
     let directory = deps.directory.current();
-    let visible = caller.visible(deps);
+    let visible = caller.visible_accounts(deps);
     let accounts = (visible.is_some() || account.is_some()).then(|| {
-        let of_caller = |id: &AccountId| visible.as_ref().is_none_or(|visible| visible.contains(id));
+        let is_visible = |id: &AccountId| visible.as_ref().is_none_or(|visible| visible.contains(id));
         directory
             .accounts_of(caller.workspace())
             .map(|record| &record.account)
-            .filter(|found| of_caller(&found.id) && account.is_none_or(|wanted| wanted == found.id))
+            .filter(|found| is_visible(&found.id) && account.is_none_or(|wanted| wanted == found.id))
             .map(|found| (found.id, found.waba_id.clone()))
             .collect()
     });
-    // What belongs to no account is the workspace's: a key that names accounts is not asked for it.
-    let has_unplaced = account.is_none() && !caller.names_accounts();
-    EventFilter { kinds, accounts, has_unplaced }
+    // A key that lists accounts does not get events of the workspace that concern no account.
+    let includes_workspace_events = account.is_none() && !caller.is_account_restricted();
+    EventFilter { kinds, accounts, includes_workspace_events }
 }
 
-/// The next events; waits for one until `deadline`, and ends early when the process is to stop.
-/// `None`: there is no such event in this log.
+/// Start, length and deadline of a read of the event log.
+#[derive(Clone, Copy, Debug)]
+pub struct EventWait {
+    /// Start of the page.
+    pub start: EventStart,
+    /// Maximum number of events.
+    pub limit: u32,
+    /// Time until which the read waits for an event.
+    pub deadline: Timestamp,
+}
+
+/// Returns the next events. Without events, waits for one until the deadline, or until the process stops. `filter` is
+/// called before each read; if it returns `None`, the wait ends. Returns `None` if the start is not an event of the log.
 ///
 /// # Errors
-/// When the store cannot be read.
-pub async fn next(
+/// The store cannot be read.
+pub async fn wait_for_events(
     deps: &Deps,
-    filter: impl Fn() -> Option<EventFilter>,
     caller: &Caller,
-    (start, limit): (EventStart, u32),
-    deadline: Timestamp,
+    filter: impl Fn() -> Option<EventFilter>,
+    wait: EventWait,
 ) -> Result<Option<EventPage>, StoreError> {
-    let (mut start, mut last, mut has_gap) = (start, None, false);
+    let EventWait { mut start, limit, deadline } = wait;
+    let (mut last, mut has_gap) = (None, false);
     loop {
         let committed = deps.committed.notified();
         let mut committed = std::pin::pin!(committed);
-        // Before the look, or what is committed during it would not be heard.
+        // Enabled before the read, so that a commit during the read ends the wait.
         committed.as_mut().enable();
-        let nothing = EventPage { events: Vec::new(), last, has_more: false, has_gap };
-        let Some(filter) = filter() else { return Ok(Some(nothing)) };
+        let no_events = EventPage { events: Vec::new(), last, has_more: false, has_gap };
+        let Some(filter) = filter() else { return Ok(Some(no_events)) };
         let Some(page) = deps.events.list_events(caller.workspace(), &filter, start, limit).await? else {
             return Ok(None);
         };
@@ -63,15 +75,15 @@ pub async fn next(
         if !page.events.is_empty() || (now >= deadline && !page.has_more) || deps.stopping.is_cancelled() {
             return Ok(Some(EventPage { last, has_gap, ..page }));
         }
-        // What was looked at and was not wanted is not looked at again.
+        // Events that do not match are not read again.
         start = last.map_or(start, EventStart::After);
         if page.has_more {
             continue;
         }
-        let next_look = now.saturating_add(LOOK_EVERY).unwrap_or(deadline).min(deadline);
+        let next_read_at = now.saturating_add(POLL_INTERVAL).unwrap_or(deadline).min(deadline);
         tokio::select! {
             () = committed => {}
-            () = deps.clock.sleep_until(next_look) => {}
+            () = deps.clock.sleep_until(next_read_at) => {}
             () = deps.stopping.cancelled() => {}
         }
     }

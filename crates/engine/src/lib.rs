@@ -1,8 +1,8 @@
-//! What the gateway does, told without saying with what.
+//! Use cases of the gateway.
 //!
-//! **Invariant:** nothing here names HTTP, SQL or a socket: the outside world is behind [`ports`].
+//! **Invariant:** no module knows HTTP, SQL or sockets: [`ports`] are the interfaces to the outside.
 //!
-//! **Invariant:** no port is called while another port's call is open.
+//! **Invariant:** no port is called during the call of another port.
 
 pub mod access;
 pub mod accounts;

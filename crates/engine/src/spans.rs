@@ -1,9 +1,9 @@
-//! Spans: what took how long, for who wants to follow one request through its parts.
+//! Trace spans: durations of the parts of a request, for the export with OpenTelemetry.
 //!
-//! They are made with `tracing` and exist only where somebody exports them: else they cost a look at a flag.
+//! The spans are `tracing` spans with the target [`SPANS`]. Without an exporter they are disabled.
 //!
-//! **Invariant:** nothing of what callers and customers write is in a span: no body, number, name, secret or address.
-//! Ids of ours, words of closed lists and numbers are.
+//! **Invariant:** a span has no data of callers and customers: no body, number, name, secret or address. A span has
+//! identifiers of the gateway, names from closed lists, and numbers.
 
-/// The target of every span, by which they are told from log lines.
+/// Target of every span. It distinguishes spans from log events.
 pub const SPANS: &str = "waypost::spans";

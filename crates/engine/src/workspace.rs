@@ -1,4 +1,4 @@
-//! Workspaces: tenants that see nothing of each other.
+//! Workspaces: tenants whose data is separate.
 
 use domain::access::audit::{AuditAction, AuditTarget, AuditTargetKind};
 use domain::id::WorkspaceId;
@@ -6,11 +6,15 @@ use domain::id::WorkspaceId;
 use crate::ports::StoreError;
 use crate::{AuditContext, Deps, directory};
 
-/// Adds a workspace.
+/// Creates a workspace.
 ///
 /// # Errors
-/// `Conflict` when the name is taken.
-pub async fn add(deps: &Deps, audit: &AuditContext, name: &str) -> Result<WorkspaceId, StoreError> {
+/// `Conflict` if another workspace has the name.
+pub async fn create_workspace(
+    deps: &Deps,
+    audit: &AuditContext,
+    name: &str,
+) -> Result<WorkspaceId, StoreError> {
     let id = deps.new_id(WorkspaceId::from_parts);
     let entry = audit.entry(
         deps,

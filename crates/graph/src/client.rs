@@ -2,15 +2,15 @@
 //!
 //! **Invariant:** a send ends as `NotSent` only if it is proven that Meta did not receive the whole request: the body
 //! never passed the gate, or HTTP/2 reported that the server did not process the request (REFUSED_STREAM, or a GOAWAY
-//! below the stream). Every other end follows from Meta's answer, or is `Unknown`.
+//! below the stream). Every other outcome follows from Meta's response, or is `Unknown`.
 //!
 //! **Invariant:** a future of this client can be dropped at any point. The connection or the stream is closed, and
 //! the outcome is then `Unknown` to the caller.
 
-mod count;
+mod calls;
 mod file_body;
 mod gate;
-mod manage;
+mod management;
 mod media;
 mod transport;
 
@@ -22,7 +22,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use domain::messages::outcome::SendOutcome;
-use engine::metrics::{Metrics, outcome_word};
+use engine::metrics::{Metrics, send_outcome_label};
 use engine::ports::{
     AccountCredentials, OutgoingMessage, PhoneNumberInfo, TemplatePage, TemplateQuery, TokenInfo, Upstream,
     UpstreamError,
@@ -38,10 +38,10 @@ use url::form_urlencoded::byte_serialize;
 use self::file_body::FileBody;
 use self::gate::{Gate, GatedBody};
 use self::transport::{Pool, PoolOf, within};
-use crate::config::{Base, GraphConfig, GraphConfigError};
-use crate::lossy;
-use crate::walk::Json;
-use crate::wire::{answer, envelope, node, template};
+use crate::config::{BaseUrl, GraphConfig, GraphConfigError};
+use crate::escapes;
+use crate::json_reader::Json;
+use crate::wire::{node, request_body, response, template};
 
 /// Maximum number of bytes of a response to a send or another small request.
 const SMALL: usize = 1 << 20;
@@ -55,8 +55,8 @@ pub struct GraphClient {
     pool: Pool,
     /// Files have connections of their own, so that a large file does not delay a message.
     file_pool: PoolOf<FileBody>,
-    live: Base,
-    sandbox: Base,
+    live: BaseUrl,
+    sandbox: BaseUrl,
     user_agent: HeaderValue,
     timeout: Duration,
     file_timeout: Duration,
@@ -72,8 +72,8 @@ impl GraphClient {
         Ok(Self {
             pool: transport::pool(config)?,
             file_pool: transport::pool(config)?,
-            live: Base::parse(&config.live_base_url, &config.version)?,
-            sandbox: Base::parse(&config.sandbox_base_url, &config.version)?,
+            live: BaseUrl::parse(&config.live_base_url, &config.version)?,
+            sandbox: BaseUrl::parse(&config.sandbox_base_url, &config.version)?,
             user_agent: HeaderValue::from_str(&config.user_agent)
                 .map_err(|_| GraphConfigError::UserAgent(config.user_agent.clone()))?,
             timeout: config.timeout,
@@ -88,24 +88,24 @@ impl GraphClient {
         Self { metrics: Some(metrics), ..self }
     }
 
-    fn uri(&self, line: &AccountCredentials, path: &[&str]) -> Result<Uri, Unfit> {
-        let base = if line.account.is_sandbox { &self.sandbox } else { &self.live };
-        base.join(path).ok_or(Unfit("the path"))
+    fn uri(&self, credentials: &AccountCredentials, path: &[&str]) -> Result<Uri, InvalidRequestValue> {
+        let base = if credentials.account.is_sandbox { &self.sandbox } else { &self.live };
+        base.join(path).ok_or(InvalidRequestValue("the path"))
     }
 
     fn request<B>(
         &self,
         method: Method,
         uri: Uri,
-        line: &AccountCredentials,
+        credentials: &AccountCredentials,
         body: B,
-    ) -> Result<Request<B>, Unfit> {
-        let token = line.access_token.expose_secret();
+    ) -> Result<Request<B>, InvalidRequestValue> {
+        let token = credentials.access_token.expose_secret();
         let mut bearer = BytesMut::with_capacity(token.len() + 7);
         bearer.extend_from_slice(b"Bearer ");
         bearer.extend_from_slice(token.as_bytes());
-        let mut bearer =
-            HeaderValue::from_maybe_shared(bearer.freeze()).map_err(|_| Unfit("the access token"))?;
+        let mut bearer = HeaderValue::from_maybe_shared(bearer.freeze())
+            .map_err(|_| InvalidRequestValue("the access token"))?;
         bearer.set_sensitive(true);
         let mut request = Request::new(body);
         if method == Method::POST {
@@ -119,46 +119,45 @@ impl GraphClient {
     }
 
     /// Sends one request and reads its response, within the deadline.
-    async fn exchange(&self, request: Request<GatedBody>, cap: usize) -> Exchange {
+    async fn exchange(&self, request: Request<GatedBody>, max_bytes: usize) -> Exchange {
         let mut head = None;
-        let answered = within(self.timeout, async {
-            let answer = self.pool.request(request).await.map_err(NoAnswer::Failed)?;
-            let (parts, body) = answer.into_parts();
+        let response = within(self.timeout, async {
+            let response = self.pool.request(request).await.map_err(ResponseError::Request)?;
+            let (parts, body) = response.into_parts();
             head = Some((parts.status, parts.headers));
-            read(body, cap).await
+            read(body, max_bytes).await
         });
-        let body = answered.await.unwrap_or_else(|too_late| Err(NoAnswer::TooLate(too_late)));
+        let body = response.await.unwrap_or_else(|timed_out| Err(ResponseError::TimedOut(timed_out)));
         match (head, body) {
-            (Some((status, headers)), Ok(body)) => Exchange::Answered { status, headers, body },
-            (Some((status, headers)), Err(why)) => Exchange::Cut { status, headers, why },
-            (None, Err(why)) => Exchange::Silent(why),
+            (Some((status, headers)), Ok(body)) => Exchange::Complete { status, headers, body },
+            (Some((status, headers)), Err(error)) => Exchange::HeadOnly { status, headers, error },
+            (None, Err(error)) => Exchange::NoResponse(error),
             // A body cannot exist without a head.
-            (None, Ok(_)) => Exchange::Silent(NoAnswer::TooLong),
+            (None, Ok(_)) => Exchange::NoResponse(ResponseError::TooLarge),
         }
     }
 
     /// Sends a message.
-    async fn hand_over(&self, line: &AccountCredentials, body: Bytes) -> SendOutcome {
+    async fn send_uncounted(&self, credentials: &AccountCredentials, body: Bytes) -> SendOutcome {
         let gate = Arc::new(Gate::default());
         let body = GatedBody::new(body, Arc::clone(&gate));
-        let request = id(&line.account.phone_number_id)
-            .and_then(|number| self.uri(line, &["/", number, "/messages"]))
-            .and_then(|uri| self.request(Method::POST, uri, line, body));
+        let request = id(&credentials.account.phone_number_id)
+            .and_then(|number| self.uri(credentials, &["/", number, "/messages"]))
+            .and_then(|uri| self.request(Method::POST, uri, credentials, body));
         let request = match request {
             Ok(request) => request,
-            Err(unfit) => return SendOutcome::NotSent { reason: unfit.to_string() },
+            Err(invalid) => return SendOutcome::NotSent { reason: invalid.to_string() },
         };
         match self.exchange(request, SMALL).await {
-            Exchange::Answered { status, headers, body } => answer::outcome(status, &headers, &body),
+            Exchange::Complete { status, headers, body } => response::outcome(status, &headers, &body),
             // A status that refuses the request decides, whatever the rest of the response would have been.
-            Exchange::Cut { status, headers, why } => {
-                answer::stopped(status, &headers).unwrap_or_else(|| SendOutcome::Unknown {
-                    reason: format!("HTTP {}, then: {}", status.as_u16(), chain(&why)),
-                })
-            }
-            Exchange::Silent(why) => {
-                let reason = chain(&why);
-                if gate.shut() || why.is_unprocessed() {
+            Exchange::HeadOnly { status, headers, error } => response::rejected_by_status(status, &headers)
+                .unwrap_or_else(|| SendOutcome::Unknown {
+                    reason: format!("HTTP {}, then: {}", status.as_u16(), chain(&error)),
+                }),
+            Exchange::NoResponse(error) => {
+                let reason = chain(&error);
+                if gate.shut() || error.is_unprocessed() {
                     SendOutcome::NotSent { reason }
                 } else {
                     SendOutcome::Unknown { reason }
@@ -167,91 +166,90 @@ impl GraphClient {
         }
     }
 
-    /// Sends a request that can be repeated safely; `read` decodes the JSON of the response.
-    async fn ask<T>(
+    /// Makes a call that can be repeated safely; `decode` reads the JSON of the response.
+    async fn call<T>(
         &self,
-        (method, line, uri): (Method, &AccountCredentials, Result<Uri, Unfit>),
-        (body, cap): (Bytes, usize),
-        read: fn(Json<'_>) -> Option<T>,
+        call: ApiCall<'_>,
+        decode: fn(Json<'_>) -> Option<T>,
     ) -> Result<T, UpstreamError> {
-        let call = count::call(uri.as_ref().map_or("", Uri::path));
+        let name = calls::call(call.uri.as_ref().map_or("", Uri::path));
         let counting = self.metrics.as_ref().map(|metrics| (metrics, metrics.now()));
-        let span = count::span(call, line);
-        let asking = self.ask_uncounted((method, line, uri), (body, cap), read);
-        let end = asking.instrument(span.clone()).await;
-        span.record("meta.outcome", count::end(&end).as_str());
+        let span = calls::span(name, call.credentials);
+        let end = self.call_uncounted(call, decode).instrument(span.clone()).await;
+        span.record("meta.outcome", calls::end(&end).as_str());
         if let Err(UpstreamError::Refused(error)) = &end {
             span.record("meta.code", error.code);
         }
         if let Some((metrics, start)) = counting {
-            metrics.asked(call, count::end(&end), start);
+            metrics.count_upstream_call(name, calls::end(&end), start);
         }
         end
     }
 
-    async fn ask_uncounted<T>(
+    async fn call_uncounted<T>(
         &self,
-        (method, line, uri): (Method, &AccountCredentials, Result<Uri, Unfit>),
-        (body, cap): (Bytes, usize),
-        read: fn(Json<'_>) -> Option<T>,
+        call: ApiCall<'_>,
+        decode: fn(Json<'_>) -> Option<T>,
     ) -> Result<T, UpstreamError> {
+        let ApiCall { method, credentials, uri, body, max_bytes } = call;
         let body = GatedBody::new(body, Arc::default());
-        let request = uri.and_then(|uri| self.request(method, uri, line, body));
-        let request = request.map_err(|unfit| UpstreamError::Unreachable(unfit.to_string()))?;
-        match self.exchange(request, cap).await {
-            Exchange::Answered { status, headers, body } => {
-                let mended = lossy::mend(&body);
-                let answer = Json::parse(&mended).ok();
-                if let Some(error) = answer.and_then(|answer| answer::error(status, &headers, answer)) {
+        let request = uri.and_then(|uri| self.request(method, uri, credentials, body));
+        let request = request.map_err(|invalid| UpstreamError::Unreachable(invalid.to_string()))?;
+        match self.exchange(request, max_bytes).await {
+            Exchange::Complete { status, headers, body } => {
+                let json = escapes::replace_invalid_escapes(&body);
+                let response = Json::parse(&json).ok();
+                if let Some(error) = response.and_then(|response| response::error(status, &headers, response))
+                {
                     return Err(UpstreamError::Refused(error));
                 }
-                answer.filter(|_| status.is_success()).and_then(read).ok_or_else(|| {
+                response.filter(|_| status.is_success()).and_then(decode).ok_or_else(|| {
                     UpstreamError::Unreachable(format!("HTTP {} with an unexpected body", status.as_u16()))
                 })
             }
-            Exchange::Cut { status, why, .. } => {
-                Err(UpstreamError::Unreachable(format!("HTTP {}, then: {}", status.as_u16(), chain(&why))))
+            Exchange::HeadOnly { status, error, .. } => {
+                Err(UpstreamError::Unreachable(format!("HTTP {}, then: {}", status.as_u16(), chain(&error))))
             }
-            Exchange::Silent(why) => Err(UpstreamError::Unreachable(chain(&why))),
+            Exchange::NoResponse(error) => Err(UpstreamError::Unreachable(chain(&error))),
         }
     }
 }
 
 #[async_trait]
 impl Upstream for GraphClient {
-    async fn send_message(&self, line: &AccountCredentials, body: Bytes) -> SendOutcome {
+    async fn send_message(&self, credentials: &AccountCredentials, body: Bytes) -> SendOutcome {
         let counting = self.metrics.as_ref().map(|metrics| (metrics, metrics.now()));
-        let span = count::span("send", line);
-        let outcome = self.hand_over(line, body).instrument(span.clone()).await;
-        span.record("meta.outcome", outcome_word(&outcome));
+        let span = calls::span("send", credentials);
+        let outcome = self.send_uncounted(credentials, body).instrument(span.clone()).await;
+        span.record("meta.outcome", send_outcome_label(&outcome));
         if let SendOutcome::Refused(error) = &outcome {
             span.record("meta.code", error.code);
         }
         if let Some((metrics, start)) = counting {
-            metrics.handed_over(&outcome, start);
+            metrics.count_send(&outcome, start);
         }
         outcome
     }
 
     fn message_body(&self, message: &OutgoingMessage<'_>) -> Bytes {
-        envelope::message(message)
+        request_body::message(message)
     }
 
     async fn mark_message_read(
         &self,
-        line: &AccountCredentials,
+        credentials: &AccountCredentials,
         wamid: &str,
         is_typing: bool,
     ) -> Result<(), UpstreamError> {
-        let uri =
-            id(&line.account.phone_number_id).and_then(|number| self.uri(line, &["/", number, "/messages"]));
-        let body = envelope::read_mark(wamid, is_typing);
-        self.ask((Method::POST, line, uri), (body, SMALL), node::success).await
+        let uri = id(&credentials.account.phone_number_id)
+            .and_then(|number| self.uri(credentials, &["/", number, "/messages"]));
+        let body = request_body::read_mark(wamid, is_typing);
+        self.call(ApiCall::post(credentials, uri, body), node::success).await
     }
 
     async fn fetch_templates(
         &self,
-        line: &AccountCredentials,
+        credentials: &AccountCredentials,
         query: &TemplateQuery,
     ) -> Result<TemplatePage, UpstreamError> {
         let mut parameters =
@@ -264,52 +262,89 @@ impl Upstream for GraphClient {
                 parameters.extend(byte_serialize(value.as_bytes()));
             }
         }
-        let uri = id(&line.account.waba_id).and_then(|waba| self.uri(line, &["/", waba, &parameters]));
-        self.ask((Method::GET, line, uri), (Bytes::new(), LARGE), template::page).await
+        let uri = id(&credentials.account.waba_id)
+            .and_then(|waba| self.uri(credentials, &["/", waba, &parameters]));
+        self.call(ApiCall::get(credentials, uri).with_large_response(), template::page).await
     }
 
-    async fn get_phone_number(&self, line: &AccountCredentials) -> Result<PhoneNumberInfo, UpstreamError> {
-        let uri = id(&line.account.phone_number_id)
-            .and_then(|number| self.uri(line, &["/", number, "?fields=", node::NUMBER_FIELDS]));
-        self.ask((Method::GET, line, uri), (Bytes::new(), SMALL), node::number).await
+    async fn get_phone_number(
+        &self,
+        credentials: &AccountCredentials,
+    ) -> Result<PhoneNumberInfo, UpstreamError> {
+        let uri = id(&credentials.account.phone_number_id)
+            .and_then(|number| self.uri(credentials, &["/", number, "?fields=", node::NUMBER_FIELDS]));
+        self.call(ApiCall::get(credentials, uri), node::number).await
     }
 
-    async fn get_token_info(&self, line: &AccountCredentials) -> Result<TokenInfo, UpstreamError> {
-        let token: String = byte_serialize(line.access_token.expose_secret().as_bytes()).collect();
-        let uri = self.uri(line, &["/debug_token?input_token=", &token]);
-        self.ask((Method::GET, line, uri), (Bytes::new(), SMALL), node::token).await
+    async fn get_token_info(&self, credentials: &AccountCredentials) -> Result<TokenInfo, UpstreamError> {
+        let token: String = byte_serialize(credentials.access_token.expose_secret().as_bytes()).collect();
+        let uri = self.uri(credentials, &["/debug_token?input_token=", &token]);
+        self.call(ApiCall::get(credentials, uri), node::token).await
     }
 
-    async fn list_subscribed_apps(&self, line: &AccountCredentials) -> Result<Vec<String>, UpstreamError> {
-        let uri = id(&line.account.waba_id).and_then(|waba| self.uri(line, &["/", waba, "/subscribed_apps"]));
-        self.ask((Method::GET, line, uri), (Bytes::new(), LARGE), node::apps).await
+    async fn list_subscribed_apps(
+        &self,
+        credentials: &AccountCredentials,
+    ) -> Result<Vec<String>, UpstreamError> {
+        let uri = id(&credentials.account.waba_id)
+            .and_then(|waba| self.uri(credentials, &["/", waba, "/subscribed_apps"]));
+        self.call(ApiCall::get(credentials, uri).with_large_response(), node::apps).await
+    }
+}
+
+/// A call that can be repeated safely.
+struct ApiCall<'a> {
+    method: Method,
+    credentials: &'a AccountCredentials,
+    uri: Result<Uri, InvalidRequestValue>,
+    body: Bytes,
+    /// Maximum number of bytes of the response.
+    max_bytes: usize,
+}
+
+impl<'a> ApiCall<'a> {
+    fn get(credentials: &'a AccountCredentials, uri: Result<Uri, InvalidRequestValue>) -> Self {
+        Self { method: Method::GET, credentials, uri, body: Bytes::new(), max_bytes: SMALL }
+    }
+
+    fn post(credentials: &'a AccountCredentials, uri: Result<Uri, InvalidRequestValue>, body: Bytes) -> Self {
+        Self { method: Method::POST, body, ..Self::get(credentials, uri) }
+    }
+
+    fn delete(credentials: &'a AccountCredentials, uri: Result<Uri, InvalidRequestValue>) -> Self {
+        Self { method: Method::DELETE, ..Self::get(credentials, uri) }
+    }
+
+    /// Returns the same call for a response that is a list.
+    fn with_large_response(self) -> Self {
+        Self { max_bytes: LARGE, ..self }
     }
 }
 
 /// Progress of an exchange.
 enum Exchange {
     /// The response was read completely.
-    Answered { status: StatusCode, headers: HeaderMap, body: Bytes },
+    Complete { status: StatusCode, headers: HeaderMap, body: Bytes },
     /// Only the head of the response was read.
-    Cut { status: StatusCode, headers: HeaderMap, why: NoAnswer },
+    HeadOnly { status: StatusCode, headers: HeaderMap, error: ResponseError },
     /// No response.
-    Silent(NoAnswer),
+    NoResponse(ResponseError),
 }
 
 /// Reason why there is no complete response.
 #[derive(Debug, thiserror::Error)]
-enum NoAnswer {
-    #[error("asking meta")]
-    Failed(#[source] hyper_util::client::legacy::Error),
-    #[error("reading meta's answer")]
-    Broken(#[source] hyper::Error),
-    #[error("waiting for meta")]
-    TooLate(#[source] transport::TooLate),
-    #[error("meta's answer is too long")]
-    TooLong,
+enum ResponseError {
+    #[error("calling Meta")]
+    Request(#[source] hyper_util::client::legacy::Error),
+    #[error("reading Meta's response")]
+    Body(#[source] hyper::Error),
+    #[error("waiting for Meta")]
+    TimedOut(#[source] transport::TimedOut),
+    #[error("Meta's response is too large")]
+    TooLarge,
 }
 
-impl NoAnswer {
+impl ResponseError {
     /// `true` if the server reported that it did not process the request: HTTP/2's REFUSED_STREAM, or a GOAWAY whose
     /// last stream is below this one (h2 reports that error for no other stream). RFC 9113, section 8.7: the request
     /// can be sent again.
@@ -328,35 +363,35 @@ impl NoAnswer {
 
 /// A value of the account that cannot be part of a request.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
-#[error("{0} does not fit into a request")]
-struct Unfit(&'static str);
+#[error("{0} contains characters that are not allowed in a request")]
+struct InvalidRequestValue(&'static str);
 
 /// Returns one of Meta's ids, if it can be part of a path.
-fn id(text: &str) -> Result<&str, Unfit> {
-    let is_fit = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    if is_fit { Ok(text) } else { Err(Unfit("the account's id at meta")) }
+fn id(text: &str) -> Result<&str, InvalidRequestValue> {
+    let is_valid = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    if is_valid { Ok(text) } else { Err(InvalidRequestValue("the account's id at Meta")) }
 }
 
-/// Reads the whole body, unless it is longer than `cap`.
-async fn read(mut body: Incoming, cap: usize) -> Result<Bytes, NoAnswer> {
-    let mut whole = Bytes::new();
+/// Reads the whole body, unless it is longer than `max_bytes`.
+async fn read(mut body: Incoming, max_bytes: usize) -> Result<Bytes, ResponseError> {
+    let mut first = Bytes::new();
     let mut rest = BytesMut::new();
     while let Some(frame) = body.frame().await {
-        let Ok(data) = frame.map_err(NoAnswer::Broken)?.into_data() else { continue };
-        if whole.len() + rest.len() + data.len() > cap {
-            return Err(NoAnswer::TooLong);
+        let Ok(data) = frame.map_err(ResponseError::Body)?.into_data() else { continue };
+        if first.len() + rest.len() + data.len() > max_bytes {
+            return Err(ResponseError::TooLarge);
         }
-        if whole.is_empty() && rest.is_empty() {
+        if first.is_empty() && rest.is_empty() {
             // Most bodies are a single frame.
-            whole = data;
+            first = data;
             continue;
         }
         if rest.is_empty() {
-            rest.extend_from_slice(&std::mem::take(&mut whole));
+            rest.extend_from_slice(&std::mem::take(&mut first));
         }
         rest.extend_from_slice(&data);
     }
-    Ok(if rest.is_empty() { whole } else { rest.freeze() })
+    Ok(if rest.is_empty() { first } else { rest.freeze() })
 }
 
 /// Formats an error and its causes for a log entry.

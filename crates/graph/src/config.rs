@@ -77,7 +77,7 @@ pub enum GraphConfigError {
     #[error("`{0}` is not a version of the Graph API, such as v24.0")]
     Version(String),
     /// The user agent contains characters that a header cannot contain.
-    #[error("the user agent `{0}` holds characters that no header takes")]
+    #[error("the user agent `{0}` contains characters that are not allowed in a header")]
     UserAgent(String),
     /// TLS cannot be set up.
     #[error("setting up TLS")]
@@ -86,16 +86,16 @@ pub enum GraphConfigError {
 
 /// Parsed base URL with the version.
 #[derive(Clone, Debug)]
-pub(crate) struct Base {
+pub(crate) struct BaseUrl {
     scheme: Scheme,
     authority: Authority,
     /// Path without a final slash.
     prefix: String,
 }
 
-impl Base {
+impl BaseUrl {
     pub(crate) fn parse(url: &str, version: &str) -> Result<Self, GraphConfigError> {
-        let refused = |reason| GraphConfigError::BaseUrl { url: without_credentials(url), reason };
+        let invalid = |reason| GraphConfigError::BaseUrl { url: without_credentials(url), reason };
         let is_version = |version: &str| {
             version.strip_prefix('v').and_then(|rest| rest.split_once('.')).is_some_and(|(major, minor)| {
                 [major, minor]
@@ -106,15 +106,15 @@ impl Base {
         if !is_version(version) {
             return Err(GraphConfigError::Version(version.to_owned()));
         }
-        let parts = url.parse::<Uri>().map_err(|_| refused("it is not a URL"))?.into_parts();
+        let parts = url.parse::<Uri>().map_err(|_| invalid("the value is not a URL"))?.into_parts();
         let scheme = parts.scheme.filter(|scheme| *scheme == Scheme::HTTP || *scheme == Scheme::HTTPS);
-        let scheme = scheme.ok_or_else(|| refused("it must begin with https:// or http://"))?;
-        let authority = parts.authority.ok_or_else(|| refused("it names no host"))?;
+        let scheme = scheme.ok_or_else(|| invalid("a base URL must begin with https:// or http://"))?;
+        let authority = parts.authority.ok_or_else(|| invalid("a base URL must contain a host"))?;
         if authority.as_str().contains('@') {
-            return Err(refused("it holds credentials"));
+            return Err(invalid("a base URL must not contain credentials"));
         }
         if parts.path_and_query.as_ref().is_some_and(|path| path.query().is_some()) {
-            return Err(refused("it holds a query"));
+            return Err(invalid("a base URL must not contain a query"));
         }
         let path = parts.path_and_query.as_ref().map_or("", PathAndQuery::path).trim_end_matches('/');
         Ok(Self { scheme, authority, prefix: format!("{path}/{version}") })
@@ -157,7 +157,11 @@ mod tests {
     use super::*;
 
     fn joined(url: &str) -> String {
-        Base::parse(url, "v24.0").expect("a base").join(&["/", "33", "/messages"]).expect("a URI").to_string()
+        BaseUrl::parse(url, "v24.0")
+            .expect("a base")
+            .join(&["/", "33", "/messages"])
+            .expect("a URI")
+            .to_string()
     }
 
     #[test]
@@ -168,14 +172,14 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_a_base_url_is_refused_without_telling_its_password() {
+    fn an_invalid_base_url_is_rejected_without_showing_its_password() {
         for url in ["", "graph.facebook.com", "ftp://x", "https://", "https://x/?a=b", "/x"] {
-            assert!(matches!(Base::parse(url, "v24.0"), Err(GraphConfigError::BaseUrl { .. })), "{url}");
+            assert!(matches!(BaseUrl::parse(url, "v24.0"), Err(GraphConfigError::BaseUrl { .. })), "{url}");
         }
-        let error = Base::parse("https://me:hunter2@x", "v24.0").expect_err("credentials");
+        let error = BaseUrl::parse("https://me:hunter2@x", "v24.0").expect_err("credentials");
         assert_eq!(
             error.to_string(),
-            "`https://…@x` cannot be a base URL of the Graph API: it holds credentials"
+            "`https://…@x` cannot be a base URL of the Graph API: a base URL must not contain credentials"
         );
     }
 
@@ -183,7 +187,7 @@ mod tests {
     fn a_version_is_v_and_two_numbers() {
         for version in ["", "24.0", "v24", "v24.", "v24.0/x", "v24.0?a"] {
             assert!(
-                matches!(Base::parse("https://x", version), Err(GraphConfigError::Version(_))),
+                matches!(BaseUrl::parse("https://x", version), Err(GraphConfigError::Version(_))),
                 "{version}"
             );
         }

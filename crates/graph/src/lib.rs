@@ -17,10 +17,10 @@
 mod client;
 mod config;
 mod decode;
-mod lossy;
+mod escapes;
+mod json_reader;
 mod signature;
 mod value;
-mod walk;
 mod wire;
 
 pub use client::GraphClient;

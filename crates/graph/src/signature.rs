@@ -14,15 +14,15 @@ use sha2::Sha256;
 /// is `false`.
 #[must_use]
 pub fn verify(header: Option<&[u8]>, body: &[u8], secret: &SecretString) -> bool {
-    let Some(claimed) = header.and_then(claimed) else { return false };
+    let Some(parse_digest) = header.and_then(parse_digest) else { return false };
     // HMAC accepts a key of any length.
     let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret.expose_secret().as_bytes()) else { return false };
     mac.update(body);
-    mac.verify_slice(&claimed).is_ok()
+    mac.verify_slice(&parse_digest).is_ok()
 }
 
 /// Returns the digest in a header.
-fn claimed(header: &[u8]) -> Option<[u8; 32]> {
+fn parse_digest(header: &[u8]) -> Option<[u8; 32]> {
     let (pairs, []) = header.strip_prefix(b"sha256=")?.as_chunks::<2>() else { return None };
     let pairs: &[[u8; 2]; 32] = pairs.try_into().ok()?;
     let mut digest = [0; 32];
@@ -55,36 +55,36 @@ mod tests {
         SecretString::from("demo-app-secret")
     }
 
-    fn holds(header: &str) -> bool {
+    fn is_valid(header: &str) -> bool {
         verify(Some(header.as_bytes()), BODY, &secret())
     }
 
     #[test]
-    fn the_vector_of_the_reference_verifies_in_either_case() {
-        assert!(holds(&format!("sha256={HEX}")));
-        assert!(holds(&format!("sha256={}", HEX.to_uppercase())));
+    fn the_test_vector_verifies_in_upper_and_lower_case() {
+        assert!(is_valid(&format!("sha256={HEX}")));
+        assert!(is_valid(&format!("sha256={}", HEX.to_uppercase())));
     }
 
     #[test]
-    fn one_other_byte_anywhere_does_not_verify() {
+    fn another_body_secret_or_signature_does_not_verify() {
         assert!(!verify(Some(format!("sha256={HEX}").as_bytes()), b"{}", &secret()));
         assert!(!verify(Some(format!("sha256={HEX}").as_bytes()), BODY, &SecretString::from("another")));
-        assert!(!holds(&format!("sha256={}3", &HEX[..63])));
+        assert!(!is_valid(&format!("sha256={}3", &HEX[..63])));
     }
 
     #[test]
-    fn only_the_exact_form_is_taken() {
+    fn only_the_exact_format_is_accepted() {
         assert!(!verify(None, BODY, &secret()));
         for header in
             ["", "sha256=", HEX, &format!("sha1={HEX}"), &format!("SHA256={HEX}"), &format!(" sha256={HEX}")]
         {
-            assert!(!holds(header), "{header:?}");
+            assert!(!is_valid(header), "{header:?}");
         }
-        assert!(!holds(&format!("sha256={HEX} ")));
-        assert!(!holds(&format!("sha256={HEX}00")));
-        assert!(!holds(&format!("sha256={}", &HEX[..62])));
-        assert!(!holds(&format!("sha256={}", &HEX[..63])));
-        assert!(!holds(&format!("sha256={}zz", &HEX[..62])));
+        assert!(!is_valid(&format!("sha256={HEX} ")));
+        assert!(!is_valid(&format!("sha256={HEX}00")));
+        assert!(!is_valid(&format!("sha256={}", &HEX[..62])));
+        assert!(!is_valid(&format!("sha256={}", &HEX[..63])));
+        assert!(!is_valid(&format!("sha256={}zz", &HEX[..62])));
     }
 
     proptest! {
@@ -94,8 +94,8 @@ mod tests {
         }
 
         #[test]
-        fn no_header_of_the_right_form_verifies_by_chance(hex in "sha256=[0-9a-fA-F]{60,68}") {
-            prop_assert!(!holds(&hex));
+        fn no_random_signature_verifies(hex in "sha256=[0-9a-fA-F]{60,68}") {
+            prop_assert!(!is_valid(&hex));
         }
     }
 }

@@ -6,7 +6,7 @@
 
 use domain::json::{Object, Value};
 
-use crate::walk::Json;
+use crate::json_reader::Json;
 
 /// Maximum nesting depth: the maximum of serde_json, because values are written and read again.
 const DEPTH: u8 = 120;
@@ -16,22 +16,23 @@ const MEMBERS: usize = 2_000;
 
 /// Returns the value, or `None` if it is nested deeper than the maximum.
 pub(crate) fn read(json: Json<'_>) -> Option<Value> {
-    serde_json::from_str(json.text()).ok().or_else(|| by_hand(json, DEPTH))
+    serde_json::from_str(json.text()).ok().or_else(|| read_leniently(json, DEPTH))
 }
 
-fn by_hand(json: Json<'_>, depth: u8) -> Option<Value> {
+fn read_leniently(json: Json<'_>, depth: u8) -> Option<Value> {
     let below = depth.checked_sub(1)?;
     if json.is_object() {
         if json.members().nth(MEMBERS).is_some() {
             return None;
         }
-        let members = json.members().map(|(name, value)| Some((name.into_owned(), by_hand(value, below)?)));
+        let members =
+            json.members().map(|(name, value)| Some((name.into_owned(), read_leniently(value, below)?)));
         return members.collect::<Option<Object>>().map(Value::Object);
     }
     if json.is_array() {
         return json
             .elements()
-            .map(|element| by_hand(element, below))
+            .map(|element| read_leniently(element, below))
             .collect::<Option<Vec<_>>>()
             .map(Value::Array);
     }
@@ -48,7 +49,7 @@ mod tests {
     }
 
     #[test]
-    fn what_serde_refuses_is_still_read() {
+    fn values_that_serde_rejects_are_read() {
         assert_eq!(
             text(r#"{"a":1,"b":[2.5],"a":{"c":null}}"#).as_deref(),
             Some(r#"{"a":{"c":null},"b":[2.5]}"#)
@@ -57,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn depth_has_an_end() {
+    fn nesting_above_the_maximum_is_rejected() {
         let nested = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
         assert!(text(&nested(100)).is_some());
         assert!(text(&nested(128)).is_none());
@@ -65,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn an_object_of_a_hundred_thousand_twins_does_not_take_long() {
+    fn an_object_with_a_hundred_thousand_members_is_rejected_quickly() {
         let members: Vec<_> = (0..100_000).map(|number| format!("\"{number}\":0")).collect();
         assert!(text(&format!("{{\"0\":1,{}}}", members.join(","))).is_none());
     }

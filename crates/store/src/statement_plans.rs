@@ -1,8 +1,8 @@
 //! Tests of SQLite's query plans.
 //!
-//! No statement of a background loop or of a send reads a large table from end to end. The tests run the functions on
-//! a small database. SQLite reports the statements that it executed, and the plan of each: a new statement is checked
-//! without being listed here.
+//! No statement of a background loop or of a send reads a whole large table. The tests run the functions on a small
+//! database. SQLite reports the executed statements and their plans: a new statement is checked without being listed
+//! here.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
@@ -31,9 +31,9 @@ use crate::webhooks_in::ingest;
 use crate::webhooks_out::{deliveries, fan_out};
 
 use engine::ports::{
-    AttemptResult, ChangeRoute, DeliveryAttemptResult, DeliveryLeaseRequest, Lease, LeaseRequest, LeaseToken,
-    MediaLeaseRequest, NewMessage, OnUnknown, PreallocatedIds, Recipient, RetentionCursor, RetentionTarget,
-    RoutedChange, SendSchedule, WebhookChange, WebhookPayload,
+    AttemptResult, ChangeRoute, DeliveryAttemptResult, DeliveryLeaseRequest, EndpointCapacity, Lease,
+    LeaseRequest, LeaseToken, MediaLeaseRequest, NewMessage, OnUnknown, PreallocatedIds, Recipient,
+    RetentionCursor, RetentionTarget, RoutedChange, SendSchedule, WebhookChange, WebhookPayload,
 };
 
 /// Tables that grow with the number of messages.
@@ -77,14 +77,14 @@ fn database() -> (Connection, Arc<Mutex<BTreeSet<String>>>) {
     let mut connection = Connection::open_in_memory().unwrap();
     connection::prepare_once(&connection).unwrap();
     migrate::run(&mut connection, now()).unwrap();
-    let asked = Arc::new(Mutex::new(BTreeSet::new()));
-    let heard = asked.clone();
-    let listen = move |event: TraceEvent<'_>| {
+    let executed = Arc::new(Mutex::new(BTreeSet::new()));
+    let recorder = executed.clone();
+    let record = move |event: TraceEvent<'_>| {
         if let TraceEvent::Stmt(_, sql) = event {
-            heard.lock().unwrap().insert(sql.to_owned());
+            recorder.lock().unwrap().insert(sql.to_owned());
         }
     };
-    connection.trace_v2(TraceEventCodes::SQLITE_TRACE_STMT, Some(listen)).unwrap();
+    connection.trace_v2(TraceEventCodes::SQLITE_TRACE_STMT, Some(record)).unwrap();
     connection
         .execute_batch(
             "insert into workspaces (id, name, created_at) values (x'01010101010101010101010101010101', 'default', 0);
@@ -98,7 +98,7 @@ fn database() -> (Connection, Arc<Mutex<BTreeSet<String>>>) {
                      'https://shop.example.com', '[\"*\"]', '[]', 1, 'active', 0, 0, 0);",
         )
         .unwrap();
-    (connection, asked)
+    (connection, executed)
 }
 
 fn message(n: u8, schedule: SendSchedule) -> NewMessage {
@@ -132,7 +132,7 @@ fn message(n: u8, schedule: SendSchedule) -> NewMessage {
     }
 }
 
-fn part(update: WebhookUpdate, n: u8) -> RoutedChange {
+fn change(update: WebhookUpdate, n: u8) -> RoutedChange {
     let route = ChangeRoute {
         workspace: WorkspaceId::from_bytes(WORKSPACE),
         waba_id: "2".to_owned(),
@@ -187,7 +187,7 @@ fn send(connection: &Connection, n: u8) {
 }
 
 /// Inserts sent, queued and received messages.
-fn live(connection: &Connection) {
+fn run_messages(connection: &Connection) {
     let worker = WorkerId::from_bytes(WORKER);
     workers::upsert_worker(connection, worker, [0; 4], now()).unwrap();
     send(connection, 11);
@@ -206,9 +206,9 @@ fn live(connection: &Connection) {
         context_wamid: None,
     };
     let changes = vec![
-        part(WebhookUpdate::Message(inbound), 20),
-        part(report("wamid.11"), 21),
-        part(report("wamid.NEW"), 22),
+        change(WebhookUpdate::Message(inbound), 20),
+        change(report("wamid.11"), 21),
+        change(report("wamid.NEW"), 22),
     ];
     let post = WebhookPayload {
         body: Bytes::from_static(b"{}"),
@@ -220,7 +220,7 @@ fn live(connection: &Connection) {
     ingest::insert_payload(connection, &post).unwrap();
 }
 
-fn rounds(connection: &Connection) {
+fn run_background_loops(connection: &Connection) {
     let (workspace, account) = (WorkspaceId::from_bytes(WORKSPACE), AccountId::from_bytes(ACCOUNT));
     let worker = WorkerId::from_bytes(WORKER);
     let later = now() + SignedDuration::from_hours(24 * 400);
@@ -242,22 +242,22 @@ fn rounds(connection: &Connection) {
 
     assert!(fan_out::has_work(connection).unwrap());
     fan_out::fan_out_events(connection, now(), 10).unwrap();
-    deliveries::get_work(connection, now()).unwrap();
+    deliveries::get_pending(connection, now()).unwrap();
     let webhook = WebhookId::from_bytes(WEBHOOK);
     let request = DeliveryLeaseRequest {
         worker,
         token: LeaseToken(7),
-        room: vec![(workspace, webhook, 10)],
+        capacities: vec![EndpointCapacity { workspace, webhook, limit: 10 }],
         now: now(),
     };
     let leased = deliveries::lease_due(connection, &request).unwrap();
-    for (leased, verdict) in leased.iter().zip([DeliveryDecision::Succeeded, DeliveryDecision::Dead]) {
+    for (leased, decision) in leased.iter().zip([DeliveryDecision::Succeeded, DeliveryDecision::Dead]) {
         let end = DeliveryAttemptResult {
-            verdict,
+            decision,
             http_status: Some(200),
             latency_ms: 1,
             response: String::new(),
-            goes_on: true,
+            lease_next: true,
             now: now(),
         };
         deliveries::finish_attempt(connection, &leased.lease, &end).unwrap();
@@ -288,9 +288,9 @@ fn rounds(connection: &Connection) {
         RetentionTarget::WebhookChanges,
         RetentionTarget::WebhookPayloads,
     ] {
-        let overdue =
+        let expired =
             retention::list_expired(connection, what, later, RetentionCursor::default(), 10).unwrap();
-        let rows = if overdue.rows.is_empty() { vec![1] } else { overdue.rows };
+        let rows = if expired.rows.is_empty() { vec![1] } else { expired.rows };
         retention::delete_expired(connection, what, later, &rows).unwrap();
     }
 }
@@ -299,24 +299,24 @@ fn rounds(connection: &Connection) {
 fn plan(connection: &Connection, sql: &str) -> Vec<String> {
     let mut statement = connection.prepare(&format!("explain query plan {sql}")).unwrap();
     let n_parameters = statement.parameter_count();
-    let nothing = vec![rusqlite::types::Null; n_parameters];
-    let rows = statement.query_map(rusqlite::params_from_iter(nothing), |row| row.get("detail")).unwrap();
+    let nulls = vec![rusqlite::types::Null; n_parameters];
+    let rows = statement.query_map(rusqlite::params_from_iter(nulls), |row| row.get("detail")).unwrap();
     rows.collect::<Result<_, _>>().unwrap()
 }
 
-/// Returns the partial indexes: a full scan of one reads only the rows that wait.
+/// Returns the partial indexes: a full scan of a partial index reads only the rows that wait.
 fn partial_indexes(connection: &Connection) -> BTreeSet<String> {
     let sql = "select name from sqlite_schema where type = 'index' and sql like '% where %'";
     let mut statement = connection.prepare(sql).unwrap();
     statement.query_map((), |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
 }
 
-/// Returns the large table that a step reads from end to end. `names` maps aliases to tables.
+/// Returns the large table that a step reads completely. `names` maps aliases to tables.
 fn scanned(step: &str, names: &BTreeMap<String, String>, partial: &BTreeSet<String>) -> Option<String> {
     // SQLite builds an automatic index by reading the whole table.
-    let is_made_for_it = step.contains("USING AUTOMATIC");
+    let is_automatic = step.contains("USING AUTOMATIC");
     let rest =
-        step.strip_prefix("SCAN ").or_else(|| step.strip_prefix("SEARCH ").filter(|_| is_made_for_it))?;
+        step.strip_prefix("SCAN ").or_else(|| step.strip_prefix("SEARCH ").filter(|_| is_automatic))?;
     let name = rest.split_whitespace().next()?;
     let table = names.get(name).map_or(name, String::as_str);
     let index = step.split("INDEX ").nth(1).and_then(|rest| rest.split_whitespace().next());
@@ -326,27 +326,27 @@ fn scanned(step: &str, names: &BTreeMap<String, String>, partial: &BTreeSet<Stri
 
 /// Returns the aliases of a statement: `from messages m` gives `m` for `messages`.
 fn aliases(sql: &str) -> BTreeMap<String, String> {
-    let words: Vec<_> = sql.split(|letter: char| letter.is_whitespace() || "(),".contains(letter)).collect();
-    let words: Vec<_> = words.into_iter().filter(|word| !word.is_empty()).collect();
-    let pairs = words.windows(3).filter(|three| matches!(three[0], "from" | "join"));
-    pairs.map(|three| (three[2].to_owned(), three[1].to_owned())).collect()
+    let tokens: Vec<_> = sql.split(|letter: char| letter.is_whitespace() || "(),".contains(letter)).collect();
+    let tokens: Vec<_> = tokens.into_iter().filter(|token| !token.is_empty()).collect();
+    let pairs = tokens.windows(3).filter(|tokens| matches!(tokens[0], "from" | "join"));
+    pairs.map(|tokens| (tokens[2].to_owned(), tokens[1].to_owned())).collect()
 }
 
 #[test]
-fn no_loop_reads_a_large_table_from_end_to_end() {
-    let (connection, asked) = database();
-    live(&connection);
-    rounds(&connection);
-    let asked = std::mem::take(&mut *asked.lock().unwrap());
+fn no_background_loop_reads_a_whole_large_table() {
+    let (connection, executed) = database();
+    run_messages(&connection);
+    run_background_loops(&connection);
+    let executed = std::mem::take(&mut *executed.lock().unwrap());
     let partial = partial_indexes(&connection);
-    let mut n_judged = 0;
+    let mut n_checked = 0;
     let mut found = Vec::new();
-    for sql in &asked {
+    for sql in &executed {
         let first = sql.split_whitespace().next().unwrap_or_default();
         if !matches!(first, "select" | "insert" | "update" | "delete") || sql.contains("values (x'") {
             continue;
         }
-        n_judged += 1;
+        n_checked += 1;
         if STOPS_EARLY.iter().any(|allowed| sql.contains(allowed)) {
             continue;
         }
@@ -357,12 +357,12 @@ fn no_loop_reads_a_large_table_from_end_to_end() {
             }
         }
     }
-    assert!(n_judged > 80, "{n_judged}");
+    assert!(n_checked > 80, "{n_checked}");
     assert!(found.is_empty(), "{}", found.join("\n\n"));
 }
 
 #[test]
-fn a_scan_would_be_noticed() {
+fn the_test_detects_a_scan_of_a_large_table() {
     let (connection, _) = database();
     let partial = partial_indexes(&connection);
     for (sql, is_bad) in [
@@ -382,36 +382,36 @@ fn a_scan_would_be_noticed() {
 }
 
 #[test]
-fn nothing_on_the_way_of_a_message_builds_a_table() {
-    let (connection, asked) = database();
-    live(&connection);
-    let asked = std::mem::take(&mut *asked.lock().unwrap());
+fn no_statement_of_a_message_builds_a_temporary_table() {
+    let (connection, executed) = database();
+    run_messages(&connection);
+    let executed = std::mem::take(&mut *executed.lock().unwrap());
     let building: Vec<_> =
-        asked.iter().filter(|sql| sql.contains("?1") && builds(&connection, sql)).collect();
-    assert!(asked.len() > 30, "{}", asked.len());
+        executed.iter().filter(|sql| sql.contains("?1") && builds_table(&connection, sql)).collect();
+    assert!(executed.len() > 30, "{}", executed.len());
     assert!(building.is_empty(), "{building:#?}");
-    assert!(builds(&connection, "update accounts set name = ?1 where id = ?2 returning seq"));
-    assert!(builds(&connection, "select kind in ('text', 'image', ?1) from messages"));
+    assert!(builds_table(&connection, "update accounts set name = ?1 where id = ?2 returning seq"));
+    assert!(builds_table(&connection, "select kind in ('text', 'image', ?1) from messages"));
 }
 
 /// Returns `true` if SQLite builds a temporary table each time that the statement runs.
-fn builds(connection: &Connection, sql: &str) -> bool {
+fn builds_table(connection: &Connection, sql: &str) -> bool {
     let mut statement = connection.prepare(&format!("explain {sql}")).unwrap();
-    let nothing = vec![rusqlite::types::Null; statement.parameter_count()];
-    let steps = statement.query_map(rusqlite::params_from_iter(nothing), |row| row.get("opcode")).unwrap();
+    let nulls = vec![rusqlite::types::Null; statement.parameter_count()];
+    let steps = statement.query_map(rusqlite::params_from_iter(nulls), |row| row.get("opcode")).unwrap();
     let steps: Vec<String> = steps.collect::<Result<_, _>>().unwrap();
     steps.iter().any(|step| matches!(step.as_str(), "OpenEphemeral" | "OpenAutoindex" | "SorterOpen"))
 }
 
 #[test]
-fn each_statement_of_a_message_is_planned_once() {
-    let (connection, asked) = database();
-    live(&connection);
+fn each_statement_of_a_message_is_prepared_once() {
+    let (connection, executed) = database();
+    run_messages(&connection);
     for n in 30..35 {
         send(&connection, n);
     }
-    let asked = std::mem::take(&mut *asked.lock().unwrap());
-    for sql in asked.iter().filter(|sql| sql.contains("?1")) {
+    let executed = std::mem::take(&mut *executed.lock().unwrap());
+    for sql in executed.iter().filter(|sql| sql.contains("?1")) {
         let statement = connection.prepare_cached(sql).unwrap();
         assert_eq!(statement.get_status(StatementStatus::RePrepare), 0, "{sql}");
     }

@@ -1,4 +1,4 @@
-//! The load: a fixed number of connections, each sending its next message when the last was answered.
+//! Load generator: a fixed number of connections, each of which sends its next message after the previous response.
 
 use crate::bench::report;
 use crate::terminal::now;
@@ -19,22 +19,22 @@ use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
 use tokio::task::LocalSet;
 
-/// Number of recipients, used in turn: all of Ofcom's numbers for drama, +44 7700 900000 to 900999.
+/// Number of recipients, used in turn: the numbers that Ofcom reserves for drama, +44 7700 900000 to 900999.
 pub(super) const RECIPIENTS: u32 = 1_000;
 
-/// After so many failures in a row a connection gives up.
+/// Number of failures in a row after which a connection stops.
 const PATIENCE: u32 = 20;
 
 /// Options of the load generator.
 #[derive(Debug, Args)]
 pub(crate) struct LoadOptions {
-    /// The target; only loopback is allowed.
+    /// URL of the target; only loopback addresses are allowed.
     #[arg(long)]
     pub(crate) address: SocketAddr,
-    /// The path of every request.
+    /// Path of every request.
     #[arg(long)]
     pub(crate) path: String,
-    /// A header of every request, `Name: value`; may be repeated.
+    /// Header of every request, `Name: value`; can be repeated.
     #[arg(long = "header")]
     pub(crate) headers: Vec<String>,
     /// Number of connections.
@@ -43,7 +43,7 @@ pub(crate) struct LoadOptions {
     /// Duration in seconds.
     #[arg(long)]
     pub(crate) seconds: u32,
-    /// Number of requests after which the load ends before its duration is over.
+    /// Maximum number of requests.
     #[arg(long)]
     pub(crate) requests: u32,
 }
@@ -51,19 +51,19 @@ pub(crate) struct LoadOptions {
 /// Result of a load.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct LoadResult {
-    /// Requests answered with 200 and a wamid.
-    pub(super) answered: u64,
-    /// Everything else, by kind.
+    /// Number of requests with status 200 and a wamid.
+    pub(super) responded: u64,
+    /// Number of other results, by kind.
     pub(super) errors: BTreeMap<String, u64>,
-    /// From the first request to the last answer.
+    /// Time from the first request to the last response.
     pub(super) seconds: f64,
-    /// Half of the answers came within this time.
+    /// Median latency.
     pub(super) p50_us: u32,
-    /// All but one in a hundred came within this time.
+    /// 99th percentile of the latency.
     pub(super) p99_us: u32,
 }
 
-/// Results of one connection, or of all of them.
+/// Results of one connection, or of all connections.
 #[derive(Default)]
 struct Seen {
     latencies: Vec<u32>,
@@ -92,7 +92,7 @@ struct Requests {
     bodies: Vec<Bytes>,
 }
 
-/// Sends until the time or the requests have run out.
+/// Sends until the duration has passed or the maximum number of requests is reached.
 pub(super) fn run(options: &LoadOptions) -> Result<LoadResult> {
     if !options.address.ip().is_loopback() {
         bail!("{} is not on this machine; the load is for loopback only", options.address);
@@ -127,7 +127,7 @@ pub(super) fn run(options: &LoadOptions) -> Result<LoadResult> {
     let seconds = start.elapsed().as_secs_f64();
     all.latencies.sort_unstable();
     Ok(LoadResult {
-        answered: u64::try_from(all.latencies.len()).unwrap_or(u64::MAX),
+        responded: u64::try_from(all.latencies.len()).unwrap_or(u64::MAX),
         errors: all.errors,
         seconds,
         p50_us: report::percentile(&all.latencies, 50),
@@ -135,7 +135,7 @@ pub(super) fn run(options: &LoadOptions) -> Result<LoadResult> {
     })
 }
 
-/// Keeps one connection busy, and opens another when it breaks.
+/// Uses one connection, and opens another one when it fails.
 async fn connection(shared: Rc<Shared>) -> Seen {
     let mut seen = Seen::default();
     let mut failures = 0;
@@ -157,7 +157,7 @@ async fn connection(shared: Rc<Shared>) -> Seen {
     seen
 }
 
-/// Sends one request after the other; says whether the connection broke.
+/// Sends one request after the other; returns `true` if the connection failed.
 async fn requests(shared: &Shared, mut sender: SendRequest<Full<Bytes>>, seen: &mut Seen) -> bool {
     let mut refused = 0;
     loop {
@@ -171,12 +171,12 @@ async fn requests(shared: &Shared, mut sender: SendRequest<Full<Bytes>>, seen: &
         shared.next.set(next.wrapping_add(1) % RECIPIENTS);
         let body = usize::try_from(next).ok().and_then(|index| shared.options.bodies.get(index)).cloned();
         let request = shared.options.template.request(body.unwrap_or_default());
-        let answer = async {
+        let response = async {
             sender.ready().await?;
             let (head, body) = sender.send_request(request).await?.into_parts();
             Ok::<_, hyper::Error>((head.status, body.collect().await?.to_bytes()))
         };
-        match answer.await {
+        match response.await {
             Ok((status, body)) if status == 200 && has_wamid(&body) => {
                 seen.latencies.push(u32::try_from(start.elapsed().as_micros()).unwrap_or(u32::MAX));
                 refused = 0;
@@ -200,17 +200,17 @@ async fn requests(shared: &Shared, mut sender: SendRequest<Full<Bytes>>, seen: &
     }
 }
 
-/// Says whether an answer holds a message id of Meta's.
+/// Returns `true` if a response contains a message id of Meta.
 fn has_wamid(body: &[u8]) -> bool {
     body.windows(7).any(|window| window == b"\"wamid.")
 }
 
-/// The recipient with a number below [`RECIPIENTS`], in E.164.
+/// Returns the n-th recipient in E.164; `n` is below [`RECIPIENTS`].
 pub(super) fn recipient(index: u32) -> String {
     format!("+447700900{index:03}")
 }
 
-/// A text message, about 300 bytes; one that the Cloud API and the gateway both take.
+/// Returns a text message of about 300 bytes that the Cloud API and the gateway accept.
 fn body(to: &str) -> String {
     let text = "Your table for two is booked for Saturday at 19:30. Reply 1 to confirm, 2 to change the time, or \
                 3 to cancel. Parking is free after six, the bus stops at the door.";
@@ -227,14 +227,14 @@ mod http1_request {
     };
     use hyper::{HeaderMap, Method, Uri};
 
-    /// The parts that stay the same.
+    /// Common parts of the requests.
     pub(super) struct Template {
         uri: Uri,
         headers: HeaderMap,
     }
 
     impl Template {
-        /// Reads the path and the headers once.
+        /// Parses the path and the headers once.
         pub(super) fn new(options: &LoadOptions) -> Result<Self> {
             let mut headers = HeaderMap::new();
             headers.insert(HOST, HeaderValue::from_str(&options.address.to_string())?);
@@ -247,7 +247,7 @@ mod http1_request {
             Ok(Self { uri: options.path.parse()?, headers })
         }
 
-        /// A request with this body.
+        /// Returns a request with this body.
         pub(super) fn request(&self, body: Bytes) -> Request<Full<Bytes>> {
             let mut request = Request::new(Full::new(body));
             *request.method_mut() = Method::POST;
@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn only_this_machine_is_a_target() {
+    fn only_loopback_addresses_are_targets() {
         let options = LoadOptions {
             address: "192.0.2.1:80".parse().unwrap(),
             path: "/".to_owned(),

@@ -1,4 +1,4 @@
-//! The report of a run: a table for people, everything else as JSON.
+//! Report of a run: a table, and all measurements as JSON.
 
 use super::load::LoadResult;
 use anyhow::{Context, Result};
@@ -17,18 +17,18 @@ pub(super) struct Sample {
     pub(super) connections: u32,
     pub(super) cpu_us_per_request: f64,
     pub(super) peak_rss_kib: u64,
-    /// Number of messages that the stand-in for Meta received meanwhile.
+    /// Number of messages that the mock received during the measurement.
     pub(super) reached_upstream: u64,
     pub(super) load: LoadResult,
 }
 
 impl Sample {
-    /// Answered requests per second.
+    /// Number of responses per second.
     fn rate(&self) -> f64 {
-        float(self.load.answered) / self.load.seconds.max(f64::EPSILON)
+        float(self.load.responded) / self.load.seconds.max(f64::EPSILON)
     }
 
-    /// The measurement in one line.
+    /// Returns the measurement in one line.
     pub(super) fn line(&self) -> String {
         format!(
             "{:<8} c={:<3} {:>8.0} /s  p50 {:>7.3} ms  p99 {:>7.3} ms  {:>6.1} CPU µs  {:>6.1} MiB",
@@ -44,29 +44,29 @@ impl Sample {
 
     /// Returns the reason why the measurement is not valid, if there is one.
     fn fault(&self) -> Option<String> {
-        let place =
+        let parent =
             format!("round {}, {}, c={}", self.round.saturating_add(1), self.target, self.connections);
         if !self.load.errors.is_empty() {
-            return Some(format!("{place}: errors {:?}", self.load.errors));
+            return Some(format!("{parent}: errors {:?}", self.load.errors));
         }
-        if self.load.answered == 0 {
-            return Some(format!("{place}: nothing was answered"));
+        if self.load.responded == 0 {
+            return Some(format!("{parent}: nothing was answered"));
         }
-        (self.reached_upstream != self.load.answered).then(|| {
+        (self.reached_upstream != self.load.responded).then(|| {
             format!(
-                "{place}: {} were answered, but {} reached upstream",
-                self.load.answered, self.reached_upstream
+                "{parent}: {} were answered, but {} reached upstream",
+                self.load.responded, self.reached_upstream
             )
         })
     }
 }
 
-/// A whole run.
+/// A complete run.
 #[derive(Debug, Serialize)]
 pub(super) struct Report {
     /// Description of the machine.
     machine: String,
-    /// The kind of file system that the database was on.
+    /// Type of the file system of the database.
     file_system: String,
     rounds: u32,
     seconds: u32,
@@ -74,9 +74,9 @@ pub(super) struct Report {
 }
 
 impl Report {
-    /// An empty report of a run whose database is below `place`.
-    pub(super) fn new(rounds: u32, seconds: u32, place: &Path) -> Result<Self> {
-        let kind = Command::new("stat").args(["--file-system", "--format", "%T"]).arg(place).output();
+    /// Creates an empty report of a run whose database is below `parent`.
+    pub(super) fn new(rounds: u32, seconds: u32, parent: &Path) -> Result<Self> {
+        let kind = Command::new("stat").args(["--file-system", "--format", "%T"]).arg(parent).output();
         let kind = kind.context("asking for the kind of file system")?;
         let file_system = String::from_utf8_lossy(&kind.stdout).trim().to_owned();
         let information = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
@@ -86,7 +86,7 @@ impl Report {
         Ok(Self { machine, file_system, rounds, seconds, samples: Vec::new() })
     }
 
-    /// The medians of all rounds, and the medians of the ratios to nginx inside each round.
+    /// Returns the medians of all rounds, and the medians of the ratios to nginx within each round.
     pub(super) fn table(&self) -> String {
         let mut lines = vec![
             String::new(),
@@ -106,7 +106,7 @@ impl Report {
         lines.join("\n")
     }
 
-    /// One row of the table.
+    /// Returns one row of the table.
     fn row(&self, target: &str, connections: u32) -> String {
         let of = |target: &str| -> Vec<&Sample> {
             let is_it = |sample: &&Sample| sample.target == target && sample.connections == connections;
@@ -135,7 +135,7 @@ impl Report {
         )
     }
 
-    /// Everything that makes the run worthless.
+    /// Returns the reasons why the run is not valid.
     pub(super) fn faults(&self) -> Vec<String> {
         let in_memory = ["tmpfs", "ramfs"].contains(&self.file_system.as_str());
         let fault =
@@ -143,7 +143,7 @@ impl Report {
         self.samples.iter().filter_map(Sample::fault).chain(fault).collect()
     }
 
-    /// The whole run, and whether it is valid.
+    /// Returns the complete run, and `true` if it is valid.
     pub(super) fn json(&self) -> Result<String> {
         #[derive(Serialize)]
         struct Judged<'a> {
@@ -158,13 +158,13 @@ impl Report {
     }
 }
 
-/// Each value once, in order of first appearance.
+/// Returns each value once, in order of first appearance.
 fn unique<T: Ord + Copy>(values: impl Iterator<Item = T>) -> Vec<T> {
     let mut seen = BTreeSet::new();
     values.filter(|value| seen.insert(*value)).collect()
 }
 
-/// The value in the middle; the mean of the two when there are two.
+/// Returns the median; the mean of the two middle values if their number is even.
 fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     let middle = values.len() / 2;
@@ -176,13 +176,13 @@ fn median(mut values: Vec<f64>) -> f64 {
     f64::midpoint(lower, upper)
 }
 
-/// The smallest value that `percent` of the sorted values do not exceed.
+/// Returns the smallest value that `percent` of the sorted values do not exceed.
 pub(super) fn percentile(sorted: &[u32], percent: usize) -> u32 {
     let rank = sorted.len().saturating_mul(percent).div_ceil(100);
     sorted.get(rank.saturating_sub(1)).copied().unwrap_or(0)
 }
 
-/// A count as a floating-point number; counts here stay far below where that is inexact.
+/// Converts a count to a floating-point number; the counts are far below the limit of exact values.
 pub(crate) fn float(count: u64) -> f64 {
     u32::try_from(count).map_or(f64::INFINITY, f64::from)
 }
@@ -192,7 +192,7 @@ mod tests {
     use super::*;
 
     fn sample(round: u32, target: &str, cpu: f64) -> Sample {
-        let load = LoadResult { answered: 1_000, seconds: 1.0, ..LoadResult::default() };
+        let load = LoadResult { responded: 1_000, seconds: 1.0, ..LoadResult::default() };
         Sample {
             round,
             target: target.to_owned(),
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn ratios_are_taken_inside_a_round() {
+    fn ratios_are_computed_within_a_round() {
         let mut report = report(3);
         for (round, (nginx, waypost)) in (0..).zip([(10.0, 20.0), (30.0, 90.0), (20.0, 80.0)]) {
             report.samples.push(sample(round, "nginx", nginx));
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn the_middle_and_the_tail_are_found() {
+    fn the_median_and_the_percentile_are_computed() {
         assert!((median(vec![3.0, 1.0, 2.0]) - 2.0).abs() < f64::EPSILON);
         assert!((median(vec![4.0, 1.0, 2.0, 3.0]) - 2.5).abs() < f64::EPSILON);
         let values: Vec<u32> = (1..=200).collect();

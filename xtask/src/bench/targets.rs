@@ -18,7 +18,7 @@ use std::path::Path;
 use std::process::Command;
 use tempfile::TempDir;
 
-/// Meta's ids of the account that sends; they mean nothing.
+/// Meta's ids of the sending account; any values work.
 const PHONE_NUMBER_ID: &str = "330011220099887";
 const WABA_ID: &str = "210987650001234";
 const APP_SECRET: &str = "bench-app-secret";
@@ -29,7 +29,7 @@ const BATCH: usize = 100;
 /// A kind of target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Kind {
-    /// The stand-in for Meta itself.
+    /// The mock of Meta's API.
     Mock,
     /// nginx as a reverse proxy to it.
     Nginx,
@@ -48,7 +48,7 @@ impl Kind {
     }
 }
 
-/// A target that is up, and goes down when this is dropped.
+/// A running target; it is stopped when this is dropped.
 pub(super) struct Target {
     /// Address of the target.
     pub(super) address: SocketAddr,
@@ -56,21 +56,21 @@ pub(super) struct Target {
     pub(super) path: String,
     /// Headers of every request.
     pub(super) headers: Vec<String>,
-    /// Its first process.
+    /// Id of its first process.
     pub(super) pid: u32,
-    // In this order: the process ends before its folder goes.
+    // The fields are dropped in this order: the process ends before its folder is removed.
     _running: Option<Running>,
     _folder: Option<TempDir>,
 }
 
-/// The stand-in for Meta, up for the whole run.
-pub(super) struct Upstream {
+/// The mock of Meta's API, which runs during the whole run.
+pub(super) struct MockServer {
     address: SocketAddr,
     running: Running,
 }
 
-impl Upstream {
-    /// Starts it.
+impl MockServer {
+    /// Starts the mock.
     pub(super) fn start(programs: &Path) -> Result<Self> {
         let address = free_address()?;
         let mut command = Command::new(programs.join("xtask"));
@@ -82,19 +82,19 @@ impl Upstream {
 
     /// Returns the number of received messages.
     pub(super) fn received(&self) -> Result<u64> {
-        let answer = call(self.address, "GET", COUNT_PATH, &[], b"")?;
-        answer.body.trim().parse().context("reading how many messages the mock upstream took")
+        let response = call(self.address, "GET", COUNT_PATH, &[], b"")?;
+        response.body.trim().parse().context("reading how many messages the mock upstream took")
     }
 }
 
 /// Starts a target.
 ///
-/// `place` is the folder below which a database is made: it must be on a disk.
+/// `parent` is the folder below which the database is created: it must be on a disk.
 pub(super) fn start(
     kind: Kind,
     programs: &Path,
-    place: &Path,
-    upstream: &Upstream,
+    parent: &Path,
+    upstream: &MockServer,
     settings: &[String],
 ) -> Result<Target> {
     match kind {
@@ -107,11 +107,11 @@ pub(super) fn start(
             _folder: None,
         }),
         Kind::Nginx => nginx(upstream.address),
-        Kind::Waypost => waypost(programs, place, upstream.address, settings),
+        Kind::Waypost => waypost(programs, parent, upstream.address, settings),
     }
 }
 
-/// Says whether there is an nginx to start.
+/// Returns `true` if nginx is installed.
 pub(super) fn nginx_is_installed() -> bool {
     Command::new("nginx").arg("-v").output().is_ok_and(|output| output.status.success())
 }
@@ -121,28 +121,28 @@ fn graph_path() -> String {
     format!("/v24.0/{PHONE_NUMBER_ID}/messages")
 }
 
-/// nginx as Debian sets it up (a worker for each core), but for what only a benchmark meets: it keeps connections
-/// for as long as they are used, on both sides, and writes no log of accesses.
+/// nginx with the settings of Debian (one worker per core), except that it keeps connections open for as long as they
+/// are used, on both sides, and writes no access log.
 fn nginx(upstream: SocketAddr) -> Result<Target> {
     let folder = tempfile::tempdir().context("making a folder for nginx")?;
     let address = free_address()?;
-    let place = folder.path().display();
+    let parent = folder.path().display();
     let configuration = format!(
         "daemon off;\n\
          worker_processes auto;\n\
-         pid {place}/nginx.pid;\n\
-         error_log {place}/error.log;\n\
+         pid {parent}/nginx.pid;\n\
+         error_log {parent}/error.log;\n\
          events {{ worker_connections 768; }}\n\
          http {{\n\
            access_log off;\n\
            sendfile on;\n\
            tcp_nopush on;\n\
            keepalive_requests 1000000000;\n\
-           client_body_temp_path {place}/body;\n\
-           proxy_temp_path {place}/proxy;\n\
-           fastcgi_temp_path {place}/fastcgi;\n\
-           uwsgi_temp_path {place}/uwsgi;\n\
-           scgi_temp_path {place}/scgi;\n\
+           client_body_temp_path {parent}/body;\n\
+           proxy_temp_path {parent}/proxy;\n\
+           fastcgi_temp_path {parent}/fastcgi;\n\
+           uwsgi_temp_path {parent}/uwsgi;\n\
+           scgi_temp_path {parent}/scgi;\n\
            upstream graph {{ server {upstream}; keepalive 128; keepalive_requests 1000000000; }}\n\
            server {{\n\
              listen {address};\n\
@@ -168,13 +168,13 @@ fn nginx(upstream: SocketAddr) -> Result<Target> {
 }
 
 /// The gateway with a new database, one account, one key, and an open window for every recipient.
-fn waypost(programs: &Path, place: &Path, upstream: SocketAddr, settings: &[String]) -> Result<Target> {
-    let folder = tempfile::tempdir_in(place).context("making a folder for the gateway")?;
+fn waypost(programs: &Path, parent: &Path, upstream: SocketAddr, settings: &[String]) -> Result<Target> {
+    let folder = tempfile::tempdir_in(parent).context("making a folder for the gateway")?;
     let address = free_address()?;
     let program = programs.join("waypost");
     let command = || -> Result<Command> {
         let mut command = Command::new(&program);
-        // Nothing of our environment: a proxy or a setting in it would change what is measured.
+        // The environment is empty: a proxy or a setting would change the measurement.
         command.env_clear().current_dir(folder.path());
         command.env("PATH", "/usr/local/bin:/usr/bin:/bin");
         command.env("WAYPOST_LISTEN", address.to_string());
@@ -182,7 +182,7 @@ fn waypost(programs: &Path, place: &Path, upstream: SocketAddr, settings: &[Stri
         command.env("WAYPOST_DATA_DIR", folder.path().join("data"));
         command.env("WAYPOST_SECRET_KEY", STANDARD.encode([7_u8; 32]));
         command.env("WAYPOST_GRAPH__BASE_URL", format!("http://{upstream}"));
-        // What is measured is the gateway's own cost, not Meta's pace.
+        // The measurement must show the gateway's cost, not the pacing for Meta.
         command.env("WAYPOST_PACING__THROUGHPUT", "1000000");
         command.env("WAYPOST_PACING__PAIR_RULE", "false");
         for setting in settings {
@@ -205,7 +205,7 @@ fn waypost(programs: &Path, place: &Path, upstream: SocketAddr, settings: &[Stri
         "--verify-token",
         "bench-verify-token",
     ]))?;
-    // The most that a key may have: about 16 000 messages a second, over a minute.
+    // The maximum rate of a key: about 16 000 messages per second, over a minute.
     let made = finish(
         command()?.args(["keys", "create", "--name", "bench", "--scopes", "send,read", "--json"]).args([
             "--rate-per-minute",
@@ -217,7 +217,7 @@ fn waypost(programs: &Path, place: &Path, upstream: SocketAddr, settings: &[Stri
     let mut serve = command()?;
     serve.arg("serve");
     let mut running = Running::start(&serve)?;
-    let is_ready = || call(address, "GET", "/readyz", &[], b"").is_ok_and(|answer| answer.status == 200);
+    let is_ready = || call(address, "GET", "/readyz", &[], b"").is_ok_and(|response| response.status == 200);
     running.wait_until("waypost serve", is_ready)?;
     open_windows(address)?;
     let path = "/api/messages/send".to_owned();
@@ -226,17 +226,17 @@ fn waypost(programs: &Path, place: &Path, upstream: SocketAddr, settings: &[Stri
     Ok(Target { address, path, headers, pid, _running: Some(running), _folder: Some(folder) })
 }
 
-/// Runs a command of the gateway to its end and hands back what it printed.
+/// Runs a command of the gateway and returns its output.
 fn finish(command: &mut Command) -> Result<String> {
-    let doing = format!("running {} {:?}", command.get_program().display(), command.get_args());
-    let output = command.output().with_context(|| doing.clone())?;
+    let action = format!("running {} {:?}", command.get_program().display(), command.get_args());
+    let output = command.output().with_context(|| action.clone())?;
     if !output.status.success() {
-        bail!("{doing}: {}", String::from_utf8_lossy(&output.stderr).trim());
+        bail!("{action}: {}", String::from_utf8_lossy(&output.stderr).trim());
     }
-    String::from_utf8(output.stdout).context(doing)
+    String::from_utf8(output.stdout).context(action)
 }
 
-/// The key that `keys create --json` printed.
+/// Returns the key that `keys create --json` printed.
 fn key(printed: &str) -> Result<String> {
     #[derive(Deserialize)]
     struct Made {
@@ -246,15 +246,15 @@ fn key(printed: &str) -> Result<String> {
     Ok(made.key)
 }
 
-/// Has every recipient write to us, by Meta's own webhook, so that free-form messages may be sent.
+/// Opens the windows of all recipients with webhooks of Meta, so that free-form messages can be sent.
 fn open_windows(address: SocketAddr) -> Result<()> {
     let timestamp = unix_seconds()?.to_string();
     let recipients: Vec<String> = (0..RECIPIENTS).map(recipient).collect();
     for batch in recipients.chunks(BATCH) {
-        let people = || batch.iter().map(|number| number.trim_start_matches('+'));
+        let numbers = || batch.iter().map(|number| number.trim_start_matches('+'));
         let contacts: Vec<_> =
-            people().map(|wa_id| json!({ "profile": { "name": "Bench" }, "wa_id": wa_id })).collect();
-        let messages: Vec<_> = people()
+            numbers().map(|wa_id| json!({ "profile": { "name": "Bench" }, "wa_id": wa_id })).collect();
+        let messages: Vec<_> = numbers()
             .map(|wa_id| {
                 json!({ "from": wa_id, "id": format!("wamid.HBgM{wa_id}FQIAEhgUM0EA"), "timestamp": timestamp,
                         "type": "text", "text": { "body": "Hello" } })

@@ -1,17 +1,17 @@
-//! `cargo xtask chaos`: a real gateway, killed again and again under load, must lose, double and forget nothing.
+//! `cargo xtask chaos`: a gateway that is killed repeatedly under load must not lose or duplicate a message.
 //!
-//! Each round puts faults into the simulated WhatsApp (connections cut before and after the message was accepted_messages, slow
-//! answers, refusals, a closed port) while clients send: sync and queued, alone and in batches, with and without an
-//! `Idempotency-Key`. At a random moment the gateway is killed (mostly SIGKILL, sometimes SIGTERM) and started again.
-//! At the end everything must settle, and three accounts are held against each other: what the clients were told, what
-//! the store says, and what the simulator accepted.
+//! Each round sets faults in the simulated WhatsApp (connections interrupted before and after the message was accepted,
+//! slow responses, rejections, a closed port) while clients send: sync and queued, single and in batches, with and
+//! without an `Idempotency-Key`. At a random time the gateway is killed (usually SIGKILL, sometimes SIGTERM) and
+//! started again. At the end all messages must have their final status, and three sources are compared: the responses
+//! to the clients, the messages of the store, and the messages that the simulator accepted.
 
 mod harness;
 
 use crate::chaos::harness::rounds;
 use crate::chaos::harness::rounds::Plan;
 use crate::repository;
-use crate::terminal::{say, unix_seconds};
+use crate::terminal::{print_line, unix_seconds};
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use std::fs;
@@ -27,15 +27,15 @@ pub(crate) struct ChaosOptions {
     /// Seed of the random numbers: the same seed gives the same faults and times [default: the time]
     #[arg(long)]
     seed: Option<u64>,
-    /// Keeps the folder with the database and the logs, even if all went well.
+    /// Keeps the folder with the database and the logs, even if no problem was found.
     #[arg(long)]
     keep: bool,
-    /// A `waypost` to use instead of building one.
+    /// Path of a `waypost` program to use instead of building one.
     #[arg(long, value_name = "FILE")]
     program: Option<PathBuf>,
 }
 
-/// Plays the rounds; fails if anything was lost, doubled or stuck.
+/// Runs the rounds; fails if a message was lost, duplicated or stuck.
 pub(crate) fn run(options: &ChaosOptions) -> Result<()> {
     let root = repository::root();
     let target = repository::target_directory(&root)?;
@@ -61,12 +61,12 @@ pub(crate) fn run(options: &ChaosOptions) -> Result<()> {
         Some(seed) => seed,
         None => unix_seconds()?,
     };
-    say(format_args!("seed {seed}"));
+    print_line(format_args!("seed {seed}"));
     let plan = Plan { rounds: options.rounds, seed, program, parent, keep: options.keep };
-    let report = rounds::run(&plan, &mut |line| say(line))?;
-    say(&report.summary);
-    if !report.wrong.is_empty() {
-        bail!("something was lost, doubled or stuck");
+    let report = rounds::run(&plan, &mut |line| print_line(line))?;
+    print_line(&report.summary);
+    if !report.problems.is_empty() {
+        bail!("messages were lost, duplicated or stuck");
     }
     Ok(())
 }

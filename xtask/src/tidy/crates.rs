@@ -164,8 +164,8 @@ pub(super) fn check_dependencies(metadata: &Metadata, files: &[TextFile]) -> Vec
             let name = dependency.name.as_str();
             let in_tests = dependency.kind.as_deref() == Some("dev");
             let line = line_of(files, &manifest, name);
-            let may_use = row.ours.contains(&name) || (in_tests && row.ours_in_tests.contains(&name));
-            if is_ours(name) && !may_use {
+            let can_use_account = row.ours.contains(&name) || (in_tests && row.ours_in_tests.contains(&name));
+            if is_ours(name) && !can_use_account {
                 findings.push(Finding::new(
                     &manifest,
                     line,

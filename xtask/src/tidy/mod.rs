@@ -19,7 +19,7 @@ mod steps;
 mod tree;
 
 use crate::repository::{self, TextFile};
-use crate::terminal::say;
+use crate::terminal::print_line;
 use anyhow::{Result, bail};
 use std::fmt;
 use std::path::Path;
@@ -51,17 +51,17 @@ pub(crate) fn run(bless_migrations: bool) -> Result<()> {
     let root = repository::root();
     if bless_migrations {
         for path in migrations::bless(&root)? {
-            say(format_args!("blessed {path}"));
+            print_line(format_args!("blessed {path}"));
         }
     }
     let findings = check(&root)?;
     for finding in &findings {
-        say(finding);
+        print_line(finding);
     }
     if !findings.is_empty() {
         bail!("tidy: {} finding(s)", findings.len());
     }
-    say("tidy: nothing to mend");
+    print_line("tidy: nothing to mend");
     Ok(())
 }
 

@@ -1,4 +1,4 @@
-//! The benchmark's own processes, started for real: what they count must be true.
+//! The processes of the benchmark: their counts must be correct.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::io::{BufRead, BufReader};

@@ -1,6 +1,6 @@
-//! The contract of `Blobs`, tested on a folder, on an object store in memory, and on an S3-compatible server.
+//! Conformance tests of `Blobs`: a folder, an object store in memory, and an S3-compatible server.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
-mod promises;
+mod conformance;
 mod s3;
 mod support;

@@ -1,4 +1,5 @@
-//! A server that speaks as much of S3's language as a gateway needs: objects, parts, ranges. It takes signed requests only.
+//! A server with the part of the S3 API that the gateway uses: objects, multipart uploads, ranges. It accepts signed
+//! requests only.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -21,11 +22,11 @@ struct State {
     objects: BTreeMap<String, Vec<u8>>,
     uploads: BTreeMap<String, BTreeMap<u32, Vec<u8>>>,
     n_uploads: u32,
-    asked: Vec<String>,
+    requests: Vec<String>,
     fail_next: u32,
 }
 
-/// A bucket on a port.
+/// A bucket on a local port.
 pub(crate) struct Bucket {
     url: String,
     state: Arc<Mutex<State>>,
@@ -44,7 +45,7 @@ impl Bucket {
             while let Ok((stream, _)) = listener.accept().await {
                 let state = serving.clone();
                 connections.spawn(async move {
-                    let service = service_fn(move |request| answer(state.clone(), request));
+                    let service = service_fn(move |request| response(state.clone(), request));
                     drop(
                         hyper::server::conn::http1::Builder::new()
                             .serve_connection(TokioIo::new(stream), service)
@@ -77,7 +78,7 @@ fn plain(status: u16, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
     response
 }
 
-async fn answer(
+async fn response(
     state: Arc<Mutex<State>>,
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, hyper::Error> {
@@ -94,7 +95,7 @@ async fn answer(
     let query: BTreeMap<String, String> =
         url::form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes()).into_owned().collect();
     let mut state = state.lock().unwrap();
-    state.asked.push(format!("{} {path}", parts.method));
+    state.requests.push(format!("{} {path}", parts.method));
     if state.fail_next > 0 {
         state.fail_next -= 1;
         return Ok(plain(503, "<Error><Code>SlowDown</Code></Error>"));
@@ -156,24 +157,24 @@ async fn answer(
 }
 
 #[tokio::test]
-async fn objects_lie_below_the_prefix_under_our_ids() {
+async fn objects_are_named_by_the_prefix_and_ids() {
     let bucket = Bucket::open().await;
     bucket.blobs().write_blob(key(1), pieces(&["x"])).await.unwrap();
     let (workspace, media) = (key(1).workspace, key(1).media);
-    let asked = bucket.state.lock().unwrap().asked.clone();
-    assert_eq!(asked, [format!("PUT /files/waypost/media/{workspace}/{media}")]);
+    let requests = bucket.state.lock().unwrap().requests.clone();
+    assert_eq!(requests, [format!("PUT /files/waypost/media/{workspace}/{media}")]);
 }
 
 #[tokio::test]
-async fn a_bucket_that_has_a_bad_moment_is_asked_again() {
+async fn a_failed_request_to_the_bucket_is_retried() {
     let bucket = Bucket::open().await;
     bucket.state.lock().unwrap().fail_next = 1;
     bucket.blobs().write_blob(key(1), pieces(&["x"])).await.unwrap();
-    assert_eq!(bucket.state.lock().unwrap().asked.len(), 2);
+    assert_eq!(bucket.state.lock().unwrap().requests.len(), 2);
 }
 
 #[tokio::test]
-async fn an_upload_that_breaks_off_is_given_up_at_the_bucket() {
+async fn an_incomplete_upload_is_aborted_at_the_bucket() {
     let bucket = Bucket::open().await;
     assert!(bucket.blobs().write_blob(key(1), crate::support::broken_after(blobs::PART + 1)).await.is_err());
     let state = bucket.state.lock().unwrap();
@@ -182,7 +183,7 @@ async fn an_upload_that_breaks_off_is_given_up_at_the_bucket() {
 }
 
 #[tokio::test]
-async fn an_error_tells_no_secret() {
+async fn an_error_contains_no_secret() {
     let bucket = Bucket::open().await;
     let settings = BucketSettings {
         bucket: "files".to_owned(),

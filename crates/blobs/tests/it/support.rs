@@ -1,4 +1,4 @@
-//! Places for content, and content that is counted.
+//! Stores of file contents, and content that is counted.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -17,15 +17,15 @@ use tempfile::TempDir;
 
 use crate::s3::Bucket;
 
-/// A place, and what keeps it alive.
+/// A store, and the resources that it needs.
 pub(crate) struct Place {
     pub(crate) blobs: Box<dyn Blobs>,
     pub(crate) folder: Option<TempDir>,
     pub(crate) _bucket: Option<Bucket>,
 }
 
-/// One of each kind.
-pub(crate) async fn places() -> Vec<Place> {
+/// Returns one store of each kind.
+pub(crate) async fn stores() -> Vec<Place> {
     let folder = tempfile::tempdir().unwrap();
     let bucket = Bucket::open().await;
     let memory = BucketBlobs::within(Arc::new(InMemory::new()), "some/prefix".into());
@@ -58,25 +58,25 @@ impl Stream for Given {
 }
 
 pub(crate) fn pieces(given: &[&'static str]) -> ByteStream {
-    Box::pin(Given(given.iter().map(|piece| Ok(Bytes::from_static(piece.as_bytes()))).collect()))
+    Box::pin(Given(given.iter().map(|chunk| Ok(Bytes::from_static(chunk.as_bytes()))).collect()))
 }
 
-/// Content that breaks off after `n_bytes`.
+/// Returns content that fails after `n_bytes`.
 pub(crate) fn broken_after(n_bytes: usize) -> ByteStream {
     let error = ByteStreamError::Broken("cut".to_owned());
     Box::pin(Given(VecDeque::from([Ok(Bytes::from(vec![7; n_bytes])), Err(error)])))
 }
 
-/// Reads all there is.
+/// Reads a stream to its end.
 pub(crate) async fn all(mut pieces: ByteStream) -> Result<Vec<u8>, ByteStreamError> {
     let mut whole = Vec::new();
-    while let Some(piece) = poll_fn(|context| pieces.as_mut().poll_next(context)).await {
-        whole.extend_from_slice(&piece?);
+    while let Some(chunk) = poll_fn(|context| pieces.as_mut().poll_next(context)).await {
+        whole.extend_from_slice(&chunk?);
     }
     Ok(whole)
 }
 
-/// Counter of the bytes that are in memory at once.
+/// Number of bytes that are in memory at once.
 #[derive(Default)]
 pub(crate) struct Alive {
     now: AtomicUsize,
@@ -97,16 +97,16 @@ impl Drop for Piece {
     }
 }
 
-/// Content of which each piece is counted while it lives: bytes that count up.
+/// Returns content whose chunks are counted while they are in memory: bytes that count up.
 pub(crate) struct Large {
     n_done: usize,
     size: usize,
-    alive: Arc<Alive>,
+    in_memory: Arc<Alive>,
 }
 
 impl Large {
-    pub(crate) fn of(size: usize, alive: &Arc<Alive>) -> ByteStream {
-        Box::pin(Self { n_done: 0, size, alive: alive.clone() })
+    pub(crate) fn of(size: usize, in_memory: &Arc<Alive>) -> ByteStream {
+        Box::pin(Self { n_done: 0, size, in_memory: in_memory.clone() })
     }
 
     pub(crate) fn byte(n: usize) -> u8 {
@@ -118,15 +118,15 @@ impl Stream for Large {
     type Item = Result<Bytes, ByteStreamError>;
 
     fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        // A length that fits no block.
+        // This length is not a multiple of the block size.
         let n = (self.size - self.n_done).min(61_003);
         if n == 0 {
             return Poll::Ready(None);
         }
         let content: Vec<u8> = (self.n_done..self.n_done + n).map(Self::byte).collect();
         self.n_done += n;
-        let now = self.alive.now.fetch_add(n, Ordering::SeqCst) + n;
-        self.alive.most.fetch_max(now, Ordering::SeqCst);
-        Poll::Ready(Some(Ok(Bytes::from_owner(Piece(content, self.alive.clone())))))
+        let now = self.in_memory.now.fetch_add(n, Ordering::SeqCst) + n;
+        self.in_memory.most.fetch_max(now, Ordering::SeqCst);
+        Poll::Ready(Some(Ok(Bytes::from_owner(Piece(content, self.in_memory.clone())))))
     }
 }

@@ -67,7 +67,7 @@ fn from_hex(text: &str) -> Option<Vec<u8>> {
     })
 }
 
-fn from_base64(text: &str) -> Option<Vec<u8>> {
+pub(super) fn from_base64(text: &str) -> Option<Vec<u8>> {
     let (mut bytes, mut buffer, mut n_bits) = (Vec::new(), 0_u32, 0);
     for letter in text.bytes() {
         let six = match letter {

@@ -43,7 +43,13 @@ pub enum DetectedType {
     Office,
     /// ZIP archive, which Meta does not accept.
     Zip,
-    /// Text, such as plain text, HTML or SVG.
+    /// HTML page.
+    Html,
+    /// JSON document.
+    Json,
+    /// XML document, such as SVG.
+    Xml,
+    /// Any other text.
     Text,
     /// Executable program, which Meta does not accept.
     Program,
@@ -80,19 +86,26 @@ impl DetectedType {
         {
             // After eleven bits of sync, layer 0 is AAC in ADTS; other layers are MPEG audio.
             if second & 0x06 == 0 { Self::Aac } else { Self::Mp3 }
-        } else if is(0, b"%PDF-") {
-            Self::Pdf
         } else if is(0, b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1") {
             Self::Ole
         } else if is(0, b"PK\x03\x04") {
             archive(head)
         } else if is(0, b"MZ") || is(0, b"\x7fELF") || is(0, b"\xcf\xfa\xed\xfe") {
             Self::Program
+        } else if let Some(markup) = markup(head) {
+            markup
+        } else if contains(head.get(..PDF_HEADER_BYTES).unwrap_or(head), b"%PDF-") {
+            Self::Pdf
         } else if is_text(head) {
             Self::Text
         } else {
             Self::Other
         }
+    }
+
+    /// Returns `true` if the content is text, whatever its format.
+    pub fn is_text(self) -> bool {
+        matches!(self, Self::Text | Self::Html | Self::Json | Self::Xml)
     }
 
     /// Returns Meta's types that the file can have, the most likely first.
@@ -108,7 +121,8 @@ impl DetectedType {
             Self::Mp3 => &["audio/mpeg"],
             Self::Aac => &["audio/aac"],
             Self::Amr => &["audio/amr"],
-            Self::Ogg => &["audio/ogg", "audio/opus"],
+            // Meta accepts an upload as audio/opus and then fails the message with 131053.
+            Self::Ogg => &["audio/ogg"],
             Self::Pdf => &["application/pdf"],
             Self::Ole => &["application/msword", "application/vnd.ms-excel", "application/vnd.ms-powerpoint"],
             Self::Docx => &["application/vnd.openxmlformats-officedocument.wordprocessingml.document"],
@@ -119,7 +133,7 @@ impl DetectedType {
                 "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
                 "application/vnd.openxmlformats-officedocument.presentationml.presentation",
             ],
-            Self::Text => &["text/plain"],
+            Self::Text | Self::Html | Self::Json | Self::Xml => &["text/plain"],
             Self::Gif | Self::Vorbis | Self::Zip | Self::Program | Self::Other => &[],
         }
     }
@@ -146,11 +160,39 @@ impl DetectedType {
             Self::Xlsx => "an Excel file",
             Self::Office => "an Office file",
             Self::Zip => "a ZIP archive",
+            Self::Html => "an HTML page",
+            Self::Json => "JSON",
+            Self::Xml => "XML",
             Self::Text => "text",
             Self::Program => "a program",
             Self::Other => "of a type that is not known here",
         }
     }
+}
+
+/// Number of bytes at the beginning of a file among which readers of PDF search for its header (ISO 32000-1, annex H.3.4.1).
+const PDF_HEADER_BYTES: usize = 1024;
+
+/// Detects HTML, XML and JSON. A byte order mark and white space at the beginning are skipped.
+fn markup(head: &[u8]) -> Option<DetectedType> {
+    let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start();
+    let begins = |start: &str| {
+        text.get(..start.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(start.as_bytes()))
+    };
+    if ["<!doctype html", "<html", "<head", "<body", "<script"].iter().any(|start| begins(start)) {
+        return Some(DetectedType::Html);
+    }
+    let is_element = matches!(text, [b'<', second, ..] if second.is_ascii_alphabetic());
+    if is_text(head) && (begins("<?xml") || begins("<!--") || is_element) {
+        return Some(DetectedType::Xml);
+    }
+    let rest = text.get(1..).unwrap_or_default().trim_ascii_start();
+    let is_json = match text.first()? {
+        b'{' => matches!(rest.first(), Some(b'"' | b'}')),
+        b'[' => matches!(rest.first(), Some(b'{' | b'[' | b'"')),
+        _ => false,
+    };
+    (is_json && is_text(head)).then_some(DetectedType::Json)
 }
 
 /// Returns `true` if a WebP file is animated, by the flag of its extended header.

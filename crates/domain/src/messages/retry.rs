@@ -283,8 +283,8 @@ mod tests {
             codes
         };
         let again = classes(|decision| matches!(decision, RetryDecision::Retry { .. }));
-        let slow = [4, 17, 613, 80_007, 130_429, 131_056, 131_057];
-        let trouble = [1, 2, 131_000, 131_016, 131_059, 133_004, 2_494_100];
+        let slow = [4, 17, 341, 613, 80_007, 80_008, 130_429, 131_056, 131_057];
+        let trouble = [1, 2, 131_000, 131_016, 131_059, 133_004, 139_102, 139_103, 2_494_100];
         let mut expected = [slow, trouble].concat();
         expected.sort();
         assert_eq!(again, expected);
@@ -296,7 +296,7 @@ mod tests {
     fn the_codes_that_slow_something_are_these() {
         for entry in TABLE {
             let expected = match entry.code {
-                4 | 17 | 613 | 80_007 | 130_429 | 131_057 => Some(ThrottleScope::Number),
+                4 | 17 | 341 | 613 | 80_007 | 80_008 | 130_429 | 131_057 => Some(ThrottleScope::Number),
                 131_056 => Some(ThrottleScope::Pair),
                 _ => None,
             };

@@ -1,4 +1,4 @@
-//! URLs that may be saved, and URLs that are refused.
+//! URLs that may be saved, and URLs that are rejected.
 
 use egress::Policy;
 use engine::ports::{UrlError, WebhookSender as _};
@@ -6,14 +6,14 @@ use engine::ports::{UrlError, WebhookSender as _};
 use crate::support::{Caller, OPEN, STRICT};
 
 #[tokio::test]
-async fn hostile_urls_are_refused_for_what_they_are() {
+async fn hostile_urls_are_rejected_with_their_reason() {
     use UrlError::{Credentials, Fragment, LocalName, NotAUrl, NotHttps, NotPublic, Port, TooLong};
     let long = format!("https://example.com/{}", "x".repeat(2_048));
     let label = format!("https://{}.example.com/", "x".repeat(64));
     let name = format!("https://{}example.com/", "abc.".repeat(70));
     let caller = Caller::with(STRICT);
     for (url, expected) in [
-        // This machine, in every spelling.
+        // This machine, in every notation.
         ("https://127.0.0.1/", NotPublic),
         ("https://127.1/", NotPublic),
         ("https://127.0.0.1./", NotPublic),
@@ -38,11 +38,11 @@ async fn hostile_urls_are_refused_for_what_they_are() {
         ("https://ｌｏｃａｌｈｏｓｔ/", LocalName),
         ("https://api.localhost/", LocalName),
         ("https://loc%61lhost/", LocalName),
-        // Nowhere.
+        // The unspecified address.
         ("https://0.0.0.0/", NotPublic),
         ("https://0/", NotPublic),
         ("https://[::]/", NotPublic),
-        // Metadata of clouds, and link-local.
+        // Metadata services of clouds, and link-local addresses.
         ("https://169.254.169.254/latest/meta-data/", NotPublic),
         ("https://2852039166/", NotPublic),
         ("https://0xa9fea9fe/", NotPublic),
@@ -70,7 +70,7 @@ async fn hostile_urls_are_refused_for_what_they_are() {
         ("https://nas.home.arpa/", LocalName),
         ("https://db.corp.internal/", LocalName),
         ("https://host.localdomain/", LocalName),
-        // IPv4 within IPv6.
+        // IPv4 addresses within IPv6.
         ("https://[::ffff:127.0.0.1]/", NotPublic),
         ("https://[::ffff:7f00:1]/", NotPublic),
         ("https://[::127.0.0.1]/", NotPublic),
@@ -79,7 +79,7 @@ async fn hostile_urls_are_refused_for_what_they_are() {
         ("https://[64:ff9b:1::1]/", NotPublic),
         ("https://[2002:7f00:1::]/", NotPublic),
         ("https://[2001::7f00:1]/", NotPublic),
-        // For other uses.
+        // Addresses for special purposes.
         ("https://192.0.2.1/", NotPublic),
         ("https://198.51.100.1/", NotPublic),
         ("https://203.0.113.1/", NotPublic),
@@ -93,7 +93,7 @@ async fn hostile_urls_are_refused_for_what_they_are() {
         ("https://[100::1]/", NotPublic),
         ("https://[5f00::1]/", NotPublic),
         ("https://[fec0::1]/", NotPublic),
-        // Credentials and the rest.
+        // Credentials, ports and fragments.
         ("https://user:password@example.com/", Credentials),
         ("https://user@example.com/", Credentials),
         ("https://@example.com/", Credentials),
@@ -114,7 +114,7 @@ async fn hostile_urls_are_refused_for_what_they_are() {
         ("gopher://example.com/", NotHttps),
         ("javascript://example.com/%0aalert(1)", NotHttps),
         ("wss://example.com/", NotHttps),
-        // What a lenient reader would mend.
+        // Spellings that a lenient parser corrects.
         ("", NotAUrl),
         ("example.com", NotAUrl),
         ("//example.com/", NotAUrl),
@@ -149,7 +149,7 @@ async fn hostile_urls_are_refused_for_what_they_are() {
 }
 
 #[tokio::test]
-async fn ordinary_urls_pass() {
+async fn ordinary_urls_are_accepted() {
     let caller = Caller::with(STRICT);
     let long = format!("https://example.com/{}", "x".repeat(2_028));
     assert_eq!(long.len(), 2_048);
@@ -179,7 +179,7 @@ async fn ordinary_urls_pass() {
 }
 
 #[tokio::test]
-async fn for_development_this_machine_is_allowed_and_nothing_else() {
+async fn in_development_only_this_machine_is_allowed() {
     let caller = Caller::with(Policy { allow_http_loopback: true, ..STRICT });
     for url in [
         "http://127.0.0.1:3000/hook",
@@ -207,7 +207,7 @@ async fn for_development_this_machine_is_allowed_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn plain_http_where_it_is_allowed_is_no_way_into_private_networks() {
+async fn allowing_plain_http_does_not_allow_private_networks() {
     let caller = Caller::with(Policy { allow_http: true, ..STRICT });
     assert_eq!(caller.client.check_url("http://example.com/"), Ok(()));
     assert_eq!(caller.client.check_url("http://127.0.0.1/"), Err(UrlError::NotPublic));
@@ -215,7 +215,7 @@ async fn plain_http_where_it_is_allowed_is_no_way_into_private_networks() {
 }
 
 #[tokio::test]
-async fn private_networks_where_they_are_allowed_do_not_bring_in_everything() {
+async fn allowing_private_networks_does_not_allow_forbidden_addresses() {
     let caller = Caller::with(OPEN);
     for url in [
         "http://127.0.0.1:3000/",

@@ -3,7 +3,7 @@
 use egress::EgressConfig;
 
 use crate::support::{
-    Caller, Names, OPEN, STRICT, accept, answer, answer_raw, has_no_more_callers, port, request,
+    Caller, Names, OPEN, STRICT, accept, answer_raw, has_no_more_callers, port, request, response,
 };
 
 fn caller(policy: egress::Policy, names: &Names) -> Caller {
@@ -11,10 +11,10 @@ fn caller(policy: egress::Policy, names: &Names) -> Caller {
 }
 
 #[tokio::test]
-async fn a_name_that_leads_to_an_address_that_is_not_public_is_refused_when_dialled() {
+async fn a_name_with_a_private_address_is_rejected_at_the_connect() {
     let (listener, _) = port().await;
     let address = listener.local_addr().unwrap();
-    for lead in [
+    for resolve_to in [
         &["127.0.0.1"][..],
         &["10.0.0.1"],
         &["169.254.169.254"],
@@ -22,22 +22,22 @@ async fn a_name_that_leads_to_an_address_that_is_not_public_is_refused_when_dial
         &["::ffff:127.0.0.1"],
         &["64:ff9b::7f00:1"],
         &["0.0.0.0"],
-        // One that is public does not make up for one that is not, in either order.
+        // A public address does not make up for a private one, in either order.
         &["93.184.216.34", "127.0.0.1"],
         &["127.0.0.1", "93.184.216.34"],
         &["93.184.216.34", "2606:4700::1", "fe80::1"],
     ] {
-        let names = Names::default().lead("evil.example", &[lead]);
+        let names = Names::default().resolve_to("evil.example", &[resolve_to]);
         let reason =
             caller(STRICT, &names).failure(&format!("https://evil.example:{}/", address.port())).await;
-        assert_eq!(reason, "the address is refused: the host is not a public address", "{lead:?}");
-        assert_eq!(names.asked(), ["evil.example"]);
+        assert_eq!(reason, "the address is refused: the host is not a public address", "{resolve_to:?}");
+        assert_eq!(names.lookups(), ["evil.example"]);
     }
     assert!(has_no_more_callers(listener));
 }
 
 #[tokio::test]
-async fn an_address_that_was_saved_under_another_policy_is_refused_when_dialled() {
+async fn an_address_saved_under_another_policy_is_rejected_at_the_connect() {
     let (listener, url) = port().await;
     let caller = Caller::with(STRICT);
     assert_eq!(caller.failure(&url).await, "the address is refused: the URL must begin with https://");
@@ -47,15 +47,15 @@ async fn an_address_that_was_saved_under_another_policy_is_refused_when_dialled(
 }
 
 #[tokio::test]
-async fn in_development_localhost_leads_to_this_machine_or_nowhere() {
+async fn in_development_localhost_is_this_machine_only() {
     let (listener, _) = port().await;
     let url = |name: &str| format!("http://{name}:{}/", listener.local_addr().unwrap().port());
     let policy = egress::Policy { allow_http_loopback: true, ..STRICT };
     let names = Names::default()
-        .lead("localhost", &[&["127.0.0.1"], &["10.0.0.1"], &["93.184.216.34"]])
-        .lead("evil.example", &[&["127.0.0.1"]]);
+        .resolve_to("localhost", &[&["127.0.0.1"], &["10.0.0.1"], &["93.184.216.34"]])
+        .resolve_to("evil.example", &[&["127.0.0.1"]]);
     let caller = caller(policy, &names);
-    let serve = async { answer(&mut accept(&listener).await, "200 OK", "").await };
+    let serve = async { response(&mut accept(&listener).await, "200 OK", "").await };
     let (status, ()) = tokio::join!(caller.status(url("localhost")), serve);
     assert_eq!(status, 200);
     for _ in 0..2 {
@@ -66,12 +66,12 @@ async fn in_development_localhost_leads_to_this_machine_or_nowhere() {
     assert_eq!(reason, "the address is refused: the host is not a public address");
 }
 
-/// DNS rebinding: what was checked is what is called, so a second look-up has nothing to change.
+/// DNS rebinding: the connection uses the addresses that were checked, so that a second look-up has no effect.
 #[tokio::test]
-async fn a_dial_looks_the_name_up_once_and_the_next_dial_judges_anew() {
+async fn each_connect_resolves_and_checks_the_name_once() {
     let (listener, _) = port().await;
     let url = format!("http://shop.example:{}/", listener.local_addr().unwrap().port());
-    let names = Names::default().lead("shop.example", &[&["127.0.0.1"], &["169.254.169.254"]]);
+    let names = Names::default().resolve_to("shop.example", &[&["127.0.0.1"], &["169.254.169.254"]]);
     let caller = caller(OPEN, &names);
     let serve = async {
         let mut stream = accept(&listener).await;
@@ -79,18 +79,18 @@ async fn a_dial_looks_the_name_up_once_and_the_next_dial_judges_anew() {
     };
     let (status, ()) = tokio::join!(caller.status(&url), serve);
     assert_eq!(status, 200);
-    assert_eq!(names.asked(), ["shop.example"]);
+    assert_eq!(names.lookups(), ["shop.example"]);
     let reason = caller.failure(&url).await;
     assert_eq!(reason, "the address is refused: the host is not a public address");
-    assert_eq!(names.asked().len(), 2);
+    assert_eq!(names.lookups().len(), 2);
     assert!(has_no_more_callers(listener));
 }
 
 #[tokio::test]
-async fn a_name_is_called_by_its_name_at_the_address_it_leads_to() {
+async fn the_host_header_contains_the_name_of_the_url() {
     let (listener, _) = port().await;
     let port = listener.local_addr().unwrap().port();
-    let names = Names::default().lead("shop.example", &[&["127.0.0.1"]]);
+    let names = Names::default().resolve_to("shop.example", &[&["127.0.0.1"]]);
     let caller = caller(OPEN, &names);
     let serve = async {
         let mut stream = accept(&listener).await;
@@ -103,20 +103,20 @@ async fn a_name_is_called_by_its_name_at_the_address_it_leads_to() {
 }
 
 #[tokio::test]
-async fn an_address_that_refuses_makes_room_for_the_next() {
+async fn after_a_refused_connection_the_next_address_is_tried() {
     let (listener, _) = port().await;
     let url = format!("http://shop.example:{}/", listener.local_addr().unwrap().port());
-    // Nobody listens at the first two.
-    let names = Names::default().lead("shop.example", &[&["127.0.0.2", "127.0.0.3", "127.0.0.1"]]);
+    // No server listens on the first two addresses.
+    let names = Names::default().resolve_to("shop.example", &[&["127.0.0.2", "127.0.0.3", "127.0.0.1"]]);
     let caller = caller(OPEN, &names);
-    let serve = async { answer(&mut accept(&listener).await, "204 No Content", "").await };
+    let serve = async { response(&mut accept(&listener).await, "204 No Content", "").await };
     let (status, ()) = tokio::join!(caller.status(&url), serve);
     assert_eq!(status, 204);
 }
 
-/// A port whose queue is full: Linux lets the next caller wait, and says nothing.
+/// A port whose accept queue is full: Linux does not answer further connection attempts.
 #[tokio::test]
-async fn an_address_that_says_nothing_makes_room_for_the_next_after_a_moment() {
+async fn after_a_delay_without_response_the_next_address_is_tried() {
     let (listener, _) = port().await;
     let port = listener.local_addr().unwrap().port();
     let silent = tokio::net::TcpSocket::new_v4().unwrap();
@@ -127,20 +127,20 @@ async fn an_address_that_says_nothing_makes_room_for_the_next_after_a_moment() {
         tokio::net::TcpStream::connect(address).await.unwrap(),
         tokio::net::TcpStream::connect(address).await.unwrap(),
     );
-    let names = Names::default().lead("shop.example", &[&["127.0.0.2", "127.0.0.1"]]);
+    let names = Names::default().resolve_to("shop.example", &[&["127.0.0.2", "127.0.0.1"]]);
     let caller = caller(OPEN, &names);
     let serve = async {
         caller.clock.somebody_sleeps().await;
         caller.clock.advance(1);
-        answer(&mut accept(&listener).await, "204 No Content", "").await;
+        response(&mut accept(&listener).await, "204 No Content", "").await;
     };
     let (status, ()) = tokio::join!(caller.status(format!("http://shop.example:{port}/")), serve);
     assert_eq!(status, 204);
 }
 
 #[tokio::test]
-async fn names_that_lead_nowhere_fail() {
-    let names = Names::default().lead("empty.example", &[&[]]);
+async fn names_without_addresses_fail() {
+    let names = Names::default().resolve_to("empty.example", &[&[]]);
     let caller = caller(STRICT, &names);
     for url in ["https://no-such.example/", "https://empty.example/"] {
         assert_eq!(caller.failure(url).await, "the name could not be found");
@@ -155,20 +155,20 @@ async fn a_refused_connection_fails() {
 }
 
 #[tokio::test]
-async fn the_systems_own_look_up_finds_this_machine() {
+async fn the_resolver_of_the_operating_system_resolves_localhost() {
     let (listener, _) = port().await;
     let url = format!("http://localhost:{}/", listener.local_addr().unwrap().port());
     let clock = crate::support::FakeClock::new();
     let client =
         egress::EgressClient::new(&EgressConfig { policy: OPEN, ..EgressConfig::default() }, clock).unwrap();
-    let serve = async { answer(&mut accept(&listener).await, "200 OK", "").await };
+    let serve = async { response(&mut accept(&listener).await, "200 OK", "").await };
     let posting = engine::ports::WebhookSender::send_event(&client, crate::support::call(&url));
     let (posted, ()) = tokio::join!(posting, serve);
     assert!(posted.outcome.is_success(), "{posted:?}");
 }
 
 #[tokio::test]
-async fn a_redirect_is_an_answer_and_not_followed() {
+async fn a_redirect_is_not_followed() {
     let (inside, target) = port().await;
     for status in [301, 302, 303, 307, 308] {
         let (listener, url) = port().await;
@@ -179,7 +179,7 @@ async fn a_redirect_is_an_answer_and_not_followed() {
         assert!(!posted.outcome.is_success());
         assert!(matches!(
             posted.outcome,
-            engine::ports::WebhookOutcome::Responded { status: answered, .. } if answered == status
+            engine::ports::WebhookOutcome::Responded { status: responded, .. } if responded == status
         ));
         assert!(has_no_more_callers(listener));
     }

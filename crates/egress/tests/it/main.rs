@@ -1,4 +1,4 @@
-//! The whole crate from outside: URLs that strangers chose, and sockets of ours on the other side.
+//! Tests of the crate's public interface: URLs, and local servers that the client calls.
 
 #![expect(
     clippy::unwrap_used,

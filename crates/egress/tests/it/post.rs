@@ -1,4 +1,4 @@
-//! The request of a webhook call, and every way in which the call can end.
+//! The request of a webhook call, and all outcomes of the call.
 
 use std::time::Duration;
 
@@ -10,15 +10,15 @@ use secrecy::SecretString;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::support::{
-    Caller, FakeClock, OPEN, SECRET, START, accept, answer, answer_raw, call, closed, port, reason, request,
+    Caller, FakeClock, OPEN, SECRET, START, accept, answer_raw, call, closed, port, reason, request, response,
 };
 
-fn answered(status: u16, body: &str) -> WebhookOutcome {
+fn responded(status: u16, body: &str) -> WebhookOutcome {
     WebhookOutcome::Responded { status, body: body.to_owned(), retry_after: None }
 }
 
 #[tokio::test]
-async fn a_post_is_the_event_with_its_headers_and_both_signatures() {
+async fn a_request_has_the_event_its_headers_and_both_signatures() {
     let (listener, url) = port().await;
     let address = listener.local_addr().unwrap();
     let call = WebhookRequest {
@@ -44,7 +44,7 @@ async fn a_post_is_the_event_with_its_headers_and_both_signatures() {
     };
     let caller = Caller::open();
     let (posted, (head, body)) = tokio::join!(caller.post_call(call), serve);
-    assert_eq!(posted.outcome, answered(200, "ok"));
+    assert_eq!(posted.outcome, responded(200, "ok"));
     assert_eq!(body, r#"{"test": 2432232314}"#);
     let mut lines: Vec<_> = head.lines().collect();
     lines[1..].sort_unstable();
@@ -69,7 +69,7 @@ async fn a_post_is_the_event_with_its_headers_and_both_signatures() {
 }
 
 #[tokio::test]
-async fn an_endpoint_may_name_its_own_user_agent_and_a_first_delivery_is_none_again() {
+async fn an_endpoint_can_override_the_user_agent_and_only_redeliveries_are_marked() {
     let (listener, url) = port().await;
     let headers = vec![("user-agent".to_owned(), SecretString::from("shop/1"))];
     let call = WebhookRequest { headers, ..call(&url) };
@@ -81,7 +81,7 @@ async fn an_endpoint_may_name_its_own_user_agent_and_a_first_delivery_is_none_ag
 }
 
 #[tokio::test]
-async fn a_header_or_a_secret_that_cannot_be_sent_is_never_half_sent() {
+async fn an_invalid_header_or_secret_prevents_the_whole_request() {
     let (listener, url) = port().await;
     let caller = Caller::open();
     for (name, value) in [
@@ -103,7 +103,7 @@ async fn a_header_or_a_secret_that_cannot_be_sent_is_never_half_sent() {
 }
 
 #[tokio::test]
-async fn any_2xx_is_a_success_and_nothing_else() {
+async fn only_2xx_is_a_success() {
     let (listener, url) = port().await;
     let caller = Caller::open();
     for (status, is_success) in
@@ -112,16 +112,16 @@ async fn any_2xx_is_a_success_and_nothing_else() {
         let head = format!("HTTP/1.1 {status} X\r\nconnection: close\r\n\r\n");
         let serve = async { answer_raw(&mut accept(&listener).await, head.as_bytes()).await };
         let (posted, ()) = tokio::join!(caller.post(&url), serve);
-        assert_eq!(posted.outcome, answered(status, ""));
+        assert_eq!(posted.outcome, responded(status, ""));
         assert_eq!(posted.outcome.is_success(), is_success, "{status}");
     }
 }
 
 #[tokio::test]
-async fn the_wait_that_an_endpoint_asks_for_is_told_in_either_form() {
+async fn retry_after_is_read_in_both_formats() {
     let (listener, url) = port().await;
     let caller = Caller::open();
-    // The clock stands at 2026-01-01T00:00:00Z.
+    // The clock is at 2026-01-01T00:00:00Z.
     for value in ["90", "Thu, 01 Jan 2026 00:01:30 GMT"] {
         let head = format!(
             "HTTP/1.1 503 Later\r\nretry-after: {value}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
@@ -137,7 +137,7 @@ async fn the_wait_that_an_endpoint_asks_for_is_told_in_either_form() {
 }
 
 #[tokio::test]
-async fn two_kilobytes_of_an_answer_are_kept_and_one_without_end_is_dropped() {
+async fn two_kilobytes_of_a_response_are_stored() {
     let (listener, url) = port().await;
     let caller = Caller::open();
     let serve = async {
@@ -146,18 +146,18 @@ async fn two_kilobytes_of_an_answer_are_kept_and_one_without_end_is_dropped() {
         stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
         let more = vec![b'x'; 64 * 1024];
         let mut n_written: usize = 0;
-        // Ends when the client has closed, and not before the socket's own buffers are full.
+        // The server writes until the client closes the connection, which happens after the socket's buffers are full.
         while stream.write_all(&more).await.is_ok() {
             n_written += more.len();
             assert!(n_written < 64 << 20, "it reads for ever");
         }
     };
     let (posted, ()) = tokio::join!(caller.post(&url), serve);
-    assert_eq!(posted.outcome, answered(200, &"x".repeat(2_048)));
+    assert_eq!(posted.outcome, responded(200, &"x".repeat(2_048)));
 }
 
 #[tokio::test]
-async fn an_answer_that_is_never_finished_counts_by_its_status_at_the_deadline() {
+async fn an_unfinished_response_counts_by_its_status() {
     for status in [200, 500] {
         let (listener, url) = port().await;
         let caller = Caller::open();
@@ -176,17 +176,17 @@ async fn an_answer_that_is_never_finished_counts_by_its_status_at_the_deadline()
             closed(&mut stream).await;
         };
         let (posted, ()) = tokio::join!(caller.post(&url), serve);
-        let WebhookOutcome::Responded { status: answered, body, .. } = posted.outcome else {
+        let WebhookOutcome::Responded { status: responded, body, .. } = posted.outcome else {
             panic!("{posted:?}")
         };
-        assert_eq!(answered, status);
+        assert_eq!(responded, status);
         assert!("drip drip ".starts_with(&body), "{body}");
         assert_eq!(posted.latency, SignedDuration::from_secs(15));
     }
 }
 
 #[tokio::test]
-async fn no_answer_within_fifteen_seconds_fails_and_closes_the_connection() {
+async fn no_response_within_fifteen_seconds_fails_and_closes_the_connection() {
     for part in ["", "H", "HTTP/1.1 200 OK\r\n", "HTTP/1.1 200 OK\r\nx: ", "HTTP/1.1 100 Continue\r\n\r\n"] {
         let (listener, url) = port().await;
         let caller = Caller::open();
@@ -204,7 +204,7 @@ async fn no_answer_within_fifteen_seconds_fails_and_closes_the_connection() {
 }
 
 #[tokio::test]
-async fn an_endpoint_that_reads_nothing_ends_at_the_deadline_too() {
+async fn an_endpoint_that_reads_nothing_fails_at_the_deadline() {
     let (listener, url) = port().await;
     let caller = Caller::open();
     let body = Bytes::from(vec![b' '; 16 << 20]);
@@ -219,7 +219,7 @@ async fn an_endpoint_that_reads_nothing_ends_at_the_deadline_too() {
 }
 
 #[tokio::test]
-async fn the_deadline_can_be_set_and_covers_the_look_up() {
+async fn the_deadline_is_configurable_and_includes_name_resolution() {
     struct Never;
     impl egress::NameResolver for Never {
         fn resolve(&self, _: &str) -> egress::Resolving {
@@ -241,12 +241,12 @@ async fn the_deadline_can_be_set_and_covers_the_look_up() {
 }
 
 #[tokio::test]
-async fn a_cut_before_the_status_fails_and_one_after_it_does_not() {
+async fn an_interruption_fails_only_before_the_status() {
     for (part, expected) in [
         ("", None),
         ("HTTP/1.1 200 OK\r\ncontent-le", None),
-        ("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf", Some(answered(200, "half"))),
-        ("HTTP/1.1 502 X\r\ntransfer-encoding: chunked\r\n\r\n4\r\nhalf\r\nzz", Some(answered(502, "half"))),
+        ("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf", Some(responded(200, "half"))),
+        ("HTTP/1.1 502 X\r\ntransfer-encoding: chunked\r\n\r\n4\r\nhalf\r\nzz", Some(responded(502, "half"))),
     ] {
         let (listener, url) = port().await;
         let caller = Caller::open();
@@ -262,7 +262,7 @@ async fn a_cut_before_the_status_fails_and_one_after_it_does_not() {
 }
 
 #[tokio::test]
-async fn what_is_not_http_fails() {
+async fn a_response_that_is_not_http_fails() {
     for part in
         ["SSH-2.0-OpenSSH_9.6\r\n", "\0\0\0\0\r\n\r\n", "HTTP/1.1 abc\r\n\r\n", "220 smtp.example\r\n\r\n"]
     {
@@ -275,7 +275,7 @@ async fn what_is_not_http_fails() {
 }
 
 #[tokio::test]
-async fn headers_without_end_fail() {
+async fn endless_headers_fail() {
     for line in ["x: y\r\n".to_owned(), format!("x: {}\r\n", "y".repeat(4_096)), "y".repeat(1_024)] {
         let (listener, url) = port().await;
         let caller = Caller::open();
@@ -290,7 +290,7 @@ async fn headers_without_end_fail() {
 }
 
 #[tokio::test]
-async fn interim_answers_without_end_end_at_the_deadline() {
+async fn endless_interim_responses_fail_at_the_deadline() {
     let (listener, url) = port().await;
     let caller = Caller::open();
     let serve = async {
@@ -310,7 +310,7 @@ async fn interim_answers_without_end_end_at_the_deadline() {
 }
 
 #[tokio::test]
-async fn an_answer_before_the_end_of_the_request_counts() {
+async fn a_response_before_the_end_of_the_request_counts() {
     let (listener, url) = port().await;
     let caller = Caller::open();
     let body = Bytes::from(vec![b' '; 16 << 20]);
@@ -321,11 +321,11 @@ async fn an_answer_before_the_end_of_the_request_counts() {
         closed(&mut stream).await;
     };
     let (posted, ()) = tokio::join!(caller.post_call(WebhookRequest { body, ..call(&url) }), serve);
-    assert_eq!(posted.outcome, answered(413, ""));
+    assert_eq!(posted.outcome, responded(413, ""));
 }
 
 #[tokio::test]
-async fn switching_protocols_is_no_success() {
+async fn switching_protocols_is_not_a_success() {
     let (listener, url) = port().await;
     let caller = Caller::open();
     let serve = async {
@@ -342,13 +342,13 @@ async fn switching_protocols_is_no_success() {
 }
 
 #[tokio::test]
-async fn latency_is_measured_by_the_clock_that_was_handed_in() {
+async fn the_latency_is_measured_with_the_given_clock() {
     let (listener, url) = port().await;
     let caller = Caller::open();
     let serve = async {
         let mut stream = accept(&listener).await;
         caller.clock.advance(3);
-        answer(&mut stream, "200 OK", "").await;
+        response(&mut stream, "200 OK", "").await;
     };
     let (posted, ()) = tokio::join!(caller.post(&url), serve);
     assert_eq!(posted.latency, SignedDuration::from_secs(3));

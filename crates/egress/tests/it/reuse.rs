@@ -1,4 +1,4 @@
-//! Connections that are used again.
+//! Reuse of idle connections.
 
 use bytes::Bytes;
 use engine::ports::{WebhookOutcome, WebhookRequest};
@@ -6,23 +6,23 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::task::JoinSet;
 
 use crate::support::{
-    Caller, accept, answer, answer_raw, call, closed, has_no_more_callers, port, reason, request,
+    Caller, accept, answer_raw, call, closed, has_no_more_callers, port, reason, request, response,
 };
 
 #[tokio::test]
-async fn a_connection_is_used_again() {
+async fn a_connection_is_reused() {
     let (listener, url) = port().await;
     let caller = Caller::open();
     let serve = async {
         let mut stream = accept(&listener).await;
-        answer(&mut stream, "200 OK", "one").await;
-        answer(&mut stream, "500 No", "two").await;
+        response(&mut stream, "200 OK", "one").await;
+        response(&mut stream, "500 No", "two").await;
         answer_raw(
             &mut stream,
             b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nyes\r\n0\r\n\r\n",
         )
         .await;
-        answer(&mut stream, "204 No Content", "").await;
+        response(&mut stream, "204 No Content", "").await;
     };
     let posts = async {
         [
@@ -38,16 +38,16 @@ async fn a_connection_is_used_again() {
 }
 
 #[tokio::test]
-async fn a_connection_to_another_port_is_another_connection() {
+async fn each_port_has_its_own_connections() {
     let (one, url_one) = port().await;
     let (two, url_two) = port().await;
     let caller = Caller::open();
     let serve = async {
         let mut stream = accept(&one).await;
-        answer(&mut stream, "200 OK", "").await;
+        response(&mut stream, "200 OK", "").await;
         let mut other = accept(&two).await;
-        answer(&mut other, "201 Created", "").await;
-        answer(&mut stream, "202 Accepted", "").await;
+        response(&mut other, "201 Created", "").await;
+        response(&mut stream, "202 Accepted", "").await;
     };
     let posts = async {
         [caller.status(&url_one).await, caller.status(&url_two).await, caller.status(&url_one).await]
@@ -57,13 +57,13 @@ async fn a_connection_to_another_port_is_another_connection() {
 }
 
 #[tokio::test]
-async fn a_kept_connection_that_was_closed_is_replaced() {
+async fn a_closed_idle_connection_is_replaced() {
     let (listener, url) = port().await;
     let caller = Caller::open();
     let serve = async {
         for _ in 0..3 {
-            // Closed after each answer, without having said so.
-            answer(&mut accept(&listener).await, "200 OK", "").await;
+            // The server closes the connection after each response, without `Connection: close`.
+            response(&mut accept(&listener).await, "200 OK", "").await;
         }
     };
     let posts = async {
@@ -75,15 +75,15 @@ async fn a_kept_connection_that_was_closed_is_replaced() {
 }
 
 #[tokio::test]
-async fn a_kept_connection_that_takes_a_request_and_closes_is_replaced_once() {
+async fn an_idle_connection_that_closes_after_the_request_is_replaced_once() {
     let (listener, url) = port().await;
     let caller = Caller::open();
     let serve = async {
         let mut stream = accept(&listener).await;
-        answer(&mut stream, "200 OK", "").await;
+        response(&mut stream, "200 OK", "").await;
         let first = request(&mut stream).await.unwrap();
         drop(stream);
-        // The same request again; this connection is new, so there is no third time.
+        // The same request over a new connection: it is not sent a third time.
         let mut stream = accept(&listener).await;
         assert_eq!(request(&mut stream).await.unwrap(), first);
     };
@@ -97,12 +97,12 @@ async fn a_kept_connection_that_takes_a_request_and_closes_is_replaced_once() {
 }
 
 #[tokio::test]
-async fn a_kept_connection_that_begins_to_answer_and_closes_is_not_replaced() {
+async fn an_idle_connection_that_closes_within_the_response_is_not_replaced() {
     let (listener, url) = port().await;
     let caller = Caller::open();
     let serve = async {
         let mut stream = accept(&listener).await;
-        answer(&mut stream, "200 OK", "").await;
+        response(&mut stream, "200 OK", "").await;
         answer_raw(&mut stream, b"HTTP/1.1 2").await;
     };
     let posts = async {
@@ -115,7 +115,7 @@ async fn a_kept_connection_that_begins_to_answer_and_closes_is_not_replaced() {
 }
 
 #[tokio::test]
-async fn bytes_that_nobody_asked_for_answer_no_later_request() {
+async fn unsolicited_bytes_are_not_a_response_to_a_later_request() {
     let (listener, url) = port().await;
     let caller = Caller::open();
     let serve = async {
@@ -124,7 +124,7 @@ async fn bytes_that_nobody_asked_for_answer_no_later_request() {
             b"HTTP/1.1 500 X\r\ncontent-length: 0\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
         answer_raw(&mut stream, forged).await;
         closed(&mut stream).await;
-        answer(&mut accept(&listener).await, "503 Later", "").await;
+        response(&mut accept(&listener).await, "503 Later", "").await;
     };
     let posts = async { [caller.status(&url).await, caller.status(&url).await] };
     let (statuses, ()) = tokio::join!(posts, serve);
@@ -132,13 +132,13 @@ async fn bytes_that_nobody_asked_for_answer_no_later_request() {
 }
 
 #[tokio::test]
-async fn an_unused_connection_is_closed_when_its_time_has_come() {
+async fn an_idle_connection_is_closed_at_its_expiry() {
     let (listener, url) = port().await;
     let caller = Caller::open();
     let serve = async {
         let mut stream = accept(&listener).await;
-        answer(&mut stream, "200 OK", "").await;
-        answer(&mut stream, "200 OK", "").await;
+        response(&mut stream, "200 OK", "").await;
+        response(&mut stream, "200 OK", "").await;
         stream
     };
     let posts = async {
@@ -147,14 +147,14 @@ async fn an_unused_connection_is_closed_when_its_time_has_come() {
         assert_eq!(caller.status(&url).await, 200);
     };
     let ((), mut stream) = tokio::join!(posts, serve);
-    // The first deadline passes and closes nothing, for the connection was used since.
+    // The connection was used since, so that the first deadline does not close it.
     caller.clock.advance(29);
     caller.clock.advance(1);
     closed(&mut stream).await;
 }
 
 #[tokio::test]
-async fn a_post_that_is_dropped_closes_its_connection_and_disturbs_no_other() {
+async fn a_canceled_call_closes_its_connection_only() {
     let (listener, url) = port().await;
     let caller = Caller::open();
     let mut stream = tokio::select! {
@@ -166,14 +166,14 @@ async fn a_post_that_is_dropped_closes_its_connection_and_disturbs_no_other() {
         } => stream,
     };
     closed(&mut stream).await;
-    let serve = async { answer(&mut accept(&listener).await, "200 OK", "").await };
+    let serve = async { response(&mut accept(&listener).await, "200 OK", "").await };
     let (status, ()) = tokio::join!(caller.status(&url), serve);
     assert_eq!(status, 200);
 }
 
-/// Many at once, each with its own event, over connections that come and go: each answer belongs to its request.
+/// Concurrent calls with different events over connections that open and close: each response belongs to its request.
 #[tokio::test]
-async fn answers_do_not_get_mixed_up() {
+async fn each_response_belongs_to_its_request() {
     let (listener, url) = port().await;
     let caller = Caller::open();
     let mut servers = JoinSet::new();
@@ -181,13 +181,13 @@ async fn answers_do_not_get_mixed_up() {
         loop {
             let mut stream = accept(&listener).await;
             servers.spawn(async move {
-                // Every seventh request of a connection ends it.
+                // Every seventh request of a connection closes it.
                 for n in 1.. {
                     let Some((_, body)) = request(&mut stream).await else { break };
                     let close = if n % 7 == 0 { "connection: close\r\n" } else { "" };
-                    let answer =
+                    let response =
                         format!("HTTP/1.1 200 OK\r\n{close}content-length: {}\r\n\r\n{body}", body.len());
-                    if stream.write_all(answer.as_bytes()).await.is_err() || n % 7 == 0 {
+                    if stream.write_all(response.as_bytes()).await.is_err() || n % 7 == 0 {
                         break;
                     }
                 }

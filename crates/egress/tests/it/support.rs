@@ -1,4 +1,4 @@
-//! A hand-written server on a bound port, names that lead where the test says, and a clock that stands still.
+//! A local server, a resolver with fixed addresses, and a clock that only the test advances.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
@@ -16,13 +16,13 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 
-/// Signs in all tests; no reason may hold it.
+/// Secret of all tests; no reason may contain it.
 pub(crate) const SECRET: &str = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
 /// Start of the test clock, in Unix seconds.
 pub(crate) const START: i64 = 1_767_225_600;
 
-/// All that may be allowed, for servers on this machine.
+/// A policy that allows servers on this machine.
 pub(crate) const OPEN: Policy =
     Policy { allow_http: true, allow_private_networks: true, allow_http_loopback: false };
 
@@ -30,7 +30,7 @@ pub(crate) const OPEN: Policy =
 pub(crate) const STRICT: Policy =
     Policy { allow_http: false, allow_private_networks: false, allow_http_loopback: false };
 
-/// A clock that stands still until it is moved.
+/// A clock that only the test advances.
 pub(crate) struct FakeClock {
     now: Mutex<Timestamp>,
     moved: Notify,
@@ -61,14 +61,14 @@ impl FakeClock {
         self.n_looks.load(Ordering::Relaxed)
     }
 
-    /// Returns once somebody has looked more often than that.
+    /// Waits until the clock was read more often than that.
     pub(crate) async fn somebody_looks(&self, n_looks: u64) {
         while self.n_looks() <= n_looks {
             self.looked.notified().await;
         }
     }
 
-    /// Returns once somebody has fallen asleep since the last time.
+    /// Waits until a task has started to sleep since the last call.
     pub(crate) async fn somebody_sleeps(&self) {
         self.slept.notified().await;
     }
@@ -94,33 +94,33 @@ impl Clock for FakeClock {
     }
 }
 
-/// Names and what each look-up of them brings; the last answer stays.
+/// A resolver with a list of results for each name; the last result is repeated.
 #[derive(Clone, Default)]
 pub(crate) struct Names {
-    answers: Arc<Mutex<BTreeMap<String, VecDeque<Vec<IpAddr>>>>>,
-    asked: Arc<Mutex<Vec<String>>>,
+    responses: Arc<Mutex<BTreeMap<String, VecDeque<Vec<IpAddr>>>>>,
+    lookups: Arc<Mutex<Vec<String>>>,
 }
 
 impl Names {
-    pub(crate) fn lead(self, name: &str, answers: &[&[&str]]) -> Self {
-        let parse = |answer: &&[&str]| answer.iter().map(|address| address.parse().unwrap()).collect();
-        self.answers.lock().unwrap().insert(name.to_owned(), answers.iter().map(parse).collect());
+    pub(crate) fn resolve_to(self, name: &str, responses: &[&[&str]]) -> Self {
+        let parse = |response: &&[&str]| response.iter().map(|address| address.parse().unwrap()).collect();
+        self.responses.lock().unwrap().insert(name.to_owned(), responses.iter().map(parse).collect());
         self
     }
 
-    pub(crate) fn asked(&self) -> Vec<String> {
-        self.asked.lock().unwrap().clone()
+    pub(crate) fn lookups(&self) -> Vec<String> {
+        self.lookups.lock().unwrap().clone()
     }
 }
 
 impl NameResolver for Names {
     fn resolve(&self, name: &str) -> Resolving {
-        self.asked.lock().unwrap().push(name.to_owned());
-        let mut answers = self.answers.lock().unwrap();
-        let answer = answers.get_mut(name).and_then(|answers| {
-            if answers.len() > 1 { answers.pop_front() } else { answers.front().cloned() }
+        self.lookups.lock().unwrap().push(name.to_owned());
+        let mut responses = self.responses.lock().unwrap();
+        let response = responses.get_mut(name).and_then(|responses| {
+            if responses.len() > 1 { responses.pop_front() } else { responses.front().cloned() }
         });
-        Box::pin(async move { answer.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound)) })
+        Box::pin(async move { response.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound)) })
     }
 }
 
@@ -156,7 +156,7 @@ impl Caller {
         posted
     }
 
-    /// The status of an answer.
+    /// Returns the status of a response.
     pub(crate) async fn status(&self, url: impl AsRef<str>) -> u16 {
         match self.post(url.as_ref()).await.outcome {
             WebhookOutcome::Responded { status, .. } => status,
@@ -189,7 +189,7 @@ pub(crate) fn call(url: &str) -> WebhookRequest {
     }
 }
 
-/// A port of ours and its URL.
+/// A listener on a local port, and its URL.
 pub(crate) async fn port() -> (TcpListener, String) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/hook", listener.local_addr().unwrap());
@@ -200,12 +200,12 @@ pub(crate) async fn accept(listener: &TcpListener) -> TcpStream {
     listener.accept().await.unwrap().0
 }
 
-/// `true` if no other connection was opened. It asks the kernel, so it does not wait.
+/// Returns `true` if no other connection was opened. The kernel knows this without waiting.
 pub(crate) fn has_no_more_callers(listener: TcpListener) -> bool {
     listener.into_std().unwrap().accept().is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
 }
 
-/// One request: its head and its body. `None` when the other side has closed.
+/// Reads one request: its head and its body. Returns `None` if the client has closed the connection.
 pub(crate) async fn request(stream: &mut (impl AsyncRead + Unpin)) -> Option<(String, String)> {
     let mut bytes = Vec::new();
     loop {
@@ -229,13 +229,13 @@ pub(crate) async fn answer_raw(stream: &mut (impl AsyncRead + AsyncWrite + Unpin
     stream.write_all(bytes).await.unwrap();
 }
 
-/// Reads a request and answers it.
-pub(crate) async fn answer(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), status: &str, body: &str) {
-    let answer = format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\n\r\n{body}", body.len());
-    answer_raw(stream, answer.as_bytes()).await;
+/// Reads a request and sends a response.
+pub(crate) async fn response(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), status: &str, body: &str) {
+    let response = format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+    answer_raw(stream, response.as_bytes()).await;
 }
 
-/// Returns when the other side has closed; what still comes is thrown away.
+/// Waits until the client has closed the connection, and discards all received bytes.
 pub(crate) async fn closed(stream: &mut (impl AsyncRead + Unpin)) {
     let mut rest = [0; 1024];
     while stream.read(&mut rest).await.is_ok_and(|n_read| n_read > 0) {}

@@ -1,4 +1,4 @@
-//! TLS vouches for the name in the URL, at whatever address it was reached.
+//! TLS: the certificate must be valid for the name in the URL, for every address of the name.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
-use crate::support::{Caller, Names, OPEN, accept, answer, closed, port};
+use crate::support::{Caller, Names, OPEN, accept, closed, port, response};
 
 fn acceptor() -> TlsAcceptor {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -25,25 +25,26 @@ fn acceptor() -> TlsAcceptor {
     TlsAcceptor::from(Arc::new(config))
 }
 
-/// A port, and a client that trusts who stands behind it. The certificate is for `localhost` and 127.0.0.1.
+/// A listener with TLS, and a client that trusts its authority. The certificate is for `localhost` and 127.0.0.1.
 async fn secure_port() -> (TcpListener, Caller, impl Fn(&str) -> String) {
     let (listener, _) = port().await;
     let port = listener.local_addr().unwrap().port();
-    let names =
-        Names::default().lead("localhost", &[&["127.0.0.1"]]).lead("other.example", &[&["127.0.0.1"]]);
+    let names = Names::default()
+        .resolve_to("localhost", &[&["127.0.0.1"]])
+        .resolve_to("other.example", &[&["127.0.0.1"]]);
     let authorities = vec![CertificateDer::from_slice(include_bytes!("fixtures/authority.der"))];
     let caller = Caller::new(&EgressConfig { policy: OPEN, authorities, ..EgressConfig::default() }, &names);
     (listener, caller, move |name| format!("https://{name}:{port}/"))
 }
 
 #[tokio::test]
-async fn a_certificate_for_the_name_is_taken_and_the_connection_used_again() {
+async fn a_certificate_for_the_name_is_accepted_and_the_connection_reused() {
     let (listener, caller, url) = secure_port().await;
     for name in ["localhost", "127.0.0.1", "localhost."] {
         let serve = async {
             let mut stream = acceptor().accept(accept(&listener).await).await.unwrap();
             assert_eq!(stream.get_ref().1.alpn_protocol(), Some(b"http/1.1".as_slice()));
-            answer(&mut stream, "200 OK", "").await;
+            response(&mut stream, "200 OK", "").await;
             let head = crate::support::request(&mut stream).await.unwrap().0;
             stream
                 .write_all(b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n")
@@ -59,7 +60,7 @@ async fn a_certificate_for_the_name_is_taken_and_the_connection_used_again() {
 }
 
 #[tokio::test]
-async fn a_certificate_for_another_name_is_refused() {
+async fn a_certificate_for_another_name_is_rejected() {
     let (listener, caller, url) = secure_port().await;
     let serve = async { acceptor().accept(accept(&listener).await).await.is_err() };
     let (reason, is_refused) = tokio::join!(caller.failure(url("other.example")), serve);
@@ -69,7 +70,7 @@ async fn a_certificate_for_another_name_is_refused() {
 }
 
 #[tokio::test]
-async fn a_certificate_that_nobody_vouches_for_is_refused() {
+async fn a_certificate_of_an_unknown_authority_is_rejected() {
     let (listener, _, url) = secure_port().await;
     let caller = Caller::open();
     let serve = async { acceptor().accept(accept(&listener).await).await.is_err() };
@@ -79,7 +80,7 @@ async fn a_certificate_that_nobody_vouches_for_is_refused() {
 }
 
 #[tokio::test]
-async fn a_handshake_that_is_cut_or_is_no_handshake_fails() {
+async fn an_interrupted_or_invalid_handshake_fails() {
     let (listener, caller, url) = secure_port().await;
     let serve = async { drop(accept(&listener).await) };
     let (reason, ()) = tokio::join!(caller.failure(url("localhost")), serve);
@@ -95,7 +96,7 @@ async fn a_handshake_that_is_cut_or_is_no_handshake_fails() {
 }
 
 #[tokio::test]
-async fn a_handshake_without_end_ends_at_the_deadline() {
+async fn an_endless_handshake_fails_at_the_deadline() {
     let (listener, caller, url) = secure_port().await;
     let serve = async {
         let mut stream = accept(&listener).await;

@@ -1,42 +1,44 @@
-//! On whose behalf something is done: what the audit log says of an administrative act.
+//! Actor and origin of an administrative action, as the audit log records them.
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use domain::access::audit::{Actor, ActorKind, AuditAction, AuditEntry, AuditTarget};
+use domain::access::user::User;
 use domain::id::{AuditEntryId, WorkspaceId};
 use domain::json::Object;
 
-use crate::Deps;
+use crate::deps::Deps;
 
-/// Who acts, and from where.
+/// Actor, client address and request of an administrative action.
 #[derive(Clone, Debug)]
 pub struct AuditContext {
-    /// Who.
+    /// Actor.
     pub actor: Actor,
-    /// The client's address.
+    /// Client address of the request.
     pub client: Option<IpAddr>,
-    /// The `X-Request-Id` of the call.
+    /// `X-Request-Id` of the request.
     pub request_id: Option<Arc<str>>,
 }
 
 impl AuditContext {
-    /// Somebody at the command line of this machine.
+    /// Returns the context of a command of the command line.
     pub fn command_line() -> Self {
-        Self::nobody(ActorKind::CommandLine, "waypost")
+        Self::without_request(ActorKind::CommandLine, "waypost")
     }
 
-    /// The gateway itself.
+    /// Returns the context of an action that the gateway takes by itself.
     pub fn gateway() -> Self {
-        Self::nobody(ActorKind::Gateway, "waypost")
+        Self::without_request(ActorKind::Gateway, "waypost")
     }
 
-    fn nobody(kind: ActorKind, name: &str) -> Self {
+    fn without_request(kind: ActorKind, name: &str) -> Self {
         let actor = Actor { kind, id: None, name: name.to_owned() };
         Self { actor, client: None, request_id: None }
     }
 
-    /// The entry for something that is done now: hand it to the store's method that does it.
+    /// Creates an audit entry with the current time. The store method that makes the change writes the entry in the same
+    /// transaction.
     pub fn entry(
         &self,
         deps: &Deps,
@@ -56,4 +58,9 @@ impl AuditContext {
             details: Object::new(),
         }
     }
+}
+
+/// Returns a user as the actor of an audit entry.
+pub(super) fn user_actor(user: &User) -> Actor {
+    Actor { kind: ActorKind::User, id: Some(user.id.to_string()), name: user.email.to_string() }
 }

@@ -1,18 +1,16 @@
-//! Logins: a password becomes a session, a session becomes a caller.
+//! Sessions of users: login, authentication, logout, expiry.
 //!
-//! **Invariant:** whether a name is unknown, the password wrong or the user switched off cannot be told apart, by the
-//! answer or by the time that it takes.
+//! **Invariant:** an unknown user, a wrong password and a disabled user give the same response after the same time.
 //!
-//! **Invariant:** the secret of a session is kept nowhere: its SHA-256 is, and that is asked for at each call, so that a
-//! session ends everywhere at once.
+//! **Invariant:** the secret of a session is not stored, only its SHA-256 digest. Each request reads the session from the
+//! store, therefore a session that ends is rejected by all processes at once.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use domain::access::audit::{AuditAction, AuditTarget, AuditTargetKind};
-use domain::access::login_throttle::{LoginAttempt, LoginThrottle};
+use domain::access::login_throttle::LoginAttempt;
 use domain::access::user::User;
 use domain::id::WorkspaceId;
 use jiff::{SignedDuration, Timestamp};
@@ -20,27 +18,28 @@ use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use crate::access::api_key::{Caller, letters, user_actor};
+use crate::access::audit_context::user_actor;
+use crate::access::base32::base32;
 use crate::ports::{CredentialsQuery, NewSession, PasswordError, SessionDigest, StoreError, UserCredentials};
 use crate::{AuditContext, Deps};
 
-/// How many characters a session's secret has: 32 bytes.
+/// Number of characters of a session's secret: 32 bytes in base32.
 const SECRET_CHARS: usize = 52;
-/// Sessions that are forgotten in one round.
-const FORGET_BATCH: u32 = 500;
-/// How many sessions in use are remembered between two rounds; each costs a little memory.
-const REMEMBERED: usize = 10_000;
+/// Maximum number of expired sessions that one call deletes.
+const EXPIRE_BATCH: u32 = 500;
+/// Maximum number of sessions whose last use is remembered between two writes to the store.
+const MAX_REMEMBERED_SESSIONS: usize = 10_000;
 
-/// A session in use.
+/// Session of a user.
 #[derive(Clone)]
 pub struct Session {
-    /// Who.
+    /// User of the session.
     pub user: User,
-    /// Under what it is kept.
+    /// SHA-256 digest of the secret, by which the store finds the session.
     pub digest: SessionDigest,
-    /// What the header `X-CSRF-Token` has to carry.
+    /// Required value of the header `X-CSRF-Token`.
     pub csrf_token: String,
-    /// When it ends if nobody uses it any more.
+    /// Time at which the session expires without a further request.
     pub ends_at: Timestamp,
 }
 
@@ -50,38 +49,38 @@ impl fmt::Debug for Session {
     }
 }
 
-/// The logins that failed of late, and the sessions in use.
-#[derive(Default)]
-pub struct LoginThrottles {
-    throttle: Mutex<LoginThrottle>,
-    seen: Mutex<BTreeMap<SessionDigest, Timestamp>>,
+impl Session {
+    /// Returns `true` if the value is the CSRF token of the session. Compares in constant time.
+    pub fn is_csrf_token(&self, presented: &[u8]) -> bool {
+        self.csrf_token.as_bytes().ct_eq(presented).into()
+    }
 }
 
-/// Somebody at the door.
+/// Request to log in.
 #[derive(Debug)]
 pub struct LoginRequest {
-    /// The address, in the form under which it is unique.
+    /// E-mail address in the normalized form that is unique in a workspace.
     pub email: String,
-    /// The password.
+    /// Password.
     pub password: SecretString,
-    /// The workspace's name.
+    /// Name of the workspace; `None` searches all workspaces.
     pub workspace: Option<String>,
-    /// Where the call comes from.
+    /// Client address of the request.
     pub client: Option<IpAddr>,
-    /// The `X-Request-Id` of the call.
+    /// `X-Request-Id` of the request.
     pub request_id: Arc<str>,
 }
 
-/// Why a login fails.
+/// Reason why a login failed.
 #[derive(Debug, thiserror::Error)]
 pub enum LoginError {
-    /// Wrong in any way.
-    #[error("the credentials are wrong")]
-    Wrong,
-    /// Too many failures: not before this time.
-    #[error("too many failures")]
-    TooMany(Timestamp),
-    /// Hashing failed.
+    /// Unknown user, wrong password, or disabled user.
+    #[error("the credentials are invalid")]
+    InvalidCredentials,
+    /// Too many failed logins. The next login is possible at this time.
+    #[error("too many failed logins")]
+    TooManyFailures(Timestamp),
+    /// The password could not be hashed.
     #[error(transparent)]
     Password(#[from] PasswordError),
     /// The store failed.
@@ -89,33 +88,34 @@ pub enum LoginError {
     Store(#[from] StoreError),
 }
 
-/// Begins a session. Its secret is given out here and nowhere else.
+/// Creates a session. The returned secret cannot be read again.
 ///
 /// # Errors
-/// As [`LoginError`] says.
+/// The login failed; see [`LoginError`].
 pub async fn log_in(deps: &Deps, request: LoginRequest) -> Result<(Session, SecretString), LoginError> {
     let LoginRequest { email, password, workspace, client, request_id } = request;
     let attempt = LoginAttempt::new(email.clone(), client);
-    begin(deps, &attempt)?;
-    let found = match candidate(deps, email, workspace.as_deref()).await {
-        Ok(found) => found,
+    begin_attempt(deps, &attempt)?;
+    let credentials = match find_credentials(deps, email, workspace.as_deref()).await {
+        Ok(credentials) => credentials,
         Err(error) => {
-            take_back(deps, &attempt);
+            cancel_attempt(deps, &attempt);
             return Err(error.into());
         }
     };
-    let hash = found.as_ref().map(|found| found.password_hash.clone());
-    let is_right = verify(deps, &attempt, password, hash).await?;
-    let found = found.filter(|found| is_right && !found.user.is_disabled).ok_or(LoginError::Wrong)?;
-    let throttle = &deps.logins.throttle;
-    throttle.lock().unwrap_or_else(PoisonError::into_inner).succeed(&attempt);
+    let hash = credentials.as_ref().map(|credentials| credentials.password_hash.clone());
+    let is_verified = verify(deps, &attempt, password, hash).await?;
+    let credentials = credentials
+        .filter(|credentials| is_verified && !credentials.user.is_disabled)
+        .ok_or(LoginError::InvalidCredentials)?;
+    deps.logins.throttle().succeed(&attempt);
 
     let now = deps.now();
     let mut random = [0; 32];
     deps.random.fill(&mut random);
-    let secret = SecretString::from(letters(&random));
+    let secret = SecretString::from(base32(&random));
     let digest = digest(&secret);
-    let user = User { last_login_at: Some(now), ..found.user };
+    let user = User { last_login_at: Some(now), ..credentials.user };
     let audit = AuditContext { actor: user_actor(&user), client, request_id: Some(request_id) };
     let subject = AuditTarget::named(AuditTargetKind::User, &user.id, user.email.as_str());
     let entry = audit.entry(deps, user.workspace, AuditAction::UserLoggedIn, subject);
@@ -123,57 +123,57 @@ pub async fn log_in(deps: &Deps, request: LoginRequest) -> Result<(Session, Secr
         digest,
         workspace: user.workspace,
         user: user.id,
-        password_hash: found.password_hash,
+        password_hash: credentials.password_hash,
         now,
     };
     if !deps.users.insert_session(new, entry).await? {
-        return Err(LoginError::Wrong);
+        return Err(LoginError::InvalidCredentials);
     }
     let ends_at = deps.settings.sessions.ends_at(now, now);
     Ok((Session { user, digest, csrf_token: csrf_token(&secret), ends_at }, secret))
 }
 
-/// Whose password it would be.
-async fn candidate(
+/// Returns the user with this e-mail address and the hash of the user's password.
+async fn find_credentials(
     deps: &Deps,
     email: String,
     workspace: Option<&str>,
 ) -> Result<Option<UserCredentials>, StoreError> {
     let directory = deps.directory.current();
     let only = match workspace.map(|name| directory.workspace(name)) {
-        // Of an unknown workspace there is nobody; the password is hashed all the same.
+        // The workspace is unknown. The caller hashes the password all the same, so that the response takes as long.
         Some(None) => return Ok(None),
         only => only.flatten(),
     };
-    let first = directory.workspace("default");
-    deps.users.get_user_credentials(&CredentialsQuery::Email { email, only, first }).await
+    let preferred = directory.workspace("default");
+    deps.users.get_user_credentials(&CredentialsQuery::Email { email, only, preferred }).await
 }
 
-/// Tries a password, as often as it may be tried.
+/// Verifies a password, within the limit of failed logins.
 ///
 /// # Errors
-/// `TooMany`, `Password`.
-pub(crate) async fn try_password(
+/// `TooManyFailures`, `Password`.
+pub(crate) async fn verify_password(
     deps: &Deps,
     attempt: &LoginAttempt,
     password: SecretString,
     hash: Option<String>,
 ) -> Result<bool, LoginError> {
-    begin(deps, attempt)?;
-    let is_right = verify(deps, attempt, password, hash).await?;
-    if is_right {
-        deps.logins.throttle.lock().unwrap_or_else(PoisonError::into_inner).succeed(attempt);
+    begin_attempt(deps, attempt)?;
+    let is_verified = verify(deps, attempt, password, hash).await?;
+    if is_verified {
+        deps.logins.throttle().succeed(attempt);
     }
-    Ok(is_right)
+    Ok(is_verified)
 }
 
-fn begin(deps: &Deps, attempt: &LoginAttempt) -> Result<(), LoginError> {
-    let mut throttle = deps.logins.throttle.lock().unwrap_or_else(PoisonError::into_inner);
-    throttle.begin(attempt, deps.now()).map_err(LoginError::TooMany)
+fn begin_attempt(deps: &Deps, attempt: &LoginAttempt) -> Result<(), LoginError> {
+    let mut throttle = deps.logins.throttle();
+    throttle.begin(attempt, deps.now()).map_err(LoginError::TooManyFailures)
 }
 
-fn take_back(deps: &Deps, attempt: &LoginAttempt) {
-    deps.logins.throttle.lock().unwrap_or_else(PoisonError::into_inner).cancel(attempt);
+fn cancel_attempt(deps: &Deps, attempt: &LoginAttempt) {
+    deps.logins.throttle().cancel(attempt);
 }
 
 async fn verify(
@@ -183,87 +183,79 @@ async fn verify(
     hash: Option<String>,
 ) -> Result<bool, LoginError> {
     deps.passwords.verify(password, hash).await.map_err(|error| {
-        take_back(deps, attempt);
+        cancel_attempt(deps, attempt);
         error.into()
     })
 }
 
-/// The session with this secret. `None`: there is none, or it is over.
+/// Authenticates the secret of a session. Returns `None` if the session does not exist or has expired.
 ///
 /// # Errors
-/// When the store cannot be read.
-pub async fn authenticate(deps: &Deps, presented: &str) -> Result<Option<Caller>, StoreError> {
+/// The store cannot be read.
+pub async fn authenticate(deps: &Deps, presented: &str) -> Result<Option<Session>, StoreError> {
     let is_secret = presented.len() == SECRET_CHARS
         && presented.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
     if !is_secret {
-        // Whatever else a browser holds under this name costs no look into the store.
+        // The cookie is not a secret of this program: the store is not read.
         return Ok(None);
     }
     let secret = SecretString::from(presented);
     let digest = digest(&secret);
     let Some(stored) = deps.users.get_session(&digest).await? else { return Ok(None) };
     let now = deps.now();
-    let (begun_at, mut seen_at) = (stored.begun_at, stored.seen_at);
-    let mut seen = deps.logins.seen.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(at) = seen.get(&digest) {
-        seen_at = seen_at.max(*at);
+    let (created_at, mut last_used_at) = (stored.created_at, stored.last_used_at);
+    let mut last_used = deps.logins.last_used();
+    if let Some(at) = last_used.get(&digest) {
+        last_used_at = last_used_at.max(*at);
     }
-    if stored.user.is_disabled || deps.settings.sessions.ends_at(begun_at, seen_at) <= now {
+    if stored.user.is_disabled || deps.settings.sessions.ends_at(created_at, last_used_at) <= now {
         return Ok(None);
     }
-    if seen.len() < REMEMBERED || seen.contains_key(&digest) {
-        seen.insert(digest, now);
+    if last_used.len() < MAX_REMEMBERED_SESSIONS || last_used.contains_key(&digest) {
+        last_used.insert(digest, now);
     }
-    let ends_at = deps.settings.sessions.ends_at(begun_at, now);
-    let session = Session { user: stored.user, digest, csrf_token: csrf_token(&secret), ends_at };
-    Ok(Some(Caller::User(Arc::new(session))))
+    let ends_at = deps.settings.sessions.ends_at(created_at, now);
+    Ok(Some(Session { user: stored.user, digest, csrf_token: csrf_token(&secret), ends_at }))
 }
 
 /// Ends a session.
 ///
 /// # Errors
-/// When the store cannot be written.
+/// The store cannot be written.
 pub async fn log_out(deps: &Deps, session: &Session) -> Result<(), StoreError> {
     deps.users.delete_session(session.user.workspace, &session.digest).await
 }
 
-/// Writes down when sessions were last used, and forgets those that are over.
+/// Writes the times at which sessions were last used to the store, and deletes expired sessions.
 ///
 /// # Errors
-/// When the store cannot be written; the next round has the same and more to write.
+/// The store cannot be written. The next call writes the same times.
 pub async fn update_last_used(deps: &Deps) -> Result<(), StoreError> {
-    let seen: Vec<_> = {
-        let seen = deps.logins.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.iter().map(|(digest, at)| (*digest, *at)).collect()
+    let used: Vec<_> = {
+        let last_used = deps.logins.last_used();
+        last_used.iter().map(|(digest, at)| (*digest, *at)).collect()
     };
-    if !seen.is_empty() {
-        deps.users.update_sessions_last_used(&seen).await?;
-        let mut left = deps.logins.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        left.retain(|digest, at| !seen.contains(&(*digest, *at)));
+    if !used.is_empty() {
+        deps.users.update_sessions_last_used(&used).await?;
+        let mut unwritten = deps.logins.last_used();
+        unwritten.retain(|digest, at| !used.contains(&(*digest, *at)));
     }
     let ago = |span: SignedDuration| deps.now().saturating_sub(span).unwrap_or(Timestamp::MIN);
-    let span = deps.settings.sessions;
-    deps.users.expire_sessions(ago(span.absolute), ago(span.idle), FORGET_BATCH).await
+    let lifetime = deps.settings.sessions;
+    deps.users.expire_sessions(ago(lifetime.absolute), ago(lifetime.idle), EXPIRE_BATCH).await
 }
 
 fn digest(secret: &SecretString) -> SessionDigest {
     Sha256::digest(secret.expose_secret()).into()
 }
 
-/// Bound to the session's secret, which it does not tell.
+/// Derives the CSRF token from the secret of the session. The secret cannot be computed from the token.
 fn csrf_token(secret: &SecretString) -> String {
     let digest = Sha256::new().chain_update("waypost csrf\0").chain_update(secret.expose_secret()).finalize();
-    letters(&digest)
+    base32(&digest)
 }
 
-impl Session {
-    /// Whether this is the session's token, in a time that tells nothing.
-    pub fn is_csrf_token(&self, presented: &[u8]) -> bool {
-        self.csrf_token.as_bytes().ct_eq(presented).into()
-    }
-}
-
-/// The workspace's name.
+/// Returns the name of a workspace; empty if the workspace is unknown.
 pub fn workspace_name(deps: &Deps, workspace: WorkspaceId) -> String {
     deps.directory.current().workspaces.get(&workspace).cloned().unwrap_or_default()
 }

@@ -1,4 +1,6 @@
-//! Users: added, changed, removed, by somebody who may not give more than they have.
+//! Users: creation, changes, deletion.
+//!
+//! **Invariant:** a requester gives and takes only permissions that the requester has.
 
 use std::net::IpAddr;
 
@@ -11,7 +13,7 @@ use domain::json::Value;
 use jiff::Timestamp;
 use secrecy::SecretString;
 
-use crate::access::api_key::Caller;
+use crate::access::caller::Caller;
 use crate::access::session;
 use crate::access::session::LoginError;
 use crate::ports::{
@@ -20,70 +22,70 @@ use crate::ports::{
 };
 use crate::{AuditContext, Deps};
 
-/// How often a change is judged again because the user was given another role meanwhile.
-const TRIES: u32 = 3;
+/// Maximum number of attempts of a change. An attempt fails if the role of the user changed after it was read.
+const MAX_ATTEMPTS: u32 = 3;
 
-/// A user to add.
+/// User to create.
 #[derive(Debug)]
 pub struct NewUser {
-    /// The name to log in with.
+    /// E-mail address, used to log in.
     pub email: Email,
-    /// What people call them.
+    /// Display name.
     pub name: Option<String>,
-    /// What they may do.
+    /// Role.
     pub role: Role,
-    /// The password.
+    /// Password.
     pub password: SecretString,
 }
 
-/// What shall be different about a user; `None` stays.
+/// Request to change a user; `None` leaves a value unchanged.
 #[derive(Debug, Default)]
-pub struct UserEdit {
-    /// The address.
+pub struct UpdateUserRequest {
+    /// New e-mail address.
     pub email: Option<Email>,
-    /// The name; `Some(None)` clears it.
+    /// New display name; `Some(None)` deletes the name.
     pub name: Option<Option<String>>,
-    /// The role.
+    /// New role.
     pub role: Option<Role>,
-    /// Whether the user may not log in.
+    /// `true` disables the user, `false` enables the user.
     pub is_disabled: Option<bool>,
-    /// The new password.
+    /// New password.
     pub password: Option<SecretString>,
-    /// The password until now: whoever changes their own has to know it.
+    /// Current password; required if users change their own password.
     pub current_password: Option<SecretString>,
 }
 
-/// Why a user is not added, changed or removed.
+/// Reason why a user was not created, changed or deleted.
 #[derive(Debug, thiserror::Error)]
 pub enum UserError {
-    /// There is no such user.
-    #[error("there is no such user")]
+    /// The user does not exist.
+    #[error("the user does not exist")]
     NotFound,
-    /// The address belongs to another user of the workspace.
-    #[error("the address is taken")]
+    /// Another user of the workspace has the e-mail address.
+    #[error("another user has this e-mail address")]
     EmailTaken,
-    /// Without this user the workspace would have no owner.
-    #[error("it is the last owner")]
+    /// The user is the last owner of the workspace.
+    #[error("the user is the last owner of the workspace")]
     LastOwner,
-    /// Whoever asks lacks this permission.
-    #[error("{} is needed", .0.as_str())]
-    Lacks(Permission),
-    /// Whoever asks may do less than this role.
-    #[error("the role `{}` exceeds whoever asks", .0.as_str())]
-    Exceeds(Role),
-    /// The key may not use every account, but a user may.
-    #[error("the key may not use every account")]
-    KeyOfSomeAccounts,
-    /// The password until now is needed.
-    #[error("the current password is needed")]
-    NeedsPassword,
-    /// It is another one.
+    /// The requester does not have this permission.
+    #[error("the permission `{}` is required", .0.as_str())]
+    MissingPermission(Permission),
+    /// The role has permissions that the requester does not have.
+    #[error("the role `{}` has permissions that the requester does not have", .0.as_str())]
+    RoleExceedsRequester(Role),
+    /// The requester is a key that may not use all accounts; users may use all accounts.
+    #[error("the key may not use all accounts")]
+    RestrictedKey,
+    /// The request has no current password.
+    #[error("the current password is required")]
+    CurrentPasswordRequired,
+    /// The current password is wrong.
     #[error("the current password is wrong")]
     WrongPassword,
-    /// It was wrong too often: not before this time.
+    /// The current password was wrong too often. The next attempt is possible at this time.
     #[error("the current password was wrong too often")]
-    TooMany(Timestamp),
-    /// Hashing failed.
+    TooManyFailures(Timestamp),
+    /// The password could not be hashed.
     #[error(transparent)]
     Password(#[from] PasswordError),
     /// The store failed.
@@ -100,51 +102,54 @@ impl From<StoreError> for UserError {
     }
 }
 
-/// Who asks. At the command line nobody is asked who they are.
+/// Caller that requests a change of users. The command line has all permissions.
 #[derive(Clone, Copy, Debug)]
-pub struct Asking<'a> {
-    /// The caller; `None` is the command line.
+pub struct Requester<'a> {
+    /// Caller of the API; `None` for the command line.
     pub caller: Option<&'a Caller>,
-    /// For the audit log.
+    /// Audit context of the request.
     pub audit: &'a AuditContext,
 }
 
-impl Asking<'_> {
-    fn needs(&self, permission: Permission) -> Result<(), UserError> {
+impl Requester<'_> {
+    fn require_permission(&self, permission: Permission) -> Result<(), UserError> {
         match self.caller {
-            Some(caller) if !caller.may(permission) => Err(UserError::Lacks(permission)),
+            Some(caller) if !caller.has_permission(permission) => {
+                Err(UserError::MissingPermission(permission))
+            }
             Some(_) | None => Ok(()),
         }
     }
 
-    fn is(&self, id: UserId) -> bool {
+    fn is_user(&self, id: UserId) -> bool {
         matches!(self.caller, Some(Caller::User(session)) if session.user.id == id)
     }
 
-    /// Whether whoever asks may do all that the role may: else they would give or take what is not theirs.
+    /// Checks that the requester has all permissions of the role.
     ///
-    /// A workspace that has no owner gets its first from anybody who may do all that a key can.
-    async fn covers(&self, deps: &Deps, role: Role) -> Result<(), UserError> {
+    /// Exception: a requester with all permissions that a key can have may create the first owner of a workspace.
+    async fn require_role(&self, deps: &Deps, role: Role) -> Result<(), UserError> {
         let Some(caller) = self.caller else { return Ok(()) };
-        if matches!(caller, Caller::Key(_)) && caller.visible(deps).is_some() {
-            return Err(UserError::KeyOfSomeAccounts);
+        if matches!(caller, Caller::Key(_)) && caller.visible_accounts(deps).is_some() {
+            return Err(UserError::RestrictedKey);
         }
-        let mut lacking = role.permissions().filter(|permission| !caller.may(*permission)).peekable();
-        if lacking.peek().is_none() {
+        let mut missing =
+            role.permissions().filter(|permission| !caller.has_permission(*permission)).peekable();
+        if missing.peek().is_none() {
             return Ok(());
         }
-        let is_all_but_owners = lacking.all(|permission| permission.scope().is_none());
-        if is_all_but_owners && role == Role::Owner {
+        let are_all_for_users_only = missing.all(|permission| permission.scope().is_none());
+        if are_all_for_users_only && role == Role::Owner {
             let owners = UserFilter { role: Some(Role::Owner), ..UserFilter::default() };
-            if deps.users.list_users(caller.workspace(), &owners, ONE).await?.total == 0 {
+            if deps.users.list_users(caller.workspace(), &owners, ONE_ROW).await?.total == 0 {
                 return Ok(());
             }
         }
-        Err(UserError::Exceeds(role))
+        Err(UserError::RoleExceedsRequester(role))
     }
 }
 
-const ONE: PageRequest = PageRequest { per_page: 1, start: PageStart::Page(1) };
+const ONE_ROW: PageRequest = PageRequest { per_page: 1, start: PageStart::Page(1) };
 
 fn entry(deps: &Deps, audit: &AuditContext, user: &User, action: AuditAction) -> AuditEntry {
     let subject = AuditTarget::named(AuditTargetKind::User, &user.id, user.email.as_str());
@@ -157,27 +162,27 @@ async fn hash(deps: &Deps, password: SecretString) -> Result<String, PasswordErr
     deps.passwords.hash(password, salt).await
 }
 
-/// One user.
+/// Returns a user.
 ///
 /// # Errors
-/// When the store cannot be read.
-pub async fn find(deps: &Deps, workspace: WorkspaceId, id: UserId) -> Result<Option<User>, StoreError> {
+/// The store cannot be read.
+pub async fn get_user(deps: &Deps, workspace: WorkspaceId, id: UserId) -> Result<Option<User>, StoreError> {
     let filter = UserFilter { id: Some(id), ..UserFilter::default() };
-    Ok(deps.users.list_users(workspace, &filter, ONE).await?.rows.pop())
+    Ok(deps.users.list_users(workspace, &filter, ONE_ROW).await?.rows.pop())
 }
 
-/// Adds a user.
+/// Creates a user.
 ///
 /// # Errors
-/// As [`UserError`] says.
-pub async fn add(
+/// The user was not created; see [`UserError`].
+pub async fn create_user(
     deps: &Deps,
-    asking: Asking<'_>,
+    requester: Requester<'_>,
     workspace: WorkspaceId,
     new: NewUser,
 ) -> Result<User, UserError> {
-    asking.needs(Permission::ManageUsers)?;
-    asking.covers(deps, new.role).await?;
+    requester.require_permission(Permission::ManageUsers)?;
+    requester.require_role(deps, new.role).await?;
     let password_hash = hash(deps, new.password).await?;
     let now = deps.now();
     let user = User {
@@ -191,47 +196,49 @@ pub async fn add(
         updated_at: now,
         last_login_at: None,
     };
-    let entry = entry(deps, asking.audit, &user, AuditAction::UserAdded).with("role", user.role.as_str());
+    let entry = entry(deps, requester.audit, &user, AuditAction::UserAdded).with("role", user.role.as_str());
     deps.users.insert_user(user.clone(), &password_hash, entry).await?;
     Ok(user)
 }
 
-/// Changes a user. A new password, and a user who may not log in any more, end all sessions.
+/// Changes a user. All sessions of the user end if the password changes or the user is disabled.
 ///
 /// # Errors
-/// As [`UserError`] says; nothing was changed then.
-pub async fn change(
+/// The user was not changed; see [`UserError`].
+pub async fn update_user(
     deps: &Deps,
-    asking: Asking<'_>,
-    (workspace, id): (WorkspaceId, UserId),
-    mut edit: UserEdit,
+    requester: Requester<'_>,
+    workspace: WorkspaceId,
+    id: UserId,
+    mut request: UpdateUserRequest,
 ) -> Result<User, UserError> {
     let mut password_hash = None;
-    for _ in 0..TRIES {
-        let user = find(deps, workspace, id).await?.ok_or(UserError::NotFound)?;
-        may_change(deps, asking, &user, &edit).await?;
-        if let Some(password) = edit.password.take() {
-            if asking.is(id) {
-                let current = edit.current_password.take().ok_or(UserError::NeedsPassword)?;
-                check_password(deps, &user, current, asking.audit.client).await?;
+    for _ in 0..MAX_ATTEMPTS {
+        let user = get_user(deps, workspace, id).await?.ok_or(UserError::NotFound)?;
+        check_update(deps, requester, &user, &request).await?;
+        if let Some(password) = request.password.take() {
+            if requester.is_user(id) {
+                let current = request.current_password.take().ok_or(UserError::CurrentPasswordRequired)?;
+                verify_current_password(deps, &user, current, requester.audit.client).await?;
             }
             password_hash = Some(hash(deps, password).await?);
         }
-        let change = UserUpdate {
+        let update = UserUpdate {
             workspace,
             id,
-            seen_role: user.role,
-            email: edit.email.clone(),
-            name: edit.name.clone(),
-            role: edit.role,
-            is_disabled: edit.is_disabled,
+            expected_role: user.role,
+            email: request.email.clone(),
+            name: request.name.clone(),
+            role: request.role,
+            is_disabled: request.is_disabled,
             password_hash: password_hash.clone(),
             now: deps.now(),
         };
-        let entry = describe(entry(deps, asking.audit, &user, AuditAction::UserChanged), &change);
-        match deps.users.update_user(change, entry).await? {
-            UpdateUserResult::Done(user) => return Ok(user),
-            UpdateUserResult::Gone => return Err(UserError::NotFound),
+        let entry = entry(deps, requester.audit, &user, AuditAction::UserChanged);
+        let entry = with_changes(entry, &update);
+        match deps.users.update_user(update, entry).await? {
+            UpdateUserResult::Updated(user) => return Ok(user),
+            UpdateUserResult::NotFound => return Err(UserError::NotFound),
             UpdateUserResult::LastOwner => return Err(UserError::LastOwner),
             UpdateUserResult::Stale => {}
         }
@@ -239,81 +246,89 @@ pub async fn change(
     Err(UserError::NotFound)
 }
 
-/// A name and a password are one's own matter; the rest needs the right to manage users, over both the role that the user
-/// has and the one that the user gets.
-async fn may_change(deps: &Deps, asking: Asking<'_>, user: &User, edit: &UserEdit) -> Result<(), UserError> {
-    let is_own = asking.is(user.id);
-    if !is_own || edit.email.is_some() || edit.role.is_some() || edit.is_disabled.is_some() {
-        asking.needs(Permission::ManageUsers)?;
-        asking.covers(deps, user.role).await?;
-        if let Some(role) = edit.role {
-            asking.covers(deps, role).await?;
+/// Checks the permissions for a change. Users may change their own name and password. All other changes require the
+/// permission to manage users, the permissions of the user's role and the permissions of the new role.
+async fn check_update(
+    deps: &Deps,
+    requester: Requester<'_>,
+    user: &User,
+    request: &UpdateUserRequest,
+) -> Result<(), UserError> {
+    let is_own = requester.is_user(user.id);
+    if !is_own || request.email.is_some() || request.role.is_some() || request.is_disabled.is_some() {
+        requester.require_permission(Permission::ManageUsers)?;
+        requester.require_role(deps, user.role).await?;
+        if let Some(role) = request.role {
+            requester.require_role(deps, role).await?;
         }
     }
-    if edit.password.is_some() && !is_own {
-        asking.needs(Permission::ResetPasswords)?;
+    if request.password.is_some() && !is_own {
+        requester.require_permission(Permission::ResetPasswords)?;
     }
     Ok(())
 }
 
-/// Whoever sits at somebody's open session does not know the password: it is guessed here no faster than at the door.
-async fn check_password(
+/// Verifies the current password of a user with the limit of failed logins: a stolen session does not allow faster guesses
+/// of the password than the login.
+async fn verify_current_password(
     deps: &Deps,
     user: &User,
     password: SecretString,
     client: Option<IpAddr>,
 ) -> Result<(), UserError> {
-    let found = deps.users.get_user_credentials(&CredentialsQuery::Id(user.workspace, user.id)).await?;
-    let hash = found.map(|found| found.password_hash);
+    let query = CredentialsQuery::Id(user.workspace, user.id);
+    let credentials = deps.users.get_user_credentials(&query).await?;
+    let hash = credentials.map(|credentials| credentials.password_hash);
     let attempt = LoginAttempt::new(user.email.key(), client);
-    match session::try_password(deps, &attempt, password, hash).await {
+    match session::verify_password(deps, &attempt, password, hash).await {
         Ok(true) => Ok(()),
         Ok(false) => Err(UserError::WrongPassword),
-        Err(LoginError::TooMany(until)) => Err(UserError::TooMany(until)),
+        Err(LoginError::TooManyFailures(until)) => Err(UserError::TooManyFailures(until)),
         Err(LoginError::Password(error)) => Err(error.into()),
         Err(LoginError::Store(error)) => Err(error.into()),
-        Err(LoginError::Wrong) => Err(UserError::WrongPassword),
+        Err(LoginError::InvalidCredentials) => Err(UserError::WrongPassword),
     }
 }
 
-fn describe(mut entry: AuditEntry, change: &UserUpdate) -> AuditEntry {
-    if let Some(email) = &change.email {
+/// Adds the changed values to an audit entry.
+fn with_changes(mut entry: AuditEntry, update: &UserUpdate) -> AuditEntry {
+    if let Some(email) = &update.email {
         entry = entry.with("email", email.as_str());
     }
-    if let Some(name) = &change.name {
+    if let Some(name) = &update.name {
         entry = entry.with("name", name.as_deref().map_or(Value::Null, Value::from));
     }
-    if let Some(role) = change.role {
-        entry = entry.with("role_before", change.seen_role.as_str()).with("role", role.as_str());
+    if let Some(role) = update.role {
+        entry = entry.with("role_before", update.expected_role.as_str()).with("role", role.as_str());
     }
-    if let Some(is_disabled) = change.is_disabled {
+    if let Some(is_disabled) = update.is_disabled {
         entry = entry.with("disabled", is_disabled);
     }
-    if change.password_hash.is_some() {
+    if update.password_hash.is_some() {
         entry = entry.with("password", "changed");
     }
     entry
 }
 
-/// Removes a user with all sessions.
+/// Deletes a user and all sessions of the user.
 ///
 /// # Errors
-/// As [`UserError`] says; nothing was removed then.
-pub async fn remove(
+/// The user was not deleted; see [`UserError`].
+pub async fn delete_user(
     deps: &Deps,
-    asking: Asking<'_>,
+    requester: Requester<'_>,
     workspace: WorkspaceId,
     id: UserId,
 ) -> Result<User, UserError> {
-    for _ in 0..TRIES {
-        let user = find(deps, workspace, id).await?.ok_or(UserError::NotFound)?;
-        asking.needs(Permission::ManageUsers)?;
-        asking.covers(deps, user.role).await?;
+    for _ in 0..MAX_ATTEMPTS {
+        let user = get_user(deps, workspace, id).await?.ok_or(UserError::NotFound)?;
+        requester.require_permission(Permission::ManageUsers)?;
+        requester.require_role(deps, user.role).await?;
         let entry =
-            entry(deps, asking.audit, &user, AuditAction::UserRemoved).with("role", user.role.as_str());
+            entry(deps, requester.audit, &user, AuditAction::UserRemoved).with("role", user.role.as_str());
         match deps.users.delete_user(workspace, id, user.role, entry).await? {
-            UpdateUserResult::Done(user) => return Ok(user),
-            UpdateUserResult::Gone => return Err(UserError::NotFound),
+            UpdateUserResult::Updated(user) => return Ok(user),
+            UpdateUserResult::NotFound => return Err(UserError::NotFound),
             UpdateUserResult::LastOwner => return Err(UserError::LastOwner),
             UpdateUserResult::Stale => {}
         }

@@ -1,3 +1,5 @@
-//! Maintenance: retention and recovery.
+//! Maintenance of the store: retention, and recovery from a backup.
 
+pub mod restore;
 pub mod retention;
+pub mod settings;

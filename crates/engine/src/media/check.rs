@@ -7,7 +7,7 @@ use domain::messages::content::{Content, MediaRef, MediaSource};
 use jiff::Timestamp;
 
 use super::{Deps, find};
-use crate::access::api_key::Caller;
+use crate::access::caller::Caller;
 use crate::ports::{BlobKey, MediaState, StoreError, StoredMedia};
 
 /// Content of a message whose files are to be checked.

@@ -10,8 +10,7 @@ use domain::media::{DOWNLOAD_RETRY_PERIOD, MAX_FILE_SIZE, essence, next_download
 use jiff::{SignedDuration, Timestamp};
 
 use super::byte_stream::{ContentDigest, digest_stream};
-use crate::accounts::line;
-use crate::background::DEAD_AFTER;
+use crate::ports::WORKER_TIMEOUT;
 use crate::ports::{
     AccountCredentials, AccountRecord, BlobKey, BlobWriteError, ByteStreamError, DownloadError, LeaseCheck,
     LeasedMedia, MediaDownload, MediaFetchResult, MediaInfo, MediaLeaseRequest, StoreError, UpstreamError,
@@ -54,7 +53,7 @@ pub async fn tick(deps: &Arc<Deps>) -> Result<u32, StoreError> {
         tokens: (0..capacity).map(|_| deps.new_token()).collect(),
         busy: accounts().filter(is_busy).collect(),
         per_account: MAX_DOWNLOADS_PER_ACCOUNT,
-        silent_since: now.saturating_sub(DEAD_AFTER).unwrap_or(Timestamp::MIN),
+        silent_since: now.saturating_sub(WORKER_TIMEOUT).unwrap_or(Timestamp::MIN),
         until: now.saturating_add(LEASE_PERIOD).unwrap_or(Timestamp::MAX),
         now,
     };
@@ -79,7 +78,7 @@ async fn download(deps: &Deps, record: Option<&AccountRecord>, media: &LeasedMed
     let result = match record {
         // The access token was deleted with the account.
         None => MediaFetchResult::Failed { reason: "the account that received it was removed".to_owned() },
-        Some(record) => match download_content(deps, &line(record), media).await {
+        Some(record) => match download_content(deps, &record.credentials(), media).await {
             Ok(result) => result,
             Err(MediaDownloadError::Permanent(reason)) => MediaFetchResult::Failed { reason },
             Err(MediaDownloadError::Temporary(reason)) => retry(deps, media, reason),

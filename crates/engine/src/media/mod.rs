@@ -20,7 +20,7 @@ use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 
 use crate::Deps;
-use crate::access::api_key::Caller;
+use crate::access::caller::Caller;
 use crate::in_flight::InFlight;
 use crate::ports::{
     BlobError, BlobKey, Blobs, ByteStream, Fetcher, MediaRecords, MediaState, MediaUpstream, StoreError,
@@ -116,7 +116,8 @@ impl Media {
 /// The store cannot be read.
 pub async fn find(deps: &Deps, caller: &Caller, id: MediaId) -> Result<Option<StoredMedia>, StoreError> {
     let found = deps.media.records.get_media(caller.workspace(), id).await?;
-    let is_visible = |account: Option<AccountId>| account.is_none_or(|account| caller.may_see(deps, account));
+    let is_visible =
+        |account: Option<AccountId>| account.is_none_or(|account| caller.can_see_account(deps, account));
     Ok(found.filter(|media| {
         is_visible(media.account) && !matches!(media.state, MediaState::Receiving | MediaState::Gone)
     }))

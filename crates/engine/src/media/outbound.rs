@@ -17,7 +17,6 @@ use super::check::unusable_reason;
 use super::link_cache::LinkKey;
 use super::store::{MediaStoreError, NewFile, store_file};
 use super::uploads::{UploadResult, UploadRole};
-use crate::accounts::line;
 use crate::chain;
 use crate::ports::{
     AccountRecord, BlobKey, ByteStream, FetchError, FetchedFile, LeasedMessage, MediaOrigin, MessageFailure,
@@ -253,7 +252,7 @@ async fn upload_content(
     file: OutgoingFile,
 ) -> UploadResult {
     let started_at = deps.now();
-    let meta_id = deps.media.upstream.upload_media(&line(record), file).await.map_err(not_sent)?;
+    let meta_id = deps.media.upstream.upload_media(&record.credentials(), file).await.map_err(not_sent)?;
     let expires_at = upload_expires_at(started_at);
     if let Err(error) = deps.media.records.insert_media_upload(key, &meta_id, started_at, expires_at).await {
         // Meta's media ID is valid; the next message uploads the file again.

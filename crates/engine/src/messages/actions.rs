@@ -8,7 +8,7 @@ use domain::messages::retry::SendMode;
 use domain::messages::status::MessageStatus;
 use jiff::Timestamp;
 
-use crate::access::api_key::Caller;
+use crate::access::caller::Caller;
 use crate::messages::admission::{choose_account, ensure_can_send};
 use crate::messages::outcome::SendError;
 use crate::messages::queue::panicked;

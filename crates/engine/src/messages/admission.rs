@@ -15,7 +15,7 @@ use domain::meta_error::{MetaError, MetaErrorClass};
 use domain::templates::TemplateCategory;
 use jiff::Timestamp;
 
-use crate::access::api_key::Caller;
+use crate::access::caller::Caller;
 use crate::media::MediaCheck;
 use crate::messages::outcome::{SendError, TemplateRef};
 use crate::messages::request::{RecipientAddress, SendRequest, SendTiming};
@@ -96,7 +96,7 @@ pub fn choose_account(
     };
     let record = found.cloned().ok_or_else(|| SendError::AccountNotFound(id_or_name.map(str::to_owned)))?;
     let account = &record.account;
-    if !caller.may_use(account) {
+    if !caller.can_use_account(account) {
         return Err(SendError::AccountForbidden {
             is_sandbox: account.is_sandbox,
             is_test_key: caller.is_test(),
@@ -111,7 +111,7 @@ pub fn choose_account(
 /// `AccountSuspended`.
 pub(crate) fn ensure_can_send(deps: &Deps, record: &AccountRecord) -> Result<(), SendError> {
     match record.account.status {
-        AccountStatus::Connected if !accounts::is_held_here(deps, record.account.id) => Ok(()),
+        AccountStatus::Connected if !accounts::is_suspended_here(deps, record.account.id) => Ok(()),
         AccountStatus::Connected | AccountStatus::Suspended | AccountStatus::Disconnected => {
             Err(SendError::AccountSuspended { account: Box::new(record.account.clone()), error: None })
         }
@@ -133,7 +133,10 @@ pub(crate) async fn resolve_recipient(
         RecipientAddress::Contact(id) => *id,
     };
     // A contact that the caller must not read is not found: the response to a send contains the number.
-    let contact = contacts::find(deps, caller, id).await?.flatten().ok_or(SendError::ContactNotFound)?;
+    let contact = contacts::get_contact(deps, caller, id)
+        .await?
+        .and_then(contacts::ContactLookup::visible)
+        .ok_or(SendError::ContactNotFound)?;
     let number = contact.wa_id.as_deref().and_then(|wa_id| PhoneNumber::from_wa_id(wa_id).ok());
     let user = contact.user_id.as_deref().and_then(|user_id| Bsuid::parse(user_id).ok());
     number.map(Recipient::Phone).or(user.map(Recipient::Bsuid)).ok_or(SendError::ContactNotFound)
@@ -155,7 +158,8 @@ pub(crate) async fn resolve_context(
     let Ok(id) = given.parse() else { return Err(SendError::ContextNotFound) };
     let detail = deps.messages.get_message(caller.workspace(), &MessageKey::Id(id)).await?;
     // A message of an account that the caller must not read is not found: its wamid contains the number.
-    let message = detail.map(|detail| detail.message).filter(|message| caller.may_see(deps, message.account));
+    let message =
+        detail.map(|detail| detail.message).filter(|message| caller.can_see_account(deps, message.account));
     message.and_then(|message| message.wamid).map(Some).ok_or(SendError::ContextNotFound)
 }
 
@@ -187,7 +191,7 @@ pub(crate) async fn check_template(
             account: record.account.name.clone(),
         })
     };
-    let found = match templates::find(deps, record, message.name, message.language).await {
+    let found = match templates::resolve_template(deps, record, message.name, message.language).await {
         Ok(Some(found)) => found,
         Ok(None) => return Err(SendError::TemplateNotFound(reference())),
         Err(TemplateError::Store(error)) => return Err(error.into()),
@@ -220,7 +224,7 @@ pub(crate) async fn check_template(
 async fn template_lookup_refused(deps: &Deps, record: &AccountRecord, error: MetaError) -> SendError {
     match error.class() {
         MetaErrorClass::SuspendAccount => {
-            if let Err(error) = accounts::hold_sender(deps, record, &error).await {
+            if let Err(error) = accounts::suspend_sender(deps, record, &error).await {
                 return error.into();
             }
             SendError::AccountSuspended {

@@ -11,7 +11,6 @@ use domain::messages::status_report::AttemptReference;
 use domain::meta_error::{MetaError, MetaErrorClass};
 use jiff::Timestamp;
 
-use crate::accounts::line;
 use crate::media::{self, MediaError};
 use crate::messages::outcome::SendProgress;
 use crate::messages::send_end::{LastAttempt, SendEnd};
@@ -53,7 +52,7 @@ impl AttemptRunner<'_> {
             }
             let outcome = match media::prepare(self.deps, self.record, &mut self.message, self.sent_as).await
             {
-                Ok(()) => self.deps.upstream.send_message(&line(self.record), self.body()).await,
+                Ok(()) => self.deps.upstream.send_message(&self.record.credentials(), self.body()).await,
                 Err(MediaError::Outcome(outcome)) => outcome,
                 // An earlier attempt may have been accepted; this attempt was not made.
                 Err(MediaError::Unusable(_)) if self.is_resend => {
@@ -186,7 +185,7 @@ impl AttemptRunner<'_> {
     /// Suspends the account if Meta's error concerns the account.
     async fn suspend_account(&self, error: &MetaError) {
         if error.class() == MetaErrorClass::SuspendAccount
-            && let Err(error) = accounts::hold_sender(self.deps, self.record, error).await
+            && let Err(error) = accounts::suspend_sender(self.deps, self.record, error).await
         {
             tracing::error!(error = %chain(&error), account.id = %self.message.lease.account,
                 "an account that meta refuses could not be suspended");

@@ -8,7 +8,7 @@ use domain::messages::admission::{AdmissionCheck, AdmissionCheckResult, Admissio
 use domain::messages::status_report::AttemptReference;
 use domain::text_enum;
 
-use crate::access::api_key::Caller;
+use crate::access::caller::Caller;
 use crate::media::MediaCheck;
 use crate::messages::admission::{
     FALLBACK_POINTER, TemplateCategories, TemplateTarget, admission_request, check_template, choose_account,

@@ -8,7 +8,7 @@ use domain::messages::status::MessageStatus;
 use jiff::SignedDuration;
 
 use crate::Deps;
-use crate::access::api_key::Caller;
+use crate::access::caller::Caller;
 use crate::messages::outcome::SendResult;
 use crate::ports::{CachedResponse, IdempotencyRecord, MessageKey, StoreError, StoredMessage};
 

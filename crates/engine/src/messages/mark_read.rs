@@ -3,8 +3,7 @@
 use domain::messages::direction::Direction;
 
 use crate::Deps;
-use crate::access::api_key::Caller;
-use crate::accounts::line;
+use crate::access::caller::Caller;
 use crate::messages::admission::choose_account;
 use crate::messages::outcome::SendError;
 use crate::ports::{MessageKey, StoreError, UpstreamError};
@@ -40,5 +39,8 @@ pub async fn mark_message_read(
     let wamid = message.wamid.ok_or(MarkReadError::NotFound)?;
     let record =
         choose_account(deps, caller, Some(&message.account.to_string())).map_err(MarkReadError::Account)?;
-    deps.upstream.mark_message_read(&line(&record), &wamid, is_typing).await.map_err(MarkReadError::Upstream)
+    deps.upstream
+        .mark_message_read(&record.credentials(), &wamid, is_typing)
+        .await
+        .map_err(MarkReadError::Upstream)
 }

@@ -23,7 +23,7 @@ const EXPIRE_BATCH: u32 = 500;
 /// # Errors
 /// The store cannot be used; the next round tries again.
 pub async fn tick(deps: &Arc<Deps>) -> Result<u32, StoreError> {
-    if let Err(error) = accounts::write_holds(deps).await {
+    if let Err(error) = accounts::write_suspensions(deps).await {
         // The first failure was logged. The queues of the other accounts do not wait.
         tracing::debug!(error = %chain(&error), "the suspension of an account still cannot be stored");
     }
@@ -37,7 +37,7 @@ pub async fn tick(deps: &Arc<Deps>) -> Result<u32, StoreError> {
     for record in &directory.accounts {
         // The queue of a suspended account waits; the other queues do not.
         let is_suspended = record.account.status != AccountStatus::Connected
-            || accounts::is_held_here(deps, record.account.id);
+            || accounts::is_suspended_here(deps, record.account.id);
         if depths.contains_key(&record.account.id) && !is_suspended {
             // In a task of its own: leased messages are sent even if this round is dropped.
             let leasing = deps.tasks.spawn(send_due(deps.clone(), record.clone())).await;

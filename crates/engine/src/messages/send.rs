@@ -9,8 +9,8 @@ use domain::messages::admission::{AdmissionRequest, SentAs, check_sync_slot};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::Deps;
-use crate::access::api_key;
-use crate::access::api_key::Caller;
+use crate::access::caller::Caller;
+use crate::access::rate_limits;
 use crate::messages::admission;
 use crate::messages::admission::{CheckedRequest, content_text};
 use crate::messages::idempotency::{IDEMPOTENCY_PERIOD, IdempotencyKey};
@@ -99,7 +99,7 @@ fn schedule(deps: &Deps, caller: &Caller, timing: SendTiming, leaves_at: Timesta
             // The items are accepted concurrently. Messages to one contact are sent in the order of the batch.
             let order_at =
                 leaves_at.saturating_add(SignedDuration::from_micros(index.into())).unwrap_or(leaves_at);
-            SendSchedule::Queued { due_at: api_key::reserve(deps, caller).max(leaves_at), order_at }
+            SendSchedule::Queued { due_at: rate_limits::reserve(deps, caller).max(leaves_at), order_at }
         }
     }
 }

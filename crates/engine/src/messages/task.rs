@@ -122,13 +122,13 @@ async fn insert_message(deps: &Deps, new: NewMessage) -> Result<SentAs, SendErro
     let mode = if matches!(new.schedule, SendSchedule::Queued { .. }) { "queue" } else { "sync" };
     match deps.messages.insert_message(new).await {
         Ok(InsertMessageResult::Accepted { sent_as }) => {
-            deps.metrics.accepted.count(&[account, Label::Word(mode)]);
+            deps.metrics.accepted.increment(&[account, Label::Static(mode)]);
             Ok(sent_as)
         }
         Ok(InsertMessageResult::KeyAlreadyUsed(key)) => Err(SendError::IdempotencyKeyUsed(Box::new(key))),
         Ok(InsertMessageResult::Rejected(rejection)) => {
             if let Rejection::OutsideWindow(_) = rejection {
-                deps.metrics.window_refusals.count(&[account]);
+                deps.metrics.window_refusals.increment(&[account]);
             }
             Err(admission::rejected(rejection, now))
         }

@@ -1,34 +1,34 @@
-//! The list of metrics: each name and its help stand here and nowhere else. `docs/metrics.md` is printed from it.
+//! List of the metrics, with their names and help texts. `docs/metrics.md` is printed from the list.
 //!
-//! **Invariant:** what a label can be is bounded: by the accounts that are here, by our routes, by closed lists.
-//! Nothing that a caller or a customer chooses is a label.
+//! **Invariant:** the number of values of a label is bounded: by the number of accounts, by the routes of the API, or by a
+//! closed list. Callers and customers do not choose values of labels.
 
-/// One metric.
+/// Metric.
 #[derive(Debug)]
 pub struct Metric {
-    /// Its name.
+    /// Name.
     pub name: &'static str,
-    /// Its kind.
-    pub kind: Kind,
-    /// The names of its labels, in order.
+    /// Kind.
+    pub kind: MetricKind,
+    /// Names of the labels, in order.
     pub labels: &'static [&'static str],
-    /// What it says.
+    /// Help text.
     pub help: &'static str,
 }
 
-/// The kinds of metrics.
+/// Kinds of metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// Only grows, until the process ends.
+pub enum MetricKind {
+    /// Number that only increases while the process runs.
     Counter,
-    /// Goes up and down.
+    /// Number that increases and decreases.
     Gauge,
-    /// How often something was how large.
+    /// Distribution of values in buckets.
     Histogram,
 }
 
-impl Kind {
-    /// The word in the text format.
+impl MetricKind {
+    /// Returns the name of the kind in the text format.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Counter => "counter",
@@ -44,13 +44,13 @@ macro_rules! metrics {
             $(#[doc = $help])+
             pub const $id: &Metric = &Metric {
                 name: $name,
-                kind: Kind::$kind,
+                kind: MetricKind::$kind,
                 labels: &[$($label),*],
                 help: concat!($($help),+),
             };
         )*
 
-        /// Every metric, in the order in which they are printed.
+        /// All metrics, in the order of the page.
         pub const ALL: &[&Metric] = &[$($id),*];
     };
 }
@@ -86,18 +86,18 @@ metrics! {
     Gauge QUEUE_MESSAGES = "waypost_queue_messages" ["workspace" "account"];
     /// Messages in the queue that are deferred because of the messaging limit. They are included in
     /// `waypost_queue_messages`.
-    Gauge QUEUE_HELD_BACK = "waypost_queue_deferred_messages" ["workspace" "account"];
+    Gauge QUEUE_DEFERRED = "waypost_queue_deferred_messages" ["workspace" "account"];
     /// Time since the oldest due message in the queue became due. Messages that are scheduled for later, or deferred
     /// because of the messaging limit, are not due.
     Gauge QUEUE_OVERDUE = "waypost_queue_overdue_seconds" ["workspace" "account"];
 
     /// 1 if the account is suspended (status `held`) or disconnected, else 0.
-    Gauge ACCOUNT_HELD = "waypost_account_held" ["workspace" "account"];
+    Gauge ACCOUNT_SUSPENDED = "waypost_account_held" ["workspace" "account"];
     /// Messaging limit: maximum number of recipients of templates outside the customer service window in 24 hours;
     /// `+Inf` without a limit.
-    Gauge LIMIT_PEOPLE = "waypost_messaging_limit_recipients" ["workspace" "waba_id"];
+    Gauge MESSAGING_LIMIT = "waypost_messaging_limit_recipients" ["workspace" "waba_id"];
     /// Recipients of templates outside the customer service window in the last 24 hours.
-    Gauge LIMIT_USED = "waypost_messaging_limit_used_recipients" ["workspace" "waba_id"];
+    Gauge MESSAGING_LIMIT_USED = "waypost_messaging_limit_used_recipients" ["workspace" "waba_id"];
 
     /// Requests to the API, by route; `status` is the class of the status code, such as `2xx`.
     Counter HTTP_REQUESTS = "waypost_http_requests_total" ["method" "route" "status"];
@@ -112,7 +112,7 @@ metrics! {
 
     /// Webhook payloads received from Meta: `accepted`, `unsigned`, `not_json`, `too_large`, `timeout` (not read in time),
     /// `store_unavailable`.
-    Counter WEBHOOK_POSTS = "waypost_webhook_payloads_total" ["outcome"];
+    Counter WEBHOOK_PAYLOADS = "waypost_webhook_payloads_total" ["outcome"];
     /// Changes in webhook payloads from Meta: `applied`, `duplicate`, `pending_status` (the status of an unknown message),
     /// `unrouted` (no matching account), `undecodable`.
     Counter WEBHOOK_CHANGES = "waypost_webhook_changes_total" ["outcome"];
@@ -136,7 +136,7 @@ metrics! {
     /// Duration of the store's transactions, from the first write to the commit on disk.
     Histogram STORE_COMMIT_SECONDS = "waypost_store_commit_duration_seconds" [];
     /// Writes that shared a transaction.
-    Histogram STORE_COMMIT_JOBS = "waypost_store_commit_writes" [];
+    Histogram STORE_COMMIT_WRITES = "waypost_store_commit_writes" [];
     /// Transactions that could not be committed.
     Counter STORE_LOST = "waypost_store_lost_commits_total" [];
     /// Writes that wait for the store's writer.
@@ -156,7 +156,7 @@ metrics! {
 
     /// Always 1; the label is the version of this program.
     Gauge BUILD_INFO = "waypost_build_info" ["version"];
-    /// When the process started, in Unix seconds.
+    /// Time at which the process started, in Unix seconds.
     Gauge PROCESS_START = "process_start_time_seconds" [];
     /// CPU time of the process, user and system.
     Counter PROCESS_CPU = "process_cpu_seconds_total" [];
@@ -175,7 +175,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_and_labels_are_those_that_prometheus_takes_and_say_their_unit() {
+    fn names_and_labels_are_valid_for_prometheus() {
         let is_name = |text: &str| {
             text.starts_with(|first: char| first.is_ascii_lowercase())
                 && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
@@ -184,7 +184,12 @@ mod tests {
         for metric in ALL {
             assert!(is_name(metric.name) && names.insert(metric.name), "{}", metric.name);
             assert!(metric.labels.iter().all(|label| is_name(label) && *label != "le"), "{}", metric.name);
-            assert_eq!(metric.name.ends_with("_total"), metric.kind == Kind::Counter, "{}", metric.name);
+            assert_eq!(
+                metric.name.ends_with("_total"),
+                metric.kind == MetricKind::Counter,
+                "{}",
+                metric.name
+            );
             assert!(metric.help.trim().ends_with('.'), "{}", metric.name);
         }
     }

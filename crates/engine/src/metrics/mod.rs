@@ -1,51 +1,49 @@
-//! What a process counts of its own work, for Prometheus.
+//! Metrics of a process for Prometheus.
 //!
-//! [`Metrics`] is handed to whoever counts; nothing here is global. What is counted while the process works is an
-//! addition of atomics; what has to be looked up is read when somebody asks for the page, and kept for
-//! [`STATS_TTL`].
+//! [`Metrics`] has the counters and histograms; they are not global. To count is an addition of atomics. Gauges are read
+//! when the page is requested; the statistics of the store are cached for [`gather::STATS_TTL`].
 //!
-//! **Invariant:** no message, number, token or free text of anybody is a label.
+//! **Invariant:** no label has text of messages, phone numbers, tokens or other text of callers and customers.
 //!
 //! New metric (1 of 2): a line in [`list`].
 //! New metric (2 of 2): a field of [`Metrics`] and its line in `Metrics::print`, or a line in `gauges`.
 
+pub mod gather;
 mod gauges;
+mod label;
 pub mod list;
+mod outcome;
 mod series;
 mod text;
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
-use domain::id::AccountId;
 use domain::messages::outcome::SendOutcome;
-use domain::messages::status::{MessageStatus, failure_code_label};
-use domain::meta_error::{MetaError, TABLE};
-use jiff::{SignedDuration, Timestamp};
+use domain::messages::status::MessageStatus;
+use jiff::Timestamp;
 
-use crate::ports::{Clock, Directory, IngestSummary, StoreErrorKind, StoreStats};
-use crate::{Deps, chain};
+use crate::ports::{Clock, IngestSummary, StoreErrorKind, StoreStats};
 
-pub use series::{Counters, Gauge, Histograms, Label};
-pub use text::{CONTENT_TYPE, Names, Page};
+pub use label::{AccountNames, Label};
+pub use outcome::{DeliveryOutcome, MessageTransition, SpanOutcome, UpstreamCallOutcome, send_outcome_label};
+pub use series::{Counters, Gauge, Histograms};
+pub use text::{CONTENT_TYPE, MetricsPage};
 
 use series::Unit;
 
-/// For how long what was read from the store is good enough.
-pub const STATS_TTL: SignedDuration = SignedDuration::from_secs(5);
-
-/// Microseconds: from a tenth of a millisecond to ten seconds.
+/// Bounds for requests and transactions, in microseconds: 0.1 ms to 10 s.
 const SHORT: &[u64] = &[
     100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000,
     2_500_000, 5_000_000, 10_000_000,
 ];
-/// Microseconds: from ten milliseconds to a minute.
+/// Bounds for calls to Meta, in microseconds: 10 ms to 60 s.
 const CALL: &[u64] = &[
     10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000, 5_000_000, 10_000_000,
     30_000_000, 60_000_000,
 ];
-/// Microseconds: from a second to six hours.
+/// Bounds for lags, in microseconds: 1 s to 6 h.
 const LAG: &[u64] = &[
     1_000_000,
     2_000_000,
@@ -58,14 +56,15 @@ const LAG: &[u64] = &[
     3_600_000_000,
     21_600_000_000,
 ];
-const JOBS: &[u64] = &[1, 2, 4, 8, 16, 32, 64, 128, 256];
+/// Bounds for the number of writes in a transaction.
+const WRITES: &[u64] = &[1, 2, 4, 8, 16, 32, 64, 128, 256];
 
-/// What a process counts.
+/// Counters and histograms of a process.
 pub struct Metrics {
     clock: Arc<dyn Clock>,
-    /// Messages accepted, by account and mode.
+    /// Messages that were accepted and stored, by account and mode.
     pub accepted: Counters,
-    /// Messages that Meta has taken, by account.
+    /// Messages that Meta accepted, by account.
     pub sent: Counters,
     delivered: Counters,
     read: Counters,
@@ -75,20 +74,20 @@ pub struct Metrics {
     expired: Counters,
     canceled: Counters,
     received: Counters,
-    /// Messages refused because the window was closed, by account.
+    /// Messages that were refused because the customer service window was closed, by account.
     pub window_refusals: Counters,
-    /// Calls of the API, by method, route and class of the answer.
+    /// Requests to the API, by method, route and class of the status code.
     pub http_requests: Counters,
-    /// How long they took, by kind.
+    /// Duration of requests to the API, by kind of call.
     pub http_seconds: Histograms,
-    /// Answers that say no, by code.
+    /// Error responses of the API, by code.
     pub http_errors: Counters,
-    /// Calls without a valid key.
+    /// Requests to the API without a valid API key or session.
     pub auth_failures: Counters,
-    /// Calls refused for their number, by kind.
+    /// Requests to the API that were refused by a rate limit, by kind of call.
     pub rate_limit_refusals: Counters,
-    /// POSTs to Meta's door, by outcome.
-    pub webhook_posts: Counters,
+    /// Webhook payloads received from Meta, by outcome.
+    pub webhook_payloads: Counters,
     webhook_changes: Counters,
     webhook_lag: Histograms,
     meta_calls: Counters,
@@ -96,15 +95,31 @@ pub struct Metrics {
     deliveries: Counters,
     delivery_lag: Histograms,
     store_commit_seconds: Histograms,
-    store_commit_jobs: Histograms,
+    store_commit_writes: Histograms,
     store_lost: Counters,
-    /// Changes that wait for the store's writer.
+    /// Writes that wait for the store's writer.
     pub store_waiting: Gauge,
     store_read_seconds: Histograms,
     store_errors: Counters,
     spans: Counters,
     store_up: AtomicBool,
-    figures: Mutex<Option<(Timestamp, Arc<StoreStats>)>>,
+    /// Statistics of the store, and the time at which they were read.
+    stats: Mutex<Option<(Timestamp, Arc<StoreStats>)>>,
+}
+
+/// Request to the API that is counted.
+#[derive(Clone, Copy, Debug)]
+pub struct RequestSample<'a> {
+    /// HTTP method.
+    pub method: &'a str,
+    /// Route, such as `/api/messages/{id}`.
+    pub route: &'a str,
+    /// Kind of call, `send` or `other`.
+    pub kind: &'static str,
+    /// Status code of the response.
+    pub status: u16,
+    /// Time at which the request began, from [`Metrics::now`].
+    pub start: Timestamp,
 }
 
 impl fmt::Debug for Metrics {
@@ -113,105 +128,8 @@ impl fmt::Debug for Metrics {
     }
 }
 
-/// A step of a message, as far as it is counted.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Step {
-    account: AccountId,
-    status: MessageStatus,
-    /// Our code and Meta's.
-    failure: Option<(&'static str, Label)>,
-}
-
-impl Step {
-    /// A message has come to this status; a customer's comes as `received`.
-    pub fn new(
-        account: AccountId,
-        status: MessageStatus,
-        code: Option<&str>,
-        error: Option<&MetaError>,
-    ) -> Self {
-        let failure = (status == MessageStatus::Failed).then(|| {
-            let code = match (code, error) {
-                (Some(code), _) => failure_code_label(code),
-                (None, Some(_)) => "meta_error",
-                (None, None) => "other",
-            };
-            (code, error.map_or(Label::Word(""), meta_code))
-        });
-        Self { account, status, failure }
-    }
-}
-
-/// Meta's code, if it is in the table; `other` if not.
-fn meta_code(error: &MetaError) -> Label {
-    if TABLE.iter().any(|entry| entry.code == error.code) {
-        Label::Number(error.code)
-    } else if (200..=299).contains(&error.code) {
-        Label::Number(200)
-    } else {
-        Label::Word("other")
-    }
-}
-
-/// How a delivery to an endpoint of the application ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DeliveryOutcome {
-    /// The endpoint took it.
-    Succeeded,
-    /// The endpoint did not; it is tried again.
-    Failed,
-    /// It is given up.
-    Dead,
-}
-
-/// What became of spans.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SpanOutcome {
-    /// The collector has them.
-    Exported,
-    /// The collector did not take them.
-    Lost,
-    /// They came faster than the collector takes them.
-    Dropped,
-}
-
-/// How a call to Meta ended that was not a send.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Asked {
-    /// Meta answered.
-    Answered,
-    /// Meta said no.
-    Refused,
-    /// Meta could not be reached, or not understood.
-    Unreachable,
-}
-
-impl Asked {
-    /// The word of the label.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Answered => "answered",
-            Self::Refused => "refused",
-            Self::Unreachable => "unreachable",
-        }
-    }
-}
-
-/// The word for how a handing-over ended.
-#[must_use]
-pub fn outcome_word(outcome: &SendOutcome) -> &'static str {
-    match outcome {
-        SendOutcome::Accepted(_) => "accepted",
-        SendOutcome::Refused(_) => "refused",
-        SendOutcome::Stopped { .. } => "stopped",
-        SendOutcome::NotSent { .. } => "not_sent",
-        SendOutcome::Unknown { .. } => "unknown",
-    }
-}
-
 impl Metrics {
-    /// Nothing counted yet.
+    /// Creates the metrics of a new process.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
         let short = |metric| Histograms::new(metric, Unit::Micros, SHORT);
         Self {
@@ -232,7 +150,7 @@ impl Metrics {
             http_errors: Counters::new(list::HTTP_ERRORS),
             auth_failures: Counters::new(list::AUTH_FAILURES),
             rate_limit_refusals: Counters::new(list::RATE_LIMIT_REFUSALS),
-            webhook_posts: Counters::new(list::WEBHOOK_POSTS),
+            webhook_payloads: Counters::new(list::WEBHOOK_PAYLOADS),
             webhook_changes: Counters::new(list::WEBHOOK_CHANGES),
             webhook_lag: Histograms::new(list::WEBHOOK_LAG, Unit::Micros, LAG),
             meta_calls: Counters::new(list::META_CALLS),
@@ -240,50 +158,51 @@ impl Metrics {
             deliveries: Counters::new(list::DELIVERIES),
             delivery_lag: Histograms::new(list::DELIVERY_LAG, Unit::Micros, LAG),
             store_commit_seconds: short(list::STORE_COMMIT_SECONDS),
-            store_commit_jobs: Histograms::new(list::STORE_COMMIT_JOBS, Unit::Things, JOBS),
+            store_commit_writes: Histograms::new(list::STORE_COMMIT_WRITES, Unit::Count, WRITES),
             store_lost: Counters::new(list::STORE_LOST),
             store_waiting: Gauge::default(),
             store_read_seconds: short(list::STORE_READ_SECONDS),
             store_errors: Counters::new(list::STORE_ERRORS),
             spans: Counters::new(list::SPANS),
             store_up: AtomicBool::new(true),
-            figures: Mutex::default(),
+            stats: Mutex::default(),
         }
     }
 
-    /// The time, to measure from.
+    /// Returns the current time, as the start of a measurement.
     pub fn now(&self) -> Timestamp {
         self.clock.now()
     }
 
-    /// Microseconds since a time: 0 if the clock was set back.
+    /// Returns the microseconds since a time; 0 if the clock was set back.
     fn since(&self, start: Timestamp) -> u64 {
         u64::try_from(self.clock.now().duration_since(start).as_micros()).unwrap_or(0)
     }
 
-    /// Counts a step of a message, which is on disk.
-    pub fn step(&self, step: Step) {
-        let account = Label::Account(step.account);
-        match step.status {
-            MessageStatus::Sent => self.sent.count(&[account]),
-            MessageStatus::Delivered => self.delivered.count(&[account]),
-            MessageStatus::Read => self.read.count(&[account]),
-            MessageStatus::Played => self.played.count(&[account]),
-            MessageStatus::Unknown => self.unknown.count(&[account]),
-            MessageStatus::Expired => self.expired.count(&[account]),
-            MessageStatus::Canceled => self.canceled.count(&[account]),
-            MessageStatus::Received => self.received.count(&[account]),
+    /// Counts the change of a message's status, after the transaction is committed.
+    pub fn count_transition(&self, transition: MessageTransition) {
+        let account = Label::Account(transition.account);
+        match transition.status {
+            MessageStatus::Sent => self.sent.increment(&[account]),
+            MessageStatus::Delivered => self.delivered.increment(&[account]),
+            MessageStatus::Read => self.read.increment(&[account]),
+            MessageStatus::Played => self.played.increment(&[account]),
+            MessageStatus::Unknown => self.unknown.increment(&[account]),
+            MessageStatus::Expired => self.expired.increment(&[account]),
+            MessageStatus::Canceled => self.canceled.increment(&[account]),
+            MessageStatus::Received => self.received.increment(&[account]),
             MessageStatus::Failed => {
-                let (code, meta_code) = step.failure.unwrap_or(("other", Label::Word("")));
-                self.failed.count(&[account, Label::Word(code), meta_code]);
+                let (code, meta_code) = transition.failure.unwrap_or(("other", Label::Static("")));
+                self.failed.increment(&[account, Label::Static(code), meta_code]);
             }
-            // Counted where it is accepted; and a step that is none.
+            // `queued` is counted as accepted, and `sending` is not counted.
             MessageStatus::Queued | MessageStatus::Sending => {}
         }
     }
 
-    /// Counts one call of the API.
-    pub fn http(&self, method: &str, route: &str, (kind, status): (&'static str, u16), start: Timestamp) {
+    /// Counts a request to the API.
+    pub fn count_request(&self, request: RequestSample<'_>) {
+        let RequestSample { method, route, kind, status, start } = request;
         let method = ["GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS"]
             .into_iter()
             .find(|known| *known == method)
@@ -295,13 +214,17 @@ impl Metrics {
             400..500 => "4xx",
             _ => "5xx",
         };
-        self.http_requests.count(&[Label::Word(method), Label::Text(route.into()), Label::Word(class)]);
-        self.http_seconds.observe(&[Label::Word(kind)], self.since(start));
+        self.http_requests.increment(&[
+            Label::Static(method),
+            Label::Text(route.into()),
+            Label::Static(class),
+        ]);
+        self.http_seconds.observe(&[Label::Static(kind)], self.since(start));
     }
 
-    /// Counts what a POST of Meta's did. `newest`: Meta's time of its newest part.
-    pub fn ingested(&self, ingested: &IngestSummary, newest: Option<Timestamp>) {
-        let IngestSummary { applied, duplicates, pending_statuses, unrouted, undecodable, .. } = ingested;
+    /// Counts the changes of a webhook payload. `newest` is Meta's time of its newest change.
+    pub fn count_payload(&self, summary: &IngestSummary, newest: Option<Timestamp>) {
+        let IngestSummary { applied, duplicates, pending_statuses, unrouted, undecodable, .. } = summary;
         for (outcome, n) in [
             ("applied", *applied),
             ("duplicate", *duplicates),
@@ -309,7 +232,7 @@ impl Metrics {
             ("unrouted", *unrouted),
             ("undecodable", *undecodable),
         ] {
-            self.webhook_changes.add(&[Label::Word(outcome)], n.into());
+            self.webhook_changes.add(&[Label::Static(outcome)], n.into());
         }
         if let Some(newest) = newest
             && *applied + *pending_statuses > 0
@@ -318,73 +241,62 @@ impl Metrics {
         }
     }
 
-    /// Counts one handing-over of a message to Meta.
-    pub fn handed_over(&self, outcome: &SendOutcome, start: Timestamp) {
-        self.called("send", outcome_word(outcome), start);
+    /// Counts an attempt to send a message to Meta.
+    pub fn count_send(&self, outcome: &SendOutcome, start: Timestamp) {
+        self.count_call("send", send_outcome_label(outcome), start);
     }
 
-    /// Counts another call to Meta; `call` is one of a closed list.
-    pub fn asked(&self, call: &'static str, end: Asked, start: Timestamp) {
-        self.called(call, end.as_str(), start);
+    /// Counts a call to Meta that sends no message. `call` is from a closed list.
+    pub fn count_upstream_call(&self, call: &'static str, outcome: UpstreamCallOutcome, start: Timestamp) {
+        self.count_call(call, outcome.as_str(), start);
     }
 
-    fn called(&self, call: &'static str, outcome: &'static str, start: Timestamp) {
-        self.meta_calls.count(&[Label::Word(call), Label::Word(outcome)]);
-        self.meta_seconds.observe(&[Label::Word(call)], self.since(start));
+    fn count_call(&self, call: &'static str, outcome: &'static str, start: Timestamp) {
+        self.meta_calls.increment(&[Label::Static(call), Label::Static(outcome)]);
+        self.meta_seconds.observe(&[Label::Static(call)], self.since(start));
     }
 
-    /// Counts an attempt to deliver an event. `created_at` is the event's time; it matters for a success that is the
-    /// delivery's first.
-    pub fn delivered(&self, outcome: DeliveryOutcome, created_at: Option<Timestamp>) {
-        let word = match outcome {
-            DeliveryOutcome::Succeeded => "succeeded",
-            DeliveryOutcome::Failed => "failed",
-            DeliveryOutcome::Dead => "dead",
-        };
-        self.deliveries.count(&[Label::Word(word)]);
-        if let Some(created_at) = created_at.filter(|_| outcome == DeliveryOutcome::Succeeded) {
-            self.delivery_lag.observe(&[], self.since(created_at));
+    /// Counts an attempt to deliver an event. `event_at` is the time of the event; it is used if the attempt succeeded.
+    pub fn count_delivery(&self, outcome: DeliveryOutcome, event_at: Option<Timestamp>) {
+        self.deliveries.increment(&[Label::Static(outcome.as_str())]);
+        if let Some(event_at) = event_at.filter(|_| outcome == DeliveryOutcome::Succeeded) {
+            self.delivery_lag.observe(&[], self.since(event_at));
         }
     }
 
-    /// Counts a transaction of the store.
-    pub fn committed(&self, n_jobs: u64, start: Timestamp) {
-        self.store_commit_jobs.observe(&[], n_jobs);
+    /// Counts a committed transaction of the store.
+    pub fn observe_commit(&self, n_writes: u64, start: Timestamp) {
+        self.store_commit_writes.observe(&[], n_writes);
         self.store_commit_seconds.observe(&[], self.since(start));
     }
 
-    /// Counts a transaction that did not reach the disk.
-    pub fn commit_lost(&self) {
-        self.store_lost.count(&[]);
+    /// Counts a transaction that could not be committed.
+    pub fn count_lost_commit(&self) {
+        self.store_lost.increment(&[]);
     }
 
-    /// Counts spans, by what became of them.
-    pub fn spans(&self, outcome: SpanOutcome, n: u64) {
-        let outcome = match outcome {
-            SpanOutcome::Exported => "exported",
-            SpanOutcome::Lost => "lost",
-            SpanOutcome::Dropped => "dropped",
-        };
-        self.spans.add(&[Label::Word(outcome)], n);
+    /// Counts trace spans by outcome.
+    pub fn count_spans(&self, outcome: SpanOutcome, n: u64) {
+        self.spans.add(&[Label::Static(outcome.as_str())], n);
     }
 
     /// Counts a read of the store.
-    pub fn store_read(&self, start: Timestamp) {
+    pub fn observe_store_read(&self, start: Timestamp) {
         self.store_read_seconds.observe(&[], self.since(start));
     }
 
-    /// Counts a call of the store that failed.
-    pub fn store_failed(&self, kind: StoreErrorKind) {
+    /// Counts a failed call of the store.
+    pub fn count_store_error(&self, kind: StoreErrorKind) {
         let kind = match kind {
             StoreErrorKind::Unavailable => "unavailable",
             StoreErrorKind::Conflict => "conflict",
             StoreErrorKind::Corrupt => "corrupt",
             StoreErrorKind::Bug => "bug",
         };
-        self.store_errors.count(&[Label::Word(kind)]);
+        self.store_errors.increment(&[Label::Static(kind)]);
     }
 
-    fn print(&self, page: &mut Page, names: &Names) {
+    fn print(&self, page: &mut MetricsPage, names: &AccountNames) {
         for counters in [
             &self.accepted,
             &self.sent,
@@ -401,7 +313,7 @@ impl Metrics {
             &self.http_errors,
             &self.auth_failures,
             &self.rate_limit_refusals,
-            &self.webhook_posts,
+            &self.webhook_payloads,
             &self.webhook_changes,
             &self.meta_calls,
             &self.deliveries,
@@ -417,66 +329,15 @@ impl Metrics {
             &self.meta_seconds,
             &self.delivery_lag,
             &self.store_commit_seconds,
-            &self.store_commit_jobs,
+            &self.store_commit_writes,
             &self.store_read_seconds,
         ] {
             histograms.print(page, names);
         }
-        page.put(list::STORE_WAITING, NO_LABELS, self.store_waiting.get());
-        page.put(list::STORE_UP, NO_LABELS, u8::from(self.store_up.load(Ordering::Relaxed)));
+        page.add_sample(list::STORE_WAITING, NO_LABELS, self.store_waiting.get());
+        page.add_sample(list::STORE_UP, NO_LABELS, u8::from(self.store_up.load(Ordering::Relaxed)));
     }
 }
 
-/// The labels of a metric that has none.
+/// Labels of a metric without labels.
 pub const NO_LABELS: &[&str] = &[];
-
-/// Everything that this process counts and the store tells. The page is the caller's to finish.
-///
-/// A store that cannot be read leaves out what comes from it.
-pub async fn gather(deps: &Deps) -> Page {
-    let mut page = Page::default();
-    let directory = deps.directory.current();
-    let names = names(&directory);
-    let figures = figures(deps).await;
-    deps.metrics.print(&mut page, &names);
-    gauges::accounts(&mut page, &directory, &names);
-    if let Some(figures) = figures {
-        gauges::figures(&mut page, (&directory, &names), &figures, deps.now());
-    }
-    page
-}
-
-/// What the accounts are called.
-fn names(directory: &Directory) -> Names {
-    let accounts = directory.accounts.iter().filter_map(|record| {
-        let account = &record.account;
-        let workspace = directory.workspaces.get(&account.workspace)?;
-        Some((account.id, (workspace.clone(), account.name.clone())))
-    });
-    Names(accounts.collect())
-}
-
-/// What the store tells, not older than [`STATS_TTL`].
-async fn figures(deps: &Deps) -> Option<Arc<StoreStats>> {
-    let now = deps.now();
-    let kept = deps.metrics.figures.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    if let Some((at, figures)) = kept
-        && now.duration_since(at).abs() < STATS_TTL
-    {
-        return Some(figures);
-    }
-    let read = deps.workers.get_stats(now).await;
-    deps.metrics.store_up.store(read.is_ok(), Ordering::Relaxed);
-    match read {
-        Ok(figures) => {
-            let figures = Arc::new(figures);
-            let mut kept = deps.metrics.figures.lock().unwrap_or_else(PoisonError::into_inner);
-            *kept = Some((now, figures.clone()));
-            Some(figures)
-        }
-        Err(error) => {
-            tracing::warn!(error = %chain(&error), "the figures of the store cannot be read");
-            None
-        }
-    }
-}

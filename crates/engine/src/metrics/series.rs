@@ -1,30 +1,17 @@
-//! Counters and histograms: what is counted while the process works.
+//! Counters, gauges and histograms.
 //!
-//! **Invariant:** to count is a look-up and an addition of atomics; the first count of a label alone makes something.
+//! **Invariant:** to count is a lookup and an addition of atomics. Only the first count of a combination of labels
+//! allocates memory.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock};
 
-use domain::id::AccountId;
-
+use super::label::{AccountNames, Label};
 use super::list::Metric;
-use super::text::{Names, Page};
+use super::text::MetricsPage;
 
-/// The value of a label, before it is printed.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Label {
-    /// An account: its workspace and its name, which are two labels.
-    Account(AccountId),
-    /// One of a closed list of words.
-    Word(&'static str),
-    /// One of a closed list of numbers.
-    Number(i64),
-    /// One of a list that is closed by whoever counts.
-    Text(Box<str>),
-}
-
-/// Numbers that only grow, one for each combination of labels.
+/// Counters of a metric, one for each combination of labels.
 #[derive(Debug)]
 pub struct Counters {
     metric: &'static Metric,
@@ -40,8 +27,8 @@ impl Counters {
         counters
     }
 
-    /// Adds one.
-    pub fn count(&self, labels: &[Label]) {
+    /// Adds 1.
+    pub fn increment(&self, labels: &[Label]) {
         self.add(labels, 1);
     }
 
@@ -55,37 +42,37 @@ impl Counters {
         all.entry(labels.to_vec()).or_default().fetch_add(n, Ordering::Relaxed);
     }
 
-    /// How many were counted.
+    /// Returns the value of the counter.
     pub fn get(&self, labels: &[Label]) -> u64 {
         let series = self.series.read().unwrap_or_else(PoisonError::into_inner);
         series.get(labels).map_or(0, |n| n.load(Ordering::Relaxed))
     }
 
-    pub(super) fn print(&self, page: &mut Page, names: &Names) {
+    pub(super) fn print(&self, page: &mut MetricsPage, names: &AccountNames) {
         if self.metric.labels == ["workspace", "account"] {
-            // A first count is a growth only beside the zero before it.
+            // Prometheus needs the value 0 before the first count to compute the rate of the first count.
             names.accounts().for_each(|account| self.add(&[Label::Account(account)], 0));
         }
         for (labels, n) in &*self.series.read().unwrap_or_else(PoisonError::into_inner) {
             if let Some(labels) = names.resolve(labels) {
-                page.put(self.metric, &labels, n.load(Ordering::Relaxed));
+                page.add_sample(self.metric, &labels, n.load(Ordering::Relaxed));
             }
         }
     }
 }
 
-/// A number that goes up and down.
+/// Number that increases and decreases.
 #[derive(Debug, Default)]
 pub struct Gauge(AtomicU64);
 
 impl Gauge {
-    /// One more.
-    pub fn up(&self) {
+    /// Adds 1.
+    pub fn increment(&self) {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// One less.
-    pub fn down(&self) {
+    /// Subtracts 1.
+    pub fn decrement(&self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
 
@@ -94,44 +81,44 @@ impl Gauge {
     }
 }
 
-/// What a histogram counts in.
+/// Unit of the values of a histogram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Unit {
     /// Microseconds, printed as seconds.
     Micros,
-    /// Things.
-    Things,
+    /// Number of items.
+    Count,
 }
 
 impl Unit {
     fn print(self, value: u64) -> String {
         match self {
             Self::Micros => seconds(value),
-            Self::Things => value.to_string(),
+            Self::Count => value.to_string(),
         }
     }
 }
 
-/// Microseconds as a decimal number of seconds.
+/// Formats microseconds as a decimal number of seconds.
 pub(super) fn seconds(micros: u64) -> String {
     let (whole, rest) = (micros / 1_000_000, micros % 1_000_000);
     let text = format!("{whole}.{rest:06}");
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
-/// How often something was how large, for each combination of labels.
+/// Histograms of a metric, one for each combination of labels.
 #[derive(Debug)]
 pub struct Histograms {
     metric: &'static Metric,
     unit: Unit,
-    /// Up to and with these; ascending.
+    /// Inclusive upper bounds of the buckets, ascending.
     bounds: &'static [u64],
     series: RwLock<BTreeMap<Vec<Label>, Buckets>>,
 }
 
 #[derive(Debug)]
 struct Buckets {
-    /// One for each bound, and one for what is above them.
+    /// One count for each bound, and one for values above all bounds.
     counts: Vec<AtomicU64>,
     sum: AtomicU64,
 }
@@ -155,7 +142,7 @@ impl Histograms {
         histograms
     }
 
-    /// Counts a value: microseconds, or things.
+    /// Counts a value in the unit of the histogram.
     pub fn observe(&self, labels: &[Label], value: u64) {
         self.with(labels, |buckets| buckets.add(self.bounds, value));
     }
@@ -171,18 +158,18 @@ impl Histograms {
         }));
     }
 
-    pub(super) fn print(&self, page: &mut Page, names: &Names) {
+    pub(super) fn print(&self, page: &mut MetricsPage, names: &AccountNames) {
         for (labels, buckets) in &*self.series.read().unwrap_or_else(PoisonError::into_inner) {
             let Some(labels) = names.resolve(labels) else { continue };
             let bounds = self.bounds.iter().map(|bound| self.unit.print(*bound));
             let bounds = bounds.chain(std::iter::once("+Inf".to_owned()));
-            let mut n_all = 0_u64;
+            let mut n_total = 0_u64;
             for (bound, count) in bounds.zip(&buckets.counts) {
-                n_all = n_all.saturating_add(count.load(Ordering::Relaxed));
-                page.put_bucket(self.metric, &labels, &bound, n_all);
+                n_total = n_total.saturating_add(count.load(Ordering::Relaxed));
+                page.add_bucket(self.metric, &labels, &bound, n_total);
             }
             let sum = self.unit.print(buckets.sum.load(Ordering::Relaxed));
-            page.put_sum(self.metric, &labels, &sum, n_all);
+            page.add_sum(self.metric, &labels, &sum, n_total);
         }
     }
 }

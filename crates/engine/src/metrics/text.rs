@@ -3,66 +3,36 @@
 use std::collections::BTreeMap;
 use std::fmt::{Display, Write};
 
-use domain::id::AccountId;
-
 use super::list::{ALL, Metric};
-use super::series::Label;
 
-/// The content type of the format.
+/// Content type of the format.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// What accounts are called, by workspace and by themselves.
+/// Page of metrics. Samples are added in any order.
 #[derive(Debug, Default)]
-pub struct Names(pub BTreeMap<AccountId, (String, String)>);
-
-impl Names {
-    pub(super) fn accounts(&self) -> impl Iterator<Item = AccountId> {
-        self.0.keys().copied()
-    }
-
-    /// The values of labels; `None` for those of an account that is gone.
-    pub(super) fn resolve(&self, labels: &[Label]) -> Option<Vec<String>> {
-        let mut values = Vec::with_capacity(labels.len() + 1);
-        for label in labels {
-            match label {
-                Label::Account(account) => {
-                    let (workspace, name) = self.0.get(account)?;
-                    values.extend([workspace.clone(), name.clone()]);
-                }
-                Label::Word(word) => values.push((*word).to_owned()),
-                Label::Number(number) => values.push(number.to_string()),
-                Label::Text(text) => values.push(text.to_string()),
-            }
-        }
-        Some(values)
-    }
-}
-
-/// A page in the making: samples in any order of their metrics.
-#[derive(Debug, Default)]
-pub struct Page {
+pub struct MetricsPage {
     samples: BTreeMap<&'static str, String>,
 }
 
-impl Page {
-    /// Adds a sample; `labels` are the values, in the metric's order.
-    pub fn put<T: AsRef<str>>(&mut self, metric: &'static Metric, labels: &[T], value: impl Display) {
+impl MetricsPage {
+    /// Adds a sample. `labels` are the values of the labels, in the order of the metric.
+    pub fn add_sample<T: AsRef<str>>(&mut self, metric: &'static Metric, labels: &[T], value: impl Display) {
         let named = metric.labels.iter().copied().zip(labels.iter().map(AsRef::as_ref));
-        self.line(metric, "", named, value);
+        self.write_sample(metric, "", named, value);
     }
 
-    pub(super) fn put_bucket(&mut self, metric: &'static Metric, labels: &[String], bound: &str, n: u64) {
+    pub(super) fn add_bucket(&mut self, metric: &'static Metric, labels: &[String], bound: &str, n: u64) {
         let named = metric.labels.iter().copied().zip(labels.iter().map(String::as_str));
-        self.line(metric, "_bucket", named.chain([("le", bound)]), n);
+        self.write_sample(metric, "_bucket", named.chain([("le", bound)]), n);
     }
 
-    pub(super) fn put_sum(&mut self, metric: &'static Metric, labels: &[String], sum: &str, n: u64) {
+    pub(super) fn add_sum(&mut self, metric: &'static Metric, labels: &[String], sum: &str, n: u64) {
         let named = || metric.labels.iter().copied().zip(labels.iter().map(String::as_str));
-        self.line(metric, "_sum", named(), sum);
-        self.line(metric, "_count", named(), n);
+        self.write_sample(metric, "_sum", named(), sum);
+        self.write_sample(metric, "_count", named(), n);
     }
 
-    fn line<'a>(
+    fn write_sample<'a>(
         &mut self,
         metric: &'static Metric,
         suffix: &str,
@@ -89,11 +59,11 @@ impl Page {
         if opening == ',' {
             text.push('}');
         }
-        // A string takes everything.
+        // Writing to a string does not fail.
         let _infallible = writeln!(text, " {value}");
     }
 
-    /// The whole page, in the order of the list of metrics.
+    /// Returns the text of the page, in the order of the list of metrics.
     #[must_use]
     pub fn finish(self) -> String {
         let mut text = String::new();
@@ -114,9 +84,9 @@ mod tests {
     use crate::metrics::list;
 
     #[test]
-    fn names_that_people_chose_cannot_break_the_format() {
-        let mut page = Page::default();
-        page.put(list::ACCOUNT_HELD, &["default", "a \"quoted\" \\ name\nof two lines"], 1);
+    fn special_characters_in_label_values_are_escaped() {
+        let mut page = MetricsPage::default();
+        page.add_sample(list::ACCOUNT_SUSPENDED, &["default", "a \"quoted\" \\ name\nof two lines"], 1);
         let text = page.finish();
         let sample = text.lines().last();
         let expected =

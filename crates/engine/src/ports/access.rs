@@ -1,7 +1,7 @@
 //! API keys, users, sessions and the audit log.
 
 use super::port_macro::port;
-use super::{Page, PageRequest, StoreError};
+use super::storage::{Page, PageRequest, StoreError};
 use domain::access::api_key::ApiKey;
 use domain::access::audit::{AuditAction, AuditEntry};
 use domain::access::permission::Role;
@@ -15,10 +15,10 @@ port! {
 
     /// API keys.
     pub trait ApiKeys {
-        /// Adds a key.
+        /// Inserts a key.
         async fn insert_api_key(&self, key: ApiKey, audit_entry: AuditEntry) -> Result<(), StoreError>;
 
-        /// One page of the keys that are not revoked, newest first.
+        /// Returns a page of the keys that are not revoked, newest first.
         async fn list_api_keys(
             &self,
             workspace: WorkspaceId,
@@ -26,10 +26,10 @@ port! {
             page: PageRequest,
         ) -> Result<Page<ApiKey>, StoreError>;
 
-        /// Puts a new key in the place of an old one. `false`: the old one is gone, over or was replaced before.
+        /// Inserts a key that replaces an old key. Returns `false` if the old key is revoked, expired or replaced.
         async fn rotate_api_key(&self, rotation: ApiKeyRotation, audit_entry: AuditEntry) -> Result<bool, StoreError>;
 
-        /// Takes a key back. `false`: there is none, or it was taken back before.
+        /// Revokes a key. Returns `false` if the key does not exist or is revoked already.
         async fn revoke_api_key(
             &self,
             workspace: WorkspaceId,
@@ -37,7 +37,7 @@ port! {
             audit_entry: AuditEntry,
         ) -> Result<bool, StoreError>;
 
-        /// Writes down when keys were last used.
+        /// Stores the times at which keys were last used.
         async fn update_api_keys_last_used(&self, used: &[(KeyId, Timestamp)]) -> Result<(), StoreError>;
     }
 }
@@ -47,13 +47,13 @@ port! {
 
     /// Users and their sessions.
     pub trait Users {
-        /// Adds a user.
+        /// Inserts a user.
         ///
         /// # Errors
-        /// `Conflict` when the address is taken.
+        /// `Conflict` if another user of the workspace has the e-mail address.
         async fn insert_user(&self, user: User, password_hash: &str, audit_entry: AuditEntry) -> Result<(), StoreError>;
 
-        /// One page of users, oldest first.
+        /// Returns a page of users, oldest first.
         async fn list_users(
             &self,
             workspace: WorkspaceId,
@@ -61,44 +61,46 @@ port! {
             page: PageRequest,
         ) -> Result<Page<User>, StoreError>;
 
-        /// Changes a user. A new password, and a user who may not log in any more, end all sessions.
+        /// Changes a user. Deletes all sessions of the user if the password changes or the user is disabled.
         ///
         /// # Errors
-        /// `Conflict` when the address is taken.
+        /// `Conflict` if another user of the workspace has the e-mail address.
         async fn update_user(&self, change: UserUpdate, audit_entry: AuditEntry) -> Result<UpdateUserResult, StoreError>;
 
-        /// Removes a user, who must still have the role that was seen, with all sessions.
+        /// Deletes a user and all sessions of the user, if the user has the expected role.
         async fn delete_user(
             &self,
             workspace: WorkspaceId,
             id: UserId,
-            seen_role: Role,
+            expected_role: Role,
             audit_entry: AuditEntry,
         ) -> Result<UpdateUserResult, StoreError>;
 
-        /// A user with the hash of the password.
+        /// Returns a user with the hash of the user's password.
         async fn get_user_credentials(
             &self,
-            whose: &CredentialsQuery,
+            query: &CredentialsQuery,
         ) -> Result<Option<UserCredentials>, StoreError>;
 
-        /// Begins a session. `false`: the user or the password has changed meanwhile.
+        /// Inserts a session. Returns `false` if the user was deleted or disabled, or the password changed, in the
+        /// meantime.
         async fn insert_session(&self, new: NewSession, audit_entry: AuditEntry) -> Result<bool, StoreError>;
 
-        /// A session with its user.
+        /// Returns a session with its user.
         async fn get_session(&self, digest: &SessionDigest) -> Result<Option<StoredSession>, StoreError>;
 
-        /// Ends a session.
+        /// Deletes a session.
         async fn delete_session(&self, workspace: WorkspaceId, digest: &SessionDigest) -> Result<(), StoreError>;
 
-        /// Writes down when sessions were last used.
+        /// Stores the times at which sessions were last used.
         async fn update_sessions_last_used(&self, seen: &[(SessionDigest, Timestamp)]) -> Result<(), StoreError>;
 
-        /// Forgets sessions that began, or were last used, before these times: at most `limit`.
+        /// Deletes at most `limit` sessions that were created before `created_before` or last used before
+        /// `last_used_before`.
         async fn expire_sessions(
             &self,
-            begun_before: Timestamp,
-            seen_before: Timestamp,
+            created_before: Timestamp,
+            last_used_before: Timestamp,
             limit: u32,
         ) -> Result<(), StoreError>;
     }
@@ -109,10 +111,10 @@ port! {
 
     /// Audit log. Other ports write their entries in the transaction of the change.
     pub trait AuditLog {
-        /// Writes down an act that was done at Meta alone.
+        /// Inserts the entry of a change that was made at Meta only.
         async fn insert_audit_entry(&self, audit_entry: AuditEntry) -> Result<(), StoreError>;
 
-        /// One page of the audit log, newest first.
+        /// Returns a page of the audit log, newest first.
         async fn list_audit_entries(
             &self,
             workspace: WorkspaceId,
@@ -123,166 +125,165 @@ port! {
 }
 
 port! {
-    /// Hashes passwords, on few threads at a time: it takes long and much memory on purpose.
+    /// Password hashing. A hash takes much time and memory on purpose, therefore the number of concurrent hashes is limited.
     pub trait Passwords {
-        /// The hash to keep; `salt` is drawn for it alone.
+        /// Hashes a password. `salt` is random and used for this password only.
         async fn hash(&self, password: SecretString, salt: [u8; 16]) -> Result<String, PasswordError>;
 
-        /// Whether this is the password with that hash. Without a hash it is not, and to find out takes as long.
+        /// Returns `true` if the password has this hash. Without a hash, returns `false` after the same time.
         async fn verify(&self, password: SecretString, hash: Option<String>) -> Result<bool, PasswordError>;
     }
 }
 
-/// A password that could not be hashed.
+/// Error of password hashing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PasswordError {
-    /// As many wait as may.
+    /// The maximum number of passwords waits to be hashed.
     #[error("too many passwords are being hashed")]
     Busy,
-    /// A fault of ours, or a hash that cannot be read.
+    /// Internal error, or the stored hash is not valid.
     #[error("hashing a password failed")]
     Failed,
 }
 
-/// SHA-256 of a session's secret.
+/// SHA-256 digest of a session's secret.
 pub type SessionDigest = [u8; 32];
 
-/// Which keys to list; `None` is any.
+/// Filter of API keys; `None` matches all.
 #[derive(Clone, Debug, Default)]
 pub struct ApiKeyFilter {
-    /// With this id.
+    /// Identifier.
     pub id: Option<KeyId>,
-    /// With this in the name or the prefix.
+    /// Text contained in the name or the prefix.
     pub search: Option<String>,
 }
 
-/// A key in the place of another.
+/// Rotation of an API key.
 #[derive(Clone, Debug)]
 pub struct ApiKeyRotation {
-    /// The new key.
+    /// New key.
     pub new: ApiKey,
-    /// The one that it replaces.
+    /// Identifier of the replaced key.
     pub old: KeyId,
-    /// When that one ends, unless it ends earlier by itself.
+    /// Time at which the replaced key expires, unless it expires earlier by itself.
     pub old_expires_at: Timestamp,
-    /// When.
+    /// Current time.
     pub now: Timestamp,
 }
 
-/// Which users to list; `None` is any.
+/// Filter of users; `None` matches all.
 #[derive(Clone, Debug, Default)]
 pub struct UserFilter {
-    /// With this id.
+    /// Identifier.
     pub id: Option<UserId>,
-    /// With this address, in the form under which it is unique.
+    /// E-mail address in the normalized form that is unique in a workspace.
     pub email: Option<String>,
-    /// In this role.
+    /// Role.
     pub role: Option<Role>,
-    /// With this in the name or the address.
+    /// Text contained in the name or the e-mail address.
     pub search: Option<String>,
 }
 
-/// What shall be different about a user; `None` stays.
+/// Change of a user; `None` leaves a value unchanged.
 #[derive(Clone)]
 pub struct UserUpdate {
-    /// The tenant.
+    /// Identifier of the workspace.
     pub workspace: WorkspaceId,
-    /// Who.
+    /// Identifier of the user.
     pub id: UserId,
-    /// The role that the user must still have: whether the change is allowed was judged by it.
-    pub seen_role: Role,
-    /// The address.
+    /// Role for which the change was authorized. The change is stale if the user has another role.
+    pub expected_role: Role,
+    /// E-mail address.
     pub email: Option<Email>,
-    /// The name; `Some(None)` clears it.
+    /// Display name; `Some(None)` deletes the name.
     pub name: Option<Option<String>>,
-    /// The role.
+    /// Role.
     pub role: Option<Role>,
-    /// Whether the user may not log in.
+    /// `true` disables the user, `false` enables the user.
     pub is_disabled: Option<bool>,
-    /// The hash of the password.
+    /// Hash of the password.
     pub password_hash: Option<String>,
-    /// When.
+    /// Current time.
     pub now: Timestamp,
 }
 
-/// What became of a user.
+/// Result of the change or deletion of a user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum UpdateUserResult {
-    /// This.
-    Done(User),
-    /// There is no such user.
-    Gone,
-    /// Nothing: it is the workspace's last owner.
+    /// The user was changed or deleted. Contains the changed, or deleted, user.
+    Updated(User),
+    /// The user does not exist.
+    NotFound,
+    /// Nothing changed: the user is the last owner of the workspace.
     LastOwner,
-    /// Nothing: the role is another one by now.
+    /// Nothing changed: the user does not have the expected role.
     Stale,
 }
 
-/// Whose password.
+/// User whose credentials are read.
 #[derive(Clone, Debug)]
 pub enum CredentialsQuery {
-    /// The user's with this id.
+    /// User by id.
     Id(WorkspaceId, UserId),
-    /// The user's with this address, in the form under which it is unique. Without a workspace: of the one with this id
-    /// if it is there, else of the oldest that has the address.
+    /// User by e-mail address.
     Email {
-        /// The address.
+        /// E-mail address in the normalized form that is unique in a workspace.
         email: String,
-        /// Only this workspace.
+        /// Workspace of the user; `None` searches all workspaces.
         only: Option<WorkspaceId>,
-        /// The workspace that comes first.
-        first: Option<WorkspaceId>,
+        /// Workspace that is preferred if several workspaces have the e-mail address; else the oldest workspace.
+        preferred: Option<WorkspaceId>,
     },
 }
 
-/// A user with the hash of the password.
+/// User with the hash of the user's password.
 #[derive(Clone)]
 pub struct UserCredentials {
-    /// The user.
+    /// User.
     pub user: User,
-    /// The hash.
+    /// Hash of the password.
     pub password_hash: String,
 }
 
-/// A session to begin.
+/// Session to insert.
 #[derive(Clone)]
 pub struct NewSession {
-    /// Under what it is found.
+    /// SHA-256 digest of the secret.
     pub digest: SessionDigest,
-    /// The tenant.
+    /// Identifier of the workspace.
     pub workspace: WorkspaceId,
-    /// Who.
+    /// Identifier of the user.
     pub user: UserId,
-    /// The hash with which the password was found right.
+    /// Hash with which the password was verified. The insertion fails if the password changed in the meantime.
     pub password_hash: String,
-    /// When.
+    /// Current time.
     pub now: Timestamp,
 }
 
-/// A session that is kept.
+/// Session read from the store.
 #[derive(Clone, Debug)]
 pub struct StoredSession {
-    /// Who.
+    /// User of the session.
     pub user: User,
-    /// When it began.
-    pub begun_at: Timestamp,
-    /// When it was last used, as far as that was written down.
-    pub seen_at: Timestamp,
+    /// Time of creation.
+    pub created_at: Timestamp,
+    /// Time of the last use that was stored.
+    pub last_used_at: Timestamp,
 }
 
-/// Which acts to list; `None` is any.
+/// Filter of audit entries; `None` matches all.
 #[derive(Clone, Debug, Default)]
 pub struct AuditFilter {
-    /// By the actor with this id or name.
+    /// Id or name of the actor.
     pub actor: Option<String>,
-    /// With this action.
+    /// Action.
     pub action: Option<AuditAction>,
-    /// To the subject with this id or name.
+    /// Id or name of the target.
     pub subject: Option<String>,
-    /// From this time on.
-    pub from: Option<Timestamp>,
-    /// Before this time.
-    pub to: Option<Timestamp>,
-    /// With this in the name of actor or subject.
+    /// Earliest time of the entry.
+    pub since: Option<Timestamp>,
+    /// Time before which the entry was written.
+    pub until: Option<Timestamp>,
+    /// Text contained in the name of the actor or the target.
     pub search: Option<String>,
 }

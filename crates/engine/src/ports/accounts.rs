@@ -1,13 +1,14 @@
 //! Workspaces, accounts and the directory.
 
 use super::port_macro::port;
-use super::{PhoneNumberInfo, StoreError, WebhookEndpoint};
+use super::storage::StoreError;
+use super::upstream::{AccountCredentials, PhoneNumberInfo};
+use super::webhooks_out::WebhookEndpoint;
 use domain::access::api_key::{ApiKey, KeyDigest};
 use domain::access::audit::AuditEntry;
 use domain::accounts::account::Account;
 use domain::check::Patch;
-use domain::id::AccountId;
-use domain::id::WorkspaceId;
+use domain::id::{AccountId, WebhookId, WorkspaceId};
 use jiff::Timestamp;
 use secrecy::SecretString;
 use std::collections::BTreeMap;
@@ -18,28 +19,28 @@ port! {
 
     /// Workspaces, WhatsApp accounts with their credentials, and the directory that every request reads.
     pub trait Accounts {
-        /// Everything at once.
+        /// Returns the directory.
         async fn get_directory(&self) -> Result<Directory, StoreError>;
 
-        /// A number that changes when the directory or a template does.
+        /// Returns the revision, which increases with each change of the directory or of a template.
         async fn get_revision(&self) -> Result<Revision, StoreError>;
 
-        /// Adds a workspace.
+        /// Inserts a workspace.
         ///
         /// # Errors
-        /// `Conflict` when the name is taken.
+        /// `Conflict` if another workspace has the name.
         async fn insert_workspace(&self, id: WorkspaceId, name: &str, audit_entry: AuditEntry) -> Result<(), StoreError>;
 
-        /// Adds an account.
+        /// Inserts an account.
         ///
         /// # Errors
-        /// `Conflict` when the name or the number is taken.
+        /// `Conflict` if another account has the name or the phone number.
         async fn insert_account(&self, new: NewAccount, audit_entry: AuditEntry) -> Result<(), StoreError>;
 
-        /// Changes an account. `false`: there is none.
+        /// Changes an account. Returns `false` if the account does not exist.
         ///
         /// # Errors
-        /// `Conflict` when the name is taken.
+        /// `Conflict` if another account has the name.
         async fn update_account(
             &self,
             workspace: WorkspaceId,
@@ -48,7 +49,7 @@ port! {
             audit_entry: AuditEntry,
         ) -> Result<bool, StoreError>;
 
-        /// Writes down that an account may send, or why it may not. The act is written down if that is news.
+        /// Suspends an account with a reason, or ends its suspension. Writes the audit entry only if the state changes.
         async fn update_account_suspension(
             &self,
             workspace: WorkspaceId,
@@ -57,7 +58,7 @@ port! {
             audit_entry: AuditEntry,
         ) -> Result<(), StoreError>;
 
-        /// Writes down what Meta says of the account's number.
+        /// Stores the state of the account's phone number at Meta.
         async fn update_account_number(
             &self,
             workspace: WorkspaceId,
@@ -66,7 +67,8 @@ port! {
             now: Timestamp,
         ) -> Result<(), StoreError>;
 
-        /// Writes down when an account's access token ends, and tells it when the end is near: each notice once.
+        /// Stores the expiry of an account's access token. Emits an event when the expiry is near, once for each notice
+        /// period.
         async fn update_account_token_expiry(
             &self,
             workspace: WorkspaceId,
@@ -75,8 +77,8 @@ port! {
             now: Timestamp,
         ) -> Result<(), StoreError>;
 
-        /// Removes an account; its messages stay. Unless it `is_forced`, messages that wait in its queue keep it. If it was
-        /// the default, the oldest other account of its kind becomes it.
+        /// Deletes an account, but not its messages. Queued messages prevent the deletion unless it `is_forced`. If the
+        /// account was the default, the oldest other account of its kind becomes the default.
         async fn delete_account(
             &self,
             workspace: WorkspaceId,
@@ -87,82 +89,135 @@ port! {
     }
 }
 
-/// The directory as it was at `revision`.
+/// Workspaces, accounts, webhook endpoints and API keys at one revision.
 #[derive(Clone, Debug, Default)]
 pub struct Directory {
-    /// When it was read.
+    /// Revision that was read.
     pub revision: Revision,
-    /// Names of workspaces.
+    /// Names of the workspaces.
     pub workspaces: BTreeMap<WorkspaceId, String>,
-    /// Accounts with their secrets.
+    /// Accounts with their secrets, oldest first.
     pub accounts: Vec<Arc<AccountRecord>>,
-    /// Endpoints with their secrets.
+    /// Webhook endpoints with their secrets, oldest first.
     pub webhooks: Vec<Arc<WebhookEndpoint>>,
-    /// Keys by digest.
+    /// API keys by digest, including expired and revoked keys.
     pub keys: BTreeMap<KeyDigest, Arc<ApiKey>>,
 }
 
-/// Counts changes.
+impl Directory {
+    /// Returns the API key with this digest.
+    pub fn key(&self, digest: &KeyDigest) -> Option<&Arc<ApiKey>> {
+        self.keys.get(digest)
+    }
+
+    /// Returns the workspace with this name.
+    pub fn workspace(&self, name: &str) -> Option<WorkspaceId> {
+        self.workspaces.iter().find(|(_, other)| *other == name).map(|(id, _)| *id)
+    }
+
+    /// Returns the accounts of a workspace, oldest first.
+    pub fn accounts_of(&self, workspace: WorkspaceId) -> impl Iterator<Item = &Arc<AccountRecord>> {
+        self.accounts.iter().filter(move |record| record.account.workspace == workspace)
+    }
+
+    /// Returns the account of a workspace with this id or name.
+    pub fn account(&self, workspace: WorkspaceId, id_or_name: &str) -> Option<&Arc<AccountRecord>> {
+        let id = id_or_name.parse::<AccountId>().ok();
+        self.accounts_of(workspace)
+            .find(|record| Some(record.account.id) == id)
+            .or_else(|| self.accounts_of(workspace).find(|record| record.account.name == id_or_name))
+    }
+
+    /// Returns the webhook endpoints of a workspace, oldest first.
+    pub fn webhooks_of(&self, workspace: WorkspaceId) -> impl Iterator<Item = &Arc<WebhookEndpoint>> {
+        self.webhooks.iter().filter(move |record| record.workspace == workspace)
+    }
+
+    /// Returns the webhook endpoint of a workspace with this id.
+    pub fn webhook(&self, workspace: WorkspaceId, id: WebhookId) -> Option<&Arc<WebhookEndpoint>> {
+        self.webhooks_of(workspace).find(|record| record.id == id)
+    }
+
+    /// Returns the default account of a workspace. The only account of a workspace is its default.
+    pub fn default_account(&self, workspace: WorkspaceId) -> Option<&Arc<AccountRecord>> {
+        if let Some(default) = self.accounts_of(workspace).find(|record| record.account.is_default) {
+            return Some(default);
+        }
+        let mut accounts = self.accounts_of(workspace);
+        let only = accounts.next()?;
+        accounts.next().is_none().then_some(only)
+    }
+}
+
+/// Numbers that increase with each change.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Revision {
-    /// Of workspaces, accounts and keys.
+    /// Number for workspaces, accounts, webhook endpoints and API keys.
     pub directory: i64,
-    /// Of templates.
+    /// Number for templates.
     pub templates: i64,
 }
 
-/// An account with its secrets, opened.
+/// Account with its decrypted secrets.
 #[derive(Clone, Debug)]
 pub struct AccountRecord {
-    /// The account.
+    /// Account.
     pub account: Account,
-    /// Calls Meta.
+    /// Access token for calls to Meta.
     pub access_token: SecretString,
-    /// Proves that a webhook is Meta's.
+    /// App secret, which verifies the signature of Meta's webhooks.
     pub app_secret: Option<SecretString>,
-    /// The app secret that was replaced, and until when Meta may still sign with it.
+    /// Replaced app secret, and the time until which it verifies webhooks.
     pub old_app_secret: Option<(SecretString, Timestamp)>,
-    /// SHA-256 of the word with which Meta checks the callback.
+    /// SHA-256 digest of the verify token, with which Meta verifies the callback URL.
     pub verify_token_digest: Option<[u8; 32]>,
 }
 
-/// An account to add.
+impl AccountRecord {
+    /// Returns the credentials for calls to Meta.
+    pub fn credentials(&self) -> AccountCredentials {
+        AccountCredentials { account: self.account.clone(), access_token: self.access_token.clone() }
+    }
+}
+
+/// Account to insert.
 #[derive(Clone, Debug)]
 pub struct NewAccount {
-    /// The account with its secrets.
+    /// Account with its secrets.
     pub record: AccountRecord,
-    /// When.
+    /// Time of creation.
     pub created_at: Timestamp,
 }
 
-/// What to change of an account; `None` stays as it is.
+/// Changes of an account; `None` leaves a value unchanged.
 #[derive(Clone, Debug, Default)]
 pub struct AccountChanges {
-    /// What people call it.
+    /// Name.
     pub name: Option<String>,
-    /// Calls Meta.
+    /// Access token for calls to Meta.
     pub access_token: Option<SecretString>,
-    /// Proves that a webhook is Meta's.
+    /// App secret, which verifies the signature of Meta's webhooks.
     pub app_secret: Patch<SecretString>,
-    /// Until when the secret that is replaced by another proves it, too; `None`: it ends now.
+    /// Time until which the replaced app secret verifies webhooks; `None` discards it at once.
     pub old_app_secret_until: Option<Timestamp>,
-    /// SHA-256 of the word with which Meta checks the callback.
+    /// SHA-256 digest of the verify token, with which Meta verifies the callback URL.
     pub verify_token_digest: Patch<[u8; 32]>,
-    /// Whether a send that names no account uses it.
+    /// `true` if sends without an account use this account.
     pub is_default: Option<bool>,
-    /// Whether a link in its messages is fetched here and uploaded, or as the configuration says.
+    /// `true` if the gateway downloads the links of media messages and uploads the files to Meta; cleared follows the
+    /// configuration.
     pub fetches_links: Patch<bool>,
-    /// The reason of a hold that ends with this change, if the account is still held for it.
-    pub lifts_hold: Option<String>,
+    /// Reason of a suspension that ends with this change, if the account is still suspended for this reason.
+    pub lifts_suspension: Option<String>,
 }
 
-/// How the removal of an account ended.
+/// Result of the deletion of an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeleteAccountResult {
-    /// It is gone.
+    /// The account was deleted.
     Deleted,
-    /// There is none.
+    /// The account does not exist.
     NotFound,
-    /// So many messages wait in its queue.
+    /// This number of queued messages prevents the deletion.
     HasQueuedMessages(u32),
 }

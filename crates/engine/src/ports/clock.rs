@@ -3,18 +3,18 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-/// Tells the time, and lets a task wait for it.
+/// Clock.
 #[async_trait]
 pub trait Clock: Send + Sync {
-    /// The time now.
+    /// Returns the current time.
     fn now(&self) -> Timestamp;
 
-    /// Returns once [`Clock::now`] has reached `deadline`.
+    /// Waits until the deadline.
     async fn sleep_until(&self, deadline: Timestamp);
 }
 
-/// Draws chance.
+/// Random number generator.
 pub trait Random: Send + Sync {
-    /// Fills `bytes` with random ones.
+    /// Fills the slice with random bytes.
     fn fill(&self, bytes: &mut [u8]);
 }

@@ -1,7 +1,7 @@
 //! Contacts.
 
 use super::port_macro::port;
-use super::{Page, PageRequest, StoreError};
+use super::storage::{Page, PageRequest, StoreError};
 use domain::access::audit::AuditEntry;
 use domain::contacts::contact::ContactChange;
 use domain::contacts::opt_out::OptOutReason;
@@ -15,11 +15,11 @@ port! {
 
     /// Contacts: create, update, list and erase.
     pub trait Contacts {
-        /// One contact.
+        /// Returns a contact.
         async fn get_contact(&self, workspace: WorkspaceId, id: ContactId)
         -> Result<Option<Contact>, StoreError>;
 
-        /// One page of contacts, newest first.
+        /// Returns a page of contacts, newest first.
         async fn list_contacts(
             &self,
             workspace: WorkspaceId,
@@ -27,26 +27,27 @@ port! {
             page: PageRequest,
         ) -> Result<Page<Contact>, StoreError>;
 
-        /// Writes things down about people, each for itself: one that cannot be written takes nobody with it. The ends are in
-        /// the order of the wishes. Without an act it is a rehearsal, which tells what would become of each and writes
-        /// nothing. The act is written if anything has changed: with the counts; one about a contact, with the contact's id,
-        /// and as its creation where the contact is new.
+        /// Creates or updates contacts. Each upsert succeeds or fails by itself; the results are in the order of the upserts.
+        ///
+        /// Without an audit entry this is a dry run: the results are those of the upserts, and nothing is written. The audit
+        /// entry is written if a contact changed, and gets the numbers of contacts by result. An entry whose target is a
+        /// contact gets the id of the contact, and the action of a creation if the contact is new.
         async fn upsert_contacts(
             &self,
             workspace: WorkspaceId,
-            puts: Vec<ContactUpsert>,
+            upserts: Vec<ContactUpsert>,
             audit_entry: Option<AuditEntry>,
             now: Timestamp,
         ) -> Result<Vec<UpsertContactResult>, StoreError>;
 
-        /// The names of all custom fields, in order, at most `limit`.
+        /// Returns the names of all custom fields, in alphabetical order, at most `limit`.
         async fn list_custom_field_names(
             &self,
             workspace: WorkspaceId,
             limit: u32,
         ) -> Result<Vec<String>, StoreError>;
 
-        /// The windows of a person, of the accounts where there ever was one.
+        /// Returns the customer service windows of a contact, one for each account that ever had one.
         async fn list_contact_windows(
             &self,
             workspace: WorkspaceId,
@@ -55,96 +56,96 @@ port! {
     }
 }
 
-/// A person.
+/// Contact: a WhatsApp user that the workspace knows.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Contact {
-    /// Our id.
+    /// Identifier.
     pub id: ContactId,
-    /// The number: digits.
+    /// WhatsApp id: the phone number, digits.
     pub wa_id: Option<String>,
-    /// The business-scoped user id.
+    /// Business-scoped user id.
     pub user_id: Option<String>,
-    /// The name.
+    /// Name.
     pub name: Option<String>,
-    /// The user name that the person has chosen at WhatsApp.
+    /// User name at WhatsApp.
     pub username: Option<String>,
-    /// Words that sort people into groups.
+    /// Tags.
     pub tags: Vec<String>,
-    /// How far the person is on the way to whatever the application wants.
+    /// Stage in a process of the application, such as `lead`.
     pub stage: Option<String>,
-    /// The e-mail address.
+    /// E-mail address.
     pub email: Option<String>,
-    /// Whatever else the application keeps.
+    /// Custom fields of the application.
     pub custom_fields: Object,
-    /// When the person last wrote or called.
+    /// Time of the last inbound message or call.
     pub last_inbound_at: Option<Timestamp>,
-    /// Since when, and why, the person takes no marketing.
+    /// Time and reason of the opt-out from marketing messages.
     pub opted_out: Option<(Timestamp, OptOutReason)>,
-    /// When we met.
+    /// Time of creation.
     pub created_at: Timestamp,
 }
 
-/// Which contacts to list; `None` is any.
+/// Filter of contacts; `None` matches all.
 #[derive(Clone, Debug, Default)]
 pub struct ContactFilter {
-    /// With a message from or to one of these accounts.
+    /// Accounts; matches contacts with a message from or to one of them.
     pub accounts: Option<Vec<AccountId>>,
-    /// Where accounts are named: those without any message as well.
-    pub has_unplaced: bool,
-    /// With one of these numbers: digits. Spellings of one number are one person.
+    /// `true` if contacts without messages match as well. No effect without `accounts`.
+    pub includes_without_messages: bool,
+    /// Phone numbers, digits. All spellings of one number match the same contact.
     pub wa_ids: Option<Vec<String>>,
-    /// With this tag.
+    /// Tag.
     pub tag: Option<String>,
-    /// At this stage.
+    /// Stage.
     pub stage: Option<String>,
-    /// Who take no marketing, or who do.
+    /// `true` matches contacts that opted out, `false` the other contacts.
     pub has_opted_out: Option<bool>,
-    /// With this in the name or number.
+    /// Text contained in the name or the phone number.
     pub search: Option<String>,
 }
 
-/// A wish to write something down about a person.
+/// Creation or change of a contact.
 #[derive(Clone, Debug)]
 pub struct ContactUpsert {
-    /// Whom it is about.
+    /// Contact to create or update.
     pub target: ContactTarget,
-    /// What.
+    /// New values.
     pub change: ContactChange,
-    /// Who says that the person takes no marketing, or takes it again.
+    /// Source of an opt-out or opt-in in the change.
     pub reason: OptOutReason,
-    /// The id of the contact, should the person be new.
-    pub fresh: ContactId,
+    /// Identifier of the contact if it is created.
+    pub new_id: ContactId,
 }
 
-/// Whom a [`ContactUpsert`] is about.
+/// Contact that a [`ContactUpsert`] creates or updates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ContactTarget {
-    /// Somebody who is not known.
+    /// New contact.
     New,
-    /// Whoever has the number or user id of the change; somebody new if nobody has.
+    /// Contact with the phone number or user id of the change; a new contact if none matches.
     Matching,
-    /// The person with this id.
+    /// Contact with this id.
     Existing(ContactId),
 }
 
-/// What became of a [`ContactUpsert`].
+/// Result of a [`ContactUpsert`].
 #[derive(Clone, Debug, PartialEq)]
 pub enum UpsertContactResult {
-    /// There is a new contact.
+    /// The contact was created.
     Created(Contact),
-    /// The contact is as wished.
+    /// The contact was updated.
     Updated(Contact),
-    /// The contact was as wished before.
+    /// The contact already had the values.
     Unchanged(Contact),
-    /// Nothing was written: the number or user id is this contact's.
+    /// Nothing was written: this contact has the phone number or user id.
     Conflict(ContactId),
-    /// Nothing was written: there is no such contact.
+    /// Nothing was written: the contact does not exist.
     NotFound,
-    /// Nothing was written: the person would be known by nothing.
+    /// Nothing was written: the contact would have no phone number and no user id.
     NoIdentifier,
-    /// Nothing was written: there would be this many custom fields, which is too many.
+    /// Nothing was written: the contact would have this number of custom fields, which exceeds the limit.
     TooManyFields(usize),
 }
 
-/// The windows of a person: account and window.
+/// Customer service windows of a contact: account and window.
 pub type Windows = Vec<(AccountId, Window)>;

@@ -1,7 +1,7 @@
 //! Event log.
 
-use super::StoreError;
 use super::port_macro::port;
+use super::storage::StoreError;
 use domain::events::EventKind;
 use domain::id::WorkspaceId;
 use domain::id::{AccountId, EventId};
@@ -12,8 +12,8 @@ port! {
 
     /// Event log of each workspace.
     pub trait Events {
-        /// The next events of a workspace, in order. `None`: this log has not come as far as the event that is named, or
-        /// something else happened there.
+        /// Returns the next events of a workspace, in order. Returns `None` if the event in `start` is not an event of this
+        /// log.
         async fn list_events(
             &self,
             workspace: WorkspaceId,
@@ -24,43 +24,43 @@ port! {
     }
 }
 
-/// An event that is kept.
+/// Event read from the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredEvent {
-    /// Its place in the workspace's log, from 1, in commit order.
+    /// Position in the log of the workspace, from 1, in commit order.
     pub position: i64,
-    /// Its id, which holds the position.
+    /// Identifier, which contains the position.
     pub id: EventId,
-    /// Its kind.
+    /// Kind.
     pub kind: EventKind,
-    /// When it was written down.
+    /// Time at which the event was written.
     pub at: Timestamp,
-    /// What it says: JSON text.
+    /// Data: JSON text.
     pub data: String,
 }
 
 impl StoredEvent {
-    /// The event as every receiver gets it: `{"id","event","timestamp","data"}`.
+    /// Returns the event as JSON: `{"id","event","timestamp","data"}`.
     pub fn body(&self) -> String {
         let Self { id, kind, at, data, .. } = self;
         format!(r#"{{"id":"{id}","event":"{kind}","timestamp":"{at}","data":{data}}}"#)
     }
 }
 
-/// Which events are wanted.
+/// Filter of events; `None` matches all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EventFilter {
-    /// Of these kinds; `None` is any.
+    /// Kinds.
     pub kinds: Option<Vec<EventKind>>,
-    /// Of these accounts and their WhatsApp Business Accounts; `None` is any.
+    /// Accounts, each with Meta's id of its WhatsApp Business Account.
     pub accounts: Option<Vec<(AccountId, String)>>,
-    /// Whether events of no account are wanted too, where accounts are named.
-    pub has_unplaced: bool,
+    /// `true` if events that concern no account match as well. No effect without `accounts`.
+    pub includes_workspace_events: bool,
 }
 
 impl EventFilter {
-    /// Whether an event is wanted that concerns this account, or the accounts of this WhatsApp Business Account.
-    pub fn takes(&self, kind: EventKind, account: Option<AccountId>, waba_id: Option<&str>) -> bool {
+    /// Returns `true` if an event that concerns this account, or all accounts of this WhatsApp Business Account, matches.
+    pub fn matches(&self, kind: EventKind, account: Option<AccountId>, waba_id: Option<&str>) -> bool {
         if self.kinds.as_ref().is_some_and(|kinds| !kinds.contains(&kind)) {
             return false;
         }
@@ -68,31 +68,32 @@ impl EventFilter {
         match (account, waba_id) {
             (Some(account), _) => accounts.iter().any(|(id, _)| *id == account),
             (None, Some(waba_id)) => accounts.iter().any(|(_, of)| of == waba_id),
-            (None, None) => self.has_unplaced,
+            (None, None) => self.includes_workspace_events,
         }
     }
 }
 
-/// Some events, in order.
+/// Page of the event log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EventPage {
-    /// The events.
+    /// Events that match the filter, in order.
     pub events: Vec<StoredEvent>,
-    /// How far was looked: the next page starts after this event. `None`: nothing comes after where it began.
+    /// Last event that was read, matching or not: the next page starts after it. `None` if the log has no event after the
+    /// start.
     pub last: Option<EventId>,
-    /// Whether there may be more at once.
+    /// `true` if more events may follow.
     pub has_more: bool,
-    /// Whether events between where it began and its first one are no longer kept.
+    /// `true` if events between the start and the first event of the page were deleted by retention.
     pub has_gap: bool,
 }
 
-/// Where to begin in the log.
+/// Start of a page in the event log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EventStart {
-    /// At the oldest event that is kept.
+    /// Oldest event of the log.
     Oldest,
-    /// After the newest event.
+    /// End of the log: only events that are written later.
     Newest,
-    /// After this event, which may be gone already.
+    /// After this event, which may have been deleted.
     After(EventId),
 }

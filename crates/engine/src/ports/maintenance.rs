@@ -1,43 +1,46 @@
 //! Workers, retention, recovery from a backup, and statistics of the store.
 
+use super::message_records::RecentSend;
 use super::port_macro::port;
-use super::{RecentSend, StoreError};
+use super::storage::StoreError;
 use domain::access::audit::AuditEntry;
 use domain::id::AccountId;
 use domain::id::WorkerId;
 use domain::id::{ContactId, WorkspaceId};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
+
+/// Time without a heartbeat after which a worker is dead.
+pub const WORKER_TIMEOUT: SignedDuration = SignedDuration::from_secs(10);
 
 port! {
     storage workers_port;
 
     /// Processes that share the store, and the state of the store.
     pub trait Workers {
-        /// Says that a worker is alive.
+        /// Stores the heartbeat of a worker.
         async fn record_heartbeat(&self, worker: WorkerId, now: Timestamp) -> Result<(), StoreError>;
 
-        /// Says that a worker has ended: what it still holds is a dead one's at once.
+        /// Deletes a worker that ends. Its leases can be recovered at once.
         async fn deregister_worker(&self, worker: WorkerId) -> Result<(), StoreError>;
 
-        /// Settles what dead workers (silent since before `silent_since`) left behind, at most `limit` messages:
-        /// `sending` becomes `unknown`, a sync message that waited becomes `failed` (`interrupted`).
-        /// Returns how many were settled.
+        /// Finishes at most `limit` messages of dead workers, whose last heartbeat was before `dead_before`: the status
+        /// `sending` becomes `unknown`, and a synchronous message that was not sent yet becomes `failed` (`interrupted`).
+        /// Returns the number of finished messages.
         async fn recover_messages(
             &self,
-            silent_since: Timestamp,
+            dead_before: Timestamp,
             now: Timestamp,
             limit: u32,
         ) -> Result<u32, StoreError>;
 
-        /// How much of everything there is.
+        /// Returns the statistics of the store.
         async fn get_stats(&self, now: Timestamp) -> Result<StoreStats, StoreError>;
 
-        /// Whether the store takes writes.
+        /// Checks that the store accepts writes.
         async fn check_writable(&self, now: Timestamp) -> Result<(), StoreError>;
 
-        /// What left for Meta since a time, as far as the last few thousand messages tell: sender, recipient (digits or user
-        /// id) and about when.
+        /// Returns the messages that were sent since a time, at most the last few thousand.
         async fn list_recent_sends(&self, since: Timestamp) -> Result<Vec<RecentSend>, StoreError>;
     }
 }
@@ -47,15 +50,15 @@ port! {
 
     /// Erasure of contacts.
     pub trait Erasures {
-        /// Begins to erase a person of the act's workspace, who is gone from now on; what waits in the queue for them is canceled. `false`: there
-        /// is no such contact.
+        /// Begins the erasure of a contact of the audit entry's workspace. The contact is deleted at once, and its queued
+        /// messages are canceled. Returns `false` if the contact does not exist.
         async fn begin_erasure(&self, contact: ContactId, audit_entry: AuditEntry) -> Result<bool, StoreError>;
 
-        /// Takes the oldest erasure a step further, which looks at `limit` rows at most.
+        /// Runs a step of the oldest erasure, which reads at most `limit` rows.
         async fn run_erasure_step(&self, limit: u32, now: Timestamp) -> Result<ErasureStep, StoreError>;
 
-        /// Takes what was erased out of the store's files, and ends the erasures that have come so far. `false`: a reader is
-        /// in the way; nothing is lost by trying again.
+        /// Removes erased data from the files of the database, and finishes the erasures whose rows are done. Returns
+        /// `false` if a reader prevents this; the caller tries again later.
         async fn finish_erasures(&self) -> Result<bool, StoreError>;
     }
 }
@@ -65,101 +68,102 @@ port! {
 
     /// Retention, and the recovery from a backup, in steps that do not block other work for long.
     pub trait Maintenance {
-        /// Looks at no more than `limit` rows after a place for those that are older than `before` and needed no more.
-        /// Nothing is locked for it.
+        /// Reads at most `limit` rows after the cursor, and returns those that are older than `before` and no longer needed.
+        /// Locks nothing.
         async fn list_expired_rows(
             &self,
-            what: RetentionTarget,
+            target: RetentionTarget,
             before: Timestamp,
             after: RetentionCursor,
             limit: u32,
         ) -> Result<ExpiredRows, StoreError>;
 
-        /// Deletes rows that are overdue, each unless it is needed by now. Returns how many are gone.
+        /// Deletes expired rows, except rows that are needed again in the meantime. Returns the number of deleted rows.
         async fn delete_expired_rows(
             &self,
-            what: RetentionTarget,
+            target: RetentionTarget,
             before: Timestamp,
             rows: Vec<i64>,
         ) -> Result<u32, StoreError>;
 
-        /// When the copy was made from which this store was restored, as long as not all its messages were looked at.
+        /// Returns the time of the backup from which this store was restored, until all its messages are quarantined.
         async fn get_restored_backup_time(&self) -> Result<Option<Timestamp>, StoreError>;
 
-        /// Makes at most `limit` messages of a restored copy `unknown` that may have left since it was made: those that were
-        /// being sent, and those of the queue that are due. Returns how many there were; at 0 all were looked at, and
-        /// `get_restored_backup_time` is `None` from then on.
+        /// Gives the status `unknown` to at most `limit` messages that may have been sent after the backup: messages with the
+        /// status `sending`, and due messages of the queue. Returns the number of messages. After a call that returns 0,
+        /// `get_restored_backup_time` returns `None`.
         async fn quarantine_messages(&self, now: Timestamp, limit: u32) -> Result<u32, StoreError>;
     }
 }
 
-/// What is swept.
+/// Rows to which a retention period applies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RetentionTarget {
-    /// Messages that have reached their end, with their timelines and Meta's ids of them.
+    /// Messages with a final status, with their timelines and wamids.
     Messages(WorkspaceId),
-    /// Events that were handed out.
+    /// Events that were fanned out to the webhook endpoints.
     Events(WorkspaceId),
-    /// Deliveries that are over.
+    /// Finished deliveries.
     Deliveries(WorkspaceId),
     /// Entries of the audit log.
     Audit(WorkspaceId),
-    /// Reports of messages that nobody knows.
+    /// Statuses of unknown messages.
     PendingStatuses,
-    /// Parts of what Meta posted that belong to no message.
+    /// Archived webhook changes that belong to no message.
     WebhookChanges,
-    /// What Meta posted, as far as nothing points into it.
+    /// Archived webhook payloads that no other row refers to.
     WebhookPayloads,
 }
 
-/// Where a sweep stands in what it looks through.
+/// Position of the last row that was read; 0 at the beginning.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RetentionCursor(pub i64);
 
-/// Rows that are to go.
+/// Expired rows among the rows that were read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ExpiredRows {
-    /// Their positions.
+    /// Positions of the expired rows.
     pub rows: Vec<i64>,
-    /// Where to look on; `None`: all was looked through.
+    /// Cursor of the next call; `None` if all rows were read.
     pub next: Option<RetentionCursor>,
 }
 
-/// How much of everything there is.
+/// Statistics of the store.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StoreStats {
-    /// The queues that are not empty.
+    /// Message queues that are not empty.
     pub queues: BTreeMap<AccountId, QueueStats>,
-    /// Messages whose outcome is not known.
+    /// Number of messages with the status `unknown`.
     pub unknown: BTreeMap<AccountId, u32>,
-    /// People whom templates have reached outside their window in 24 hours, by WhatsApp Business Account.
-    pub reached: BTreeMap<(WorkspaceId, String), u32>,
-    /// Deliveries to endpoints that wait for their first or next attempt.
+    /// Number of recipients of templates outside the customer service window in the last 24 hours, by Meta's id of the
+    /// WhatsApp Business Account.
+    pub messaging_limit_usage: BTreeMap<(WorkspaceId, String), u32>,
+    /// Number of deliveries that wait for their first or next attempt.
     pub deliveries_waiting: BTreeMap<WorkspaceId, u32>,
-    /// Size of the database.
+    /// Size of the database file, in bytes.
     pub database_bytes: u64,
-    /// Size of what is not in the database proper yet.
+    /// Size of the write-ahead log, in bytes.
     pub wal_bytes: u64,
 }
 
-/// One account's queue.
+/// Statistics of the message queue of an account.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct QueueStats {
-    /// Messages that wait.
+    /// Number of queued messages.
     pub n_messages: u32,
-    /// Those of them that wait for the messaging limit.
-    pub n_held_back: u32,
-    /// Since when the oldest message that may leave could have left.
+    /// Number of queued messages that are deferred because of the messaging limit.
+    pub n_deferred: u32,
+    /// Time at which the oldest due message became due.
     pub due_since: Option<Timestamp>,
 }
 
-/// How far the erasures are.
+/// Result of a step of an erasure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErasureStep {
-    /// There is nothing to erase.
+    /// No erasure is in progress.
     Idle,
-    /// There is more to look at.
+    /// More rows are to be read.
     RowsRemain,
-    /// The rows are clean; the files are next.
+    /// All rows are done; [`Erasures::finish_erasures`] comes next.
     FilesRemain,
 }

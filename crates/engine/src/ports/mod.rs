@@ -1,6 +1,6 @@
-//! The outside world, as the engine sees it.
+//! Ports: interfaces of the engine to databases, networks, files, the clock and random numbers.
 //!
-//! **Invariant:** a port takes and returns values of the domain. No connection, no transaction, no wire type crosses it.
+//! **Invariant:** ports take and return values of the engine and the domain, not connections, transactions or wire types.
 
 mod access;
 mod accounts;
@@ -9,7 +9,7 @@ mod contacts;
 mod egress;
 mod events;
 #[cfg(feature = "test-support")]
-mod fault_port;
+mod fault_injection;
 mod maintenance;
 mod media;
 mod message_records;
@@ -28,7 +28,7 @@ pub use contacts::*;
 pub use egress::*;
 pub use events::*;
 #[cfg(feature = "test-support")]
-pub use fault_port::{FaultInjector, FaultPort};
+pub use fault_injection::{FaultInjector, FaultPort};
 pub use maintenance::*;
 pub use media::*;
 pub use message_records::*;

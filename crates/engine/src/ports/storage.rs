@@ -2,9 +2,7 @@
 
 use std::fmt;
 
-/// What went wrong in a store.
-///
-/// Opaque: callers ask what kind it is, the rest is for the log.
+/// Error of a store. Callers use its kind; the text and the source are for the log.
 #[derive(Debug)]
 pub struct StoreError {
     kind: StoreErrorKind,
@@ -15,18 +13,18 @@ pub struct StoreError {
 /// The kinds of [`StoreError`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StoreErrorKind {
-    /// The store is down, full, locked or read-only: nothing was written; it may work later.
+    /// The store is down, full, locked or read-only. Nothing was written; a later call may succeed.
     Unavailable,
-    /// Something with this name or number is there already.
+    /// Another row has the name or number that must be unique.
     Conflict,
-    /// A row cannot be read: somebody or something has damaged it.
+    /// A row is damaged.
     Corrupt,
-    /// A fault of ours.
+    /// Programming error.
     Bug,
 }
 
 impl StoreError {
-    /// An error of this kind, met while `doing` something.
+    /// Creates an error. `doing` is the action that failed, such as "reading a message".
     pub fn new(
         kind: StoreErrorKind,
         doing: &'static str,
@@ -35,7 +33,7 @@ impl StoreError {
         Self { kind, doing, source: Some(source.into()) }
     }
 
-    /// What kind of error it is.
+    /// Returns the kind.
     pub fn kind(&self) -> StoreErrorKind {
         self.kind
     }
@@ -56,36 +54,36 @@ impl std::error::Error for StoreError {
     }
 }
 
-/// Which page.
+/// Request for a page of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PageRequest {
-    /// Rows on a page, 1 to 200.
+    /// Number of rows on a page, 1 to 200.
     pub per_page: u32,
-    /// Where it starts.
+    /// Start of the page.
     pub start: PageStart,
 }
 
-/// Where a page starts.
+/// Start of a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PageStart {
-    /// At the first row of this page, counted from 1.
+    /// Page number, from 1.
     Page(u32),
-    /// After the row with this position.
+    /// Position of the row before the page.
     After(i64),
 }
 
-/// One page of a list.
+/// Page of a list.
 #[derive(Clone, Debug)]
 pub struct Page<T> {
-    /// The rows.
+    /// Rows of the page.
     pub rows: Vec<T>,
-    /// How many there are in all, counted up to [`COUNT_CAP`].
+    /// Number of rows of the list, counted up to [`COUNT_CAP`].
     pub total: u32,
-    /// Whether there are more than that.
+    /// `true` if the list has more than [`COUNT_CAP`] rows.
     pub is_total_capped: bool,
-    /// The position of the last row, if more follow.
+    /// Position of the last row, if more rows follow.
     pub next: Option<i64>,
 }
 
-/// How far rows are counted.
+/// Maximum number of rows that are counted for the total.
 pub const COUNT_CAP: u32 = 10_000;

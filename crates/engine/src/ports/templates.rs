@@ -1,7 +1,8 @@
 //! Message templates.
 
 use super::port_macro::port;
-use super::{ListedTemplate, Page, PageRequest, StoreError};
+use super::storage::{Page, PageRequest, StoreError};
+use super::upstream::ListedTemplate;
 use domain::access::audit::AuditEntry;
 use domain::id::{TemplateId, WorkspaceId};
 use jiff::Timestamp;
@@ -11,7 +12,7 @@ port! {
 
     /// Message templates as Meta last listed them.
     pub trait TemplateRecords {
-        /// One template by its identity.
+        /// Returns a template by name and language.
         async fn get_template(
             &self,
             workspace: WorkspaceId,
@@ -20,7 +21,7 @@ port! {
             language: &str,
         ) -> Result<Option<StoredTemplate>, StoreError>;
 
-        /// One page of templates.
+        /// Returns a page of templates.
         async fn list_templates(
             &self,
             workspace: WorkspaceId,
@@ -28,75 +29,75 @@ port! {
             page: PageRequest,
         ) -> Result<Page<StoredTemplate>, StoreError>;
 
-        /// Writes down what Meta lists.
-        async fn sync_templates(&self, put: TemplateSync) -> Result<TemplateSyncCounts, StoreError>;
+        /// Inserts, updates and deletes templates according to Meta's list.
+        async fn sync_templates(&self, sync: TemplateSync) -> Result<TemplateSyncCounts, StoreError>;
 
-        /// Forgets templates that were deleted at Meta: one language of a name, or all.
+        /// Deletes templates that were deleted at Meta.
         async fn delete_templates(&self, deletion: TemplateDeletion, audit_entry: AuditEntry) -> Result<(), StoreError>;
     }
 }
 
-/// A template that is kept.
+/// Template read from the store.
 #[derive(Clone, Debug)]
 pub struct StoredTemplate {
-    /// Our id.
+    /// Identifier.
     pub id: TemplateId,
-    /// The WhatsApp Business Account that owns it.
+    /// Meta's id of the WhatsApp Business Account.
     pub waba_id: String,
-    /// Meta's listing of it.
+    /// Template as Meta last listed it.
     pub listed: ListedTemplate,
-    /// When Meta last told us.
+    /// Time of the last synchronization with Meta.
     pub synced_at: Timestamp,
 }
 
-/// Which templates to list; `None` is any.
+/// Filter of templates; `None` matches all.
 #[derive(Clone, Debug, Default)]
 pub struct TemplateFilter {
-    /// With this id of ours.
+    /// Identifier.
     pub id: Option<TemplateId>,
-    /// Of this WhatsApp Business Account.
+    /// Meta's id of the WhatsApp Business Account.
     pub waba_id: Option<String>,
-    /// Of one of these WhatsApp Business Accounts.
+    /// Meta's ids of several WhatsApp Business Accounts.
     pub waba_ids: Option<Vec<String>>,
-    /// With exactly this name.
+    /// Exact name.
     pub name: Option<String>,
-    /// In this language.
+    /// Language code.
     pub language: Option<String>,
-    /// In this status, upper case.
+    /// Status, upper case.
     pub status: Option<String>,
-    /// In this category, upper case.
+    /// Category, upper case.
     pub category: Option<String>,
-    /// With this in the name.
+    /// Text contained in the name.
     pub search: Option<String>,
 }
 
-/// What Meta listed of one WhatsApp Business Account.
+/// Templates of a WhatsApp Business Account as Meta listed them.
 #[derive(Clone, Debug)]
 pub struct TemplateSync {
-    /// The tenant.
+    /// Identifier of the workspace.
     pub workspace: WorkspaceId,
-    /// The WhatsApp Business Account.
+    /// Meta's id of the WhatsApp Business Account.
     pub waba_id: String,
-    /// The templates, each with the id that it gets if it is new.
+    /// Templates, each with the identifier for the case that it is new.
     pub templates: Vec<(TemplateId, ListedTemplate)>,
-    /// Whether this is all there is: what is missing here is gone at Meta.
+    /// `true` if the list is complete: templates that are not in the list are deleted.
     pub is_complete: bool,
-    /// When.
+    /// Current time.
     pub now: Timestamp,
-    /// On whose behalf, if somebody asked for it.
+    /// Audit entry, if the synchronization was requested.
     pub entry: Option<AuditEntry>,
 }
 
-/// What a sync changed.
+/// Number of templates by result of a synchronization.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TemplateSyncCounts {
-    /// New ones.
+    /// Number of new templates.
     pub added: u32,
-    /// Changed ones.
+    /// Number of changed templates.
     pub updated: u32,
-    /// Gone ones.
+    /// Number of deleted templates.
     pub removed: u32,
-    /// All there are now.
+    /// Number of templates after the synchronization.
     pub total: u32,
 }
 

@@ -1,7 +1,7 @@
 //! Webhook payloads that Meta sends: changes, their routes, and the archive of payloads.
 
-use super::StoreError;
 use super::port_macro::port;
+use super::storage::StoreError;
 use bytes::Bytes;
 use domain::contacts::opt_out::OptOutSignal;
 use domain::id::{AccountId, ContactId, MediaId, MessageId, WorkspaceId};
@@ -13,11 +13,11 @@ port! {
 
     /// Webhook payloads from Meta: applied once, and archived.
     pub trait WebhookPayloads {
-        /// Writes down what Meta told us: one POST, one transaction.
-        async fn ingest_payload(&self, post: WebhookPayload) -> Result<IngestSummary, StoreError>;
+        /// Archives a payload and applies its changes, in one transaction.
+        async fn ingest_payload(&self, payload: WebhookPayload) -> Result<IngestSummary, StoreError>;
 
-        /// What Meta posted and is kept, in the order in which it came; only what carries its proof.
-        async fn list_payloads(&self, wanted: &ArchiveQuery) -> Result<Vec<ArchivedPayload>, StoreError>;
+        /// Returns archived payloads in the order of receipt. Payloads that were archived without a signature are left out.
+        async fn list_payloads(&self, query: &ArchiveQuery) -> Result<Vec<ArchivedPayload>, StoreError>;
     }
 }
 
@@ -126,24 +126,24 @@ pub struct ArchivedPayload {
 pub struct ArchiveQuery {
     /// Earliest time of receipt.
     pub since: Timestamp,
-    /// Only payloads with a change in this state.
-    pub state: Option<UnappliedState>,
+    /// Only payloads with a change that was not applied for this reason.
+    pub reason: Option<UnappliedReason>,
     /// Only payloads after this sequence number.
     pub after: i64,
     /// Maximum number of payloads to return.
     pub limit: u32,
 }
 
-/// State of an archived change that was not applied.
+/// Reason why an archived change was not applied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum UnappliedState {
+pub enum UnappliedReason {
     /// No account matched, or the secret of the matching account did not sign the payload.
     Unrouted,
     /// The change could not be decoded.
     Undecodable,
 }
 
-impl UnappliedState {
+impl UnappliedReason {
     /// Returns the text stored in the database.
     pub fn as_str(self) -> &'static str {
         match self {

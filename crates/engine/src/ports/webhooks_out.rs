@@ -1,7 +1,9 @@
 //! Webhook endpoints and deliveries.
 
+use super::events::StoredEvent;
+use super::message_records::LeaseToken;
 use super::port_macro::port;
-use super::{LeaseToken, Page, PageRequest, StoreError, StoredEvent};
+use super::storage::{Page, PageRequest, StoreError};
 use domain::access::audit::AuditEntry;
 use domain::events::EventKind;
 use domain::id::{AccountId, DeliveryId, ReplayId, WebhookId, WorkerId, WorkspaceId};
@@ -14,7 +16,8 @@ port! {
 
     /// Webhook endpoints of the customers.
     pub trait WebhookEndpoints {
-        /// Adds an endpoint. It hears of what comes from now on. `false`: there are as many as there may be.
+        /// Inserts an endpoint, which gets the events that are written from now on. Returns `false` if the workspace has
+        /// `limit` endpoints already.
         async fn insert_webhook_endpoint(
             &self,
             new: &WebhookEndpoint,
@@ -22,25 +25,23 @@ port! {
             audit_entry: AuditEntry,
         ) -> Result<bool, StoreError>;
 
-        /// Changes an endpoint to what it shall be, but for its secrets; one that `revives` is active again. `false`: there is
-        /// none.
+        /// Updates an endpoint, except its secrets. `reactivates` gives the endpoint the status `active`. Returns `false` if
+        /// the endpoint does not exist.
         async fn update_webhook_endpoint(
             &self,
             changed: &WebhookEndpoint,
-            revives: bool,
+            reactivates: bool,
             audit_entry: AuditEntry,
         ) -> Result<bool, StoreError>;
 
-        /// Gives an endpoint a secret; the one that it has by then signs as well until a time. `false`: there is none.
+        /// Replaces the signing secret of an endpoint. Returns `false` if the endpoint does not exist.
         async fn rotate_webhook_secret(
             &self,
-            id: (WorkspaceId, WebhookId),
-            secret: &SecretString,
-            old_until: Timestamp,
+            rotation: WebhookSecretRotation,
             audit_entry: AuditEntry,
         ) -> Result<bool, StoreError>;
 
-        /// Removes an endpoint; what waits for it goes nowhere. `false`: there is none.
+        /// Deletes an endpoint; its pending deliveries fail. Returns `false` if the endpoint does not exist.
         async fn delete_webhook_endpoint(
             &self,
             workspace: WorkspaceId,
@@ -55,31 +56,31 @@ port! {
 
     /// Deliveries of events to webhook endpoints.
     pub trait Deliveries {
-        /// What there is to do.
+        /// Returns the work that is pending.
         async fn get_pending_deliveries(&self, now: Timestamp) -> Result<PendingDeliveries, StoreError>;
 
-        /// Hands the next events of each workspace, and past ones that are to be repeated, to the endpoints that want them:
-        /// at most about `limit` of each. Returns whether there are more.
+        /// Creates deliveries for the endpoints whose filter matches: of the next events of each workspace and of the events
+        /// of replays, at most about `limit` of each. Returns `true` if more events follow.
         async fn fan_out_events(&self, now: Timestamp, limit: u32) -> Result<bool, StoreError>;
 
-        /// Claims deliveries that are due: the head of each queue.
+        /// Leases due deliveries: the first delivery of each queue.
         async fn lease_deliveries(
             &self,
             request: &DeliveryLeaseRequest,
         ) -> Result<Vec<LeasedDelivery>, StoreError>;
 
-        /// Writes down how an attempt ended. Returns the next of the same queue, claimed, if it goes on.
+        /// Stores the result of an attempt. Returns the next delivery of the queue, leased, if the result requests it.
         async fn finish_delivery_attempt(
             &self,
             lease: &DeliveryLease,
-            end: &DeliveryAttemptResult,
+            result: &DeliveryAttemptResult,
         ) -> Result<Option<LeasedDelivery>, StoreError>;
 
-        /// Makes dead letters of what has run out of time, and of what waits for endpoints that are no more; at most
-        /// `limit`. Returns how many.
+        /// Turns expired deliveries, and deliveries to deleted endpoints, into dead letters; at most `limit`. Returns the
+        /// number of dead letters.
         async fn expire_deliveries(&self, now: Timestamp, limit: u32) -> Result<u32, StoreError>;
 
-        /// One page of deliveries, newest first.
+        /// Returns a page of deliveries, newest first.
         async fn list_deliveries(
             &self,
             workspace: WorkspaceId,
@@ -87,7 +88,8 @@ port! {
             page: PageRequest,
         ) -> Result<Page<StoredDelivery>, StoreError>;
 
-        /// Repeats a delivery, beside the queue. `None`: it, its event or its endpoint is no longer there.
+        /// Inserts a repetition of a delivery, in a queue of its own. Returns `None` if the delivery, its event or its
+        /// endpoint does not exist.
         async fn insert_redelivery(
             &self,
             workspace: WorkspaceId,
@@ -96,188 +98,225 @@ port! {
             audit_entry: AuditEntry,
         ) -> Result<Option<DeliveryId>, StoreError>;
 
-        /// Asks for past events again, beside the queue. Returns how many events are looked through.
+        /// Inserts a replay of past events, in queues of its own. Returns the number of events that the replay reads.
         async fn insert_replay(&self, replay: NewReplay, audit_entry: AuditEntry) -> Result<u64, StoreError>;
 
-        /// Writes a test event for one endpoint, its delivery claimed. `None`: there is no such endpoint.
+        /// Inserts a test event and its delivery to one endpoint, leased. Returns `None` if the endpoint does not exist.
         async fn insert_test_delivery(
             &self,
-            workspace: WorkspaceId,
-            webhook: WebhookId,
-            audit: (WorkerId, LeaseToken, ReplayId),
+            new: NewTestDelivery,
             audit_entry: AuditEntry,
         ) -> Result<Option<LeasedDelivery>, StoreError>;
     }
 }
 
-/// An endpoint with its secrets, opened.
+/// Webhook endpoint with its decrypted secrets.
 #[derive(Clone, Debug)]
 pub struct WebhookEndpoint {
-    /// Its id.
+    /// Identifier.
     pub id: WebhookId,
-    /// The tenant.
+    /// Identifier of the workspace.
     pub workspace: WorkspaceId,
-    /// What people call it.
+    /// Display name.
     pub name: String,
-    /// Where it is.
+    /// URL.
     pub url: String,
-    /// What it hears of; `None` is everything.
+    /// Kinds of events that the endpoint gets; `None` is all kinds.
     pub events: Option<Vec<EventKind>>,
-    /// The accounts of which it hears; empty means all.
+    /// Accounts whose events the endpoint gets; empty is all accounts.
     pub accounts: Vec<AccountId>,
-    /// Headers of its own: name and value.
+    /// Additional request headers: name and value.
     pub headers: Vec<(String, SecretString)>,
-    /// Signs what it gets.
+    /// Signing secret.
     pub secret: SecretString,
-    /// Signs as well, until a time: the secret before.
+    /// Replaced signing secret, and the time until which requests are signed with it as well.
     pub old_secret: Option<(SecretString, Timestamp)>,
-    /// Whether somebody has switched it on.
+    /// `true` if the endpoint is enabled by its owner.
     pub is_enabled: bool,
-    /// How it fares.
+    /// Status according to the results of its deliveries.
     pub status: WebhookStatus,
-    /// Why it was switched off.
+    /// Reason why the gateway disabled the endpoint.
     pub status_reason: Option<String>,
-    /// When it was made.
+    /// Time of creation.
     pub created_at: Timestamp,
-    /// When somebody last changed it.
+    /// Time of the last change by a user.
     pub updated_at: Timestamp,
 }
 
 impl WebhookEndpoint {
-    /// How it fares, and whether it is switched on at all.
+    /// Returns the status for the API: `disabled` if the endpoint is disabled by its owner or by the gateway.
     pub fn shown_status(&self) -> WebhookStatus {
         if self.is_enabled { self.status } else { WebhookStatus::Disabled }
     }
 
-    /// The secrets that sign at `now`, newest first.
+    /// Returns the secrets that sign requests at this time, newest first.
     pub fn secrets(&self, now: Timestamp) -> Vec<SecretString> {
         let old = self.old_secret.as_ref().filter(|(_, until)| now < *until).map(|(secret, _)| secret);
         std::iter::once(&self.secret).chain(old).cloned().collect()
     }
 }
 
-/// What there is to do for endpoints.
+/// Replacement of an endpoint's signing secret.
+#[derive(Clone, Debug)]
+pub struct WebhookSecretRotation {
+    /// Identifier of the workspace.
+    pub workspace: WorkspaceId,
+    /// Identifier of the endpoint.
+    pub webhook: WebhookId,
+    /// New secret.
+    pub secret: SecretString,
+    /// Time until which requests are signed with the replaced secret as well.
+    pub old_secret_until: Timestamp,
+}
+
+/// Work that is pending for webhook endpoints.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PendingDeliveries {
-    /// Whether there are events that were not handed to the endpoints yet, or past ones to repeat.
+    /// `true` if events or replays are to be fanned out.
     pub has_events: bool,
-    /// Whether there are deliveries whose time has run out, or whose endpoint is no more.
-    pub has_ended: bool,
-    /// Endpoints with a delivery that is due.
+    /// `true` if deliveries are expired, or their endpoint was deleted.
+    pub has_expired: bool,
+    /// Endpoints with due deliveries.
     pub due: Vec<(WorkspaceId, WebhookId)>,
 }
 
-/// Which deliveries to claim.
+/// Request to lease due deliveries.
 #[derive(Clone, Debug)]
 pub struct DeliveryLeaseRequest {
-    /// The process that posts them.
+    /// Worker that makes the attempts.
     pub worker: WorkerId,
-    /// The secret of the claims.
+    /// Token of the leases.
     pub token: LeaseToken,
-    /// For each endpoint, how many at most.
-    pub room: Vec<(WorkspaceId, WebhookId, u32)>,
-    /// Now.
+    /// Maximum number of leases for each endpoint.
+    pub capacities: Vec<EndpointCapacity>,
+    /// Current time.
     pub now: Timestamp,
 }
 
-/// A queue of deliveries that is held, with its head.
+/// Maximum number of deliveries to lease for an endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EndpointCapacity {
+    /// Identifier of the workspace.
+    pub workspace: WorkspaceId,
+    /// Identifier of the endpoint.
+    pub webhook: WebhookId,
+    /// Maximum number of deliveries.
+    pub limit: u32,
+}
+
+/// Lease of a delivery queue and its first delivery.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeliveryLease {
-    /// The tenant.
+    /// Identifier of the workspace.
     pub workspace: WorkspaceId,
-    /// The endpoint.
+    /// Identifier of the endpoint.
     pub webhook: WebhookId,
-    /// The queue: events of one person, or one that stands alone.
-    pub lane: Vec<u8>,
-    /// The delivery's place in the workspace's list.
+    /// Key of the queue. A queue has the events of one contact, or one event that concerns no contact.
+    pub queue_key: Vec<u8>,
+    /// Position of the delivery in the workspace.
     pub position: i64,
-    /// The proof.
+    /// Token of the lease.
     pub token: LeaseToken,
 }
 
-/// A delivery that is claimed.
+/// Leased delivery.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LeasedDelivery {
-    /// The claim.
+    /// Lease.
     pub lease: DeliveryLease,
-    /// What is to be posted.
+    /// Event to deliver.
     pub event: StoredEvent,
-    /// Failed attempts of this queue's head.
+    /// Number of failed attempts of this delivery.
     pub n_failures: u32,
-    /// When it becomes a dead letter.
+    /// Time at which the delivery becomes a dead letter.
     pub ends_at: Timestamp,
-    /// Whether somebody asked for it once more.
+    /// `true` if the delivery is a repetition that was requested.
     pub is_redelivery: bool,
 }
 
-/// How an attempt ended.
+/// Result of an attempt to deliver an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeliveryAttemptResult {
-    /// What follows.
-    pub verdict: DeliveryDecision,
-    /// The endpoint's HTTP status, if it answered.
+    /// Decision about the delivery.
+    pub decision: DeliveryDecision,
+    /// HTTP status of the response, if there was one.
     pub http_status: Option<u16>,
-    /// How long it took, in milliseconds.
+    /// Duration of the attempt, in milliseconds.
     pub latency_ms: u32,
-    /// The beginning of the answer, or why there was none.
+    /// Beginning of the response body, or the reason why there was no response.
     pub response: String,
-    /// Whether the next of the same queue shall be claimed at once.
-    pub goes_on: bool,
-    /// When it ended.
+    /// `true` if the next delivery of the queue is to be leased at once.
+    pub lease_next: bool,
+    /// Time at which the attempt ended.
     pub now: Timestamp,
 }
 
-/// One event on its way to one endpoint, as it is kept.
+/// Test delivery to insert.
+#[derive(Clone, Copy, Debug)]
+pub struct NewTestDelivery {
+    /// Identifier of the workspace.
+    pub workspace: WorkspaceId,
+    /// Identifier of the endpoint.
+    pub webhook: WebhookId,
+    /// Worker that makes the attempt.
+    pub worker: WorkerId,
+    /// Token of the lease.
+    pub token: LeaseToken,
+    /// Identifier of the replay to which the delivery belongs.
+    pub replay: ReplayId,
+}
+
+/// Delivery of an event to an endpoint, read from the store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredDelivery {
-    /// Its id.
+    /// Identifier.
     pub id: DeliveryId,
-    /// The endpoint.
+    /// Identifier of the endpoint.
     pub webhook: WebhookId,
-    /// The event; the kind is not known once the event is no longer kept.
+    /// Event; `None` if retention deleted the event.
     pub event: Option<StoredEvent>,
-    /// Whether somebody asked for it once more.
+    /// `true` if the delivery is a repetition that was requested.
     pub is_redelivery: bool,
-    /// Where it stands.
+    /// Status.
     pub status: DeliveryStatus,
-    /// Attempts so far.
+    /// Number of attempts.
     pub n_attempts: u32,
-    /// The last answer's HTTP status.
+    /// HTTP status of the last response.
     pub http_status: Option<u16>,
-    /// How long the last attempt took, in milliseconds.
+    /// Duration of the last attempt, in milliseconds.
     pub latency_ms: Option<u32>,
-    /// The beginning of the last answer, or why there was none.
+    /// Beginning of the last response body, or the reason why there was no response.
     pub response: Option<String>,
-    /// When it was last attempted.
+    /// Time of the last attempt.
     pub at: Option<Timestamp>,
-    /// When it will be attempted; `None` behind others of its queue, and at its end.
+    /// Time of the next attempt; `None` if the delivery waits for an earlier delivery of its queue, or is finished.
     pub next_attempt_at: Option<Timestamp>,
-    /// When it was made.
+    /// Time of creation.
     pub created_at: Timestamp,
 }
 
-/// Which deliveries to list; `None` is any.
+/// Filter of deliveries; `None` matches all.
 #[derive(Clone, Debug, Default)]
 pub struct DeliveryFilter {
-    /// To this endpoint.
+    /// Identifier of the endpoint.
     pub webhook: Option<WebhookId>,
-    /// In this status.
+    /// Status.
     pub status: Option<DeliveryStatus>,
-    /// At this place.
+    /// Position of the delivery in the workspace.
     pub position: Option<i64>,
 }
 
-/// A wish to hear again of past events.
+/// Replay of past events to insert.
 #[derive(Clone, Copy, Debug)]
 pub struct NewReplay {
-    /// Its id.
+    /// Identifier.
     pub id: ReplayId,
-    /// The tenant.
+    /// Identifier of the workspace.
     pub workspace: WorkspaceId,
-    /// The endpoint.
+    /// Identifier of the endpoint.
     pub webhook: WebhookId,
-    /// From when on.
+    /// Earliest time of the replayed events.
     pub since: Timestamp,
-    /// Now.
+    /// Current time.
     pub now: Timestamp,
 }

@@ -46,7 +46,7 @@ pub async fn ingest_payload(
     let newest_event_at = changes.iter().filter_map(|routed| event_time(&routed.change.update)).max();
     let payload = WebhookPayload { body: verified.body, changes, signature, archived: None, now: deps.now() };
     let summary = deps.webhook_payloads.ingest_payload(payload).await?;
-    deps.metrics.ingested(&summary, newest_event_at);
+    deps.metrics.count_payload(&summary, newest_event_at);
     if summary.has_media {
         deps.media.hint.notify_one();
     }
@@ -179,7 +179,7 @@ pub(crate) async fn follow_up(deps: &Arc<Deps>, summary: IngestSummary, text_cha
             let directory = syncing.directory.current();
             let record = directory.accounts_of(workspace).find(|record| record.account.waba_id == waba_id);
             let Some(record) = record else { continue };
-            if let Err(error) = templates::sync(&syncing, &AuditContext::gateway(), record).await {
+            if let Err(error) = templates::sync_templates(&syncing, &AuditContext::gateway(), record).await {
                 tracing::warn!(error = %chain(&error), waba.id = waba_id,
                     "a template changed, but meta's list of templates could not be read");
             }

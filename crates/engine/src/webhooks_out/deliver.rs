@@ -1,254 +1,156 @@
-//! Events on their way to the application's endpoints.
+//! Delivery of events to webhook endpoints.
 //!
-//! A round hands new events to the endpoints that want them, then claims what is due and posts it. Each queue of one
-//! endpoint and one person is posted by a task of its own, one event after the other.
+//! A round fans out new events to the endpoints whose filter matches, leases due deliveries, and starts a task for each
+//! leased queue. A task delivers the events of one queue (one endpoint and one contact) one after the other.
 //!
-//! **Invariant:** an endpoint has so many posts under way at most; none waits for another endpoint's.
+//! **Invariant:** the number of concurrent attempts of an endpoint is limited, and no endpoint waits for another.
 //!
-//! **Invariant:** what an attempt brought is written down before the next of its queue begins.
+//! **Invariant:** the result of an attempt is stored before the next attempt of the queue begins.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use domain::access::audit::AuditEntry;
-use domain::access::rate_limiter::SlidingWindow;
-use domain::id::{ReplayId, WebhookId, WorkspaceId};
+use domain::id::{ReplayId, WebhookId};
 use domain::webhooks_out::delivery;
-use domain::webhooks_out::delivery::{DeliveryAttempt, DeliveryDecision, EndpointResponse, WebhookStatus};
+use domain::webhooks_out::delivery::{DeliveryAttempt, DeliveryDecision, EndpointResponse};
 use jiff::{SignedDuration, Timestamp};
 use tracing::field::Empty;
 use tracing::{Instrument as _, Span};
 
 use crate::metrics::DeliveryOutcome;
 use crate::ports::{
-    DeliveryAttemptResult, DeliveryLease, DeliveryLeaseRequest, LeasedDelivery, StoreError, WebhookAttempt,
-    WebhookEndpoint, WebhookOutcome, WebhookRequest,
+    DeliveryAttemptResult, DeliveryLeaseRequest, EndpointCapacity, LeasedDelivery, NewTestDelivery,
+    StoreError, WebhookAttempt, WebhookEndpoint, WebhookOutcome, WebhookRequest,
 };
 use crate::spans::SPANS;
 use crate::{Deps, chain};
 
-/// How often there is a look for what is due, without a hint.
-pub const LOOK_EVERY: SignedDuration = SignedDuration::from_secs(1);
-/// Events handed out in one transaction.
-const SPREAD_BATCH: u32 = 250;
-/// Dead letters made in one transaction.
-const END_BATCH: u32 = 250;
-/// An endpoint that fails is asked by a few at a time, so that it costs little and is not hit by all when it comes back.
-const ROOM_OF_FAILING: u32 = 2;
-/// When an attempt that was given up half-way is made again.
-const AFTER_A_FAULT: SignedDuration = SignedDuration::from_secs(10);
-/// After so many events the queue of one person makes room for those of others.
-const IN_A_ROW: u32 = 20;
+/// Maximum number of events that are fanned out in one transaction.
+const FAN_OUT_BATCH: u32 = 250;
+/// Maximum number of dead letters that are made in one transaction.
+const EXPIRE_BATCH: u32 = 250;
+/// Time until the next attempt after a task ended without a result.
+const ABORTED_RETRY_DELAY: SignedDuration = SignedDuration::from_secs(10);
+/// Maximum number of deliveries of a queue in a row. Then other queues of the endpoint get a turn.
+const MAX_IN_A_ROW: u32 = 20;
 
-/// What an operator may set.
-#[derive(Clone, Debug)]
-pub struct DeliverySettings {
-    /// The waits after the first failed attempt, the second, and so on.
-    pub schedule: Vec<SignedDuration>,
-    /// Posts under way to one endpoint.
-    pub concurrency: u32,
-    /// Posts to one endpoint that may begin in any second; `None` is no limit.
-    pub per_second: Option<u32>,
-}
-
-impl Default for DeliverySettings {
-    fn default() -> Self {
-        let seconds = [10, 60, 300, 1_800, 7_200, 18_000, 36_000, 86_400];
-        Self {
-            schedule: seconds.into_iter().map(SignedDuration::from_secs).collect(),
-            concurrency: 16,
-            per_second: None,
-        }
-    }
-}
-
-/// The posts of this process.
-#[derive(Default)]
-pub(crate) struct Posts {
-    endpoints: Mutex<BTreeMap<WebhookId, Endpoint>>,
-    /// Attempts that are over and could not be written down.
-    unwritten: Mutex<Vec<(DeliveryLease, DeliveryAttemptResult)>>,
-    /// When there was a look although nobody listens: what waits for endpoints that are no more is cleared away.
-    looked_at: Mutex<Option<Timestamp>>,
-}
-
-/// What one endpoint has under way.
-#[derive(Default)]
-struct Endpoint {
-    n_under_way: u32,
-    /// Posts that began in the last second, where there is a limit.
-    begun: Option<SlidingWindow>,
-}
-
-/// What a second is to a limit in posts a second.
-const SECOND: SignedDuration = SignedDuration::from_secs(1);
-
-impl Posts {
-    /// How many queues of an endpoint may be taken up.
-    fn room(&self, deps: &Deps, webhook: &WebhookEndpoint) -> u32 {
-        let most = match webhook.status {
-            WebhookStatus::Failing => ROOM_OF_FAILING.min(deps.settings.hooks.concurrency),
-            WebhookStatus::Active | WebhookStatus::Disabled => deps.settings.hooks.concurrency,
-        };
-        let mut endpoints = self.endpoints.lock().unwrap_or_else(PoisonError::into_inner);
-        let endpoint = endpoints.entry(webhook.id).or_default();
-        let room = most.saturating_sub(endpoint.n_under_way);
-        match deps.settings.hooks.per_second {
-            None => room,
-            Some(per_second) => {
-                let begun = endpoint.begun.get_or_insert_with(|| SlidingWindow::new(per_second, SECOND));
-                room.min(begun.remaining(deps.now()))
-            }
-        }
-    }
-
-    fn take_up(&self, webhook: WebhookId, now: Timestamp) {
-        let mut endpoints = self.endpoints.lock().unwrap_or_else(PoisonError::into_inner);
-        let endpoint = endpoints.entry(webhook).or_default();
-        if let Some(begun) = &mut endpoint.begun {
-            begun.record(now);
-        }
-        endpoint.n_under_way += 1;
-    }
-
-    fn keep(&self, lease: DeliveryLease, end: DeliveryAttemptResult) {
-        self.unwritten.lock().unwrap_or_else(PoisonError::into_inner).push((lease, end));
-    }
-
-    /// Whether it is long enough since the last look; then this is one.
-    fn is_time_to_look(&self, now: Timestamp) -> bool {
-        let mut looked_at = self.looked_at.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_time = looked_at.is_none_or(|at| now.duration_since(at).abs() >= LOOK_EVERY);
-        if is_time {
-            *looked_at = Some(now);
-        }
-        is_time
-    }
-
-    fn unwritten(&self) -> Vec<(DeliveryLease, DeliveryAttemptResult)> {
-        std::mem::take(&mut *self.unwritten.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    fn put_down(&self, webhook: WebhookId) {
-        let mut endpoints = self.endpoints.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(endpoint) = endpoints.get_mut(&webhook) {
-            endpoint.n_under_way = endpoint.n_under_way.saturating_sub(1);
-        }
-    }
-
-    /// Forgets endpoints that are no more.
-    fn retain(&self, is_there: impl Fn(WebhookId) -> bool) {
-        let mut endpoints = self.endpoints.lock().unwrap_or_else(PoisonError::into_inner);
-        endpoints.retain(|id, endpoint| endpoint.n_under_way > 0 || is_there(*id));
-    }
-}
-
-/// One round: hands out some events, ends some of what is over, posts what is due, so that much of the one does not keep
-/// the other waiting. Returns how much was done; 0 when nothing is left to do now.
+/// Runs one round: fans out a batch of events, expires a batch of deliveries, and starts tasks for due deliveries. The
+/// batches are small so that the three kinds of work do not wait for each other. Returns the amount of work that was done;
+/// 0 if nothing is pending.
 ///
 /// # Errors
-/// When the store cannot be read or written; the next round tries again.
+/// The store cannot be read or written. The next round tries again.
 pub async fn tick(deps: &Arc<Deps>) -> Result<usize, StoreError> {
-    write_down_late(deps).await?;
-    if deps.directory.current().webhooks.is_empty() && !deps.posts.is_time_to_look(deps.now()) {
-        // Nobody listens: then a commit is no reason to look.
+    write_unwritten(deps).await?;
+    if deps.directory.current().webhooks.is_empty() && !deps.delivery_tasks.is_poll_due(deps.now()) {
+        // Without endpoints, not each commit starts a read of the store.
         return Ok(0);
     }
-    let mut work = deps.deliveries.get_pending_deliveries(deps.now()).await?;
+    let mut pending = deps.deliveries.get_pending_deliveries(deps.now()).await?;
     let mut n_done = 0;
-    if work.has_events {
-        n_done += usize::from(deps.deliveries.fan_out_events(deps.now(), SPREAD_BATCH).await?);
-        work = deps.deliveries.get_pending_deliveries(deps.now()).await?;
+    if pending.has_events {
+        n_done += usize::from(deps.deliveries.fan_out_events(deps.now(), FAN_OUT_BATCH).await?);
+        pending = deps.deliveries.get_pending_deliveries(deps.now()).await?;
     }
-    if work.has_ended {
-        let n_ended = deps.deliveries.expire_deliveries(deps.now(), END_BATCH).await?;
-        n_done += usize::try_from(n_ended).unwrap_or(usize::MAX);
+    if pending.has_expired {
+        let n_expired = deps.deliveries.expire_deliveries(deps.now(), EXPIRE_BATCH).await?;
+        n_done += usize::try_from(n_expired).unwrap_or(usize::MAX);
     }
-    if work.due.is_empty() || deps.stopping.is_cancelled() {
+    if pending.due.is_empty() || deps.stopping.is_cancelled() {
         return Ok(n_done);
     }
     let directory = deps.directory.current();
-    deps.posts.retain(|id| directory.webhooks.iter().any(|webhook| webhook.id == id));
-    let room: Vec<(WorkspaceId, WebhookId, u32)> = work
+    deps.delivery_tasks.retain(|id| directory.webhooks.iter().any(|webhook| webhook.id == id));
+    let capacities: Vec<EndpointCapacity> = pending
         .due
         .into_iter()
-        .filter_map(|(workspace, id)| {
-            Some((workspace, id, deps.posts.room(deps, directory.webhook(workspace, id)?)))
+        .filter_map(|(workspace, webhook)| {
+            let limit = deps.delivery_tasks.capacity(
+                &deps.settings.deliveries,
+                directory.webhook(workspace, webhook)?,
+                deps.now(),
+            );
+            (limit > 0).then_some(EndpointCapacity { workspace, webhook, limit })
         })
-        .filter(|(_, _, room)| *room > 0)
         .collect();
-    if room.is_empty() {
+    if capacities.is_empty() {
         return Ok(n_done);
     }
     let request =
-        DeliveryLeaseRequest { worker: deps.worker, token: deps.new_token(), room, now: deps.now() };
+        DeliveryLeaseRequest { worker: deps.worker, token: deps.new_token(), capacities, now: deps.now() };
     let leased = deps.deliveries.lease_deliveries(&request).await?;
     n_done += leased.len();
     for delivery in leased {
-        deps.posts.take_up(delivery.lease.webhook, deps.now());
-        let task = Task { deps: deps.clone(), webhook: delivery.lease.webhook, held: Some(delivery) };
+        let task = Task::start(deps, delivery);
         deps.tasks.spawn(task.run());
     }
     Ok(n_done)
 }
 
-/// A queue that is being posted; it counts as under way until it is dropped, also by a panic.
+/// Task that delivers the events of a leased queue. The task counts as running until it is dropped, also after a panic.
 struct Task {
     deps: Arc<Deps>,
     webhook: WebhookId,
-    /// What is being posted.
-    held: Option<LeasedDelivery>,
+    /// Delivery in progress.
+    delivery: Option<LeasedDelivery>,
 }
 
 impl Drop for Task {
     fn drop(&mut self) {
-        if let Some(delivery) = self.held.take() {
-            tracing::error!("a delivery was given up half-way; it is attempted again");
+        if let Some(delivery) = self.delivery.take() {
+            tracing::error!("a delivery task ended without a result; the delivery is attempted again");
             let now = self.deps.now();
-            let at = now.saturating_add(AFTER_A_FAULT).unwrap_or(now);
-            let end = not_posted(DeliveryDecision::Retry { at }, "the attempt was given up half-way", now);
-            self.deps.posts.keep(delivery.lease, end);
+            let at = now.saturating_add(ABORTED_RETRY_DELAY).unwrap_or(now);
+            let result =
+                without_request(DeliveryDecision::Retry { at }, "the attempt ended without a result", now);
+            self.deps.delivery_tasks.push_unwritten(delivery.lease, result);
         }
-        self.deps.posts.put_down(self.webhook);
-        // There is room again.
+        self.deps.delivery_tasks.finish(self.webhook);
+        // The next round can start a task for the endpoint.
         self.deps.committed.notify_waiters();
     }
 }
 
 impl Task {
+    fn start(deps: &Arc<Deps>, delivery: LeasedDelivery) -> Self {
+        let webhook = delivery.lease.webhook;
+        deps.delivery_tasks.start(webhook, deps.now());
+        Self { deps: deps.clone(), webhook, delivery: Some(delivery) }
+    }
+
     async fn run(mut self) {
         let mut n_done = 0;
-        while let Some(delivery) = &self.held {
+        while let Some(delivery) = &self.delivery {
             n_done += 1;
             let span = span(delivery);
-            let end = post(&self.deps, delivery, n_done < IN_A_ROW).instrument(span.clone()).await;
-            if let Some(status) = end.http_status {
+            let result =
+                attempt_delivery(&self.deps, delivery, n_done < MAX_IN_A_ROW).instrument(span.clone()).await;
+            if let Some(status) = result.http_status {
                 span.record("http.response.status_code", status);
             }
-            let (outcome, word) = match end.verdict {
-                DeliveryDecision::Succeeded => (DeliveryOutcome::Succeeded, "succeeded"),
-                DeliveryDecision::Retry { .. } => (DeliveryOutcome::Failed, "failed"),
-                DeliveryDecision::Dead | DeliveryDecision::Gone => (DeliveryOutcome::Dead, "dead"),
+            let outcome = match result.decision {
+                DeliveryDecision::Succeeded => DeliveryOutcome::Succeeded,
+                DeliveryDecision::Retry { .. } => DeliveryOutcome::Failed,
+                DeliveryDecision::Dead | DeliveryDecision::Gone => DeliveryOutcome::Dead,
             };
-            span.record("delivery.outcome", word);
-            // How late an event is says something of this process only where nobody asked for it again.
-            let since = (!delivery.is_redelivery).then_some(delivery.event.at);
-            self.deps.metrics.delivered(outcome, since);
-            match self.deps.deliveries.finish_delivery_attempt(&delivery.lease, &end).await {
-                Ok(next) => self.held = next,
+            span.record("delivery.outcome", outcome.as_str());
+            // The lag of a requested repetition says nothing about this process.
+            let event_at = (!delivery.is_redelivery).then_some(delivery.event.at);
+            self.deps.metrics.count_delivery(outcome, event_at);
+            match self.deps.deliveries.finish_delivery_attempt(&delivery.lease, &result).await {
+                Ok(next) => self.delivery = next,
                 Err(error) => {
-                    tracing::error!(error = %chain(&error), "how a delivery went could not be written down yet");
-                    self.deps
-                        .posts
-                        .keep(delivery.lease.clone(), DeliveryAttemptResult { goes_on: false, ..end });
-                    self.held = None;
+                    tracing::error!(error = %chain(&error), "could not store the result of a delivery; trying again");
+                    let result = DeliveryAttemptResult { lease_next: false, ..result };
+                    self.deps.delivery_tasks.push_unwritten(delivery.lease.clone(), result);
+                    self.delivery = None;
                 }
             }
         }
     }
 }
 
-/// The span of an attempt.
+/// Creates the span of an attempt.
 fn span(delivery: &LeasedDelivery) -> Span {
     tracing::info_span!(
         target: SPANS,
@@ -263,55 +165,60 @@ fn span(delivery: &LeasedDelivery) -> Span {
     )
 }
 
-/// Writes down what could not be written down when it happened.
-async fn write_down_late(deps: &Deps) -> Result<(), StoreError> {
-    let mut unwritten = deps.posts.unwritten().into_iter();
-    while let Some((lease, end)) = unwritten.next() {
-        if let Err(error) = deps.deliveries.finish_delivery_attempt(&lease, &end).await {
-            deps.posts.keep(lease, end);
-            unwritten.for_each(|(lease, end)| deps.posts.keep(lease, end));
+/// Stores the results that could not be stored before.
+async fn write_unwritten(deps: &Deps) -> Result<(), StoreError> {
+    let mut unwritten = deps.delivery_tasks.take_unwritten().into_iter();
+    while let Some((lease, result)) = unwritten.next() {
+        if let Err(error) = deps.deliveries.finish_delivery_attempt(&lease, &result).await {
+            deps.delivery_tasks.push_unwritten(lease, result);
+            unwritten.for_each(|(lease, result)| deps.delivery_tasks.push_unwritten(lease, result));
             return Err(error);
         }
     }
     Ok(())
 }
 
-/// Posts the test event of an endpoint, and writes down how it went.
-/// Returns the delivery's place in the list of the workspace; `None`: there is no such endpoint.
+/// Delivers a test event to an endpoint, once, and waits for the result. Returns the position of the delivery in the
+/// workspace; `None` if the endpoint does not exist.
 ///
 /// # Errors
-/// When the store cannot be written.
-pub(crate) async fn test(
+/// The store cannot be written.
+pub(crate) async fn deliver_test_event(
     deps: &Arc<Deps>,
     record: &WebhookEndpoint,
     entry: AuditEntry,
 ) -> Result<Option<i64>, StoreError> {
-    let webhook = record.id;
-    let audit = (deps.worker, deps.new_token(), deps.new_id(ReplayId::from_parts));
-    let Some(delivery) =
-        deps.deliveries.insert_test_delivery(record.workspace, webhook, audit, entry).await?
-    else {
+    let new = NewTestDelivery {
+        workspace: record.workspace,
+        webhook: record.id,
+        worker: deps.worker,
+        token: deps.new_token(),
+        replay: deps.new_id(ReplayId::from_parts),
+    };
+    let Some(delivery) = deps.deliveries.insert_test_delivery(new, entry).await? else {
         return Ok(None);
     };
     let position = delivery.lease.position;
-    deps.posts.take_up(webhook, deps.now());
-    let task = Task { deps: deps.clone(), webhook, held: Some(delivery) };
-    // In a task of its own: whoever asked may go away, the attempt does not.
+    let task = Task::start(deps, delivery);
+    // Spawned, so that the attempt continues if the caller's request is canceled.
     if deps.tasks.spawn(task.run()).await.is_err() {
-        tracing::error!("the test of an endpoint panicked");
+        tracing::error!("the test of a webhook endpoint panicked");
     }
     Ok(Some(position))
 }
 
-/// Posts one delivery.
-async fn post(deps: &Deps, delivery: &LeasedDelivery, goes_on: bool) -> DeliveryAttemptResult {
+/// Makes an attempt to deliver an event. `may_continue` allows the lease of the next delivery of the queue.
+async fn attempt_delivery(
+    deps: &Deps,
+    delivery: &LeasedDelivery,
+    may_continue: bool,
+) -> DeliveryAttemptResult {
     let LeasedDelivery { lease, event, .. } = delivery;
     let directory = deps.directory.current();
     let Some(webhook) = directory.webhook(lease.workspace, lease.webhook) else {
-        // Removed a moment ago: nothing more goes there.
-        return not_posted(DeliveryDecision::Dead, "the endpoint is no longer there", deps.now());
+        return without_request(DeliveryDecision::Dead, "the endpoint was deleted", deps.now());
     };
-    let call = WebhookRequest {
+    let request = WebhookRequest {
         url: webhook.url.clone(),
         headers: webhook.headers.clone(),
         secrets: webhook.secrets(deps.now()),
@@ -320,53 +227,67 @@ async fn post(deps: &Deps, delivery: &LeasedDelivery, goes_on: bool) -> Delivery
         body: event.body().into(),
         is_redelivery: delivery.is_redelivery,
     };
-    let WebhookAttempt { outcome, latency } = deps.webhook_sender.send_event(call).await;
+    let WebhookAttempt { outcome, latency } = deps.webhook_sender.send_event(request).await;
     let now = deps.now();
-    let (reply, http_status, response) = read(outcome);
+    let Response { result, http_status, text } = Response::from_outcome(outcome);
     let mut random = [0; 8];
     deps.random.fill(&mut random);
-    let attempted = DeliveryAttempt {
-        response: reply,
+    let attempt = DeliveryAttempt {
+        response: result,
         n_failures: delivery.n_failures,
         ends_at: delivery.ends_at,
         now,
         random: u64::from_le_bytes(random),
     };
-    // A test is made once: whoever asked for it hears how it went.
+    let settings = &deps.settings.deliveries;
+    // A test is attempted once: its requester waits for the result.
     let is_test = event.kind == domain::events::EventKind::WebhookTest && !delivery.is_redelivery;
-    let schedule = if is_test { &[] } else { deps.settings.hooks.schedule.as_slice() };
-    let may_go_on = goes_on && !deps.stopping.is_cancelled() && deps.settings.hooks.per_second.is_none();
+    let schedule = if is_test { &[] } else { settings.schedule.as_slice() };
     DeliveryAttemptResult {
-        verdict: delivery::decide(schedule, &attempted),
+        decision: delivery::decide(schedule, &attempt),
         http_status,
         latency_ms: u32::try_from(latency.as_millis()).unwrap_or(u32::MAX),
-        response,
-        goes_on: may_go_on,
+        response: text,
+        lease_next: may_continue && !deps.stopping.is_cancelled() && settings.per_second.is_none(),
         now,
     }
 }
 
-fn not_posted(verdict: DeliveryDecision, reason: &str, now: Timestamp) -> DeliveryAttemptResult {
+/// Returns the result of an attempt that made no request.
+fn without_request(decision: DeliveryDecision, reason: &str, now: Timestamp) -> DeliveryAttemptResult {
     DeliveryAttemptResult {
-        verdict,
+        decision,
         http_status: None,
         latency_ms: 0,
         response: reason.to_owned(),
-        goes_on: false,
+        lease_next: false,
         now,
     }
 }
 
-fn read(outcome: WebhookOutcome) -> (EndpointResponse, Option<u16>, String) {
-    match outcome {
-        WebhookOutcome::Responded { status, body, retry_after } => {
-            let reply = match status {
-                200..=299 => EndpointResponse::Succeeded,
-                410 => EndpointResponse::Gone,
-                _ => EndpointResponse::Failed { retry_after },
-            };
-            (reply, Some(status), body)
+/// Response of an endpoint.
+struct Response {
+    result: EndpointResponse,
+    http_status: Option<u16>,
+    /// Beginning of the body, or the reason why there was no response.
+    text: String,
+}
+
+impl Response {
+    fn from_outcome(outcome: WebhookOutcome) -> Self {
+        match outcome {
+            WebhookOutcome::Responded { status, body, retry_after } => {
+                let result = match status {
+                    200..=299 => EndpointResponse::Succeeded,
+                    410 => EndpointResponse::Gone,
+                    _ => EndpointResponse::Failed { retry_after },
+                };
+                Self { result, http_status: Some(status), text: body }
+            }
+            WebhookOutcome::Failed { reason } => {
+                let result = EndpointResponse::Failed { retry_after: None };
+                Self { result, http_status: None, text: reason }
+            }
         }
-        WebhookOutcome::Failed { reason } => (EndpointResponse::Failed { retry_after: None }, None, reason),
     }
 }

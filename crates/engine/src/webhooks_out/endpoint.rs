@@ -1,4 +1,4 @@
-//! The application's endpoints: made, changed, switched on again, given new secrets, asked to hear of the past.
+//! Webhook endpoints of the application: creation, changes, secrets, tests, replays.
 
 use std::sync::Arc;
 
@@ -9,54 +9,54 @@ use domain::webhooks_out::delivery::WebhookStatus;
 use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
 
-use crate::ports::{NewReplay, StoreError, WebhookEndpoint};
+use crate::ports::{NewReplay, StoreError, WebhookEndpoint, WebhookSecretRotation};
 use crate::webhooks_out::{deliver, secret};
 use crate::{AuditContext, Deps, directory};
 
-/// Endpoints that a workspace may have.
+/// Maximum number of endpoints of a workspace.
 pub const MAX_WEBHOOKS: u32 = 100;
-/// For how long the secret before signs as well.
-pub const OLD_SECRET_FOR: SignedDuration = SignedDuration::from_hours(24);
+/// Time for which requests are signed with a replaced secret as well.
+pub const OLD_SECRET_LIFETIME: SignedDuration = SignedDuration::from_hours(24);
 
-/// What somebody chooses of an endpoint.
+/// Options of an endpoint that a request can set.
 #[derive(Clone, Debug)]
-pub struct Choice {
-    /// What people call it.
+pub struct EndpointOptions {
+    /// Display name.
     pub name: String,
-    /// Where it is.
+    /// URL.
     pub url: String,
-    /// What it hears of; `None` is everything.
+    /// Kinds of events that the endpoint gets; `None` is all kinds.
     pub events: Option<Vec<EventKind>>,
-    /// The accounts of which it hears; empty means all.
+    /// Accounts whose events the endpoint gets; empty is all accounts.
     pub accounts: Vec<AccountId>,
-    /// Headers of its own: name and value.
+    /// Additional request headers: name and value.
     pub headers: Vec<(String, SecretString)>,
-    /// Whether it is switched on.
+    /// `true` if the endpoint is enabled.
     pub is_enabled: bool,
 }
 
-/// Makes an endpoint; its secret is in it. `None`: there are [`MAX_WEBHOOKS`] already.
+/// Creates an endpoint with a new signing secret. Returns `None` if the workspace has [`MAX_WEBHOOKS`] endpoints already.
 ///
 /// # Errors
-/// When the store cannot be written.
-pub async fn create(
+/// The store cannot be written.
+pub async fn create_webhook(
     deps: &Deps,
     audit: &AuditContext,
     workspace: WorkspaceId,
-    choice: Choice,
+    options: EndpointOptions,
 ) -> Result<Option<WebhookEndpoint>, StoreError> {
     let now = deps.now();
     let record = WebhookEndpoint {
         id: deps.new_id(WebhookId::from_parts),
         workspace,
-        name: choice.name,
-        url: choice.url,
-        events: choice.events,
-        accounts: choice.accounts,
-        headers: choice.headers,
-        secret: secret::fresh(&*deps.random),
+        name: options.name,
+        url: options.url,
+        events: options.events,
+        accounts: options.accounts,
+        headers: options.headers,
+        secret: secret::generate(&*deps.random),
         old_secret: None,
-        is_enabled: choice.is_enabled,
+        is_enabled: options.is_enabled,
         status: WebhookStatus::Active,
         status_reason: None,
         created_at: now,
@@ -74,81 +74,87 @@ pub async fn create(
     Ok(is_added.then_some(record))
 }
 
-/// Changes an endpoint to what was chosen. One that had failed for good and is switched on begins anew.
-/// `None`: it is no longer there.
+/// Changes the options of an endpoint. `is_enabling` reactivates an endpoint that the gateway disabled. Returns `None` if
+/// the endpoint does not exist.
 ///
 /// # Errors
-/// When the store cannot be written.
-pub async fn change(
+/// The store cannot be written.
+pub async fn update_webhook(
     deps: &Deps,
     audit: &AuditContext,
     record: &WebhookEndpoint,
-    choice: Choice,
-    switches_on: bool,
+    options: EndpointOptions,
+    is_enabling: bool,
 ) -> Result<Option<WebhookEndpoint>, StoreError> {
-    let revives = switches_on && record.status == WebhookStatus::Disabled;
-    let changed = WebhookEndpoint {
-        name: choice.name,
-        url: choice.url,
-        events: choice.events,
-        accounts: choice.accounts,
-        headers: choice.headers,
-        is_enabled: choice.is_enabled,
+    let reactivates = is_enabling && record.status == WebhookStatus::Disabled;
+    let updated = WebhookEndpoint {
+        name: options.name,
+        url: options.url,
+        events: options.events,
+        accounts: options.accounts,
+        headers: options.headers,
+        is_enabled: options.is_enabled,
         updated_at: deps.now(),
         ..record.clone()
     };
-    let entry = entry(deps, audit, AuditAction::WebhookChanged, &changed);
-    let is_there = deps.webhook_endpoints.update_webhook_endpoint(&changed, revives, entry).await?;
-    as_it_is(deps, record, is_there).await
+    let entry = entry(deps, audit, AuditAction::WebhookChanged, &updated);
+    let is_updated = deps.webhook_endpoints.update_webhook_endpoint(&updated, reactivates, entry).await?;
+    reload(deps, record, is_updated).await
 }
 
-/// Gives an endpoint a new secret; the old one signs as well for a day. `None`: it is no longer there.
+/// Replaces the signing secret of an endpoint. Requests are signed with both secrets for [`OLD_SECRET_LIFETIME`]. Returns
+/// `None` if the endpoint does not exist.
 ///
 /// # Errors
-/// When the store cannot be written.
-pub async fn rotate(
+/// The store cannot be written.
+pub async fn rotate_webhook_secret(
     deps: &Deps,
     audit: &AuditContext,
     record: &WebhookEndpoint,
 ) -> Result<Option<WebhookEndpoint>, StoreError> {
-    let until = deps.now().saturating_add(OLD_SECRET_FOR).unwrap_or(Timestamp::MAX);
-    let secret = secret::fresh(&*deps.random);
+    let rotation = WebhookSecretRotation {
+        workspace: record.workspace,
+        webhook: record.id,
+        secret: secret::generate(&*deps.random),
+        old_secret_until: deps.now().saturating_add(OLD_SECRET_LIFETIME).unwrap_or(Timestamp::MAX),
+    };
     let entry = entry(deps, audit, AuditAction::WebhookSecretRotated, record);
-    let is_there = deps
-        .webhook_endpoints
-        .rotate_webhook_secret((record.workspace, record.id), &secret, until, entry)
-        .await?;
-    as_it_is(deps, record, is_there).await
+    let is_updated = deps.webhook_endpoints.rotate_webhook_secret(rotation, entry).await?;
+    reload(deps, record, is_updated).await
 }
 
-/// An endpoint as the directory has it after a change: what became of it meanwhile is not ours to say.
-async fn as_it_is(
+/// Returns the endpoint from the refreshed directory; `None` if the change did not find it.
+async fn reload(
     deps: &Deps,
     record: &WebhookEndpoint,
-    is_there: bool,
+    is_updated: bool,
 ) -> Result<Option<WebhookEndpoint>, StoreError> {
     directory::refresh(deps).await?;
     let record = deps.directory.current().webhook(record.workspace, record.id).cloned();
-    Ok(record.filter(|_| is_there).map(|record| WebhookEndpoint::clone(&record)))
+    Ok(record.filter(|_| is_updated).map(|record| WebhookEndpoint::clone(&record)))
 }
 
-/// Removes an endpoint. `false`: it is no longer there.
+/// Deletes an endpoint. Returns `false` if the endpoint does not exist.
 ///
 /// # Errors
-/// When the store cannot be written.
-pub async fn remove(deps: &Deps, audit: &AuditContext, record: &WebhookEndpoint) -> Result<bool, StoreError> {
+/// The store cannot be written.
+pub async fn delete_webhook(
+    deps: &Deps,
+    audit: &AuditContext,
+    record: &WebhookEndpoint,
+) -> Result<bool, StoreError> {
     let entry = entry(deps, audit, AuditAction::WebhookRemoved, record);
-    let is_removed =
+    let is_deleted =
         deps.webhook_endpoints.delete_webhook_endpoint(record.workspace, record.id, entry).await?;
     directory::refresh(deps).await?;
-    Ok(is_removed)
+    Ok(is_deleted)
 }
 
-/// Asks for the events since a time again. Returns the wish's id, and how many events are looked through.
+/// Requests a replay of the events since a time. Returns the id of the replay, and the number of events that it reads.
 ///
 /// # Errors
-/// When the store cannot be written.
-pub async fn replay(
+/// The store cannot be written.
+pub async fn replay_webhook(
     deps: &Deps,
     audit: &AuditContext,
     record: &WebhookEndpoint,
@@ -160,11 +166,11 @@ pub async fn replay(
     Ok((id, deps.deliveries.insert_replay(replay, entry).await?))
 }
 
-/// Repeats one delivery. `None`: it, its event or its endpoint is no longer there.
+/// Repeats one delivery. Returns `None` if the delivery, its event or its endpoint does not exist.
 ///
 /// # Errors
-/// When the store cannot be written.
-pub async fn redeliver(
+/// The store cannot be written.
+pub async fn redeliver_delivery(
     deps: &Deps,
     audit: &AuditContext,
     record: &WebhookEndpoint,
@@ -177,17 +183,17 @@ pub async fn redeliver(
     deps.deliveries.insert_redelivery(record.workspace, position, replay, entry).await
 }
 
-/// Tries an endpoint with a test event, and writes down how it went.
-/// Returns the delivery's place in the list of the workspace; `None`: there is no such endpoint.
+/// Delivers a test event to an endpoint, once, and waits for the result. Returns the position of the delivery in the
+/// workspace; `None` if the endpoint does not exist.
 ///
 /// # Errors
-/// When the store cannot be written.
-pub async fn test(
+/// The store cannot be written.
+pub async fn test_webhook(
     deps: &Arc<Deps>,
     audit: &AuditContext,
     record: &WebhookEndpoint,
 ) -> Result<Option<i64>, StoreError> {
-    deliver::test(deps, record, entry(deps, audit, AuditAction::WebhookTested, record)).await
+    deliver::deliver_test_event(deps, record, entry(deps, audit, AuditAction::WebhookTested, record)).await
 }
 
 fn entry(deps: &Deps, audit: &AuditContext, action: AuditAction, record: &WebhookEndpoint) -> AuditEntry {

@@ -1,5 +1,7 @@
-//! Webhooks to the application: endpoints, secrets, deliveries.
+//! Webhooks to the application: endpoints, signing secrets, deliveries of events.
 
 pub mod deliver;
 pub mod endpoint;
 pub mod secret;
+pub mod settings;
+pub mod tasks;

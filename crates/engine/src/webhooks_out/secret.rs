@@ -1,4 +1,4 @@
-//! The secrets that sign what we post to our customers' endpoints.
+//! Signing secrets of webhook endpoints.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -6,11 +6,11 @@ use secrecy::SecretString;
 
 use crate::ports::Random;
 
-/// What each secret begins with, as the Standard Webhooks have it.
+/// Prefix of a signing secret, as Standard Webhooks specifies.
 pub const PREFIX: &str = "whsec_";
 
-/// A fresh secret: `whsec_` and 32 random bytes as base64.
-pub fn fresh(random: &dyn Random) -> SecretString {
+/// Generates a signing secret: `whsec_` and 32 random bytes in base64.
+pub fn generate(random: &dyn Random) -> SecretString {
     let mut bytes = [0; 32];
     random.fill(&mut bytes);
     let mut secret = String::with_capacity(PREFIX.len() + 44);
@@ -36,7 +36,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_is_32_bytes_of_chance_behind_its_prefix() {
-        assert_eq!(fresh(&Counting).expose_secret(), "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=");
+    fn a_secret_is_its_prefix_and_32_random_bytes() {
+        assert_eq!(generate(&Counting).expose_secret(), "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=");
     }
 }

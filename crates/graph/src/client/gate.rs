@@ -1,6 +1,6 @@
 //! Proof that a request body was not sent.
 //!
-//! A connection task takes a request body at a time that the client does not control. Asking at the deadline, or
+//! A connection task takes a request body at a time that the client does not control. Checking at the deadline, or
 //! after an error, whether the body has been taken would be a race. The gate decides instead: either the body has
 //! passed, or it never will.
 //!
@@ -51,19 +51,19 @@ impl GatedBody {
 
 /// The gate was shut before the body was taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the request was withdrawn")]
-pub(crate) struct Withdrawn;
+#[error("the request was canceled")]
+pub(crate) struct RequestCanceled;
 
 impl Body for GatedBody {
     type Data = Bytes;
-    type Error = Withdrawn;
+    type Error = RequestCanceled;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Withdrawn>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, RequestCanceled>>> {
         let Some(bytes) = self.bytes.take() else { return Poll::Ready(None) };
-        Poll::Ready(Some(if self.gate.pass() { Ok(Frame::data(bytes)) } else { Err(Withdrawn) }))
+        Poll::Ready(Some(if self.gate.pass() { Ok(Frame::data(bytes)) } else { Err(RequestCanceled) }))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -82,13 +82,13 @@ mod tests {
 
     use super::*;
 
-    fn poll(body: &mut GatedBody) -> Poll<Option<Result<Bytes, Withdrawn>>> {
+    fn poll(body: &mut GatedBody) -> Poll<Option<Result<Bytes, RequestCanceled>>> {
         let frame = Pin::new(body).poll_frame(&mut Context::from_waker(Waker::noop()));
         frame.map_ok(|frame| frame.into_data().expect("data"))
     }
 
     #[test]
-    fn a_body_that_has_passed_cannot_be_kept() {
+    fn a_body_that_has_passed_cannot_be_stopped() {
         let gate = Arc::new(Gate::default());
         let mut body = GatedBody::new(Bytes::from_static(b"{}"), Arc::clone(&gate));
         assert_eq!(poll(&mut body), Poll::Ready(Some(Ok(Bytes::from_static(b"{}")))));
@@ -98,16 +98,16 @@ mod tests {
     }
 
     #[test]
-    fn behind_a_shut_gate_the_body_stays() {
+    fn a_body_behind_a_shut_gate_is_never_sent() {
         let gate = Arc::new(Gate::default());
         let mut body = GatedBody::new(Bytes::from_static(b"{}"), Arc::clone(&gate));
         assert!(gate.shut());
         assert!(gate.shut());
-        assert_eq!(poll(&mut body), Poll::Ready(Some(Err(Withdrawn))));
+        assert_eq!(poll(&mut body), Poll::Ready(Some(Err(RequestCanceled))));
     }
 
     #[test]
-    fn of_two_who_race_one_wins() {
+    fn either_the_body_passes_or_the_gate_is_shut() {
         for _ in 0..500 {
             let gate = Arc::new(Gate::default());
             let mut body = GatedBody::new(Bytes::from_static(b"{}"), Arc::clone(&gate));

@@ -1,7 +1,7 @@
 //! Connections: the pool, TLS and timeouts.
 //!
 //! hyper-util's client repeats a request in one case only: an idle connection was closed and returned the request
-//! unsent. The request never left, so repeating it is safe.
+//! unsent. The request was not sent, so that repeating it is safe.
 //!
 //! **Invariant:** no proxy is taken from the environment, and no redirect is followed: hyper does neither.
 
@@ -24,7 +24,7 @@ use super::gate::GatedBody;
 use crate::config::{GraphConfig, GraphConfigError, Versions};
 
 /// Pool of connections, to Meta and to the simulator.
-pub(crate) type PoolOf<B> = Client<PatientConnector<HttpsConnector<HttpConnector>>, B>;
+pub(crate) type PoolOf<B> = Client<TimeoutConnector<HttpsConnector<HttpConnector>>, B>;
 
 /// Pool for requests whose body is a single chunk.
 pub(crate) type Pool = PoolOf<GatedBody>;
@@ -62,7 +62,7 @@ where
         .http2_keep_alive_interval(Duration::from_secs(10))
         .http2_keep_alive_timeout(Duration::from_secs(10))
         .http2_adaptive_window(false)
-        .build(PatientConnector { connector, patience: config.connect_timeout });
+        .build(TimeoutConnector { connector, timeout: config.connect_timeout });
     Ok(pool)
 }
 
@@ -86,32 +86,28 @@ fn tls(config: &GraphConfig) -> Result<ClientConfig, GraphConfigError> {
 
 /// A timeout of the transport has passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("nothing within {}", humane(*.0))]
-pub(crate) struct TooLate(Duration);
+#[error("timed out after {} ms", .0.as_millis())]
+pub(crate) struct TimedOut(Duration);
 
-fn humane(span: Duration) -> String {
-    format!("{} ms", span.as_millis())
-}
-
-/// Waits for `future` no longer than `patience`, then drops it.
+/// Waits for `future` no longer than `timeout`, then drops it.
 #[expect(
     clippy::disallowed_methods,
-    reason = "the wire's own deadlines run on the real clock: a test that moves its clock must not cut a connection"
+    reason = "timeouts of connections use the real clock: a test that advances its clock must not close a connection"
 )]
-pub(crate) async fn within<F: Future>(patience: Duration, future: F) -> Result<F::Output, TooLate> {
-    tokio::time::timeout(patience, future).await.map_err(|_| TooLate(patience))
+pub(crate) async fn within<F: Future>(timeout: Duration, future: F) -> Result<F::Output, TimedOut> {
+    tokio::time::timeout(timeout, future).await.map_err(|_| TimedOut(timeout))
 }
 
 /// Connector with one timeout for name resolution, TCP and TLS together.
 #[derive(Clone, Debug)]
-pub(crate) struct PatientConnector<C> {
+pub(crate) struct TimeoutConnector<C> {
     connector: C,
-    patience: Duration,
+    timeout: Duration,
 }
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-impl<C> Service<Uri> for PatientConnector<C>
+impl<C> Service<Uri> for TimeoutConnector<C>
 where
     C: Service<Uri>,
     C::Future: Send + 'static,
@@ -126,33 +122,33 @@ where
     }
 
     fn call(&mut self, destination: Uri) -> Self::Future {
-        let connecting = within(self.patience, self.connector.call(destination));
+        let connecting = within(self.timeout, self.connector.call(destination));
         Box::pin(async move {
             match connecting.await {
                 Ok(connected) => connected.map_err(Into::into),
-                Err(too_late) => Err(too_late.into()),
+                Err(timed_out) => Err(timed_out.into()),
             }
         })
     }
 }
 
 /// Timer for a response whose chunks are streamed: it wakes the task that waits for the next chunk.
-pub(crate) struct Patience {
+pub(crate) struct Timer {
     span: Duration,
     sleep: Pin<Box<tokio::time::Sleep>>,
 }
 
-impl Patience {
+impl Timer {
     #[expect(
         clippy::disallowed_methods,
-        reason = "the wire's own deadlines run on the real clock, as in `within`"
+        reason = "timeouts of connections use the real clock, as in `within`"
     )]
     pub(crate) fn new(span: Duration) -> Self {
         Self { span, sleep: Box::pin(tokio::time::sleep(span)) }
     }
 
     /// Completes when the duration has passed.
-    pub(crate) fn poll(&mut self, context: &mut Context<'_>) -> Poll<TooLate> {
-        self.sleep.as_mut().poll(context).map(|()| TooLate(self.span))
+    pub(crate) fn poll(&mut self, context: &mut Context<'_>) -> Poll<TimedOut> {
+        self.sleep.as_mut().poll(context).map(|()| TimedOut(self.span))
     }
 }

@@ -8,8 +8,8 @@ use domain::webhooks_in::update::{AccountUpdate, WebhookUpdate};
 
 use super::fields::ElementFields;
 use super::fields::owned;
+use crate::json_reader::Json;
 use crate::value;
-use crate::walk::Json;
 
 /// Webhook fields about accounts.
 pub(super) const FIELDS: [&str; 14] = [
@@ -31,7 +31,7 @@ pub(super) const FIELDS: [&str; 14] = [
 
 pub(super) fn decode(field: &str, value: Json<'_>) -> WebhookUpdate {
     let fields = ElementFields::read(value);
-    let number = fields.word("display_phone_number").or_else(|| fields.word("phone_number"));
+    let number = fields.scalar("display_phone_number").or_else(|| fields.scalar("phone_number"));
     let number: Option<String> = number.map(|number| number.chars().filter(char::is_ascii_digit).collect());
     let number = number.filter(|digits| !digits.is_empty());
     let notice = AccountUpdate::notice(number, value::read(value));
@@ -43,7 +43,7 @@ pub(super) fn decode(field: &str, value: Json<'_>) -> WebhookUpdate {
         "phone_number_quality_update" => quality(&fields, notice),
         "phone_number_name_update" => AccountUpdate {
             change: AccountChange::Name,
-            name: owned(fields.word("requested_verified_name"))
+            name: owned(fields.scalar("requested_verified_name"))
                 .filter(|_| fields.upper("decision").as_deref() == Some("APPROVED")),
             ..notice
         },
@@ -58,12 +58,12 @@ pub(super) fn error(element: Json<'_>) -> WebhookUpdate {
 
 /// Returns the WhatsApp Business Account that a partner's update concerns; the entry names the partner's business.
 pub(super) fn waba_of(value: Json<'_>) -> Option<String> {
-    owned(value.get("waba_info")?.get("waba_id")?.word())
+    owned(value.get("waba_info")?.get("waba_id")?.scalar())
 }
 
 fn account(fields: &ElementFields<'_>, notice: AccountUpdate) -> AccountUpdate {
     use SuspensionCause::{AppRemoved, Disabled};
-    let ban = || Some(fields.get("ban_info")?.get("waba_ban_state")?.word()?.to_ascii_uppercase());
+    let ban = || Some(fields.get("ban_info")?.get("waba_ban_state")?.scalar()?.to_ascii_uppercase());
     let event = fields.upper("event").unwrap_or_default();
     let hold = match event.as_str() {
         "DISABLED_UPDATE" => match ban().as_deref() {
@@ -120,7 +120,7 @@ fn tier_of(limit: &str) -> Option<String> {
     match limit.parse::<i64>().ok()? {
         ..0 => Some("TIER_UNLIMITED".to_owned()),
         0 => None,
-        people @ 1.. if people % 1000 == 0 => Some(format!("TIER_{}K", people / 1000)),
-        people @ 1.. => Some(format!("TIER_{people}")),
+        contacts @ 1.. if contacts % 1000 == 0 => Some(format!("TIER_{}K", contacts / 1000)),
+        contacts @ 1.. => Some(format!("TIER_{contacts}")),
     }
 }

@@ -3,15 +3,15 @@
 use domain::webhooks_in::update::{InboundCall, WebhookUpdate};
 
 use super::fields::ElementFields;
-use super::person::People;
-use crate::walk::Json;
+use super::user::ContactIndex;
+use crate::json_reader::Json;
 
-pub(super) fn decode(element: Json<'_>, people: &People<'_>) -> Result<WebhookUpdate, String> {
+pub(super) fn decode(element: Json<'_>, contacts: &ContactIndex<'_>) -> Result<WebhookUpdate, String> {
     let fields = ElementFields::read(element);
-    if !fields.word("direction").is_some_and(|direction| direction.eq_ignore_ascii_case("USER_INITIATED")) {
+    if !fields.scalar("direction").is_some_and(|direction| direction.eq_ignore_ascii_case("USER_INITIATED")) {
         return Ok(WebhookUpdate::Other);
     }
-    let from = people.person(fields.word("from"), fields.word("from_user_id"));
+    let from = contacts.user(fields.scalar("from"), fields.scalar("from_user_id"));
     if from.wa_id.is_none() && from.user_id.is_none() {
         return Err("it has neither `from` nor `from_user_id`".to_owned());
     }

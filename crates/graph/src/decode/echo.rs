@@ -5,19 +5,19 @@ use domain::webhooks_in::update::{MessageEcho, WebhookUpdate};
 use super::fields::ElementFields;
 use super::fields::owned;
 use super::message::KINDS;
-use super::person::People;
+use super::user::ContactIndex;
+use crate::json_reader::Json;
 use crate::value;
-use crate::walk::Json;
 
-pub(super) fn decode(element: Json<'_>, people: &People<'_>) -> Result<WebhookUpdate, String> {
+pub(super) fn decode(element: Json<'_>, contacts: &ContactIndex<'_>) -> Result<WebhookUpdate, String> {
     let fields = ElementFields::read(element);
-    let to = fields.word("to");
+    let to = fields.scalar("to");
     let has_other = to.as_deref().is_some_and(|to| !to.bytes().all(|byte| byte.is_ascii_digit()));
     if has_other && fields.get("to_user_id").is_none() {
         // A group message belongs to no contact.
         return Ok(WebhookUpdate::Other);
     }
-    let to = people.person(to.filter(|_| !has_other), fields.word("to_user_id"));
+    let to = contacts.user(to.filter(|_| !has_other), fields.scalar("to_user_id"));
     if to.wa_id.is_none() && to.user_id.is_none() {
         return Err("it has neither `to` nor `to_user_id`".to_owned());
     }
@@ -28,7 +28,7 @@ pub(super) fn decode(element: Json<'_>, people: &People<'_>) -> Result<WebhookUp
         to,
         at: fields.time("timestamp")?,
         object: object.and_then(value::read),
-        context_wamid: fields.get("context").and_then(|context| owned(context.get("id")?.word())),
+        context_wamid: fields.get("context").and_then(|context| owned(context.get("id")?.scalar())),
         kind: KINDS.iter().find(|known| **known == kind).unwrap_or(&"unsupported").to_string(),
     }))
 }

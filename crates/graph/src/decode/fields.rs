@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use jiff::Timestamp;
 
-use crate::walk::Json;
+use crate::json_reader::Json;
 
 /// Members of an object, in the order of the text.
 pub(super) struct ElementFields<'a>(Vec<(Cow<'a, str>, Json<'a>)>);
@@ -24,14 +24,14 @@ impl<'a> ElementFields<'a> {
     }
 
     /// Returns an optional string.
-    pub(super) fn word(&self, name: &str) -> Option<Cow<'a, str>> {
-        self.get(name)?.word()
+    pub(super) fn scalar(&self, name: &str) -> Option<Cow<'a, str>> {
+        self.get(name)?.scalar()
     }
 
     /// Returns a required string.
     pub(super) fn required(&self, name: &str) -> Result<Cow<'a, str>, String> {
         let Some(value) = self.get(name) else { return Err(format!("it has no `{name}`")) };
-        value.word().ok_or_else(|| match value.string() {
+        value.scalar().ok_or_else(|| match value.string() {
             Some(_) => format!("its `{name}` is empty"),
             None => format!("its `{name}` is {}", value.kind_name()),
         })
@@ -45,7 +45,7 @@ impl<'a> ElementFields<'a> {
 
     /// Returns the string `name` in upper case.
     pub(super) fn upper(&self, name: &str) -> Option<String> {
-        Some(self.word(name)?.to_ascii_uppercase())
+        Some(self.scalar(name)?.to_ascii_uppercase())
     }
 }
 
@@ -56,6 +56,6 @@ pub(super) fn from_seconds(seconds: &str) -> Option<Timestamp> {
 }
 
 /// Converts an optional borrowed text to an owned one.
-pub(crate) fn owned(word: Option<Cow<'_, str>>) -> Option<String> {
-    word.map(Cow::into_owned)
+pub(crate) fn owned(text: Option<Cow<'_, str>>) -> Option<String> {
+    text.map(Cow::into_owned)
 }

@@ -7,9 +7,9 @@ use domain::messages::inbound::{InboundMessage, InboundMetadata};
 
 use super::fields::ElementFields;
 use super::fields::owned;
-use super::person::People;
+use super::user::ContactIndex;
+use crate::json_reader::Json;
 use crate::value;
-use crate::walk::Json;
 
 /// Known types. Any other type is `unsupported`, and so is `unknown`, Meta's former name for it.
 pub(super) const KINDS: [&str; 17] = [
@@ -32,7 +32,7 @@ pub(super) const KINDS: [&str; 17] = [
     "unsupported",
 ];
 
-pub(super) fn decode(element: Json<'_>, people: &People<'_>) -> Result<InboundMessage, String> {
+pub(super) fn decode(element: Json<'_>, contacts: &ContactIndex<'_>) -> Result<InboundMessage, String> {
     let fields = ElementFields::read(element);
     let wamid = fields.required("id")?;
     let at = fields.time("timestamp")?;
@@ -44,10 +44,10 @@ pub(super) fn decode(element: Json<'_>, people: &People<'_>) -> Result<InboundMe
     let object = fields.get(&kind);
     let system = object.filter(|_| kind == "system");
     // If only the user id changed, the update names only the previous user.
-    let before = |name| system?.get(name)?.word();
-    let from = people.person(
-        fields.word("from").or_else(|| before("customer")),
-        fields.word("from_user_id").or_else(|| before("previous_user_id")),
+    let before = |name| system?.get(name)?.scalar();
+    let from = contacts.user(
+        fields.scalar("from").or_else(|| before("customer")),
+        fields.scalar("from_user_id").or_else(|| before("previous_user_id")),
     );
     if from.wa_id.is_none() && from.user_id.is_none() {
         return Err("it has neither `from` nor `from_user_id`".to_owned());
@@ -58,15 +58,15 @@ pub(super) fn decode(element: Json<'_>, people: &People<'_>) -> Result<InboundMe
         wamid: wamid.into_owned(),
         from,
         at,
-        text: object.and_then(|object| words(&kind, object)),
+        text: object.and_then(|object| message_text(&kind, object)),
         object: object.and_then(value::read),
-        context_wamid: context.and_then(|context| owned(context.get("id")?.word())),
-        metadata: beside(&fields, context, new_identity),
+        context_wamid: context.and_then(|context| owned(context.get("id")?.scalar())),
+        metadata: metadata(&fields, context, new_identity),
         kind: KINDS.iter().find(|known| **known == kind).unwrap_or(&"unsupported").to_string(),
     })
 }
 
-fn beside(
+fn metadata(
     fields: &ElementFields<'_>,
     context: Option<Json<'_>>,
     new_identity: Option<WhatsAppUser>,
@@ -83,7 +83,7 @@ fn beside(
             .and_then(value::read),
         referral: read("referral"),
         errors: read("errors"),
-        group_id: owned(fields.word("group_id")),
+        group_id: owned(fields.scalar("group_id")),
         new_identity,
     }
 }
@@ -93,21 +93,21 @@ fn beside(
 /// Meta sends the new number as `wa_id`, formerly as `new_wa_id`. The type is ignored: `user_changed_number`,
 /// `customer_changed_number` and `user_changed_user_id` all occur, and an identity check contains no new id.
 fn new_identity(system: Json<'_>, from: &WhatsAppUser) -> Option<WhatsAppUser> {
-    let word = |name| owned(system.get(name).and_then(Json::word));
+    let field = |name| owned(system.get(name).and_then(Json::scalar));
     let wa_id =
-        word("new_wa_id").or_else(|| word("wa_id")).filter(|wa_id| Some(wa_id) != from.wa_id.as_ref());
-    let user_id = word("user_id").filter(|user_id| Some(user_id) != from.user_id.as_ref());
-    let is_a_move = wa_id.is_some() || user_id.is_some();
-    is_a_move.then(|| WhatsAppUser { wa_id, user_id, ..WhatsAppUser::default() })
+        field("new_wa_id").or_else(|| field("wa_id")).filter(|wa_id| Some(wa_id) != from.wa_id.as_ref());
+    let user_id = field("user_id").filter(|user_id| Some(user_id) != from.user_id.as_ref());
+    let is_changed = wa_id.is_some() || user_id.is_some();
+    is_changed.then(|| WhatsAppUser { wa_id, user_id, ..WhatsAppUser::default() })
 }
 
 /// Returns the text in the object of a type.
-fn words(kind: &str, object: Json<'_>) -> Option<String> {
-    let word = |name| object.get(name)?.string().filter(|text| !text.is_empty());
+fn message_text(kind: &str, object: Json<'_>) -> Option<String> {
+    let field = |name| object.get(name)?.string().filter(|text| !text.is_empty());
     let text = match kind {
-        "text" | "system" => word("body"),
-        "image" | "video" | "audio" | "document" => word("caption"),
-        "button" | "order" => word("text"),
+        "text" | "system" => field("body"),
+        "image" | "video" | "audio" | "document" => field("caption"),
+        "button" | "order" => field("text"),
         "interactive" => {
             return ["button_reply", "list_reply", "nfm_reply"].into_iter().find_map(|name| {
                 let reply = object.get(name)?;
@@ -119,7 +119,7 @@ fn words(kind: &str, object: Json<'_>) -> Option<String> {
             let message = object.get("message")?;
             let inner = message.get("type")?.string()?;
             // An edit of an edit is refused, so this recursion ends.
-            return if inner == "edit" { None } else { words(&inner, message.get(&inner)?) };
+            return if inner == "edit" { None } else { message_text(&inner, message.get(&inner)?) };
         }
         _ => None,
     };

@@ -5,13 +5,14 @@ use domain::webhooks_in::update::{MarketingPreference, NumberChange, WebhookUpda
 
 use super::fields::ElementFields;
 use super::fields::owned;
-use super::person::People;
-use crate::walk::Json;
+use super::user::ContactIndex;
+use crate::json_reader::Json;
 
 /// Decodes a marketing preference.
-pub(super) fn decode(element: Json<'_>, people: &People<'_>) -> Result<WebhookUpdate, String> {
+pub(super) fn decode(element: Json<'_>, contacts: &ContactIndex<'_>) -> Result<WebhookUpdate, String> {
     let fields = ElementFields::read(element);
-    if fields.word("category").is_some_and(|category| !category.eq_ignore_ascii_case("marketing_messages")) {
+    if fields.scalar("category").is_some_and(|category| !category.eq_ignore_ascii_case("marketing_messages"))
+    {
         return Ok(WebhookUpdate::Other);
     }
     let value = fields.required("value")?.to_ascii_lowercase();
@@ -20,7 +21,7 @@ pub(super) fn decode(element: Json<'_>, people: &People<'_>) -> Result<WebhookUp
         "resume" | "signup" => true,
         _ => return Ok(WebhookUpdate::Other),
     };
-    let from = people.person(fields.word("wa_id"), fields.word("user_id"));
+    let from = contacts.user(fields.scalar("wa_id"), fields.scalar("user_id"));
     if from.wa_id.is_none() && from.user_id.is_none() {
         return Err("it has neither `wa_id` nor `user_id`".to_owned());
     }
@@ -32,14 +33,17 @@ pub(super) fn decode(element: Json<'_>, people: &People<'_>) -> Result<WebhookUp
 }
 
 /// Decodes a new user id: `{"wa_id", "user_id": {"previous", "current"}, "timestamp"}`.
-pub(super) fn moved(element: Json<'_>, people: &People<'_>) -> Result<WebhookUpdate, String> {
+pub(super) fn decode_user_id_update(
+    element: Json<'_>,
+    contacts: &ContactIndex<'_>,
+) -> Result<WebhookUpdate, String> {
     let fields = ElementFields::read(element);
     let ids =
         fields.get("user_id").filter(|ids| ids.is_object()).ok_or("it has no `user_id` with two ids")?;
-    let id = |name| ids.get(name).and_then(Json::word);
+    let id = |name| ids.get(name).and_then(Json::scalar);
     let current = id("current").ok_or("its `user_id` has no `current`")?;
     let previous = id("previous");
-    let from = people.person(fields.word("wa_id"), previous);
+    let from = contacts.user(fields.scalar("wa_id"), previous);
     // The contacts beside the update describe the user after the change.
     let user_id = from.user_id.filter(|user_id| *user_id != current);
     if from.wa_id.is_none() && user_id.is_none() {

@@ -4,7 +4,7 @@ use domain::webhooks_in::update::{TemplateTextUpdate, TemplateUpdate, WebhookUpd
 
 use super::fields::ElementFields;
 use super::fields::owned;
-use crate::walk::Json;
+use crate::json_reader::Json;
 
 /// Webhook fields about templates. Meta's published samples contain the value of one field under the name of another,
 /// so the value decides.
@@ -20,7 +20,7 @@ pub(super) fn decode(value: Json<'_>) -> Result<WebhookUpdate, String> {
     let upper = |name| fields.upper(name);
     let is_unpaused = fields
         .get("other_info")
-        .and_then(|info| info.get("title")?.word())
+        .and_then(|info| info.get("title")?.scalar())
         .is_some_and(|title| title.eq_ignore_ascii_case("UNPAUSE"));
     let event = upper("event");
     let status = if is_unpaused { Some("APPROVED") } else { event.as_deref().and_then(status_after) };
@@ -40,35 +40,35 @@ pub(super) fn decode(value: Json<'_>) -> Result<WebhookUpdate, String> {
 
 /// Returns Meta's reason and the description of it, from whichever object the event contains.
 fn reason(fields: &ElementFields<'_>) -> Option<String> {
-    let word = owned(fields.word("reason")).filter(|reason| !reason.eq_ignore_ascii_case("NONE"));
-    let said = |object: &str, names: [&str; 2], between: &str| {
+    let reason = owned(fields.scalar("reason")).filter(|reason| !reason.eq_ignore_ascii_case("NONE"));
+    let joined = |object: &str, names: [&str; 2], between: &str| {
         let object = fields.get(object)?;
-        let said: Vec<_> = names.into_iter().filter_map(|name| object.get(name)?.word()).collect();
-        Some(said.join(between)).filter(|said| !said.is_empty())
+        let joined: Vec<_> = names.into_iter().filter_map(|name| object.get(name)?.scalar()).collect();
+        Some(joined.join(between)).filter(|joined| !joined.is_empty())
     };
-    let refusal = || said("rejection_info", ["reason", "recommendation"], " ");
-    let other = || said("other_info", ["title", "description"], ": ");
+    let refusal = || joined("rejection_info", ["reason", "recommendation"], " ");
+    let other = || joined("other_info", ["title", "description"], ": ");
     let end = || {
-        let date = fields.get("disable_info")?.get("disable_date")?.word()?;
+        let date = fields.get("disable_info")?.get("disable_date")?.scalar()?;
         Some(format!("disabled on {date}"))
     };
-    let all: Vec<_> = [word, refusal().or_else(other).or_else(end)].into_iter().flatten().collect();
+    let all: Vec<_> = [reason, refusal().or_else(other).or_else(end)].into_iter().flatten().collect();
     (!all.is_empty()).then(|| all.join(": "))
 }
 
 /// Returns the current content of the template.
 fn text(fields: &ElementFields<'_>) -> Option<TemplateTextUpdate> {
     const BUTTON: &str = "message_template_button_";
-    let body = owned(fields.word("message_template_element"));
-    let header = owned(fields.word("message_template_title"));
-    let footer = owned(fields.word("message_template_footer"));
+    let body = owned(fields.scalar("message_template_element"));
+    let header = owned(fields.scalar("message_template_title"));
+    let footer = owned(fields.scalar("message_template_footer"));
     let buttons = fields.get("message_template_buttons");
     if body.is_none() && header.is_none() && footer.is_none() && buttons.is_none() {
         return None;
     }
     let buttons = buttons.into_iter().flat_map(Json::elements).map(|button| {
-        let word = |name: &str| owned(button.get(&format!("{BUTTON}{name}")).and_then(Json::word));
-        (word("text").unwrap_or_default(), word("url").or_else(|| word("phone_number")))
+        let field = |name: &str| owned(button.get(&format!("{BUTTON}{name}")).and_then(Json::scalar));
+        (field("text").unwrap_or_default(), field("url").or_else(|| field("phone_number")))
     });
     Some(TemplateTextUpdate { header, body, footer, buttons: buttons.collect() })
 }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use domain::meta_error::MetaError;
 
-use crate::walk::Json;
+use crate::json_reader::Json;
 
 /// Reads an error object of a response (`message`, `error_subcode`, `error_user_msg`, …) or of a webhook (`title`,
 /// `error_data`, `href`). Returns `None` if it has no code: it is then not an error of Meta's API.
@@ -15,16 +15,16 @@ pub(crate) fn read(object: Json<'_>) -> Option<MetaError> {
     let (mut data, mut details) = (None, None);
     for (name, value) in object.members() {
         match &*name {
-            "code" => code = value.whole(),
-            "error_subcode" => error.subcode = value.whole(),
-            "title" => title = value.word(),
-            "message" => message = value.word(),
-            "error_user_title" => user_title = value.word(),
-            "error_user_msg" => user_message = value.word(),
+            "code" => code = value.integer(),
+            "error_subcode" => error.subcode = value.integer(),
+            "title" => title = value.scalar(),
+            "message" => message = value.scalar(),
+            "error_user_title" => user_title = value.scalar(),
+            "error_user_msg" => user_message = value.scalar(),
             "error_data" => data = details_of(value),
             // The on-premises API used this member, and some errors still do.
-            "details" => details = value.word(),
-            "fbtrace_id" => error.fbtrace_id = value.word().map(Cow::into_owned),
+            "details" => details = value.scalar(),
+            "fbtrace_id" => error.fbtrace_id = value.scalar().map(Cow::into_owned),
             _ => {}
         }
     }
@@ -39,11 +39,11 @@ pub(crate) fn read(object: Json<'_>) -> Option<MetaError> {
 /// Reads `error_data`: an object, an object in a string, or a text.
 fn details_of(data: Json<'_>) -> Option<String> {
     if data.is_object() {
-        return data.get("details")?.word().map(Cow::into_owned);
+        return data.get("details")?.scalar().map(Cow::into_owned);
     }
-    let text = data.word()?;
+    let text = data.scalar()?;
     match Json::parse(text.as_bytes()) {
-        Ok(inner) if inner.is_object() => inner.get("details")?.word().map(Cow::into_owned),
+        Ok(inner) if inner.is_object() => inner.get("details")?.scalar().map(Cow::into_owned),
         Ok(_) | Err(_) => Some(text.into_owned()),
     }
 }
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answers_error_with_details() {
+    fn an_error_of_a_response_with_details() {
         reads(
             r##"{"message":"(#131009) Parameter value is not valid","type":"OAuthException","code":131009,
                 "error_data":{"messaging_product":"whatsapp","details":"Button title length invalid. Min length: 1, Max length: 20"},
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn a_template_error_explains_itself_in_the_users_words() {
+    fn a_template_error_uses_the_user_message() {
         reads(
             r##"{"message":"Invalid parameter","type":"OAuthException","code":100,"error_subcode":2388023,"is_transient":false,
                 "error_user_title":"Name is taken","error_user_msg":"Wait four weeks or take another name.","fbtrace_id":"A1"}"##,
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_without_a_code_is_not_metas() {
+    fn an_error_without_a_code_is_not_an_error_of_meta() {
         reads(r##"{"message":"upstream connect error"}"##, expect!["none"]);
         reads(r##"{"code":"oops"}"##, expect!["none"]);
         reads(r##""Not Found""##, expect!["none"]);

@@ -5,22 +5,22 @@ use std::fmt::Write as _;
 
 use engine::ports::MediaInfo;
 
-use crate::walk::Json;
+use crate::json_reader::Json;
 
 /// Reads the metadata of a file. Its size is a number or a string, its digest is hexadecimal or base64.
-pub(crate) fn info(answer: Json<'_>) -> Option<MediaInfo> {
-    let word = |name| answer.get(name).and_then(Json::word).map(Cow::into_owned);
+pub(crate) fn info(response: Json<'_>) -> Option<MediaInfo> {
+    let field = |name| response.get(name).and_then(Json::scalar).map(Cow::into_owned);
     Some(MediaInfo {
-        url: word("url")?,
-        mime_type: word("mime_type"),
-        sha256: word("sha256").as_deref().and_then(domain::media::parse_sha256),
-        size: answer.get("file_size").and_then(Json::whole).and_then(|size| u64::try_from(size).ok()),
+        url: field("url")?,
+        mime_type: field("mime_type"),
+        sha256: field("sha256").as_deref().and_then(domain::media::parse_sha256),
+        size: response.get("file_size").and_then(Json::integer).and_then(|size| u64::try_from(size).ok()),
     })
 }
 
 /// Reads Meta's id of an upload.
-pub(crate) fn uploaded(answer: Json<'_>) -> Option<String> {
-    answer.get("id").and_then(Json::word).filter(|id| !id.is_empty()).map(Cow::into_owned)
+pub(crate) fn uploaded(response: Json<'_>) -> Option<String> {
+    response.get("id").and_then(Json::scalar).filter(|id| !id.is_empty()).map(Cow::into_owned)
 }
 
 /// Bytes before and after the content of an upload, and the boundary between its parts.
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn sizes_and_digests_are_read_in_all_their_spellings() {
+    fn sizes_and_digests_are_read_in_all_formats() {
         let hex = read(
             r#"{"messaging_product":"whatsapp","url":"https://lookaside.fbsbx.com/x","mime_type":"image/jpeg",
                 "sha256":"2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824","file_size":184233,"id":"1"}"#,
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hostile_name_stays_within_its_quotes() {
+    fn a_hostile_file_name_is_escaped() {
         let frame = frame(&[7; 32], "image/png\r\nX: y", Some("a\"; name=\"type\"\r\n\r\nb\0ü.png"));
         assert!(
             frame.before.contains("filename=\"a%22; name=%22type%22%0D%0A%0D%0Abü.png\"\r\n"),

@@ -6,71 +6,71 @@ use domain::json::{Object, Value};
 use engine::ports::{PhoneNumberInfo, TokenInfo};
 use jiff::Timestamp;
 
+use crate::json_reader::Json;
 use crate::value;
-use crate::walk::Json;
 
 /// Requested fields of a phone number. Meta refuses a request with an unknown field, so only fields that v24.0
 /// documents are requested; `messaging_limit_tier` is deprecated and only read.
 pub(crate) const NUMBER_FIELDS: &str = "display_phone_number,verified_name,quality_rating,status,throughput,whatsapp_business_manager_messaging_limit";
 
 /// Reads a phone number.
-pub(crate) fn number(answer: Json<'_>) -> Option<PhoneNumberInfo> {
-    let word = |name| answer.get(name).and_then(Json::word).map(Cow::into_owned);
-    answer.is_object().then(|| PhoneNumberInfo {
-        display_phone_number: word("display_phone_number"),
-        verified_name: word("verified_name"),
-        quality_rating: word("quality_rating"),
-        status: word("status"),
-        messaging_limit_tier: word("whatsapp_business_manager_messaging_limit")
-            .or_else(|| word("messaging_limit_tier")),
-        throughput_level: answer
+pub(crate) fn number(response: Json<'_>) -> Option<PhoneNumberInfo> {
+    let field = |name| response.get(name).and_then(Json::scalar).map(Cow::into_owned);
+    response.is_object().then(|| PhoneNumberInfo {
+        display_phone_number: field("display_phone_number"),
+        verified_name: field("verified_name"),
+        quality_rating: field("quality_rating"),
+        status: field("status"),
+        messaging_limit_tier: field("whatsapp_business_manager_messaging_limit")
+            .or_else(|| field("messaging_limit_tier")),
+        throughput_level: response
             .get("throughput")
-            .and_then(|throughput| throughput.get("level")?.word())
+            .and_then(|throughput| throughput.get("level")?.scalar())
             .map(Cow::into_owned),
     })
 }
 
 /// Reads the debug data of a token.
-pub(crate) fn token(answer: Json<'_>) -> Option<TokenInfo> {
-    let data = answer.get("data").filter(|data| data.is_object())?;
-    let expires_at = data.get("expires_at").and_then(Json::whole).filter(|seconds| *seconds != 0);
+pub(crate) fn token(response: Json<'_>) -> Option<TokenInfo> {
+    let data = response.get("data").filter(|data| data.is_object())?;
+    let expires_at = data.get("expires_at").and_then(Json::integer).filter(|seconds| *seconds != 0);
     Some(TokenInfo {
         is_valid: data.get("is_valid").and_then(Json::boolean)?,
         expires_at: expires_at.and_then(|seconds| Timestamp::from_second(seconds).ok()),
         scopes: data
             .get("scopes")
-            .map(|scopes| scopes.elements().filter_map(|scope| scope.word().map(Cow::into_owned)).collect())
+            .map(|scopes| scopes.elements().filter_map(|scope| scope.scalar().map(Cow::into_owned)).collect())
             .unwrap_or_default(),
     })
 }
 
 /// Reads the names of the apps that receive an account's webhooks; of an app without a name its id.
-pub(crate) fn apps(answer: Json<'_>) -> Option<Vec<String>> {
-    let data = answer.get("data").filter(|data| data.is_array())?;
+pub(crate) fn apps(response: Json<'_>) -> Option<Vec<String>> {
+    let data = response.get("data").filter(|data| data.is_array())?;
     let name = |app: Json<'_>| {
         let app = app.get("whatsapp_business_api_data").unwrap_or(app);
-        let word = |name| app.get(name).and_then(Json::word);
-        word("name").or_else(|| word("id")).map(Cow::into_owned)
+        let field = |name| app.get(name).and_then(Json::scalar);
+        field("name").or_else(|| field("id")).map(Cow::into_owned)
     };
     Some(data.elements().filter_map(name).collect())
 }
 
 /// Reads a business profile: flat, or within `business_profile`. A member that Meta leaves out is `null`.
-pub(crate) fn profile(answer: Json<'_>) -> Option<Object> {
-    let data = answer.get("data").filter(|data| data.is_array())?;
+pub(crate) fn profile(response: Json<'_>) -> Option<Object> {
+    let data = response.get("data").filter(|data| data.is_array())?;
     let first = data.elements().next();
-    let given = first.map(|first| first.get("business_profile").unwrap_or(first));
+    let source = first.map(|first| first.get("business_profile").unwrap_or(first));
     let mut profile = Object::new();
     for name in domain::accounts::profile::FIELDS {
-        let value = given.and_then(|given| given.get(name)).and_then(value::read);
+        let value = source.and_then(|source| source.get(name)).and_then(value::read);
         profile.insert(name, value.unwrap_or(Value::Null));
     }
     Some(profile)
 }
 
 /// `true` if the response reports success.
-pub(crate) fn success(answer: Json<'_>) -> Option<()> {
-    answer.get("success").and_then(Json::boolean).filter(|is_done| *is_done).map(|_| ())
+pub(crate) fn success(response: Json<'_>) -> Option<()> {
+    response.get("success").and_then(Json::boolean).filter(|is_done| *is_done).map(|_| ())
 }
 
 #[cfg(test)]
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_that_expires_at_0_never_does() {
+    fn a_token_with_expiry_0_never_expires() {
         let read = token(json(
             r#"{"data":{"app_id":"555","expires_at":0,"is_valid":true,"scopes":["whatsapp_business_management","whatsapp_business_messaging"]}}"#,
         ));
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn apps_go_by_name() {
+    fn apps_are_listed_by_name() {
         let read = apps(json(
             r#"{"data":[{"whatsapp_business_api_data":{"id":"1","link":"l","name":"Harbour Desk"}},{"id":"2"}]}"#,
         ));

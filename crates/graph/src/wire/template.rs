@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use domain::templates::{Template, TemplateCategory, TemplateStatus};
 use engine::ports::{CreatedTemplate, ListedTemplate, TemplatePage};
 
+use crate::json_reader::Json;
 use crate::value;
-use crate::walk::Json;
 
 /// Requested fields.
 pub(crate) const FIELDS: &str =
@@ -17,60 +17,60 @@ pub(crate) const PER_PAGE: &str = "100";
 
 /// Reads one page. A template that cannot be decoded is left out with a warning, so that it does not block the
 /// others.
-pub(crate) fn page(answer: Json<'_>) -> Option<TemplatePage> {
-    let data = answer.get("data").filter(|data| data.is_array())?;
+pub(crate) fn page(response: Json<'_>) -> Option<TemplatePage> {
+    let data = response.get("data").filter(|data| data.is_array())?;
     let mut templates = Vec::new();
     for node in data.elements() {
         match listed(node) {
             Ok(template) => templates.push(template),
             Err(reason) => {
-                let word = |name| node.get(name).and_then(Json::word).unwrap_or_default();
+                let field = |name| node.get(name).and_then(Json::scalar).unwrap_or_default();
                 tracing::warn!(
-                    template.meta_id = %word("id"),
-                    template.name = %word("name"),
-                    template.language = %word("language"),
+                    template.meta_id = %field("id"),
+                    template.name = %field("name"),
+                    template.language = %field("language"),
                     reason,
                     "left out a template that cannot be read"
                 );
             }
         }
     }
-    Some(TemplatePage { templates, after: answer.get("paging").and_then(after) })
+    Some(TemplatePage { templates, after: response.get("paging").and_then(after) })
 }
 
 /// The last page still has cursors, but no `next`.
 fn after(paging: Json<'_>) -> Option<String> {
-    paging.get("next").and_then(Json::word)?;
-    paging.get("cursors")?.get("after")?.word().map(Cow::into_owned)
+    paging.get("next").and_then(Json::scalar)?;
+    paging.get("cursors")?.get("after")?.scalar().map(Cow::into_owned)
 }
 
 fn listed(node: Json<'_>) -> Result<ListedTemplate, String> {
     let value = value::read(node).ok_or("it is nested too deeply")?;
     let template = Template::from_node(&value).map_err(|violations| format!("{violations:?}"))?;
-    let word = |name| node.get(name).and_then(Json::word).map(Cow::into_owned);
+    let field = |name| node.get(name).and_then(Json::scalar).map(Cow::into_owned);
     let components = node.get("components").filter(|components| components.is_array());
     Ok(ListedTemplate {
-        meta_id: word("id").ok_or("it has no id")?,
+        meta_id: field("id").ok_or("it has no id")?,
         template,
         components: components.map_or("[]", Json::text).to_owned(),
         quality: node.get("quality_score").and_then(score),
-        rejected_reason: word("rejected_reason").filter(|reason| !reason.eq_ignore_ascii_case("NONE")),
+        rejected_reason: field("rejected_reason").filter(|reason| !reason.eq_ignore_ascii_case("NONE")),
     })
 }
 
 /// Reads `{"score":"GREEN","date":…}`, or a plain string.
 fn score(quality: Json<'_>) -> Option<String> {
-    let word = if quality.is_object() { quality.get("score")?.word() } else { quality.word() };
-    word.map(|word| word.to_ascii_uppercase())
+    let value = if quality.is_object() { quality.get("score")?.scalar() } else { quality.scalar() };
+    value.map(|value| value.to_ascii_uppercase())
 }
 
 /// Reads the response to a template that was submitted.
-pub(crate) fn submitted(answer: Json<'_>) -> Option<CreatedTemplate> {
-    let word = |name| answer.get(name).and_then(Json::word);
+pub(crate) fn submitted(response: Json<'_>) -> Option<CreatedTemplate> {
+    let field = |name| response.get(name).and_then(Json::scalar);
     Some(CreatedTemplate {
-        meta_id: word("id")?.into_owned(),
-        status: word("status").map_or(TemplateStatus::Pending, |word| TemplateStatus::parse(&word)),
-        category: word("category").map(|word| TemplateCategory::parse(&word)),
+        meta_id: field("id")?.into_owned(),
+        status: field("status").map_or(TemplateStatus::Pending, |value| TemplateStatus::parse(&value)),
+        category: field("category").map(|value| TemplateCategory::parse(&value)),
     })
 }
 
@@ -87,7 +87,7 @@ mod tests {
         "quality_score":{"score":"green","date":1767261605},"rejected_reason":"NONE"}"#;
 
     #[test]
-    fn a_template_is_read_with_its_components_as_they_came() {
+    fn a_template_is_read_with_its_original_components() {
         let page = read(&format!(
             r#"{{"data":[{NODE}],"paging":{{"cursors":{{"before":"b","after":"a1"}},"next":"https://graph.facebook.com/x"}}}}"#
         ))
@@ -110,13 +110,13 @@ mod tests {
     }
 
     #[test]
-    fn one_template_that_cannot_be_read_does_not_hide_the_others() {
+    fn an_invalid_template_does_not_affect_the_others() {
         let page = read(&format!(r#"{{"data":[17,{{"id":"1"}},{NODE},{{"name":7}}]}}"#)).expect("a page");
         assert_eq!(page.templates.len(), 1);
     }
 
     #[test]
-    fn an_answer_of_another_shape_is_no_page() {
+    fn a_response_with_another_shape_is_not_a_page() {
         assert!(read(r#"{"data":{}}"#).is_none());
         assert!(read("[]").is_none());
     }

@@ -1,4 +1,4 @@
-//! Every way in which a send over HTTP/1.1 can end.
+//! All outcomes of a send over HTTP/1.1.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -11,8 +11,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::task::JoinSet;
 
 use crate::support::{
-    BODY, SOON, TOKEN, YES, accept, accepted, answer, answer_raw, has_no_more_callers, impatient,
-    is_not_sent, is_unknown, line, port, request, send, server,
+    ACCEPTED, BODY, SOON, TOKEN, accept, accepted, answer_raw, credentials, has_no_more_callers, is_not_sent,
+    is_unknown, port, request, response, send, server, with_short_timeout,
 };
 
 #[tokio::test]
@@ -23,7 +23,9 @@ async fn a_send_is_one_request_with_the_token_and_the_body_as_given() {
         let mut stream = accept(&listener).await;
         let request = request(&mut stream).await.unwrap();
         stream
-            .write_all(format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{YES}", YES.len()).as_bytes())
+            .write_all(
+                format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{ACCEPTED}", ACCEPTED.len()).as_bytes(),
+            )
             .await
             .unwrap();
         request
@@ -47,12 +49,12 @@ async fn a_send_is_one_request_with_the_token_and_the_body_as_given() {
 }
 
 #[tokio::test]
-async fn a_connection_is_used_again() {
+async fn a_connection_is_reused() {
     let (listener, client) = server().await;
     let serve = async {
         let mut stream = accept(&listener).await;
-        answer(&mut stream, "200 OK", YES).await;
-        answer(&mut stream, "200 OK", YES).await;
+        response(&mut stream, "200 OK", ACCEPTED).await;
+        response(&mut stream, "200 OK", ACCEPTED).await;
     };
     let sends = async { (send(&client).await, send(&client).await) };
     let (outcomes, ()) = tokio::join!(sends, serve);
@@ -68,42 +70,42 @@ async fn a_refused_connection_means_not_sent() {
 }
 
 #[tokio::test]
-async fn a_host_that_does_not_exist_means_not_sent() {
+async fn an_unknown_host_means_not_sent() {
     let live_base_url = "http://no.such.host.invalid".to_owned();
     let config = GraphConfig { live_base_url, connect_timeout: SOON, ..GraphConfig::default() };
     is_not_sent(&send(&GraphClient::new(&config).unwrap()).await);
 }
 
 #[tokio::test]
-async fn an_account_whose_ids_fit_no_path_is_not_sent() {
+async fn an_account_with_an_invalid_id_sends_nothing() {
     let (listener, client) = server().await;
     for id in ["", "33/messages", "33?x", "33 ", "..", "é"] {
-        let mut line = line();
-        line.account.phone_number_id = id.to_owned();
-        is_not_sent(&client.send_message(&line, Bytes::from_static(b"{}")).await);
+        let mut credentials = credentials();
+        credentials.account.phone_number_id = id.to_owned();
+        is_not_sent(&client.send_message(&credentials, Bytes::from_static(b"{}")).await);
     }
-    let mut line = line();
-    line.access_token = "two\r\nlines".into();
-    is_not_sent(&client.send_message(&line, Bytes::from_static(b"{}")).await);
+    let mut credentials = credentials();
+    credentials.access_token = "two\r\nlines".into();
+    is_not_sent(&client.send_message(&credentials, Bytes::from_static(b"{}")).await);
     assert!(has_no_more_callers(listener));
 }
 
 #[tokio::test]
-async fn a_sandbox_account_talks_to_the_simulator() {
+async fn a_sandbox_account_calls_the_simulator() {
     let (listener, config) = port().await;
-    let nowhere = "http://no.such.host.invalid".to_owned();
+    let unreachable = "http://no.such.host.invalid".to_owned();
     let config =
-        GraphConfig { sandbox_base_url: config.live_base_url.clone(), live_base_url: nowhere, ..config };
+        GraphConfig { sandbox_base_url: config.live_base_url.clone(), live_base_url: unreachable, ..config };
     let client = GraphClient::new(&config).unwrap();
-    let mut line = line();
-    line.account.is_sandbox = true;
-    let serve = async { answer(&mut accept(&listener).await, "200 OK", YES).await };
-    let (outcome, ()) = tokio::join!(client.send_message(&line, Bytes::from_static(b"{}")), serve);
+    let mut credentials = credentials();
+    credentials.account.is_sandbox = true;
+    let serve = async { response(&mut accept(&listener).await, "200 OK", ACCEPTED).await };
+    let (outcome, ()) = tokio::join!(client.send_message(&credentials, Bytes::from_static(b"{}")), serve);
     assert_eq!(outcome, accepted());
 }
 
 #[tokio::test]
-async fn a_request_that_was_read_and_thrown_away_is_unknown_and_not_repeated() {
+async fn a_request_without_a_response_is_unknown_and_not_repeated() {
     let (listener, client) = server().await;
     let serve = async {
         let mut stream = accept(&listener).await;
@@ -115,11 +117,11 @@ async fn a_request_that_was_read_and_thrown_away_is_unknown_and_not_repeated() {
 }
 
 #[tokio::test]
-async fn a_kept_connection_that_takes_the_next_request_and_closes_is_unknown_and_not_repeated() {
+async fn an_idle_connection_that_closes_after_the_request_is_unknown_and_not_repeated() {
     let (listener, client) = server().await;
     let serve = async {
         let mut stream = accept(&listener).await;
-        answer(&mut stream, "200 OK", YES).await;
+        response(&mut stream, "200 OK", ACCEPTED).await;
         request(&mut stream).await.unwrap();
     };
     let sends = async { (send(&client).await, send(&client).await) };
@@ -130,7 +132,7 @@ async fn a_kept_connection_that_takes_the_next_request_and_closes_is_unknown_and
 }
 
 #[tokio::test]
-async fn a_cut_within_the_answer_is_unknown() {
+async fn an_interruption_within_the_response_is_unknown() {
     for part in [
         "H",
         "HTTP/1.1 200",
@@ -149,7 +151,7 @@ async fn a_cut_within_the_answer_is_unknown() {
 }
 
 #[tokio::test]
-async fn a_no_that_is_cut_is_still_a_no() {
+async fn an_interrupted_rejection_is_a_rejection() {
     let (listener, client) = server().await;
     let part = "HTTP/1.1 429 Slow\r\nretry-after: 9\r\ncontent-length: 600\r\n\r\n{\"err";
     let serve = async { answer_raw(&mut accept(&listener).await, part.as_bytes()).await };
@@ -158,7 +160,7 @@ async fn a_no_that_is_cut_is_still_a_no() {
 }
 
 #[tokio::test]
-async fn garbage_for_an_answer_is_unknown() {
+async fn an_invalid_response_is_unknown() {
     for garbage in [
         "SSH-2.0-OpenSSH_9.6\r\n",
         "\0\0\0\0\r\n\r\n",
@@ -173,12 +175,12 @@ async fn garbage_for_an_answer_is_unknown() {
 }
 
 #[tokio::test]
-async fn an_answer_after_the_deadline_is_unknown_and_the_connection_is_closed() {
-    let (listener, client) = impatient().await;
+async fn a_response_after_the_deadline_is_unknown_and_the_connection_is_closed() {
+    let (listener, client) = with_short_timeout().await;
     let serve = async {
         let mut stream = accept(&listener).await;
         request(&mut stream).await.unwrap();
-        // Ends when the client gives up.
+        // The server waits until the client closes the connection.
         stream.read(&mut [0; 16]).await.unwrap_or_default()
     };
     let (outcome, read) = tokio::join!(send(&client), serve);
@@ -187,9 +189,9 @@ async fn an_answer_after_the_deadline_is_unknown_and_the_connection_is_closed() 
 }
 
 #[tokio::test]
-async fn a_body_after_the_deadline_is_unknown_or_the_no_that_its_head_was() {
+async fn a_body_after_the_deadline_is_unknown_or_rejected_by_its_status() {
     for (status, is_no) in [("200 OK", false), ("503 No", false), ("400 No", true)] {
-        let (listener, client) = impatient().await;
+        let (listener, client) = with_short_timeout().await;
         let serve = async {
             let mut stream = accept(&listener).await;
             answer_raw(&mut stream, format!("HTTP/1.1 {status}\r\ncontent-length: 9\r\n\r\n{{").as_bytes())
@@ -206,7 +208,7 @@ async fn a_body_after_the_deadline_is_unknown_or_the_no_that_its_head_was() {
 }
 
 #[tokio::test]
-async fn an_answer_without_end_is_unknown() {
+async fn an_endless_response_is_unknown() {
     let (listener, client) = server().await;
     let serve = async {
         let mut stream = accept(&listener).await;
@@ -220,7 +222,7 @@ async fn an_answer_without_end_is_unknown() {
 }
 
 #[tokio::test]
-async fn an_error_object_is_a_refusal_with_its_wait() {
+async fn an_error_object_is_a_rejection_with_its_retry_after() {
     let (listener, client) = server().await;
     let body = r#"{"error":{"message":"(#80007) Rate limit issues","type":"OAuthException","code":80007,"fbtrace_id":"A1"}}"#;
     let head = format!(
@@ -248,10 +250,10 @@ async fn a_redirect_is_not_followed() {
 }
 
 #[tokio::test]
-async fn a_send_that_is_dropped_halfway_disturbs_no_other() {
+async fn a_canceled_send_does_not_affect_other_sends() {
     let (listener, client) = server().await;
     let mut stream = tokio::select! {
-        _ = send(&client) => panic!("nobody answered"),
+        _ = send(&client) => panic!("there was a response"),
         stream = async {
             let mut stream = accept(&listener).await;
             request(&mut stream).await.unwrap();
@@ -259,39 +261,41 @@ async fn a_send_that_is_dropped_halfway_disturbs_no_other() {
         } => stream,
     };
     assert_eq!(stream.read(&mut [0; 16]).await.unwrap_or_default(), 0);
-    let serve = async { answer(&mut accept(&listener).await, "200 OK", YES).await };
+    let serve = async { response(&mut accept(&listener).await, "200 OK", ACCEPTED).await };
     let (outcome, ()) = tokio::join!(send(&client), serve);
     assert_eq!(outcome, accepted());
 }
 
-/// A server that closes after each answer without having said so: the next send may find the connection closing.
-/// Whatever the race brings, no send is seen twice, a yes was seen once, and what was not sent was not seen.
+/// A server closes the connection after each response without `Connection: close`, so that the next send may use a
+/// closing connection. No send arrives twice, an accepted send arrived once, and a send that is not sent did not
+/// arrive.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn closing_while_a_connection_is_used_again_never_doubles_a_send() {
+async fn a_closing_connection_never_duplicates_a_send() {
     let (listener, client) = server().await;
-    let seen: Arc<Mutex<BTreeMap<String, u32>>> = Arc::default();
+    let received: Arc<Mutex<BTreeMap<String, u32>>> = Arc::default();
     let mut tasks = JoinSet::new();
-    let count = Arc::clone(&seen);
+    let count = Arc::clone(&received);
     tasks.spawn(async move {
         loop {
             let mut stream = accept(&listener).await;
-            // A connection that the client opened and did not need ends without a request.
+            // A connection that the client opened but did not use ends without a request.
             if let Some((_, body)) = request(&mut stream).await {
                 *count.lock().unwrap().entry(body).or_default() += 1;
-                let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{YES}", YES.len());
-                let _gone = stream.write_all(answer.as_bytes()).await;
+                let response =
+                    format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{ACCEPTED}", ACCEPTED.len());
+                let _gone = stream.write_all(response.as_bytes()).await;
             }
         }
     });
     let mut outcomes = BTreeMap::new();
     for number in 0..300 {
         let body = format!("{{\"number\":{number}}}");
-        outcomes.insert(body.clone(), client.send_message(&line(), Bytes::from(body)).await);
+        outcomes.insert(body.clone(), client.send_message(&credentials(), Bytes::from(body)).await);
     }
     tasks.shutdown().await;
-    let seen = seen.lock().unwrap();
+    let received = received.lock().unwrap();
     for (body, outcome) in outcomes {
-        let times = seen.get(&body).copied().unwrap_or(0);
+        let times = received.get(&body).copied().unwrap_or(0);
         match outcome {
             SendOutcome::Accepted(_) => assert_eq!(times, 1, "{body}"),
             SendOutcome::NotSent { .. } => assert_eq!(times, 0, "{body}"),
@@ -301,7 +305,7 @@ async fn closing_while_a_connection_is_used_again_never_doubles_a_send() {
     }
 }
 
-/// Accepts and closes at once. The request may have been written into a dying connection, or never have left it.
+/// Accepts connections and closes them immediately. The request may have been written into the closing connection.
 #[tokio::test]
 async fn a_connection_that_closes_at_once_is_unknown_or_not_sent() {
     let (listener, client) = server().await;

@@ -5,7 +5,9 @@ use graph::{GraphClient, GraphConfig, Versions};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::support::{SOON, YES, accept, accepted, has_no_more_callers, is_not_sent, is_unknown, port, send};
+use crate::support::{
+    ACCEPTED, SOON, accept, accepted, has_no_more_callers, is_not_sent, is_unknown, port, send,
+};
 
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;
@@ -22,13 +24,13 @@ const REFUSED_STREAM: u32 = 7;
 const CANCEL: u32 = 8;
 const ENHANCE_YOUR_CALM: u32 = 11;
 
-/// The server's side of a connection, written by hand.
+/// Server side of a connection that is written frame by frame.
 pub(crate) struct Frames<S> {
     stream: S,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Frames<S> {
-    /// After the client's preface, with our settings sent.
+    /// Accepts a connection, reads the client's preface and sends its own settings.
     pub(crate) async fn greeted(mut stream: S) -> Self {
         let mut preface = [0; 24];
         stream.read_exact(&mut preface).await.unwrap();
@@ -47,7 +49,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Frames<S> {
         self.stream.write_all(&frame).await.unwrap();
     }
 
-    /// The next frame: its type, flags and stream. `None` when the client has closed.
+    /// Reads the next frame: its type, flags and stream. Returns `None` if the client has closed the connection.
     async fn read(&mut self) -> Option<(u8, u8, u32)> {
         let mut head = [0; 9];
         self.stream.read_exact(&mut head).await.ok()?;
@@ -57,7 +59,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Frames<S> {
         Some((kind, flags, u32::from_be_bytes(stream)))
     }
 
-    /// Waits for a whole request; gives its stream.
+    /// Waits for a complete request; returns its stream.
     pub(crate) async fn request(&mut self) -> u32 {
         loop {
             match self.read().await.expect("a request") {
@@ -68,7 +70,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Frames<S> {
         }
     }
 
-    pub(crate) async fn answer(&mut self, stream: u32, body: &str) {
+    pub(crate) async fn response(&mut self, stream: u32, body: &str) {
         // `:status: 200` is entry 8 of HPACK's static table.
         self.write(HEADERS, END_HEADERS, stream, &[0x88]).await;
         self.write(DATA, END_STREAM, stream, body.as_bytes()).await;
@@ -100,7 +102,7 @@ async fn sends_share_a_connection() {
         let mut frames = connection(&listener).await;
         for _ in 0..3 {
             let stream = frames.request().await;
-            frames.answer(stream, YES).await;
+            frames.response(stream, ACCEPTED).await;
         }
     };
     let sends = async { [send(&client).await, send(&client).await, send(&client).await] };
@@ -167,7 +169,7 @@ async fn goaway_below_the_stream_means_not_sent() {
 }
 
 #[tokio::test]
-async fn goaway_at_the_stream_and_then_nothing_is_unknown() {
+async fn goaway_at_the_stream_without_a_response_is_unknown() {
     for code in [NO_ERROR, INTERNAL_ERROR] {
         let (listener, client) = server().await;
         let serve = async {
@@ -182,13 +184,13 @@ async fn goaway_at_the_stream_and_then_nothing_is_unknown() {
 }
 
 #[tokio::test]
-async fn goaway_at_the_stream_lets_the_answer_come() {
+async fn goaway_at_the_stream_allows_the_response() {
     let (listener, client) = server().await;
     let serve = async {
         let mut frames = connection(&listener).await;
         let stream = frames.request().await;
         frames.go_away(stream, NO_ERROR).await;
-        frames.answer(stream, YES).await;
+        frames.response(stream, ACCEPTED).await;
         frames
     };
     let (outcome, _frames) = tokio::join!(send(&client), serve);
@@ -196,16 +198,16 @@ async fn goaway_at_the_stream_lets_the_answer_come() {
 }
 
 #[tokio::test]
-async fn after_goaway_the_next_send_takes_a_new_connection() {
+async fn after_goaway_the_next_send_uses_a_new_connection() {
     let (listener, client) = server().await;
     let serve = async {
         let mut first = connection(&listener).await;
         let stream = first.request().await;
         first.go_away(stream, NO_ERROR).await;
-        first.answer(stream, YES).await;
+        first.response(stream, ACCEPTED).await;
         let mut second = connection(&listener).await;
         let stream = second.request().await;
-        second.answer(stream, YES).await;
+        second.response(stream, ACCEPTED).await;
         (first, second)
     };
     let sends = async { (send(&client).await, send(&client).await) };
@@ -214,7 +216,7 @@ async fn after_goaway_the_next_send_takes_a_new_connection() {
 }
 
 #[tokio::test]
-async fn a_connection_that_is_cut_is_unknown_for_all_of_its_streams() {
+async fn an_interrupted_connection_is_unknown_for_all_of_its_streams() {
     let (listener, client) = server().await;
     let serve = async {
         let mut frames = connection(&listener).await;
@@ -227,7 +229,7 @@ async fn a_connection_that_is_cut_is_unknown_for_all_of_its_streams() {
 }
 
 #[tokio::test]
-async fn nonsense_for_frames_is_unknown() {
+async fn invalid_frames_are_unknown() {
     let (listener, client) = server().await;
     let serve = async {
         let mut frames = connection(&listener).await;
@@ -240,7 +242,7 @@ async fn nonsense_for_frames_is_unknown() {
 }
 
 #[tokio::test]
-async fn a_server_that_speaks_http_1_means_not_sent_or_unknown() {
+async fn an_http_1_server_means_not_sent_or_unknown() {
     let (listener, client) = server().await;
     let serve = async {
         let mut stream = accept(&listener).await;
@@ -252,8 +254,8 @@ async fn a_server_that_speaks_http_1_means_not_sent_or_unknown() {
     assert!(matches!(outcome, SendOutcome::NotSent { .. } | SendOutcome::Unknown { .. }), "{outcome:?}");
 }
 
-/// The server takes no more streams, so the second send waits for its turn until its deadline: its body never passed.
-/// When the server takes streams again, it still does not pass.
+/// The server accepts no more streams, so that the second send waits until its deadline: its body never passed the
+/// gate. After the server accepts streams again, the body still does not pass.
 #[tokio::test]
 async fn a_stream_that_never_opens_means_not_sent() {
     let (listener, config) = port().await;
@@ -265,7 +267,7 @@ async fn a_stream_that_never_opens_means_not_sent() {
         let mut frames = connection(&listener).await;
         let stream = frames.request().await;
         frames.write(SETTINGS, 0, 0, &max_concurrent_streams(0)).await;
-        frames.answer(stream, YES).await;
+        frames.response(stream, ACCEPTED).await;
         has_ended.await.unwrap();
         frames.write(SETTINGS, 0, 0, &max_concurrent_streams(9)).await;
         let mut filled = Vec::new();
@@ -274,7 +276,7 @@ async fn a_stream_that_never_opens_means_not_sent() {
             if kind == DATA {
                 filled.push(stream);
                 if flags & END_STREAM != 0 {
-                    frames.answer(stream, YES).await;
+                    frames.response(stream, ACCEPTED).await;
                     return filled;
                 }
             }
@@ -293,14 +295,14 @@ async fn a_stream_that_never_opens_means_not_sent() {
 }
 
 #[tokio::test]
-async fn an_answer_after_the_deadline_is_unknown() {
+async fn a_response_after_the_deadline_is_unknown() {
     let (listener, config) = port().await;
     let config = GraphConfig { versions: Versions::Http2, timeout: SOON, ..config };
     let client = GraphClient::new(&config).unwrap();
     let serve = async {
         let mut frames = connection(&listener).await;
         let stream = frames.request().await;
-        // The client says that it no longer waits.
+        // The client cancels the stream.
         loop {
             if let (RST_STREAM, _, reset) = frames.read().await.expect("a reset") {
                 return stream == reset;

@@ -1,16 +1,16 @@
-//! The whole crate from outside: webhook bodies in, parts out; a socket on the other side of the client.
+//! Tests of the crate's public interface: decoding of webhook bodies, and calls to a local server.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test may panic")]
 
+mod account_updates;
+mod api_calls;
 mod http1;
 mod http2;
-mod manage;
-mod management;
+mod management_calls;
 mod media;
-mod questions;
 mod race;
-mod robust;
+mod robustness;
 mod samples;
-mod shape;
 mod support;
 mod tls;
+mod unexpected_shapes;

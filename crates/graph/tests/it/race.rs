@@ -1,4 +1,4 @@
-//! Sends whose deadline comes while they leave: what ends as not sent was never seen.
+//! Sends whose deadline passes while they are written: a send with the outcome `NotSent` was never received.
 
 use std::collections::BTreeSet;
 use std::io::{Read as _, Write as _};
@@ -13,26 +13,26 @@ use engine::ports::Upstream as _;
 use graph::{GraphClient, GraphConfig, Versions};
 use tokio::task::JoinSet;
 
-use crate::support::{YES, line};
+use crate::support::{ACCEPTED, credentials};
 
-/// Request that ends the server.
+/// A request that stops the server.
 const POISON: &[u8] = b"the end";
 
-/// Reads a connection to its end, answers whatever it can, and gives all that came.
+/// Reads a connection to its end, responds to each request, and returns all received bytes.
 fn listen(mut stream: TcpStream) -> Vec<u8> {
     let mut all = Vec::new();
     let mut buffer = [0; 4096];
-    let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{YES}", YES.len());
+    let response = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{ACCEPTED}", ACCEPTED.len());
     while let Ok(count @ 1..) = stream.read(&mut buffer) {
         all.extend_from_slice(&buffer[..count]);
         if all.ends_with(b"}") {
-            let _gone = stream.write_all(answer.as_bytes());
+            let _gone = stream.write_all(response.as_bytes());
         }
     }
     all
 }
 
-/// Everything that came on any connection before the one that says [`POISON`].
+/// Returns everything that was received on any connection before [`POISON`].
 fn serve(listener: &TcpListener) -> String {
     let mut connections = Vec::new();
     for stream in listener.incoming() {
@@ -62,7 +62,7 @@ fn outcomes(address: &str, timeout: Duration, versions: Versions) -> Vec<(String
             let client = Arc::clone(&client);
             sends.spawn(async move {
                 let body = format!("{{\"number\":{number},\"mark\":\"#{number}#\"}}");
-                let outcome = client.send_message(&line(), Bytes::from(body)).await;
+                let outcome = client.send_message(&credentials(), Bytes::from(body)).await;
                 (format!("#{number}#"), outcome)
             });
         }
@@ -71,19 +71,19 @@ fn outcomes(address: &str, timeout: Duration, versions: Versions) -> Vec<(String
 }
 
 #[test]
-fn what_ends_as_not_sent_was_never_seen() {
+fn a_send_with_the_outcome_not_sent_was_never_received() {
     for versions in [Versions::Http1, Versions::Http2] {
         for milliseconds in [1, 2, 3, 5, 8, 13] {
             let listener = TcpListener::bind("127.0.0.1:0").unwrap();
             let address = listener.local_addr().unwrap().to_string();
             let server = thread::spawn(move || serve(&listener));
-            // The runtime is gone after this, and its connections with it.
+            // The runtime ends here, and its connections with it.
             let outcomes = outcomes(&address, Duration::from_millis(milliseconds), versions);
             TcpStream::connect(&address).unwrap().write_all(POISON).unwrap();
-            let seen = server.join().unwrap();
+            let received = server.join().unwrap();
             let mut marks = BTreeSet::new();
             for (mark, outcome) in outcomes {
-                let times = seen.matches(&mark).count();
+                let times = received.matches(&mark).count();
                 assert!(times <= 1, "{mark}: seen {times} times");
                 if matches!(outcome, SendOutcome::NotSent { .. }) {
                     assert_eq!(times, 0, "{mark}: {outcome:?}");

@@ -1,4 +1,4 @@
-//! A hand-written server on a bound port, and a client that talks to it.
+//! A local server, and a client that calls it.
 
 use std::time::Duration;
 
@@ -12,19 +12,19 @@ use secrecy::SecretString;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-/// The access token of [`line`]; no reason may hold it.
+/// The access token of [`credentials`]; no reason may contain it.
 pub(crate) const TOKEN: &str = "EAAG-secret-token";
 
-/// A body as the engine hands it over.
+/// A request body as the engine creates it.
 pub(crate) const BODY: &str = r#"{"messaging_product":"whatsapp","to":"+447700900123"}"#;
 
-/// An answer with an id.
-pub(crate) const YES: &str = r#"{"messaging_product":"whatsapp","messages":[{"id":"wamid.A"}]}"#;
+/// A response with a message id.
+pub(crate) const ACCEPTED: &str = r#"{"messaging_product":"whatsapp","messages":[{"id":"wamid.A"}]}"#;
 
-/// Deadline of a client that waits for a response which never comes.
+/// Deadline of a client that waits for a response that never comes.
 pub(crate) const SOON: Duration = Duration::from_millis(500);
 
-pub(crate) fn line() -> AccountCredentials {
+pub(crate) fn credentials() -> AccountCredentials {
     AccountCredentials {
         account: Account {
             id: AccountId::from_parts(1, &[1; 10]),
@@ -45,7 +45,7 @@ pub(crate) fn line() -> AccountCredentials {
     }
 }
 
-/// A port of ours, and a configuration that points at it.
+/// Returns a listener on a local port, and a configuration with its URL.
 pub(crate) async fn port() -> (TcpListener, GraphConfig) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let live_base_url = format!("http://{}", listener.local_addr().unwrap());
@@ -53,20 +53,20 @@ pub(crate) async fn port() -> (TcpListener, GraphConfig) {
     (listener, GraphConfig { live_base_url, timeout, ..GraphConfig::default() })
 }
 
-/// A port of ours, and a client that talks to it.
+/// Returns a listener on a local port, and a client that calls it.
 pub(crate) async fn server() -> (TcpListener, GraphClient) {
     let (listener, config) = port().await;
     (listener, GraphClient::new(&config).unwrap())
 }
 
-/// A client that loses patience soon.
-pub(crate) async fn impatient() -> (TcpListener, GraphClient) {
+/// Returns a client with a short timeout.
+pub(crate) async fn with_short_timeout() -> (TcpListener, GraphClient) {
     let (listener, config) = port().await;
     (listener, GraphClient::new(&GraphConfig { timeout: SOON, ..config }).unwrap())
 }
 
 pub(crate) async fn send(client: &GraphClient) -> SendOutcome {
-    let outcome = client.send_message(&line(), Bytes::from_static(BODY.as_bytes())).await;
+    let outcome = client.send_message(&credentials(), Bytes::from_static(BODY.as_bytes())).await;
     assert!(!format!("{outcome:?}").contains(TOKEN));
     outcome
 }
@@ -89,18 +89,18 @@ pub(crate) async fn accept(listener: &TcpListener) -> TcpStream {
     listener.accept().await.unwrap().0
 }
 
-/// `true` if no other connection was opened. It asks the kernel, so it does not wait.
+/// Returns `true` if no other connection was opened. The kernel knows this without waiting.
 pub(crate) fn has_no_more_callers(listener: TcpListener) -> bool {
     listener.into_std().unwrap().accept().is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock)
 }
 
-/// One HTTP/1.1 request: its head and its body. `None` when the other side has closed.
+/// Reads one HTTP/1.1 request: its head and its body. Returns `None` if the client has closed the connection.
 pub(crate) async fn request(stream: &mut (impl AsyncRead + Unpin)) -> Option<(String, String)> {
     let mut bytes = Vec::new();
     loop {
         if let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
             let head = String::from_utf8(bytes[..end].to_vec()).unwrap().to_ascii_lowercase();
-            let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+            let length = head.lines().find_map(|credentials| credentials.strip_prefix("content-length: "));
             let length: usize = length.map_or(0, |length| length.parse().unwrap());
             if bytes.len() >= end + 4 + length {
                 let original = String::from_utf8(bytes[..end].to_vec()).unwrap();
@@ -113,11 +113,11 @@ pub(crate) async fn request(stream: &mut (impl AsyncRead + Unpin)) -> Option<(St
     }
 }
 
-/// Reads a request and answers it.
-pub(crate) async fn answer(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), status: &str, body: &str) {
+/// Reads a request and sends a response.
+pub(crate) async fn response(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), status: &str, body: &str) {
     request(stream).await.expect("a request");
-    let answer = format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\n\r\n{body}", body.len());
-    stream.write_all(answer.as_bytes()).await.unwrap();
+    let response = format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+    stream.write_all(response.as_bytes()).await.unwrap();
 }
 
 /// Reads a request and writes exactly these bytes.

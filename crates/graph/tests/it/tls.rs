@@ -1,4 +1,4 @@
-//! TLS: what goes wrong in it is never a send, and ALPN chooses the version.
+//! TLS: a send that fails during the handshake was not sent, and ALPN selects the HTTP version.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
 use crate::http2::Frames;
-use crate::support::{SOON, YES, accept, accepted, answer, is_not_sent, port, send};
+use crate::support::{ACCEPTED, SOON, accept, accepted, is_not_sent, port, response, send};
 
 fn acceptor(alpn: &[&[u8]]) -> TlsAcceptor {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -35,45 +35,45 @@ async fn secure_port() -> (TcpListener, GraphConfig) {
 }
 
 #[tokio::test]
-async fn http_1_is_spoken_where_the_server_has_nothing_else() {
+async fn http_1_is_used_if_the_server_supports_nothing_else() {
     let (listener, config) = secure_port().await;
     let client = GraphClient::new(&config).unwrap();
     let serve = async {
         let mut stream = acceptor(&[b"http/1.1"]).accept(accept(&listener).await).await.unwrap();
-        answer(&mut stream, "200 OK", YES).await;
+        response(&mut stream, "200 OK", ACCEPTED).await;
     };
     let (outcome, ()) = tokio::join!(send(&client), serve);
     assert_eq!(outcome, accepted());
 }
 
 #[tokio::test]
-async fn http_2_is_spoken_where_tls_agrees_on_it() {
+async fn http_2_is_used_if_tls_negotiates_it() {
     let (listener, config) = secure_port().await;
     let client = GraphClient::new(&config).unwrap();
     let serve = async {
         let stream = acceptor(&[b"h2", b"http/1.1"]).accept(accept(&listener).await).await.unwrap();
         let mut frames = Frames::greeted(stream).await;
         let stream = frames.request().await;
-        frames.answer(stream, YES).await;
+        frames.response(stream, ACCEPTED).await;
     };
     let (outcome, ()) = tokio::join!(send(&client), serve);
     assert_eq!(outcome, accepted());
 }
 
 #[tokio::test]
-async fn http_2_is_not_offered_when_it_is_switched_off() {
+async fn http_2_is_not_offered_if_it_is_disabled() {
     let (listener, config) = secure_port().await;
     let client = GraphClient::new(&GraphConfig { versions: Versions::Http1, ..config }).unwrap();
     let serve = async {
         let mut stream = acceptor(&[b"h2", b"http/1.1"]).accept(accept(&listener).await).await.unwrap();
-        answer(&mut stream, "200 OK", YES).await;
+        response(&mut stream, "200 OK", ACCEPTED).await;
     };
     let (outcome, ()) = tokio::join!(send(&client), serve);
     assert_eq!(outcome, accepted());
 }
 
 #[tokio::test]
-async fn a_certificate_that_nobody_vouches_for_means_not_sent() {
+async fn a_certificate_of_an_unknown_authority_means_not_sent() {
     let (listener, config) = secure_port().await;
     let client = GraphClient::new(&GraphConfig { authorities: Vec::new(), ..config }).unwrap();
     let serve = async { acceptor(&[]).accept(accept(&listener).await).await.is_err() };
@@ -83,7 +83,7 @@ async fn a_certificate_that_nobody_vouches_for_means_not_sent() {
 }
 
 #[tokio::test]
-async fn a_server_that_speaks_no_tls_means_not_sent() {
+async fn a_server_without_tls_means_not_sent() {
     let (listener, config) = secure_port().await;
     let client = GraphClient::new(&config).unwrap();
     let serve = async {
@@ -97,7 +97,7 @@ async fn a_server_that_speaks_no_tls_means_not_sent() {
 }
 
 #[tokio::test]
-async fn a_handshake_that_is_cut_means_not_sent() {
+async fn an_interrupted_handshake_means_not_sent() {
     let (listener, config) = secure_port().await;
     let client = GraphClient::new(&config).unwrap();
     let serve = async { drop(accept(&listener).await) };
@@ -106,7 +106,7 @@ async fn a_handshake_that_is_cut_means_not_sent() {
 }
 
 #[tokio::test]
-async fn a_handshake_without_end_means_not_sent_whichever_deadline_comes_first() {
+async fn an_endless_handshake_means_not_sent_with_either_timeout() {
     for (connect_timeout, timeout) in [(SOON, Duration::from_secs(10)), (Duration::from_secs(10), SOON)] {
         let (listener, config) = secure_port().await;
         let client = GraphClient::new(&GraphConfig { connect_timeout, timeout, ..config }).unwrap();

@@ -1,4 +1,4 @@
-//! From the engine's refusals to answers, in one place.
+//! Conversion of errors of the engine to error responses.
 
 use domain::access::api_key::PrivilegeEscalation;
 use domain::accounts::account::AccountStatus;
@@ -6,9 +6,9 @@ use domain::check::Violation;
 use domain::json::{Object, Value};
 use domain::meta_error::MetaError;
 use domain::templates::{TemplateMismatch, TemplateStatus};
-use engine::access::api_key::grant::ApiKeyError;
-use engine::accounts::ChangeError;
-use engine::accounts::number::NumberError;
+use engine::access::api_key::delegation::ApiKeyError;
+use engine::accounts::UpdateAccountError;
+use engine::accounts::phone_number::PhoneNumberError;
 use engine::media::MediaStoreError;
 use engine::messages::actions::MessageActionError;
 use engine::messages::mark_read::MarkReadError;
@@ -58,7 +58,7 @@ impl From<SendError> for ApiError {
                     .retry_after(HELD_WAIT)
             }
             SendError::ContactNotFound => {
-                Self::new(Code::ContactNotFound, "The contact does not exist, or it has no phone number and no user id.")
+                Self::new(Code::ContactNotFound, "The contact does not exist, or has neither a phone number nor a user id.")
             }
             SendError::ContextNotFound => Self::invalid_at(
                 "/context/message_id",
@@ -114,18 +114,18 @@ impl From<SendError> for ApiError {
                     .with_meta(Some(&error))
             }
             SendError::MetaRateLimited { retry_after, error } => {
-                let why = error.as_deref().map_or_else(|| "Meta's rate limit is exceeded.".to_owned(), meta_sentence);
+                let reason = error.as_deref().map_or_else(|| "Meta's rate limit is exceeded.".to_owned(), meta_sentence);
                 Self::new(
                     Code::MetaRateLimited,
-                    format!("{why} Nothing was sent. Try again in {retry_after} s."),
+                    format!("{reason} Nothing was sent. Try again in {retry_after} s."),
                 )
                 .with_meta(error.as_deref())
                 .retry_after(retry_after)
             }
             SendError::MetaUnavailable(error) => {
-                let why =
+                let reason =
                     error.as_deref().map_or_else(|| "Meta is unreachable.".to_owned(), meta_sentence);
-                Self::new(Code::MetaUnavailable, format!("{why} Nothing was sent. Try again in {META_WAIT} s."))
+                Self::new(Code::MetaUnavailable, format!("{reason} Nothing was sent. Try again in {META_WAIT} s."))
                     .with_meta(error.as_deref())
                     .retry_after(META_WAIT)
             }
@@ -174,24 +174,24 @@ impl From<UpstreamError> for ApiError {
     }
 }
 
-impl From<ChangeError> for ApiError {
-    fn from(error: ChangeError) -> Self {
+impl From<UpdateAccountError> for ApiError {
+    fn from(error: UpdateAccountError) -> Self {
         match error {
-            ChangeError::NotFound => Self::new(Code::AccountNotFound, "The account was deleted."),
-            ChangeError::TokenRefused(reason) => Self::invalid_at(
+            UpdateAccountError::NotFound => Self::new(Code::AccountNotFound, "The account was deleted."),
+            UpdateAccountError::TokenRefused(reason) => Self::invalid_at(
                 "/access_token",
                 format!("was rejected by Meta: {}", reason.trim_end_matches('.')),
             ),
-            ChangeError::Store(error) => Self::account_conflict(error, Some("name")),
+            UpdateAccountError::Store(error) => Self::account_conflict(error, Some("name")),
         }
     }
 }
 
-impl From<NumberError> for ApiError {
-    fn from(error: NumberError) -> Self {
+impl From<PhoneNumberError> for ApiError {
+    fn from(error: PhoneNumberError) -> Self {
         match error {
-            NumberError::Upstream(error) => error.into(),
-            NumberError::Store(error) => error.into(),
+            PhoneNumberError::Upstream(error) => error.into(),
+            PhoneNumberError::Store(error) => error.into(),
         }
     }
 }
@@ -231,10 +231,10 @@ impl From<MessageActionError> for ApiError {
 impl From<ApiKeyError> for ApiError {
     fn from(error: ApiKeyError) -> Self {
         match error {
-            ApiKeyError::NoSuchAccount { index, account } => {
+            ApiKeyError::AccountNotFound { index, account } => {
                 Self::invalid_at(&format!("/accounts/{index}"), format!("there is no account `{account}`"))
             }
-            ApiKeyError::OtherKind { index, is_sandbox, .. } => {
+            ApiKeyError::SandboxMismatch { index, is_sandbox, .. } => {
                 let reason = if is_sandbox {
                     "is a sandbox account; only test keys have access to sandbox accounts"
                 } else {
@@ -242,8 +242,8 @@ impl From<ApiKeyError> for ApiError {
                 };
                 Self::invalid_at(&format!("/accounts/{index}"), reason)
             }
-            ApiKeyError::Past => Self::invalid_at("/expires_at", "must be in the future"),
-            ApiKeyError::Beyond(beyond) => {
+            ApiKeyError::ExpiresInPast => Self::invalid_at("/expires_at", "must be in the future"),
+            ApiKeyError::PrivilegeEscalation(beyond) => {
                 let lacking = match beyond {
                     PrivilegeEscalation::Kind => {
                         "test keys can manage test keys only, and live keys can manage live keys only"
@@ -265,7 +265,7 @@ impl From<ApiKeyError> for ApiError {
                 )
             }
             ApiKeyError::NotFound => Self::api_key_not_found(),
-            ApiKeyError::Over => Self::new(
+            ApiKeyError::NotActive => Self::new(
                 Code::NotRotatable,
                 "This key was already rotated, or it has expired. Rotate the key that replaced it, or create a new key.",
             ),
@@ -366,9 +366,9 @@ fn time(at: Option<Timestamp>) -> Value {
     at.map_or(Value::Null, |at| at.to_string().into())
 }
 
-/// The place of content is in trouble: nothing was kept, and it may work later.
+/// The error of a failed access to the file storage. Nothing was stored, and a later request can succeed.
 pub(crate) fn blob_error(error: BlobError) -> ApiError {
-    StoreError::new(StoreErrorKind::Unavailable, "keeping a file", error).into()
+    StoreError::new(StoreErrorKind::Unavailable, "storing a file", error).into()
 }
 
 impl From<MediaStoreError> for ApiError {

@@ -7,6 +7,7 @@
 pub(crate) mod access;
 pub(crate) mod accounts;
 pub(crate) mod contacts;
+pub(crate) mod document;
 pub(crate) mod error;
 pub(crate) mod error_mapping;
 pub(crate) mod events;
@@ -29,17 +30,22 @@ pub(crate) mod webhooks_out;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, State};
+use axum::extract::{DefaultBodyLimit, Extension, State};
+use axum::handler::Handler;
 use axum::response::Response;
+use axum::routing::{MethodFilter, on};
+use domain::access::permission::Permission as P;
 use engine::Deps;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use self::error::{ApiError, Code};
+use self::route_access::RouteAccess;
+use self::route_access::RouteAccess::{Authenticated, Permission, Public, SelfOr};
 use crate::http_options::HttpOptions;
 
-/// Routes under `/api` and `/v1`, with middleware.
+/// Returns the router of all paths under `/api` and `/v1`.
 pub(crate) fn router(deps: &Arc<Deps>, web: &Arc<HttpOptions>) -> Router {
-    let api = routes::router()
+    let api = handlers()
         // Each handler limits the body that it reads.
         .layer(DefaultBodyLimit::disable())
         .fallback(middleware::route_not_found)
@@ -47,12 +53,25 @@ pub(crate) fn router(deps: &Arc<Deps>, web: &Arc<HttpOptions>) -> Router {
         .layer(CatchPanicLayer::custom(middleware::handler_panicked))
         .layer(axum::middleware::from_fn_with_state((deps.clone(), web.clone()), middleware::process_request))
         .with_state(deps.clone());
-    Router::new().nest("/api", api).merge(crate::api::messages::v1::router(deps, web))
+    Router::new().nest("/api", api).merge(messages::v1::router(deps, web))
 }
+
+macro_rules! handlers {
+    ($($method:ident $path:literal $handler:path, $access:expr;)*) => {
+        /// Returns the router of all handlers. Each route passes its required access to its handler as an extension.
+        fn handlers() -> Router<Arc<Deps>> {
+            let access: fn(RouteAccess) -> Extension<RouteAccess> = Extension;
+            Router::new()
+                $(.route($path, on(MethodFilter::$method, $handler.layer(access($access)))))*
+        }
+    };
+}
+
+routes::with_routes!(handlers);
 
 /// Responds 404 to paths outside the API.
 pub(crate) async fn path_not_found(State(deps): State<Arc<Deps>>) -> Response {
     let request_id = deps.new_id(domain::id::MessageId::from_parts).to_string();
     let error = ApiError::new(Code::NotFound, "No resource exists at this path. The API is under /api.");
-    middleware::with_request_id(crate::api::response::failure(&error, &request_id), &request_id)
+    middleware::with_request_id(response::failure(&error, &request_id), &request_id)
 }

@@ -33,7 +33,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 
-use crate::api::openapi;
+use crate::api::document;
 use crate::cli::context::CommandContext;
 use crate::cli::setting_flags::SettingFlags;
 use crate::config::{self, Environment, Origin};
@@ -130,14 +130,14 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     }
     if matches!(cli.command, Command::Openapi) {
         // The description does not depend on the configuration.
-        terminal::print_line(openapi::printed().trim_end())?;
+        terminal::print_line(document::printed().trim_end())?;
         return Ok(ExitCode::SUCCESS);
     }
     if let Command::Doctor(doctor) = &cli.command {
         // `doctor` reports an invalid configuration as a finding.
         match Environment::read().and_then(|environment| cli.settings.load(&environment)) {
             Ok(_) => {}
-            Err(error) => return doctor.unreadable(error),
+            Err(error) => return doctor.report_invalid_configuration(error),
         }
     }
     let environment = Environment::read()?;

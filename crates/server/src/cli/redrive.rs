@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
-use engine::ports::UnappliedState;
+use engine::ports::UnappliedReason;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
@@ -64,8 +64,8 @@ impl RedriveArgs {
             Since::Back(span) => deps.now().saturating_sub(span).unwrap_or(Timestamp::MIN),
         };
         let with = match self.only {
-            Only::Undecodable => Some(UnappliedState::Undecodable),
-            Only::Unrouted => Some(UnappliedState::Unrouted),
+            Only::Undecodable => Some(UnappliedReason::Undecodable),
+            Only::Unrouted => Some(UnappliedReason::Unrouted),
             Only::All => None,
         };
         let done: RedriveSummary = redrive(deps, since, with).await?;

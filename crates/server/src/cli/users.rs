@@ -9,7 +9,7 @@ use domain::access::permission::Role;
 use domain::access::user::{Email, User, password_error};
 use engine::AuditContext;
 use engine::access::user;
-use engine::access::user::{Asking, NewUser, UserEdit, UserError};
+use engine::access::user::{NewUser, Requester, UpdateUserRequest, UserError};
 use engine::ports::{PageRequest, PageStart, UserFilter};
 use jiff::Timestamp;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -139,21 +139,21 @@ fn password(file: Option<&Path>) -> anyhow::Result<SecretString> {
     }
 }
 
-fn explain(error: UserError, doing: &'static str) -> anyhow::Error {
+fn describe_error(error: UserError, action: &'static str) -> anyhow::Error {
     match error {
         UserError::EmailTaken => anyhow!("another user of this workspace has this email address"),
         UserError::LastOwner => {
             anyhow!("the user is the last owner of the workspace: add another owner first")
         }
         UserError::NotFound => anyhow!("the user was removed at the same time"),
-        error @ (UserError::Lacks(_)
-        | UserError::Exceeds(_)
-        | UserError::KeyOfSomeAccounts
-        | UserError::NeedsPassword
+        error @ (UserError::MissingPermission(_)
+        | UserError::RoleExceedsRequester(_)
+        | UserError::RestrictedKey
+        | UserError::CurrentPasswordRequired
         | UserError::WrongPassword
-        | UserError::TooMany(_)
+        | UserError::TooManyFailures(_)
         | UserError::Password(_)
-        | UserError::Store(_)) => anyhow::Error::new(error).context(doing),
+        | UserError::Store(_)) => anyhow::Error::new(error).context(action),
     }
 }
 
@@ -174,13 +174,13 @@ impl AddUserArgs {
         let opened = self.workspace.open(ctx).await?;
         let password = password(self.password_file.as_deref())?;
         let audit = AuditContext::command_line();
-        let asking = Asking { caller: None, audit: &audit };
+        let requester = Requester { caller: None, audit: &audit };
         let new = NewUser { email: self.email, name: self.name, role: self.role, password };
-        let user = user::add(&opened.deps, asking, opened.workspace, new)
+        let user = user::create_user(&opened.deps, requester, opened.workspace, new)
             .await
-            .map_err(|error| explain(error, "adding the user"))?;
+            .map_err(|error| describe_error(error, "adding the user"))?;
         if self.json {
-            print_json(&show(&user))?;
+            print_json(&user_json(&user))?;
         } else {
             print_line(&format!("added {} `{}`, id {}", user.role.as_str(), user.email, user.id))?;
         }
@@ -204,7 +204,7 @@ impl ListUsersArgs {
             }
         }
         if self.json {
-            let users: Vec<_> = users.iter().map(show).collect();
+            let users: Vec<_> = users.iter().map(user_json).collect();
             print_json(&json!({ "users": users }))?;
         } else if users.is_empty() {
             print_note("there are no users; add a user with `waypost users add`");
@@ -217,20 +217,20 @@ impl ListUsersArgs {
 }
 
 fn row(user: &User) -> [String; 7] {
-    let minute = |at: Timestamp| at.strftime("%Y-%m-%d %H:%M").to_string();
+    let format_time = |at: Timestamp| at.strftime("%Y-%m-%d %H:%M").to_string();
     let none = || "-".to_owned();
     [
         user.email.to_string(),
         user.name.clone().unwrap_or_else(none),
         user.role.as_str().to_owned(),
         if user.is_disabled { "disabled".to_owned() } else { String::new() },
-        minute(user.created_at),
-        user.last_login_at.map_or_else(none, minute),
+        format_time(user.created_at),
+        user.last_login_at.map_or_else(none, format_time),
         user.id.to_string(),
     ]
 }
 
-fn show(user: &User) -> Value {
+fn user_json(user: &User) -> Value {
     json!({
         "id": user.id.to_string(),
         "email": user.email.as_str(),
@@ -258,11 +258,11 @@ impl ChangePasswordArgs {
         let user = find(&opened, &self.user).await?;
         let password = password(self.password_file.as_deref())?;
         let audit = AuditContext::command_line();
-        let asking = Asking { caller: None, audit: &audit };
-        let edit = UserEdit { password: Some(password), ..UserEdit::default() };
-        let user = user::change(&opened.deps, asking, (opened.workspace, user.id), edit)
+        let requester = Requester { caller: None, audit: &audit };
+        let edit = UpdateUserRequest { password: Some(password), ..UpdateUserRequest::default() };
+        let user = user::update_user(&opened.deps, requester, opened.workspace, user.id, edit)
             .await
-            .map_err(|error| explain(error, "changing the password"))?;
+            .map_err(|error| describe_error(error, "changing the password"))?;
         let text = format!("the password of `{}` was changed; all sessions of the user ended", user.email);
         print_result(&user, "changed", &text, self.json)
     }
@@ -273,10 +273,10 @@ impl RemoveUserArgs {
         let opened = self.workspace.open(ctx).await?;
         let user = find(&opened, &self.user).await?;
         let audit = AuditContext::command_line();
-        let asking = Asking { caller: None, audit: &audit };
-        let user = user::remove(&opened.deps, asking, opened.workspace, user.id)
+        let requester = Requester { caller: None, audit: &audit };
+        let user = user::delete_user(&opened.deps, requester, opened.workspace, user.id)
             .await
-            .map_err(|error| explain(error, "removing the user"))?;
+            .map_err(|error| describe_error(error, "removing the user"))?;
         print_result(&user, "removed", &format!("user `{}` was removed", user.email), self.json)
     }
 }

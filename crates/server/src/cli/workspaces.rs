@@ -59,11 +59,13 @@ impl WorkspacesCommand {
 impl AddWorkspaceArgs {
     async fn run(&self, ctx: &CommandContext) -> anyhow::Result<ExitCode> {
         let opened = self.workspace.open(ctx).await?;
-        let id = match workspace::add(&opened.deps, &AuditContext::command_line(), &self.name).await {
+        let id = match workspace::create_workspace(&opened.deps, &AuditContext::command_line(), &self.name)
+            .await
+        {
             Err(error) if error.kind() == StoreErrorKind::Conflict => {
                 bail!("there is already a workspace `{}`", self.name)
             }
-            end => end.context("adding the workspace")?,
+            result => result.context("adding the workspace")?,
         };
         if self.json {
             print_json(&json!({ "id": id.to_string(), "name": self.name }))?;

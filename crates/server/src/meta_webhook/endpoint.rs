@@ -65,7 +65,7 @@ async fn receive_webhook(state: State<Arc<Deps>>, headers: HeaderMap, body: Body
         StatusCode::SERVICE_UNAVAILABLE => "store_unavailable",
         _ => "accepted",
     };
-    metrics.webhook_posts.count(&[Label::Word(outcome)]);
+    metrics.webhook_payloads.increment(&[Label::Static(outcome)]);
     response
 }
 
@@ -101,7 +101,7 @@ async fn process_webhook(State(deps): State<Arc<Deps>>, headers: HeaderMap, body
     if changes.iter().any(|change| is_of_unknown_number(change, &signers)) {
         // Another process may have added the account a moment ago. A change of an unknown account is not applied later
         // automatically.
-        directory::look_again(&deps).await;
+        directory::refresh_now(&deps).await;
         signers = signers_of(&deps, signature, &body);
     }
     let signature = signature.map(Bytes::copy_from_slice);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use engine::Deps;
-use engine::ports::{ArchiveQuery, ArchivedPayload, IngestSummary, UnappliedState};
+use engine::ports::{ArchiveQuery, ArchivedPayload, IngestSummary, UnappliedReason};
 use engine::webhooks_in::redrive;
 use jiff::{SignedDuration, Timestamp};
 
@@ -55,7 +55,7 @@ impl RedriveSummary {
 pub async fn redrive(
     deps: &Arc<Deps>,
     since: Timestamp,
-    state: Option<UnappliedState>,
+    reason: Option<UnappliedReason>,
 ) -> anyhow::Result<RedriveSummary> {
     let mut done = RedriveSummary::default();
     let mut after = 0;
@@ -63,7 +63,7 @@ pub async fn redrive(
     let started_at = deps.now();
     loop {
         let page =
-            redrive::list_archived_payloads(deps, &ArchiveQuery { since, state, after, limit: PAGE }).await;
+            redrive::list_archived_payloads(deps, &ArchiveQuery { since, reason, after, limit: PAGE }).await;
         let page = page.context("reading stored payloads")?;
         let Some(last) = page.last() else { return Ok(done) };
         after = last.entry.seq;

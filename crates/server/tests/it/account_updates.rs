@@ -181,7 +181,7 @@ async fn a_messaging_limit_is_a_number_or_a_tier() {
 async fn an_update_of_a_business_account_is_one_event_for_all_its_numbers() {
     let app = TestApp::new().await;
     // A second number of the same WhatsApp Business Account.
-    let new = engine::accounts::AddAccount {
+    let new = engine::accounts::NewAccountRequest {
         workspace: app.workspace,
         name: "second".to_owned(),
         phone_number_id: "330011220099999".to_owned(),
@@ -193,7 +193,8 @@ async fn an_update_of_a_business_account_is_one_event_for_all_its_numbers() {
         is_sandbox: true,
         fetches_links: None,
     };
-    let second = engine::accounts::add(&app.deps, &AuditContext::command_line(), new).await.unwrap().id;
+    let second =
+        engine::accounts::create_account(&app.deps, &AuditContext::command_line(), new).await.unwrap().id;
     app.deliver_account_webhook("account_review_update", 1, json!({"decision": "REJECTED"})).await;
     app.deliver_account_webhook("account_update", 2, ban("DISABLE")).await;
     let events = app.events_of_kind("account.status").await;

@@ -406,7 +406,7 @@ async fn an_expiring_token_is_reported_at_fourteen_seven_and_one_days() {
     };
     app.sim.change_token(&ends).unwrap();
     for hour in 0..(16 * 24) {
-        background::tick_numbers(&app.deps).await.unwrap();
+        background::tick_phone_numbers(&app.deps).await.unwrap();
         if hour == 100 {
             app.restart().await;
         }

@@ -47,7 +47,7 @@ async fn an_expired_and_a_revoked_key_are_401() {
     let revoked = app.key(|_| ()).await;
     let directory = app.deps.directory.current();
     let revoked_key = directory.key(&api_key::digest(&revoked)).unwrap();
-    assert!(api_key::revoke(&app.deps, &AuditContext::gateway(), revoked_key).await.unwrap());
+    assert!(api_key::revoke_api_key(&app.deps, &AuditContext::gateway(), revoked_key).await.unwrap());
     app.request_as(&revoked, "GET", "/api/accounts", "").await.expect(401);
 }
 

@@ -45,7 +45,7 @@ async fn a_key_is_created_shown_once_used_and_revoked_at_once() {
         app.request_as(&text, "GET", "/api/messages", "").await.expect(200).number("x-ratelimit-limit"),
         1200
     );
-    background::tick_key_use(&app.deps).await.unwrap();
+    background::tick_last_used(&app.deps).await.unwrap();
     let shown = app.get(&path).await.expect(200);
     assert_eq!(shown.data()["last_used_at"], "2026-01-01T00:01:00Z");
     assert!(shown.data()["key"].is_null() && !shown.body.to_string().contains(&text));

@@ -68,10 +68,12 @@ async fn every_administrative_action_is_audited_and_rejected_actions_are_not() {
     browse("POST", "/api/accounts/sandbox/resume".to_owned(), json!({})).await.expect(200);
     let account = app.deps.directory.current().account(app.workspace, "sandbox").unwrap().account.clone();
     let error = domain::meta_error::MetaError { code: 190, ..domain::meta_error::MetaError::default() };
-    engine::accounts::hold(&app.deps, &account, &error).await.unwrap();
-    engine::accounts::hold(&app.deps, &account, &error).await.unwrap();
+    engine::accounts::suspend_account(&app.deps, &account, &error).await.unwrap();
+    engine::accounts::suspend_account(&app.deps, &account, &error).await.unwrap();
     browse("POST", "/api/accounts/sandbox/resume".to_owned(), json!({})).await.expect(200);
-    engine::accounts::remove(&app.deps, &AuditContext::command_line(), &account, false).await.unwrap();
+    engine::accounts::delete_account(&app.deps, &AuditContext::command_line(), &account, false)
+        .await
+        .unwrap();
     let listed = entries(&app, "").await;
     let expected = [
         "account.delete",

@@ -8,7 +8,7 @@ use axum::http::Request;
 use domain::access::permission::Role;
 use engine::AuditContext;
 use engine::access::user;
-use engine::access::user::{Asking, NewUser};
+use engine::access::user::{NewUser, Requester};
 use serde_json::{Value, json};
 
 use crate::support::{TestApp, TestResponse};
@@ -29,8 +29,8 @@ impl TestApp {
     pub(crate) async fn add_user(&self, email: &str, role: Role) -> String {
         let by = AuditContext::command_line();
         let new = NewUser { email: email.parse().unwrap(), name: None, role, password: PASSWORD.into() };
-        let asking = Asking { caller: None, audit: &by };
-        user::add(&self.deps, asking, self.workspace, new).await.unwrap().id.to_string()
+        let requester = Requester { caller: None, audit: &by };
+        user::create_user(&self.deps, requester, self.workspace, new).await.unwrap().id.to_string()
     }
 
     /// Sends a login request.

@@ -113,8 +113,8 @@ async fn no_data_of_an_erased_contact_is_left_in_the_database_files() {
         app.get(&format!("/api/contacts/{id}{path}")).await.expect(404);
     }
     app.request("DELETE", &format!("/api/contacts/{id}"), Body::empty()).await.expect(404);
-    contacts::tick(&app.deps).await.unwrap();
-    assert_eq!(contacts::tick(&app.deps).await.unwrap(), 0);
+    contacts::run_erasures(&app.deps).await.unwrap();
+    assert_eq!(contacts::run_erasures(&app.deps).await.unwrap(), 0);
     assert_contains_none(&app, &PERSONAL_DATA);
     let wamids: Vec<&str> = wamids.iter().map(|wamid| wamid.trim_start_matches("wamid.")).collect();
     assert_contains_none(&app, &wamids);
@@ -148,7 +148,7 @@ async fn later_webhooks_do_not_restore_an_erased_contact() {
     app.customer_writes(CUSTOMER, "I stay").await;
     let id = id_of(&app, MAYA).await.unwrap();
     erase(&app, &id).await;
-    contacts::tick(&app.deps).await.unwrap();
+    contacts::run_erasures(&app.deps).await.unwrap();
     let status = |wamid: &str, number: &str| {
         json!({
             "id": wamid, "status": "read", "timestamp": "1767225700", "recipient_id": number
@@ -201,7 +201,7 @@ async fn a_message_in_flight_ends_without_personal_data() {
     assert_eq!(sent.data()["status"], "unknown");
     let message = sent.data()["id"].as_str().unwrap().to_owned();
     erase(&app, &id).await;
-    contacts::tick(&app.deps).await.unwrap();
+    contacts::run_erasures(&app.deps).await.unwrap();
     app.step().await;
     assert_eq!(app.message(&message).await["status"], "unknown");
     assert_contains_none(&app, &["447700900111", "NDQ3NzAwOTAwMTEx", "secret recipe"]);
@@ -305,7 +305,7 @@ async fn media_echoes_number_changes_and_opt_outs_are_erased_as_well() {
     }
 
     erase(&app, &id).await;
-    contacts::tick(&app.deps).await.unwrap();
+    contacts::run_erasures(&app.deps).await.unwrap();
     media::delete_expired(&app.deps).await.unwrap();
     assert_eq!(n_files(&folder), 0);
     assert_eq!(app.fetch_media().await, 0, "what was to be fetched is not");
@@ -342,7 +342,7 @@ async fn the_new_owner_of_the_number_keeps_its_data() {
     assert_ne!(maya, tom);
     let before = app.message("wamid.3").await;
     erase(&app, &maya).await;
-    contacts::tick(&app.deps).await.unwrap();
+    contacts::run_erasures(&app.deps).await.unwrap();
     assert_contains_none(&app, &[digits(), "Maya Osei", "wamid.1", "wamid.2"]);
     assert_eq!(app.message("wamid.3").await, before);
     assert_eq!(before["raw"]["from"], OLD);
@@ -386,10 +386,10 @@ async fn an_erasure_continues_after_a_crash_at_any_step() {
         let id = id_of(&app, MAYA).await.unwrap();
         app.restart_with(|ports| with_faults(ports, std::sync::Arc::new(CrashAfter(n_calls.into())))).await;
         erase(&app, &id).await;
-        let ended = contacts::tick(&app.deps).await;
+        let ended = contacts::run_erasures(&app.deps).await;
         app.restart().await;
         background::tick_recovery(&app.deps).await.unwrap();
-        contacts::tick(&app.deps).await.unwrap();
+        contacts::run_erasures(&app.deps).await.unwrap();
         assert_contains_none(&app, &PERSONAL_DATA);
         if ended.is_ok() {
             assert!(n_calls > 6, "an erasure of {n_calls} calls does not look at everything");
@@ -406,7 +406,7 @@ async fn a_manual_status_after_the_erasure_is_dropped() {
     let wamid = sent.data()["message_id"].as_str().unwrap();
     let id = id_of(&app, MAYA).await.unwrap();
     erase(&app, &id).await;
-    contacts::tick(&app.deps).await.unwrap();
+    contacts::run_erasures(&app.deps).await.unwrap();
     let report: StatusReport =
         serde_json::from_value(json!({"message_id": wamid, "status": "read"})).unwrap();
     assert!(app.sim.set_status(&report));

@@ -92,7 +92,8 @@ async fn each_role_can_call_exactly_the_routes_of_its_permissions() {
             let path = path.replace(&things.key, "00000000-0000-7000-8000-000000000000");
             let response = app.browse(&browser, route.method, &path, body).await;
             let is_refused = response.status.as_u16() == 403 && response.code() == "forbidden";
-            let may = required_permission(route.access).is_none_or(|permission| role.may(permission));
+            let may =
+                required_permission(route.access).is_none_or(|permission| role.has_permission(permission));
             // An invalid body is reported before the access to another user.
             let is_open = route.path == "/users/{id}" && route.method == "PUT";
             assert_eq!(is_refused, !may && !is_open, "{role:?} {} {path}: {}", route.method, response.body);
@@ -151,7 +152,7 @@ async fn a_workspace_sees_no_data_of_another_workspace() {
     app.deps.stopping.cancel();
     let things = ObjectIds::of(&app).await;
     let by = AuditContext::command_line();
-    let clinic = workspace::add(&app.deps, &by, "clinic").await.unwrap();
+    let clinic = workspace::create_workspace(&app.deps, &by, "clinic").await.unwrap();
     let new = NewApiKey {
         workspace: clinic,
         name: "theirs".to_owned(),
@@ -162,7 +163,7 @@ async fn a_workspace_sees_no_data_of_another_workspace() {
         rate_burst: None,
         expires_at: None,
     };
-    let (_, secret) = api_key::create(&app.deps, &by, new).await.unwrap();
+    let (_, secret) = api_key::create_api_key(&app.deps, &by, new).await.unwrap();
     let stranger = secret.expose_secret();
     let ids =
         [&things.message, &things.account, &things.template, &things.contact, &things.key, &things.user];

@@ -100,7 +100,7 @@ async fn accounts_and_contacts_are_shown() {
 #[tokio::test]
 async fn an_account_shows_its_messaging_limit_and_its_usage() {
     let app = TestApp::new().await;
-    background::tick_numbers(&app.deps).await.unwrap();
+    background::tick_phone_numbers(&app.deps).await.unwrap();
     let template = |to: &str| json!({"to": to, "type": "template", "template": {"name": "hello_world", "language": "en_US"}});
     // Two recipients without a window, one of them twice, and a customer with an open window.
     for to in ["+447700900001", "+447700900002", "+447700900002", CUSTOMER] {

@@ -256,7 +256,7 @@ async fn a_session_expires_when_idle_and_after_thirty_days() {
         app.advance(day);
         app.browse(&busy, "GET", "/api/me", "").await.expect(200);
     }
-    background::tick_key_use(&app.deps).await.unwrap();
+    background::tick_last_used(&app.deps).await.unwrap();
     app.advance(day - 1);
     app.browse(&idle, "GET", "/api/me", "").await.expect(200);
     app.restart().await;
@@ -271,7 +271,7 @@ async fn a_session_expires_when_idle_and_after_thirty_days() {
     assert_eq!(me.data()["expires_at"], "2026-01-31T00:00:00Z");
     app.advance(day);
     app.browse(&busy, "GET", "/api/me", "").await.expect(401);
-    background::tick_key_use(&app.deps).await.unwrap();
+    background::tick_last_used(&app.deps).await.unwrap();
     for browser in [idle, busy] {
         let digest = Sha256::digest(browser.cookie.trim_start_matches("waypost_session=")).into();
         assert!(app.deps.users.get_session(&digest).await.unwrap().is_none());
@@ -302,7 +302,7 @@ async fn an_invalid_session_is_rejected() {
 async fn an_email_in_two_workspaces_logs_in_to_the_default_workspace() {
     let app = TestApp::new().await;
     let by = engine::AuditContext::command_line();
-    let other = engine::workspace::add(&app.deps, &by, "clinic").await.unwrap();
+    let other = engine::workspace::create_workspace(&app.deps, &by, "clinic").await.unwrap();
     app.add_user("ada@example.com", Role::Owner).await;
     let new = engine::access::user::NewUser {
         email: "ada@example.com".parse().unwrap(),
@@ -310,8 +310,8 @@ async fn an_email_in_two_workspaces_logs_in_to_the_default_workspace() {
         role: Role::Viewer,
         password: "another password".into(),
     };
-    let asking = engine::access::user::Asking { caller: None, audit: &by };
-    engine::access::user::add(&app.deps, asking, other, new).await.unwrap();
+    let requester = engine::access::user::Requester { caller: None, audit: &by };
+    engine::access::user::create_user(&app.deps, requester, other, new).await.unwrap();
     let role = |body| {
         let app = &app;
         async move { app.try_login(body, "203.0.113.7").await.expect(200).data()["user"]["role"].clone() }

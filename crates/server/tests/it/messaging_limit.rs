@@ -21,7 +21,7 @@ async fn set_tier(app: &TestApp, tier: &str) {
     let mut settings = app.sim.settings();
     settings.messaging_limit = tier.to_owned();
     app.sim.set_settings(settings);
-    background::tick_numbers(&app.deps).await.unwrap();
+    background::tick_phone_numbers(&app.deps).await.unwrap();
 }
 
 /// Returns the number of the n-th recipient without a window.

@@ -186,7 +186,7 @@ async fn changes_of_unknown_accounts_or_of_another_app_are_stored_and_not_applie
     assert_eq!((app.contacts().await, app.first_account().await, app.all_events().await), before);
     // The payload is stored, so that a redrive can apply it after the account was added.
     let since = jiff::Timestamp::from_second(0).unwrap();
-    let with = Some(engine::ports::UnappliedState::Unrouted);
+    let with = Some(engine::ports::UnappliedReason::Unrouted);
     let done = app.run_with_clock(server::meta_webhook::redrive(&app.deps, since, with)).await.unwrap();
     assert_eq!((done.payloads, done.applied), (2, 0));
     // The same bytes with a valid signature are applied, although they were received before.

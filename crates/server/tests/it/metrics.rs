@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use axum::body::Body;
 use axum::http::Request;
 use engine::access::api_key::DEV_KEY;
-use engine::metrics::list::{ALL, Kind};
+use engine::metrics::list::{ALL, MetricKind};
 use engine::ports::{FaultInjector, StoreError, StoreErrorKind};
 use engine::{AuditContext, accounts, background};
 use serde_json::json;
@@ -49,14 +49,14 @@ impl Page {
                 n_samples += 1;
             }
             assert!(n_samples > 0, "{name} has no samples");
-            if known.kind == Kind::Histogram {
+            if known.kind == MetricKind::Histogram {
                 page.check_histogram(name);
             }
         }
         page
     }
 
-    fn sample(&mut self, line: &str, metric: &str, kind: Kind, known: &[&str]) {
+    fn sample(&mut self, line: &str, metric: &str, kind: MetricKind, known: &[&str]) {
         let (series, value) = line.rsplit_once(' ').unwrap();
         let value: f64 = value.parse().unwrap();
         assert!(value >= 0.0, "{line}");
@@ -65,7 +65,8 @@ impl Page {
             None => (series, Vec::new()),
         };
         let suffix = name.strip_prefix(metric).unwrap_or_else(|| panic!("{name} among {metric}"));
-        let suffixes: &[&str] = if kind == Kind::Histogram { &["_bucket", "_sum", "_count"] } else { &[""] };
+        let suffixes: &[&str] =
+            if kind == MetricKind::Histogram { &["_bucket", "_sum", "_count"] } else { &[""] };
         assert!(suffixes.contains(&suffix), "{line}");
         let mut names: Vec<_> = labels.iter().map(|(name, _)| name.as_str()).collect();
         if suffix == "_bucket" {
@@ -209,7 +210,7 @@ async fn the_page_counts_sent_received_and_rejected_messages() {
     };
     assert_eq!((route("2xx"), route("4xx")), (6.0, 2.0));
     assert_eq!(page.at("waypost_http_errors_total{code=\"outside_window\"}"), 1.0);
-    assert_eq!(page.at("waypost_webhook_payloads_total{outcome=\"taken\"}"), 16.0);
+    assert_eq!(page.at("waypost_webhook_payloads_total{outcome=\"accepted\"}"), 16.0);
     assert_eq!(page.at("waypost_webhook_changes_total{outcome=\"applied\"}"), 16.0);
     assert_eq!(page.at("waypost_webhook_lag_seconds_count"), 16.0);
     assert!(page.at("waypost_store_commit_duration_seconds_count") > 20.0);
@@ -223,7 +224,7 @@ async fn the_page_counts_sent_received_and_rejected_messages() {
 #[tokio::test]
 async fn the_page_shows_queue_depths_that_are_read_from_the_store_periodically() {
     let app = TestApp::new().await;
-    background::tick_numbers(&app.deps).await.unwrap();
+    background::tick_phone_numbers(&app.deps).await.unwrap();
     for to in [CUSTOMER, CUSTOMER, NEW_RECIPIENT] {
         let mut body = template(to);
         body["mode"] = json!("queue");
@@ -248,7 +249,7 @@ async fn the_page_shows_queue_depths_that_are_read_from_the_store_periodically()
     // Values in memory change immediately; values from the store change within five seconds.
     let error = serde_json::from_value(json!({"code": 190})).unwrap();
     let record = app.deps.directory.current().account(app.workspace, "sandbox").cloned().unwrap();
-    accounts::hold(&app.deps, &record.account, &error).await.unwrap();
+    accounts::suspend_account(&app.deps, &record.account, &error).await.unwrap();
     let page = scrape(&app).await;
     assert_eq!(page.of_account("waypost_account_held"), 1.0);
     assert_eq!(page.of_account("waypost_queue_messages"), 3.0);
@@ -412,7 +413,7 @@ async fn a_removed_account_disappears_and_a_restart_resets_counters() {
     let removed_series = "waypost_messages_sent_total{workspace=\"default\",account=\"clinic\"}";
     assert_eq!(scrape(&app).await.at(removed_series), 0.0);
     let clinic = app.deps.directory.current().account(app.workspace, &clinic.to_string()).cloned().unwrap();
-    accounts::remove(&app.deps, &AuditContext::gateway(), &clinic.account, true).await.unwrap();
+    accounts::delete_account(&app.deps, &AuditContext::gateway(), &clinic.account, true).await.unwrap();
     assert!(!scrape(&app).await.samples.contains_key(removed_series));
     app.send_text(CUSTOMER).await.expect(200);
     assert_eq!(scrape(&app).await.of_account("waypost_messages_sent_total"), 1.0);

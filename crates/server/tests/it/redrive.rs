@@ -5,8 +5,8 @@ use domain::check::Patch;
 use domain::webhooks_in::update::WebhookUpdate;
 use engine::AuditContext;
 use engine::accounts;
-use engine::accounts::{AddAccount, ChangeAccount, ChangeError};
-use engine::ports::{StoreErrorKind, UnappliedState, WebhookChange};
+use engine::accounts::{NewAccountRequest, UpdateAccountError, UpdateAccountRequest};
+use engine::ports::{StoreErrorKind, UnappliedReason, WebhookChange};
 use engine::webhooks_in::ingest::{VerifiedPayload, ingest_payload};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -19,13 +19,13 @@ use crate::support::{CUSTOMER, TestApp, signature};
 const MAYA: &str = "447700900123";
 const LATE_NUMBER: &str = "330011220099999";
 
-async fn run_redrive(app: &TestApp, with: Option<UnappliedState>) -> RedriveSummary {
+async fn run_redrive(app: &TestApp, with: Option<UnappliedReason>) -> RedriveSummary {
     let since = Timestamp::from_second(0).unwrap();
     app.run_with_clock(redrive(&app.deps, since, with)).await.unwrap()
 }
 
-fn account(app: &TestApp, secret: &str) -> AddAccount {
-    AddAccount {
+fn account(app: &TestApp, secret: &str) -> NewAccountRequest {
+    NewAccountRequest {
         workspace: app.workspace,
         name: "late".to_owned(),
         phone_number_id: LATE_NUMBER.to_owned(),
@@ -52,26 +52,30 @@ async fn webhooks_of_an_account_that_was_added_late_are_applied_by_a_redrive() {
     let body = to_late_number(&app);
     app.post_signed(&app.seeded.app_secret, body.clone()).await.expect(200);
     app.post_signed(&app.seeded.app_secret, body.clone()).await.expect(200);
-    let nothing = run_redrive(&app, Some(UnappliedState::Unrouted)).await;
+    let nothing = run_redrive(&app, Some(UnappliedReason::Unrouted)).await;
     assert_eq!(nothing, RedriveSummary { payloads: 1, duplicates: 1, ..RedriveSummary::default() });
     // The account belongs to the same app, whose secret signed the payload.
-    accounts::add(&app.deps, &AuditContext::command_line(), account(&app, &app.seeded.app_secret))
+    accounts::create_account(&app.deps, &AuditContext::command_line(), account(&app, &app.seeded.app_secret))
         .await
         .unwrap();
-    let done = run_redrive(&app, Some(UnappliedState::Unrouted)).await;
+    let done = run_redrive(&app, Some(UnappliedReason::Unrouted)).await;
     assert_eq!(done, RedriveSummary { payloads: 1, applied: 1, ..RedriveSummary::default() });
     assert_eq!(app.message("wamid.late").await["status"], "received");
-    assert_eq!(run_redrive(&app, Some(UnappliedState::Unrouted)).await, RedriveSummary::default());
+    assert_eq!(run_redrive(&app, Some(UnappliedReason::Unrouted)).await, RedriveSummary::default());
 }
 
 #[tokio::test]
 async fn webhooks_signed_with_another_secret_stay_unrouted() {
     let app = TestApp::new().await;
     app.post_signed(&app.seeded.app_secret, to_late_number(&app)).await.expect(200);
-    accounts::add(&app.deps, &AuditContext::command_line(), account(&app, "a secret of another app"))
-        .await
-        .unwrap();
-    let done = run_redrive(&app, Some(UnappliedState::Unrouted)).await;
+    accounts::create_account(
+        &app.deps,
+        &AuditContext::command_line(),
+        account(&app, "a secret of another app"),
+    )
+    .await
+    .unwrap();
+    let done = run_redrive(&app, Some(UnappliedReason::Unrouted)).await;
     assert_eq!((done.payloads, done.applied), (1, 0));
     app.get("/api/messages/wamid.late").await.expect(404);
 }
@@ -82,8 +86,10 @@ async fn the_signer_of_a_payload_is_known_after_the_secret_was_replaced() {
     let messages = json!({"messages": [text("wamid.1", MAYA, 0)]});
     let body = envelope(&app, None, &[json!({"field": "messages", "value": value(&app, &messages)})]);
     ingest_undecodable(&app, &body).await;
-    let change =
-        ChangeAccount { app_secret: Patch::Set("the next secret".into()), ..ChangeAccount::default() };
+    let change = UpdateAccountRequest {
+        app_secret: Patch::Set("the next secret".into()),
+        ..UpdateAccountRequest::default()
+    };
     change_account(&app, change).await.unwrap();
     app.post_signed(&app.seeded.app_secret, body.to_string()).await.expect(401);
     let done = run_redrive(&app, None).await;
@@ -125,12 +131,12 @@ async fn undecodable_changes_are_applied_by_a_newer_decoder() {
     );
     ingest_undecodable(&app, &body).await;
     app.get("/api/messages/wamid.1").await.expect(404);
-    let done = run_redrive(&app, Some(UnappliedState::Undecodable)).await;
+    let done = run_redrive(&app, Some(UnappliedReason::Undecodable)).await;
     assert_eq!(done, RedriveSummary { payloads: 1, applied: 3, ..RedriveSummary::default() });
     assert_eq!(app.message("wamid.2").await["raw"], text("wamid.2", MAYA, 1));
     assert_eq!(app.contact("+447700900123").await["opted_out"], true);
     // No undecodable change remains, and no change is applied twice.
-    assert_eq!(run_redrive(&app, Some(UnappliedState::Undecodable)).await, RedriveSummary::default());
+    assert_eq!(run_redrive(&app, Some(UnappliedReason::Undecodable)).await, RedriveSummary::default());
     let n_events = app.all_events().await.len();
     let all = run_redrive(&app, None).await;
     assert_eq!((all.applied, all.undecodable, all.unrouted), (0, 0, 0), "{all:?}");
@@ -193,7 +199,7 @@ async fn redriving_everything_changes_nothing() {
     };
     app.advance(7200);
     let before = state().await;
-    for with in [None, Some(UnappliedState::Undecodable), None, Some(UnappliedState::Unrouted)] {
+    for with in [None, Some(UnappliedReason::Undecodable), None, Some(UnappliedReason::Unrouted)] {
         let done = run_redrive(&app, with).await;
         assert!(done.payloads > 0 && done.duplicates > 0);
         assert_eq!(
@@ -222,10 +228,10 @@ async fn is_accepted(app: &TestApp, secret: &str, wamid: &str) -> bool {
 async fn both_secrets_are_valid_during_a_rotation_and_the_old_one_expires() {
     let mut app = TestApp::new().await;
     let old = app.seeded.app_secret.clone();
-    let change = |secret: &str, keep_old_for: SignedDuration| ChangeAccount {
+    let change = |secret: &str, old_app_secret_lifetime: SignedDuration| UpdateAccountRequest {
         app_secret: Patch::Set(secret.to_owned().into()),
-        keep_old_for,
-        ..ChangeAccount::default()
+        old_app_secret_lifetime,
+        ..UpdateAccountRequest::default()
     };
     let first = change("second", SignedDuration::from_hours(24));
     change_account(&app, first).await.unwrap();
@@ -251,18 +257,19 @@ async fn both_secrets_are_valid_during_a_rotation_and_the_old_one_expires() {
 async fn an_update_of_an_account_changes_only_the_given_fields() {
     let app = TestApp::new().await;
     app.add_second_account().await;
-    let accepted_message = ChangeAccount { name: Some("clinic".to_owned()), ..ChangeAccount::default() };
+    let accepted_message =
+        UpdateAccountRequest { name: Some("clinic".to_owned()), ..UpdateAccountRequest::default() };
     let error = change_account(&app, accepted_message).await.unwrap_err();
-    assert!(matches!(error, ChangeError::Store(error) if error.kind() == StoreErrorKind::Conflict));
+    assert!(matches!(error, UpdateAccountError::Store(error) if error.kind() == StoreErrorKind::Conflict));
     let clinic = app.deps.directory.current().account(app.workspace, "clinic").unwrap().clone();
     let by = AuditContext::command_line();
-    let renamed = ChangeAccount {
+    let renamed = UpdateAccountRequest {
         name: Some("surgery".to_owned()),
         is_default: Some(true),
         verify_token: Patch::Set("a new word".into()),
-        ..ChangeAccount::default()
+        ..UpdateAccountRequest::default()
     };
-    accounts::change(&app.deps, &by, &clinic, renamed).await.unwrap();
+    accounts::update_account(&app.deps, &by, &clinic, renamed).await.unwrap();
     let listed = app.get("/api/accounts").await;
     let defaults: Vec<_> =
         listed.data()["accounts"].as_array().unwrap().iter().map(|one| &one["default"]).collect();
@@ -273,16 +280,16 @@ async fn an_update_of_an_account_changes_only_the_given_fields() {
     );
     assert!(accounts::is_verify_token(&app.deps, "a new word"));
     assert!(is_accepted(&app, &app.seeded.app_secret, "wamid.1").await);
-    let default_change = ChangeAccount { is_default: Some(true), ..ChangeAccount::default() };
+    let default_change = UpdateAccountRequest { is_default: Some(true), ..UpdateAccountRequest::default() };
     let mut removed = (*clinic).clone();
     removed.account.id = app.deps.new_id(domain::id::AccountId::from_parts);
-    let error = accounts::change(&app.deps, &by, &removed, default_change).await.unwrap_err();
-    assert!(matches!(error, ChangeError::NotFound));
+    let error = accounts::update_account(&app.deps, &by, &removed, default_change).await.unwrap_err();
+    assert!(matches!(error, UpdateAccountError::NotFound));
     assert_eq!(app.get("/api/accounts/surgery").await.data()["default"], true);
 }
 
-async fn change_account(app: &TestApp, change: ChangeAccount) -> Result<(), ChangeError> {
+async fn change_account(app: &TestApp, change: UpdateAccountRequest) -> Result<(), UpdateAccountError> {
     let directory = app.deps.directory.current();
     let record = directory.account(app.workspace, &app.account.to_string()).unwrap();
-    accounts::change(&app.deps, &AuditContext::command_line(), record, change).await.map(drop)
+    accounts::update_account(&app.deps, &AuditContext::command_line(), record, change).await.map(drop)
 }

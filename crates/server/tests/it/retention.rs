@@ -1,6 +1,7 @@
 //! Retention: old records are deleted by the operator's settings, and readers are informed.
 
-use engine::maintenance::retention::{RetentionSettings, sweep};
+use engine::maintenance::retention::delete_expired;
+use engine::maintenance::settings::RetentionSettings;
 use http_body_util::BodyExt;
 use jiff::SignedDuration;
 use serde_json::json;
@@ -42,23 +43,23 @@ async fn each_kind_of_record_has_its_own_retention() {
     let path = format!("/api/messages/{}", sent.data()["id"].as_str().unwrap());
     let n_acts = total(&app, "/api/audit").await;
     app.advance(7 * DAY);
-    assert_eq!(sweep(&app.deps).await.unwrap(), 2, "all deliveries but the last");
+    assert_eq!(delete_expired(&app.deps).await.unwrap(), 2, "all deliveries but the last");
     app.advance(4 * DAY);
-    assert!(sweep(&app.deps).await.unwrap() > 0, "events");
+    assert!(delete_expired(&app.deps).await.unwrap() > 0, "events");
     let events = app.get("/api/events").await.expect(200);
     assert_eq!(events.data()["events"].as_array().unwrap().len(), 1);
     app.advance(15 * DAY);
-    sweep(&app.deps).await.unwrap();
+    delete_expired(&app.deps).await.unwrap();
     assert!(app.get(&path).await.expect(200).data()["timeline"].as_array().unwrap().len() > 1);
     assert_eq!(total(&app, "/api/messages").await, n_messages);
     app.advance(5 * DAY);
     app.customer_writes(CUSTOMER, "Still here").await;
-    sweep(&app.deps).await.unwrap();
+    delete_expired(&app.deps).await.unwrap();
     app.get(&path).await.expect(404);
     assert_eq!(total(&app, "/api/messages").await, 1);
     assert_eq!(total(&app, "/api/contacts").await, 1);
     assert_eq!(total(&app, "/api/audit").await, n_acts);
-    assert_eq!(sweep(&app.deps).await.unwrap(), 0);
+    assert_eq!(delete_expired(&app.deps).await.unwrap(), 0);
 }
 
 #[tokio::test]
@@ -73,13 +74,13 @@ async fn events_with_pending_deliveries_are_retained() {
     app.customer_writes(CUSTOMER, "Hello").await;
     let before = app.get("/api/events").await.expect(200).data()["events"].as_array().unwrap().len();
     app.advance(50 * DAY);
-    sweep(&app.deps).await.unwrap();
+    delete_expired(&app.deps).await.unwrap();
     let left = app.get("/api/events").await.expect(200);
     let texts = |event: &serde_json::Value| event["data"]["text"] == "Hello";
     assert!(left.data()["events"].as_array().unwrap().iter().any(texts), "{} of {before}", left.body);
     app.deliver_events().await;
     app.customer_writes(CUSTOMER, "Again").await;
-    sweep(&app.deps).await.unwrap();
+    delete_expired(&app.deps).await.unwrap();
     let left = app.get("/api/events").await.expect(200);
     assert_eq!(left.data()["events"].as_array().unwrap().len(), 1, "{}", left.body);
 }
@@ -93,7 +94,7 @@ async fn a_reader_is_informed_about_expired_events() {
     app.send_text(CUSTOMER).await.expect(200);
     app.advance(10 * DAY);
     app.customer_writes(CUSTOMER, "Hello").await;
-    sweep(&app.deps).await.unwrap();
+    delete_expired(&app.deps).await.unwrap();
     let path = format!("/api/events?after={after}");
     let late = app.get(&path).await.expect(200);
     assert_eq!(late.data()["gap"], true);

@@ -80,7 +80,7 @@ async fn an_authentication_template_is_submitted_and_sent() {
 #[tokio::test]
 async fn an_invalid_template_is_rejected_with_all_pointers() {
     let app = TestApp::new().await;
-    let wrong = json!({"name": "Ferry", "language": "en-GB", "category": "SPAM", "account": "sandbox", "colour": 1,
+    let wrong = json!({"name": "Ferry", "language": "en-GB", "category": "SPAM", "whatsapp_account": "sandbox", "colour": 1,
         "components": [{"type": "BODY", "text": "{{1}} is late"}, {"type": "FOOTER", "text": "x".repeat(61)}]});
     let refused = create(&app, &wrong).await.expect(400);
     assert_eq!(refused.code(), "invalid_request");
@@ -97,7 +97,7 @@ async fn an_invalid_template_is_rejected_with_all_pointers() {
         ]
     );
     assert!(refused.reasons().contains("did you mean `en_GB`?"));
-    let unknown_account = json!({"account": "nowhere", "name": "a", "language": "en", "category": "UTILITY",
+    let unknown_account = json!({"whatsapp_account": "nowhere", "name": "a", "language": "en", "category": "UTILITY",
         "components": [{"type": "BODY", "text": "Late."}]});
     assert_eq!(create(&app, &unknown_account).await.expect(404).code(), "account_not_found");
 }
@@ -222,7 +222,7 @@ async fn a_key_changes_only_templates_of_its_accounts() {
         app.request_as(key, "POST", &format!("{path}/preview"), "").await.expect(404);
     }
     let mut there = ferry();
-    there["account"] = json!("sandbox");
+    there["whatsapp_account"] = json!("sandbox");
     app.request_as(&other, "POST", "/api/templates", there.to_string()).await.expect(403);
     let reader = app.key(|new| new.scopes = vec![domain::access::api_key::KeyScope::Read]).await;
     app.request_as(&reader, "POST", "/api/templates", ferry().to_string()).await.expect(403);

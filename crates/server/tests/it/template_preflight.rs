@@ -77,7 +77,7 @@ async fn a_language_that_the_template_does_not_have_is_not_found() {
 #[tokio::test]
 async fn a_sync_reports_its_changes() {
     let app = TestApp::new().await;
-    let first = app.post("/api/templates/sync", &json!({"account": "sandbox"})).await.expect(200);
+    let first = app.post("/api/templates/sync", &json!({"whatsapp_account": "sandbox"})).await.expect(200);
     assert!(first.data()["added"].as_i64().unwrap() >= 2);
     assert_eq!(first.data()["added"], first.data()["total"]);
     let second = app.request("POST", "/api/templates/sync", "").await.expect(200);
@@ -88,5 +88,5 @@ async fn a_sync_reports_its_changes() {
     assert_eq!(shown.data()["language"], "en_US");
     assert!(shown.data()["components"].is_array());
     app.get("/api/templates/nothing").await.expect(404);
-    app.post("/api/templates/sync", &json!({"account": "nowhere"})).await.expect(404);
+    app.post("/api/templates/sync", &json!({"whatsapp_account": "nowhere"})).await.expect(404);
 }

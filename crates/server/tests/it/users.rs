@@ -4,7 +4,7 @@ use domain::access::api_key::KeyScope;
 use domain::access::permission::Role;
 use engine::AuditContext;
 use engine::accounts;
-use engine::accounts::AddAccount;
+use engine::accounts::NewAccountRequest;
 use serde_json::{Value, json};
 
 use crate::browser_session::{Browser, PASSWORD};
@@ -268,7 +268,7 @@ async fn a_key_adds_users_within_its_own_scopes() {
     assert_eq!(again.expect(403).body["details"]["role"], "owner");
     add(full.clone(), "admin").await.expect(201);
     // A user may use live accounts; a test key may not.
-    let live = AddAccount {
+    let live = NewAccountRequest {
         workspace: app.workspace,
         name: "live".to_owned(),
         phone_number_id: "1".to_owned(),
@@ -280,6 +280,6 @@ async fn a_key_adds_users_within_its_own_scopes() {
         is_sandbox: false,
         fetches_links: None,
     };
-    accounts::add(&app.deps, &AuditContext::command_line(), live).await.unwrap();
+    accounts::create_account(&app.deps, &AuditContext::command_line(), live).await.unwrap();
     add(full, "viewer").await.expect(403);
 }

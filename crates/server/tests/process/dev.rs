@@ -81,7 +81,7 @@ fn ctrl_c_completes_a_send_in_flight() {
         thread::spawn(move || client.call("POST", "/api/messages/send", &[], Some(&template(SLOW))));
     let simulator = Client::of(directory.simulator);
     wait_for("the message at the simulator", SOON, || {
-        let accepted = simulator.call_until_answered("GET", "/_sim/messages", None)?;
+        let accepted = simulator.call_with_retries("GET", "/_sim/messages", None)?;
         Ok(accepted.as_array().is_some_and(|accepted| !accepted.is_empty()).then_some(()))
     })
     .unwrap();

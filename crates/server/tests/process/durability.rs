@@ -85,14 +85,14 @@ fn a_message_is_synced_to_disk_before_the_send_and_before_the_response() {
     // No webhooks, whose steps would be in between.
     environment
         .simulator
-        .call_until_answered("POST", "/_sim/settings", Some(&json!({ "auto_statuses": false })))
+        .call_with_retries("POST", "/_sim/settings", Some(&json!({ "auto_statuses": false })))
         .unwrap();
     let trace = environment.directory.path("trace");
     let mut gateway = traced(&environment, &trace);
     let scheduled = {
         let at = environment
             .simulator
-            .call_until_answered("POST", "/_sim/clock", Some(&json!({ "advance_seconds": 3_600 })))
+            .call_with_retries("POST", "/_sim/clock", Some(&json!({ "advance_seconds": 3_600 })))
             .unwrap();
         let mut message = template(QUICK);
         message.as_object_mut().unwrap().insert("send_at".to_owned(), at.get("now").unwrap().clone());

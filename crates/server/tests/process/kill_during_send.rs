@@ -17,7 +17,7 @@ fn a_message_in_flight_during_a_kill_is_unknown_until_a_status_arrives() {
     let environment = environment(&[]);
     environment
         .simulator
-        .call_until_answered("POST", "/_sim/settings", Some(&json!({ "auto_statuses": false })))
+        .call_with_retries("POST", "/_sim/settings", Some(&json!({ "auto_statuses": false })))
         .unwrap();
     let mut gateway = environment.serve().unwrap();
     let client = environment.gateway.clone();
@@ -48,7 +48,7 @@ fn a_message_in_flight_during_a_kill_is_unknown_until_a_status_arrives() {
 
     environment
         .simulator
-        .call_until_answered("POST", "/_sim/step", Some(&json!({ "statuses": "all" })))
+        .call_with_retries("POST", "/_sim/step", Some(&json!({ "statuses": "all" })))
         .unwrap();
     let row = wait_for_status(&environment, "read", SOON);
     assert_eq!(row.get("message_id").and_then(Value::as_str), Some(wamid.as_str()), "{row}");

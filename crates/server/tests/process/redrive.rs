@@ -19,7 +19,7 @@ fn a_redrive_runs_beside_a_gateway_that_receives_and_sends() {
             let sends = recipients.iter().take(30).map(|to| {
                 environment
                     .simulator
-                    .call_until_answered(
+                    .call_with_retries(
                         "POST",
                         "/_sim/inbound",
                         Some(&json!({"from": to, "message": {"type": "text", "text": {"body": "x"}}})),
@@ -37,7 +37,7 @@ fn a_redrive_runs_beside_a_gateway_that_receives_and_sends() {
     assert!(count("payloads") > 0 && count("duplicates") >= 60, "{expected}");
     assert_eq!((count("applied"), count("undecodable"), count("unrouted")), (0, 0, 0), "{expected}");
     wait_for("ninety messages of customers, each once", SOON, || {
-        let outcome = environment.gateway.call_until_answered(
+        let outcome = environment.gateway.call_with_retries(
             "GET",
             "/api/messages?direction=inbound&per_page=1",
             None,

@@ -76,11 +76,11 @@ fn a_client_disconnect_during_a_send_changes_nothing() {
     let environment = environment(&[]);
     let gateway = environment.serve().unwrap();
     let fault = serde_json::json!({ "match": { "path": environment.messages_path }, "action": "delay", "delay_ms": 1_000 });
-    environment.simulator.call_until_answered("POST", "/_sim/faults", Some(&fault)).unwrap();
+    environment.simulator.call_with_retries("POST", "/_sim/faults", Some(&fault)).unwrap();
     let key = [("Idempotency-Key", "once")];
     let body = template(QUICK);
-    let stay = || drop(accepted(&environment, 1));
-    let left = environment.gateway.call_and_leave("/api/messages/send", &key, &body, stay);
+    let before_disconnect = || drop(accepted(&environment, 1));
+    let left = environment.gateway.call_and_disconnect("/api/messages/send", &key, &body, before_disconnect);
     assert!(matches!(left, CallOutcome::Interrupted(_)), "{left:?}");
 
     let outcome = wait_for("the first answer", SOON, || {

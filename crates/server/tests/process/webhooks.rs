@@ -96,13 +96,13 @@ fn no_event_is_lost_or_reordered_when_the_process_is_killed_repeatedly() {
     let mut gateway = environment.serve().unwrap();
     let url = format!("http://{}/hook", endpoint.address);
     let webhook = json!({ "name": "shop", "url": url, "events": ["message.incoming"] });
-    environment.gateway.call_until_answered("POST", "/api/webhooks", Some(&webhook)).unwrap();
+    environment.gateway.call_with_retries("POST", "/api/webhooks", Some(&webhook)).unwrap();
     let recipients = ["+15550103001", "+15550103002", "+15550103003"];
     let n_texts = 60;
     for n in 0..n_texts {
         for recipient in recipients {
             let message = json!({ "from": recipient, "message": { "type": "text", "text": { "body": n.to_string() } } });
-            environment.simulator.call_until_answered("POST", "/_sim/inbound", Some(&message)).unwrap();
+            environment.simulator.call_with_retries("POST", "/_sim/inbound", Some(&message)).unwrap();
         }
     }
     for share in [20, 90] {
@@ -119,7 +119,7 @@ fn no_event_is_lost_or_reordered_when_the_process_is_killed_repeatedly() {
     let mut log = Vec::new();
     let mut path = "/api/events?events=message.incoming&per_page=200".to_owned();
     loop {
-        let page = environment.gateway.call_until_answered("GET", &path, None).unwrap();
+        let page = environment.gateway.call_with_retries("GET", &path, None).unwrap();
         let events = page.pointer("/data/events").and_then(Value::as_array).unwrap();
         let Some(last) = events.last().and_then(|event| event.get("id")?.as_str()) else { break };
         path = format!("/api/events?events=message.incoming&per_page=200&after={last}");

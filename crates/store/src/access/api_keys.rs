@@ -14,7 +14,8 @@ use crate::access::audit;
 use crate::error::SqlResult;
 use crate::revisions;
 use crate::row::{Cells, columns, json, micros};
-use crate::sqlite::page::{List, Order, bytes, containing};
+use crate::sqlite::execute::Execute as _;
+use crate::sqlite::page::{ListQuery, Order, bytes, containing};
 
 pub(crate) fn all_keys(connection: &Connection) -> SqlResult<BTreeMap<[u8; 32], Arc<ApiKey>>> {
     let mut statement = connection.prepare_cached(&format!("select {COLUMNS} from api_keys order by seq"))?;
@@ -36,8 +37,8 @@ columns! {
         name: get "name",
         prefix: get "prefix",
         digest: get "digest",
-        scopes: words "scopes",
-        accounts: words "accounts",
+        scopes: parsed_list "scopes",
+        accounts: parsed_list "accounts",
         is_test: flag "is_test",
         rate_per_minute: get "rate_per_minute",
         rate_burst: get "rate_burst",
@@ -55,7 +56,7 @@ pub(crate) fn list_keys(
     filter: &ApiKeyFilter,
     page: PageRequest,
 ) -> SqlResult<Page<ApiKey>> {
-    let mut list = List::of("api_keys", COLUMNS, Order::NewestFirst);
+    let mut list = ListQuery::new("api_keys", COLUMNS, Order::NewestFirst);
     list.with("workspace_id = ?", [bytes(workspace.as_bytes())]).with("revoked_at is null", []);
     if let Some(id) = &filter.id {
         list.with("id = ?", [bytes(id.as_bytes())]);
@@ -64,7 +65,7 @@ pub(crate) fn list_keys(
         let found = containing(search);
         list.with("(name like ? escape '\\' or prefix like ? escape '\\')", [found.clone(), found]);
     }
-    list.page(connection, page, read)
+    list.read_page(connection, page, read)
 }
 
 pub(crate) fn insert_key(connection: &Connection, key: &ApiKey, entry: &AuditEntry) -> SqlResult<()> {
@@ -112,7 +113,7 @@ fn insert_row(connection: &Connection, key: &ApiKey) -> SqlResult<()> {
                  rate_burst, created_at, expires_at)
              values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
         )?
-        .execute(params![
+        .execute_one(params![
             key.id.as_bytes(),
             key.owner.as_bytes(),
             key.workspace.as_bytes(),
@@ -126,8 +127,7 @@ fn insert_row(connection: &Connection, key: &ApiKey) -> SqlResult<()> {
             key.rate_burst,
             micros(key.created_at),
             key.expires_at.map(micros),
-        ])?;
-    Ok(())
+        ])
 }
 
 pub(crate) fn revoke_key(
@@ -148,12 +148,13 @@ pub(crate) fn revoke_key(
     Ok(n_rows == 1)
 }
 
-pub(crate) fn touch_keys(connection: &Connection, used: &[(KeyId, Timestamp)]) -> SqlResult<()> {
+/// Updates the last use of keys, which may have been deleted.
+pub(crate) fn update_last_used(connection: &Connection, uses: &[(KeyId, Timestamp)]) -> SqlResult<()> {
     let mut statement = connection.prepare_cached(
         "update api_keys set last_used_at = max(coalesce(last_used_at, 0), ?2) where id = ?1",
     )?;
-    for (id, at) in used {
-        statement.execute((id.as_bytes(), micros(*at)))?;
+    for (id, at) in uses {
+        statement.execute_any((id.as_bytes(), micros(*at)))?;
     }
     Ok(())
 }

@@ -32,8 +32,8 @@ engine::api_keys_port! {
         revoke_api_key(workspace, id, audit_entry) {
             write "revoking a key", move |tx| api_keys::revoke_key(tx, workspace, id, &audit_entry)
         }
-        update_api_keys_last_used(used) cloning(used) {
-            write "updating the keys' last use", move |tx| api_keys::touch_keys(tx, &used)
+        update_api_keys_last_used(uses) cloning(uses) {
+            write "updating the keys' last use", move |tx| api_keys::update_last_used(tx, &uses)
         }
     }
 }
@@ -49,11 +49,11 @@ engine::users_port! {
         update_user(change, audit_entry) {
             write "changing a user", move |tx| users::update_user(tx, &change, &audit_entry)
         }
-        delete_user(workspace, id, seen_role, audit_entry) {
-            write "removing a user", move |tx| users::delete_user(tx, (workspace, id), seen_role, &audit_entry)
+        delete_user(workspace, id, expected_role, audit_entry) {
+            write "removing a user", move |tx| users::delete_user(tx, workspace, id, expected_role, &audit_entry)
         }
-        get_user_credentials(whose) cloning(whose) {
-            read "reading user credentials", move |tx| users::get_credentials(tx, &whose)
+        get_user_credentials(query) cloning(query) {
+            read "reading user credentials", move |tx| users::get_credentials(tx, &query)
         }
         insert_session(new, audit_entry) {
             write "adding a session", move |tx| sessions::insert_session(tx, &new, &audit_entry)
@@ -64,11 +64,11 @@ engine::users_port! {
         delete_session(workspace, digest) cloning(digest) {
             write "deleting a session", move |tx| sessions::delete_session(tx, workspace, &digest)
         }
-        update_sessions_last_used(seen) cloning(seen) {
-            write "updating the sessions' last use", move |tx| sessions::touch_sessions(tx, &seen)
+        update_sessions_last_used(uses) cloning(uses) {
+            write "updating the sessions' last use", move |tx| sessions::update_last_used(tx, &uses)
         }
-        expire_sessions(begun_before, seen_before, limit) {
-            write "expiring sessions", move |tx| sessions::expire_sessions(tx, begun_before, seen_before, limit)
+        expire_sessions(created_before, used_before, limit) {
+            write "expiring sessions", move |tx| sessions::expire_sessions(tx, created_before, used_before, limit)
         }
     }
 }
@@ -76,7 +76,7 @@ engine::users_port! {
 engine::audit_log_port! {
     sqlite_port for AuditLog {
         insert_audit_entry(audit_entry) {
-            write "writing an audit_entry down", move |tx| audit::insert_entry(tx, &audit_entry)
+            write "writing an audit entry", move |tx| audit::insert_entry(tx, &audit_entry)
         }
         list_audit_entries(workspace, filter, page) cloning(filter) {
             read "reading the audit log", move |tx| audit::list_entries(tx, workspace, &filter, page)

@@ -1,15 +1,18 @@
 //! Sessions of users.
 
 use domain::access::audit::AuditEntry;
-use domain::id::WorkspaceId;
+use domain::id::{UserId, WorkspaceId};
 use engine::ports::{NewSession, SessionDigest, StoredSession};
 use jiff::Timestamp;
 use rusqlite::Connection;
 
 use crate::access::{audit, users};
 use crate::error::SqlResult;
-use crate::row::{Cells, micros};
+use crate::row::{SelectRow as _, micros, row};
+use crate::sqlite::execute::Execute as _;
 
+/// Inserts a session and updates the user's last login. Returns `false` if the user was deleted or disabled, or has
+/// another password.
 pub(crate) fn insert_session(
     connection: &Connection,
     new: &NewSession,
@@ -28,26 +31,30 @@ pub(crate) fn insert_session(
         .prepare_cached(
             "insert into sessions (digest, workspace_id, user_id, created_at, last_used_at) values (?1, ?2, ?3, ?4, ?4)",
         )?
-        .execute((new.digest, new.workspace.as_bytes(), new.user.as_bytes(), micros(new.now)))?;
+        .execute_one((new.digest, new.workspace.as_bytes(), new.user.as_bytes(), micros(new.now)))?;
     audit::insert_entry(connection, entry)?;
     Ok(true)
+}
+
+row! {
+    struct SessionRow {
+        created_at: Timestamp = at "created_at",
+        last_used_at: Timestamp = at "last_used_at",
+        workspace: WorkspaceId = id "workspace_id",
+        user: UserId = id "user_id",
+    } from "sessions where digest = ?1"
 }
 
 pub(crate) fn get_session(
     connection: &Connection,
     digest: &SessionDigest,
 ) -> SqlResult<Option<StoredSession>> {
-    let mut statement = connection.prepare_cached(
-        "select created_at, last_used_at, workspace_id, user_id from sessions where digest = ?1",
-    )?;
-    let mut rows = statement.query([digest])?;
-    let Some(row) = rows.next()? else { return Ok(None) };
-    let mut cells = Cells::new("sessions", row);
-    let (begun_at, seen_at) = (cells.at()?, cells.at()?);
-    let user = users::get_user(connection, cells.id()?, cells.id()?)?;
-    Ok(user.map(|user| StoredSession { user, begun_at, seen_at }))
+    let Some(row) = SessionRow::find(connection, [digest])? else { return Ok(None) };
+    let user = users::get_user(connection, row.workspace, row.user)?;
+    Ok(user.map(|user| StoredSession { user, created_at: row.created_at, last_used_at: row.last_used_at }))
 }
 
+/// Deletes a session, which may have expired.
 pub(crate) fn delete_session(
     connection: &Connection,
     workspace: WorkspaceId,
@@ -55,30 +62,33 @@ pub(crate) fn delete_session(
 ) -> SqlResult<()> {
     connection
         .prepare_cached("delete from sessions where workspace_id = ?1 and digest = ?2")?
-        .execute((workspace.as_bytes(), digest))?;
-    Ok(())
+        .execute_any((workspace.as_bytes(), digest))
 }
 
-pub(crate) fn touch_sessions(connection: &Connection, seen: &[(SessionDigest, Timestamp)]) -> SqlResult<()> {
+/// Updates the last use of sessions, which may have been deleted.
+pub(crate) fn update_last_used(
+    connection: &Connection,
+    uses: &[(SessionDigest, Timestamp)],
+) -> SqlResult<()> {
     let mut statement = connection
         .prepare_cached("update sessions set last_used_at = max(last_used_at, ?2) where digest = ?1")?;
-    for (digest, at) in seen {
-        statement.execute((digest, micros(*at)))?;
+    for (digest, at) in uses {
+        statement.execute_any((digest, micros(*at)))?;
     }
     Ok(())
 }
 
 pub(crate) fn expire_sessions(
     connection: &Connection,
-    begun_before: Timestamp,
-    seen_before: Timestamp,
+    created_before: Timestamp,
+    used_before: Timestamp,
     limit: u32,
 ) -> SqlResult<()> {
-    for (column, before) in [("created_at", begun_before), ("last_used_at", seen_before)] {
+    for (column, before) in [("created_at", created_before), ("last_used_at", used_before)] {
         let sql = format!(
             "delete from sessions where digest in (select digest from sessions where {column} <= ?1 limit ?2)"
         );
-        connection.prepare_cached(&sql)?.execute((micros(before), limit))?;
+        connection.prepare_cached(&sql)?.execute_any((micros(before), limit))?;
     }
     Ok(())
 }

@@ -4,12 +4,13 @@ use domain::access::audit::AuditEntry;
 use domain::access::permission::Role;
 use domain::access::user::User;
 use domain::id::{UserId, WorkspaceId};
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, params};
 
 use crate::access::audit;
 use crate::error::SqlResult;
-use crate::row::{Cells, columns, micros};
-use crate::sqlite::page::{List, Order, bytes, containing, text};
+use crate::row::{Cells, SelectRow as _, columns, micros, row};
+use crate::sqlite::execute::Execute as _;
+use crate::sqlite::page::{ListQuery, Order, bytes, containing, text};
 
 use engine::ports::{
     CredentialsQuery, Page, PageRequest, UpdateUserResult, UserCredentials, UserFilter, UserUpdate,
@@ -19,9 +20,9 @@ columns! {
     COLUMNS, read -> User {
         id: id "id",
         workspace: id "workspace_id",
-        email: word "email",
+        email: parsed "email",
         name: get "name",
-        role: word "role",
+        role: parsed "role",
         is_disabled: flag "is_disabled",
         created_at: at "created_at",
         updated_at: at "updated_at",
@@ -42,7 +43,7 @@ pub(crate) fn insert_user(
                  updated_at)
              values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
         )?
-        .execute(params![
+        .execute_one(params![
             user.id.as_bytes(),
             user.workspace.as_bytes(),
             user.email.as_str(),
@@ -63,7 +64,7 @@ pub(crate) fn list_users(
     filter: &UserFilter,
     page: PageRequest,
 ) -> SqlResult<Page<User>> {
-    let mut list = List::of("users", COLUMNS, Order::OldestFirst);
+    let mut list = ListQuery::new("users", COLUMNS, Order::OldestFirst);
     list.with("workspace_id = ?", [bytes(workspace.as_bytes())]);
     if let Some(id) = &filter.id {
         list.with("id = ?", [bytes(id.as_bytes())]);
@@ -78,7 +79,7 @@ pub(crate) fn list_users(
         let found = containing(search);
         list.with("(name like ? escape '\\' or email like ? escape '\\')", [found.clone(), found]);
     }
-    list.page(connection, page, read)
+    list.read_page(connection, page, read)
 }
 
 pub(crate) fn get_user(
@@ -112,8 +113,7 @@ fn is_active_owner(user: &User) -> bool {
 fn delete_sessions(connection: &Connection, user: &User) -> SqlResult<()> {
     connection
         .prepare_cached("delete from sessions where workspace_id = ?1 and user_id = ?2")?
-        .execute((user.workspace.as_bytes(), user.id.as_bytes()))?;
-    Ok(())
+        .execute_any((user.workspace.as_bytes(), user.id.as_bytes()))
 }
 
 pub(crate) fn update_user(
@@ -122,9 +122,9 @@ pub(crate) fn update_user(
     entry: &AuditEntry,
 ) -> SqlResult<UpdateUserResult> {
     let Some(before) = get_user(connection, change.workspace, change.id)? else {
-        return Ok(UpdateUserResult::Gone);
+        return Ok(UpdateUserResult::NotFound);
     };
-    if before.role != change.seen_role {
+    if before.role != change.expected_role {
         return Ok(UpdateUserResult::Stale);
     }
     let after = User {
@@ -145,7 +145,7 @@ pub(crate) fn update_user(
                  password_hash = coalesce(?8, password_hash), updated_at = ?9
              where workspace_id = ?1 and id = ?2",
         )?
-        .execute(params![
+        .execute_one(params![
             change.workspace.as_bytes(),
             change.id.as_bytes(),
             after.email.as_str(),
@@ -160,17 +160,18 @@ pub(crate) fn update_user(
         delete_sessions(connection, &after)?;
     }
     audit::insert_entry(connection, entry)?;
-    Ok(UpdateUserResult::Done(after))
+    Ok(UpdateUserResult::Updated(after))
 }
 
 pub(crate) fn delete_user(
     connection: &Connection,
-    (workspace, id): (WorkspaceId, UserId),
-    seen_role: Role,
+    workspace: WorkspaceId,
+    id: UserId,
+    expected_role: Role,
     entry: &AuditEntry,
 ) -> SqlResult<UpdateUserResult> {
-    let Some(user) = get_user(connection, workspace, id)? else { return Ok(UpdateUserResult::Gone) };
-    if user.role != seen_role {
+    let Some(user) = get_user(connection, workspace, id)? else { return Ok(UpdateUserResult::NotFound) };
+    if user.role != expected_role {
         return Ok(UpdateUserResult::Stale);
     }
     if is_active_owner(&user) && !has_another_owner(connection, &user)? {
@@ -179,31 +180,32 @@ pub(crate) fn delete_user(
     delete_sessions(connection, &user)?;
     connection
         .prepare_cached("delete from users where workspace_id = ?1 and id = ?2")?
-        .execute((workspace.as_bytes(), id.as_bytes()))?;
+        .execute_one((workspace.as_bytes(), id.as_bytes()))?;
     audit::insert_entry(connection, entry)?;
-    Ok(UpdateUserResult::Done(user))
+    Ok(UpdateUserResult::Updated(user))
+}
+
+row! {
+    struct UserKeyRow {
+        workspace: WorkspaceId = id "workspace_id",
+        id: UserId = id "id",
+    } from "users
+        where email_key = ?1 and (?2 is null or workspace_id = ?2)
+        order by workspace_id is ?3 desc, seq limit 1"
 }
 
 pub(crate) fn get_credentials(
     connection: &Connection,
-    whose: &CredentialsQuery,
+    query: &CredentialsQuery,
 ) -> SqlResult<Option<UserCredentials>> {
-    let id: Option<([u8; 16], [u8; 16])> = match whose {
-        CredentialsQuery::Id(workspace, id) => Some((*workspace.as_bytes(), *id.as_bytes())),
-        CredentialsQuery::Email { email, only, first } => connection
-            .prepare_cached(
-                "select workspace_id, id from users
-                 where email_key = ?1 and (?2 is null or workspace_id = ?2)
-                 order by workspace_id is ?3 desc, seq limit 1",
-            )?
-            .query_row(
-                (email, only.as_ref().map(WorkspaceId::as_bytes), first.as_ref().map(WorkspaceId::as_bytes)),
-                |row| Ok((row.get(0)?, row.get(1)?)),
-            )
-            .optional()?,
+    let key = match query {
+        CredentialsQuery::Id(workspace, id) => Some(UserKeyRow { workspace: *workspace, id: *id }),
+        CredentialsQuery::Email { email, only, preferred } => UserKeyRow::find(
+            connection,
+            (email, only.as_ref().map(WorkspaceId::as_bytes), preferred.as_ref().map(WorkspaceId::as_bytes)),
+        )?,
     };
-    let Some((workspace, id)) = id else { return Ok(None) };
-    let (workspace, id) = (WorkspaceId::from_bytes(workspace), UserId::from_bytes(id));
+    let Some(UserKeyRow { workspace, id }) = key else { return Ok(None) };
     let Some(user) = get_user(connection, workspace, id)? else { return Ok(None) };
     let password_hash = connection
         .prepare_cached("select password_hash from users where workspace_id = ?1 and id = ?2")?

@@ -9,17 +9,19 @@ use rusqlite::Connection;
 use crate::access::audit;
 use crate::error::SqlResult;
 use crate::revisions;
-use crate::row::{Cells, micros};
+use crate::row::{SelectRow as _, micros, row};
+use crate::sqlite::execute::Execute as _;
+
+row! {
+    struct WorkspaceRow {
+        id: WorkspaceId = id "id",
+        name: String = get "name",
+    } from "workspaces"
+}
 
 pub(crate) fn list_workspaces(connection: &Connection) -> SqlResult<BTreeMap<WorkspaceId, String>> {
-    let mut statement = connection.prepare_cached("select id, name from workspaces")?;
-    let mut rows = statement.query(())?;
-    let mut workspaces = BTreeMap::new();
-    while let Some(row) = rows.next()? {
-        let mut cells = Cells::new("workspaces", row);
-        workspaces.insert(cells.id()?, cells.get()?);
-    }
-    Ok(workspaces)
+    let rows = WorkspaceRow::list(connection, ())?;
+    Ok(rows.into_iter().map(|row| (row.id, row.name)).collect())
 }
 
 /// Inserts a workspace.
@@ -31,7 +33,7 @@ pub(crate) fn insert_workspace(
 ) -> SqlResult<()> {
     connection
         .prepare_cached("insert into workspaces (id, name, created_at) values (?1, ?2, ?3)")?
-        .execute((id.as_bytes(), name, micros(entry.at)))?;
+        .execute_one((id.as_bytes(), name, micros(entry.at)))?;
     audit::insert_entry(connection, entry)?;
     revisions::increment(connection, "directory")
 }

@@ -38,7 +38,7 @@ columns! {
         display_phone_number: get "display_phone_number",
         quality_rating: get "quality_rating",
         messaging_limit_tier: get "messaging_limit_tier",
-        status: word "status",
+        status: parsed "status",
         status_reason: get "status_reason",
         is_default: flag "is_default",
         is_sandbox: flag "is_sandbox",
@@ -191,7 +191,7 @@ pub(crate) fn update_account(
         replace_secret(connection, sealer, scope, changes.old_app_secret_until)?;
     }
     update_columns(connection, sealer, scope, changes, entry.at)?;
-    if let Some(reason) = &changes.lifts_hold {
+    if let Some(reason) = &changes.lifts_suspension {
         resume(connection, scope, reason, entry.at)?;
     }
     audit::insert_entry(connection, entry)?;

@@ -136,7 +136,7 @@ fn insert_contact(
     if let Some(refusal) = check_fields(&fields) {
         return Ok(refusal);
     }
-    let id = upsert.fresh;
+    let id = upsert.new_id;
     connection
         .prepare_cached(
             "insert into contacts (id, workspace_id, created_at, updated_at) values (?1, ?2, ?3, ?3)",

@@ -11,8 +11,9 @@ use rusqlite::{Connection, OptionalExtension, params};
 use serde::Serialize;
 
 use crate::error::SqlResult;
-use crate::row::{Cells, json, micros};
+use crate::row::{Cells, SelectRow as _, json, micros, row};
 use crate::scope::Scope;
+use crate::sqlite::execute::Execute as _;
 
 /// Subject and time of an event.
 #[derive(Clone, Copy)]
@@ -55,7 +56,7 @@ pub(crate) fn emit(
             "insert into events (workspace_id, seq, kind, account_id, waba_id, contact_id, webhook_id, created_at, data)
              values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
         )?
-        .execute(params![
+        .execute_one(params![
             about.workspace.as_bytes(),
             position,
             kind.as_str(),
@@ -71,17 +72,18 @@ pub(crate) fn emit(
 
 /// Returns the position of the workspace's last event; 0 before the first event.
 pub(crate) fn last_position(connection: &Connection, workspace: WorkspaceId) -> SqlResult<i64> {
-    Ok(last_event(connection, workspace)?.map_or(0, |(position, _)| position))
+    Ok(last_event(connection, workspace)?.map_or(0, |last| last.position))
 }
 
-fn last_event(connection: &Connection, workspace: WorkspaceId) -> SqlResult<Option<(i64, Timestamp)>> {
-    let mut statement = connection.prepare_cached(
-        "select seq, created_at from events where workspace_id = ?1 order by seq desc limit 1",
-    )?;
-    let mut rows = statement.query([workspace.as_bytes()])?;
-    let Some(row) = rows.next()? else { return Ok(None) };
-    let mut cells = Cells::new("events", row);
-    Ok(Some((cells.get()?, cells.at()?)))
+row! {
+    struct LastEventRow {
+        position: i64 = get "seq",
+        created_at: Timestamp = at "created_at",
+    } from "events where workspace_id = ?1 order by seq desc limit 1"
+}
+
+fn last_event(connection: &Connection, workspace: WorkspaceId) -> SqlResult<Option<LastEventRow>> {
+    LastEventRow::find(connection, [workspace.as_bytes()])
 }
 
 /// Returns the position of the oldest stored event.
@@ -119,12 +121,29 @@ pub(crate) fn first_position_since(
     Ok(low)
 }
 
-pub(crate) fn read_event(workspace: WorkspaceId, cells: &mut Cells<'_>) -> SqlResult<StoredEvent> {
-    let position: i64 = cells.get()?;
-    let kind = cells.word()?;
-    let at = cells.at()?;
-    let data: String = cells.get()?;
-    Ok(StoredEvent { position, id: EventId::at(workspace, position, at), kind, at, data })
+row! {
+    /// Columns of an event.
+    pub(crate) struct EventRow {
+        position: i64 = get "seq",
+        kind: EventKind = parsed "kind",
+        created_at: Timestamp = at "created_at",
+        data: String = get "data",
+        account: Option<AccountId> = opt_id "account_id",
+        waba_id: Option<String> = get "waba_id",
+        contact: Option<ContactId> = opt_id "contact_id",
+    }
+}
+
+impl EventRow {
+    pub(crate) fn into_event(self, workspace: WorkspaceId) -> StoredEvent {
+        StoredEvent {
+            position: self.position,
+            id: EventId::at(workspace, self.position, self.created_at),
+            kind: self.kind,
+            at: self.created_at,
+            data: self.data,
+        }
+    }
 }
 
 /// Returns the position of an event of this log. Returns `None` if the log has not reached the position, or has
@@ -143,7 +162,7 @@ fn find_position(connection: &Connection, workspace: WorkspaceId, id: EventId) -
 }
 
 /// Maximum number of events that are read for one page: a filter matches most events, or almost none.
-const LOOKED_AT: i64 = 5_000;
+const MAX_SCANNED: i64 = 5_000;
 
 /// Lists the next events.
 pub(crate) fn list_events(
@@ -160,37 +179,36 @@ pub(crate) fn list_events(
             None => return Ok(None),
         },
         EventStart::Newest => {
-            let newest =
-                last_event(connection, workspace)?.map(|(position, at)| EventId::at(workspace, position, at));
+            let newest = last_event(connection, workspace)?
+                .map(|last| EventId::at(workspace, last.position, last.created_at));
             return Ok(Some(EventPage { events: Vec::new(), last: newest, has_more: false, has_gap: false }));
         }
     };
-    let mut statement = connection.prepare_cached(
-        "select seq, kind, created_at, data, account_id, waba_id from events
-         where workspace_id = ?1 and seq > ?2 order by seq limit ?3",
-    )?;
-    let mut rows = statement.query((workspace.as_bytes(), after, LOOKED_AT))?;
+    let mut statement = connection.prepare_cached(&format!(
+        "select {} from events where workspace_id = ?1 and seq > ?2 order by seq limit ?3",
+        EventRow::COLUMNS
+    ))?;
+    let mut rows = statement.query((workspace.as_bytes(), after, MAX_SCANNED))?;
     let has_gap = start != EventStart::Oldest
         && first_position(connection, workspace)?.is_some_and(|first| first > after + 1);
     let mut page = EventPage { events: Vec::new(), last: None, has_more: false, has_gap };
-    let mut n_looked_at = 0;
+    let mut n_scanned = 0;
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     while let Some(row) = rows.next()? {
         if page.events.len() >= limit {
             page.has_more = true;
             return Ok(Some(page));
         }
-        let mut cells = Cells::new("events", row);
-        let event = read_event(workspace, &mut cells)?;
-        let account: Option<[u8; 16]> = cells.get()?;
-        let waba_id: Option<String> = cells.get()?;
+        let row = EventRow::read(&mut Cells::new("events", row))?;
+        let is_match = filter.matches(row.kind, row.account, row.waba_id.as_deref());
+        let event = row.into_event(workspace);
         page.last = Some(event.id);
-        n_looked_at += 1;
-        if filter.takes(event.kind, account.map(AccountId::from_bytes), waba_id.as_deref()) {
+        n_scanned += 1;
+        if is_match {
             page.events.push(event);
         }
     }
-    page.has_more = n_looked_at == LOOKED_AT;
+    page.has_more = n_scanned == MAX_SCANNED;
     Ok(Some(page))
 }
 
@@ -199,10 +217,11 @@ pub(crate) fn get_event(
     workspace: WorkspaceId,
     position: i64,
 ) -> SqlResult<Option<StoredEvent>> {
-    let mut statement = connection.prepare_cached(
-        "select seq, kind, created_at, data from events where workspace_id = ?1 and seq = ?2",
-    )?;
+    let mut statement = connection.prepare_cached(&format!(
+        "select {} from events where workspace_id = ?1 and seq = ?2",
+        EventRow::COLUMNS
+    ))?;
     let mut rows = statement.query((workspace.as_bytes(), position))?;
     let Some(row) = rows.next()? else { return Ok(None) };
-    read_event(workspace, &mut Cells::new("events", row)).map(Some)
+    Ok(Some(EventRow::read(&mut Cells::new("events", row))?.into_event(workspace)))
 }

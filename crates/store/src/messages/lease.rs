@@ -46,7 +46,7 @@ row! {
         kind: String = get "m.kind",
         context_wamid: Option<String> = get "m.context_wamid",
         recipient_identity_key_hash: Option<String> = get "m.identity_key_hash",
-        on_unknown: OnUnknown = word "m.on_unknown",
+        on_unknown: OnUnknown = parsed "m.on_unknown",
         expires_at: Option<Timestamp> = opt_at "m.expires_at",
         accepted_at: Timestamp = at "m.created_at",
         n_attempts: u32 = get "m.n_attempts",

@@ -6,7 +6,7 @@ use domain::messages::inbound::InboundMessage;
 use domain::messages::status::MessageStatus;
 use domain::messages::status_report::Pricing;
 use domain::meta_error::MetaError;
-use engine::metrics::Step as Counted;
+use engine::metrics::MessageTransition as Counted;
 use jiff::Timestamp;
 use rusqlite::Connection;
 

@@ -7,14 +7,14 @@
 
 use std::cell::RefCell;
 
-use engine::metrics::Step;
+use engine::metrics::MessageTransition;
 
 thread_local! {
-    static STEPS: RefCell<Vec<Step>> = const { RefCell::new(Vec::new()) };
+    static STEPS: RefCell<Vec<MessageTransition>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Records a status change.
-pub(crate) fn record(step: Step) {
+pub(crate) fn record(step: MessageTransition) {
     STEPS.with_borrow_mut(|steps| steps.push(step));
 }
 
@@ -29,6 +29,6 @@ pub(crate) fn truncate(len: usize) {
 }
 
 /// Takes all recorded changes.
-pub(crate) fn take() -> Vec<Step> {
+pub(crate) fn take() -> Vec<MessageTransition> {
     STEPS.take()
 }

@@ -20,7 +20,7 @@ use crate::sqlite::execute::Execute as _;
 use crate::webhooks_in::payload_redaction;
 
 use engine::ports::{
-    ArchiveEntry, ArchiveQuery, ArchivedPayload, PayloadSignature, RoutedChange, UnappliedState,
+    ArchiveEntry, ArchiveQuery, ArchivedPayload, PayloadSignature, RoutedChange, UnappliedReason,
     WebhookPayload,
 };
 
@@ -394,7 +394,7 @@ pub(crate) fn list_payloads(
     connection: &Connection,
     query: &ArchiveQuery,
 ) -> SqlResult<Vec<ArchivedPayload>> {
-    let state = query.state.map(UnappliedState::as_str);
+    let state = query.reason.map(UnappliedReason::as_str);
     let rows = PayloadRow::list(connection, params![query.after, micros(query.since), state, query.limit])?;
     let payload = |row: PayloadRow| {
         let (signers, _) = row.signer_ids.as_chunks::<16>();

@@ -4,7 +4,7 @@
 //!
 //! **Invariant:** a queue is leased to one worker at a time.
 
-use domain::id::{ContactId, WebhookId, WorkspaceId};
+use domain::id::{ContactId, WebhookId, WorkerId, WorkspaceId};
 use domain::webhooks_out::delivery::DEAD_LETTER_AFTER;
 use engine::ports::{DeliveryLease, LeaseToken, LeasedDelivery};
 use jiff::Timestamp;
@@ -12,86 +12,116 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::error::SqlResult;
 use crate::events::log;
-use crate::row::{Cells, micros};
+use crate::row::{SelectRow as _, micros, row};
+use crate::sqlite::execute::Execute as _;
 
-/// Lists due queues. First attempts come before retries: slow endpoints do not delay the other queues.
-pub(crate) fn list_due(
-    connection: &Connection,
-    (workspace, webhook): (WorkspaceId, WebhookId),
-    now: Timestamp,
-    room: u32,
-) -> SqlResult<Vec<Vec<u8>>> {
+/// Due queues of one endpoint to list.
+pub(crate) struct DueQueues {
+    pub(crate) workspace: WorkspaceId,
+    pub(crate) webhook: WebhookId,
+    pub(crate) now: Timestamp,
+    /// Maximum number of queues.
+    pub(crate) limit: u32,
+}
+
+/// Lists the keys of due queues. First attempts come before retries: slow endpoints do not delay the other queues.
+pub(crate) fn list_due(connection: &Connection, due: &DueQueues) -> SqlResult<Vec<Vec<u8>>> {
     let mut queue_keys: Vec<Vec<u8>> = Vec::new();
     for has_failed in [false, true] {
-        let left = i64::from(room) - i64::try_from(queue_keys.len()).unwrap_or(i64::MAX);
-        queue_keys.extend(list_due_where(connection, (workspace, webhook), has_failed, (now, left.max(0)))?);
+        let limit = i64::from(due.limit) - i64::try_from(queue_keys.len()).unwrap_or(i64::MAX);
+        queue_keys.extend(list_due_where(connection, due, has_failed, limit.max(0))?);
     }
     Ok(queue_keys)
 }
 
 fn list_due_where(
     connection: &Connection,
-    (workspace, webhook): (WorkspaceId, WebhookId),
+    due: &DueQueues,
     has_failed: bool,
-    (now, room): (Timestamp, i64),
+    limit: i64,
 ) -> SqlResult<Vec<Vec<u8>>> {
     let mut statement = connection.prepare_cached(
-        "select l.queue_key from delivery_queues l
-         join webhook_endpoints w on w.id = l.webhook_id
-         where l.webhook_id = ?2 and l.worker_id is null and l.due_at <= ?3 and w.workspace_id = ?1
+        "select q.queue_key from delivery_queues q
+         join webhook_endpoints w on w.id = q.webhook_id
+         where q.webhook_id = ?2 and q.worker_id is null and q.due_at <= ?3 and w.workspace_id = ?1
            and w.removed_at is null and w.is_enabled = 1 and w.status <> 'disabled'
-           and (l.n_failures > 0) = ?5
-         order by l.due_at limit ?4",
+           and (q.n_failures > 0) = ?5
+         order by q.due_at limit ?4",
     )?;
-    let rows = statement
-        .query_map((workspace.as_bytes(), webhook.as_bytes(), micros(now), room, has_failed), |row| {
-            row.get(0)
-        })?;
+    let parameters = (due.workspace.as_bytes(), due.webhook.as_bytes(), micros(due.now), limit, has_failed);
+    let rows = statement.query_map(parameters, |row| row.get(0))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// Returns the first delivery of a leased queue, or the queue itself if it is empty.
-pub(crate) fn get_head(
+/// Lease of a queue.
+pub(crate) struct QueueLease<'a> {
+    pub(crate) workspace: WorkspaceId,
+    pub(crate) webhook: WebhookId,
+    pub(crate) queue_key: &'a [u8],
+    pub(crate) token: LeaseToken,
+}
+
+/// Writes the lease of a queue.
+pub(crate) fn lease_queue(
     connection: &Connection,
-    (workspace, webhook): (WorkspaceId, WebhookId),
-    queue_key: Vec<u8>,
-    token: LeaseToken,
-) -> SqlResult<Result<LeasedDelivery, Vec<u8>>> {
+    lease: &QueueLease<'_>,
+    worker: WorkerId,
+) -> SqlResult<()> {
+    connection
+        .prepare_cached(
+            "update delivery_queues set worker_id = ?3, lease_token = ?4 where webhook_id = ?1 and queue_key = ?2",
+        )?
+        .execute_one((lease.webhook.as_bytes(), lease.queue_key, worker.as_bytes(), lease.token.0))
+}
+
+row! {
+    struct HeadRow {
+        position: i64 = get "d.seq",
+        is_redelivery: bool = flag "d.is_redelivery",
+        expires_at: Timestamp = at "d.expires_at",
+        event: i64 = get "d.event_seq",
+        n_failures: u32 = get "q.n_failures",
+    } from "deliveries d join delivery_queues q on q.webhook_id = d.webhook_id and q.queue_key = d.queue_key
+        where d.webhook_id = ?1 and d.queue_key = ?2 and d.status in ('pending', 'failed')
+        order by d.seq limit 1"
+}
+
+/// Returns the first delivery of a leased queue; `None` if the queue is empty.
+pub(crate) fn get_head(connection: &Connection, lease: &QueueLease<'_>) -> SqlResult<Option<LeasedDelivery>> {
+    let QueueLease { workspace, webhook, queue_key, token } = *lease;
     loop {
-        let mut statement = connection.prepare_cached(
-            "select d.seq, d.is_redelivery, d.expires_at, d.event_seq, l.n_failures
-             from deliveries d join delivery_queues l on l.webhook_id = d.webhook_id and l.queue_key = d.queue_key
-             where d.webhook_id = ?1 and d.queue_key = ?2 and d.status in ('pending', 'failed') order by d.seq limit 1",
-        )?;
-        let mut rows = statement.query((webhook.as_bytes(), &queue_key))?;
-        let Some(row) = rows.next()? else { return Ok(Err(queue_key)) };
-        let mut cells = Cells::new("deliveries", row);
-        let position: i64 = cells.get()?;
-        let is_redelivery = cells.flag()?;
-        let ends_at = cells.at()?;
-        let event: i64 = cells.get()?;
-        let n_failures = cells.get()?;
-        if let Some(event) = log::get_event(connection, workspace, event)? {
-            let lease = DeliveryLease { workspace, webhook, lane: queue_key, position, token };
-            return Ok(Ok(LeasedDelivery { lease, event, n_failures, ends_at, is_redelivery }));
+        let Some(head) = HeadRow::find(connection, (webhook.as_bytes(), queue_key))? else { return Ok(None) };
+        let position = head.position;
+        if let Some(event) = log::get_event(connection, workspace, head.event)? {
+            return Ok(Some(LeasedDelivery {
+                lease: DeliveryLease { workspace, webhook, queue_key: queue_key.to_vec(), position, token },
+                event,
+                n_failures: head.n_failures,
+                ends_at: head.expires_at,
+                is_redelivery: head.is_redelivery,
+            }));
         }
         // The event was deleted: there is nothing to deliver.
-        update_status(connection, (workspace, position), "dead")?;
+        update_status(connection, workspace, position, "dead")?;
     }
 }
 
-pub(crate) fn update_status(connection: &Connection, key: (WorkspaceId, i64), status: &str) -> SqlResult<()> {
+pub(crate) fn update_status(
+    connection: &Connection,
+    workspace: WorkspaceId,
+    position: i64,
+    status: &str,
+) -> SqlResult<()> {
     connection
         .prepare_cached("update deliveries set status = ?3 where workspace_id = ?1 and seq = ?2")?
-        .execute((key.0.as_bytes(), key.1, status))?;
-    Ok(())
+        .execute_one((workspace.as_bytes(), position, status))
 }
 
+/// Deletes a queue. A merge of contacts may have deleted the queue before.
 pub(crate) fn delete_queue(connection: &Connection, webhook: WebhookId, queue_key: &[u8]) -> SqlResult<()> {
     connection
         .prepare_cached("delete from delivery_queues where webhook_id = ?1 and queue_key = ?2")?
-        .execute((webhook.as_bytes(), queue_key))?;
-    Ok(())
+        .execute_any((webhook.as_bytes(), queue_key))
 }
 
 pub(crate) fn head_position(
@@ -112,8 +142,8 @@ pub(crate) fn recover_leases(connection: &Connection, silent_since: Timestamp, l
         .prepare_cached(
             "update delivery_queues set worker_id = null, lease_token = null
              where (webhook_id, queue_key) in (
-                 select l.webhook_id, l.queue_key from delivery_queues l left join workers w on w.id = l.worker_id
-                 where l.worker_id is not null and (w.heartbeat_at is null or w.heartbeat_at < ?1) limit ?2)",
+                 select q.webhook_id, q.queue_key from delivery_queues q left join workers w on w.id = q.worker_id
+                 where q.worker_id is not null and (w.heartbeat_at is null or w.heartbeat_at < ?1) limit ?2)",
         )?
         .execute((micros(silent_since), limit))?;
     Ok(u32::try_from(n_rows).unwrap_or(u32::MAX))
@@ -126,7 +156,7 @@ pub(crate) struct NewDelivery<'a> {
     pub(crate) event: i64,
     pub(crate) queue_key: &'a [u8],
     pub(crate) is_redelivery: bool,
-    pub(crate) ends_at: Timestamp,
+    pub(crate) expires_at: Timestamp,
     pub(crate) now: Timestamp,
 }
 
@@ -141,7 +171,7 @@ pub(crate) fn insert_delivery(connection: &Connection, new: &NewDelivery<'_>) ->
                  workspace_id, seq, webhook_id, event_seq, queue_key, is_redelivery, status, created_at, expires_at)
              values (?1, ?2, ?3, ?4, ?5, ?6, 'pending', ?7, ?8)",
         )?
-        .execute(params![
+        .execute_one(params![
             new.workspace.as_bytes(),
             position,
             new.webhook.as_bytes(),
@@ -149,17 +179,18 @@ pub(crate) fn insert_delivery(connection: &Connection, new: &NewDelivery<'_>) ->
             new.queue_key,
             new.is_redelivery,
             micros(new.now),
-            micros(new.ends_at),
+            micros(new.expires_at),
         ])?;
     connection
         .prepare_cached(
             "insert into delivery_queues (webhook_id, queue_key, workspace_id, n_failures, due_at) values (?1, ?2, ?3, 0, ?4)
              on conflict (webhook_id, queue_key) do nothing",
         )?
-        .execute((new.webhook.as_bytes(), new.queue_key, new.workspace.as_bytes(), micros(new.now)))?;
+        .execute_any((new.webhook.as_bytes(), new.queue_key, new.workspace.as_bytes(), micros(new.now)))?;
     Ok(position)
 }
 
+/// Returns the time at which a delivery becomes a dead letter.
 pub(crate) fn expires_at(created_at: Timestamp) -> Timestamp {
     created_at.saturating_add(DEAD_LETTER_AFTER).unwrap_or(Timestamp::MAX)
 }
@@ -196,10 +227,10 @@ pub(crate) fn merge_queues(
                  select webhook_id, ?2, workspace_id, n_failures, due_at from delivery_queues where webhook_id = ?1 and queue_key = ?3
                  on conflict (webhook_id, queue_key) do nothing",
             )?
-            .execute(keys)?;
+            .execute_any(keys)?;
         connection
             .prepare_cached("delete from delivery_queues where webhook_id = ?1 and queue_key = ?2")?
-            .execute((webhook, source.as_bytes()))?;
+            .execute_any((webhook, source.as_bytes()))?;
     }
     Ok(())
 }

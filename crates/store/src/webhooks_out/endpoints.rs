@@ -5,7 +5,7 @@ use std::sync::Arc;
 use domain::access::audit::AuditEntry;
 use domain::id::{AccountId, WebhookId, WorkspaceId};
 use domain::webhooks_out::delivery::WebhookStatus;
-use engine::ports::WebhookEndpoint;
+use engine::ports::{EventFilter, WebhookEndpoint, WebhookSecretRotation};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 use secrecy::{ExposeSecret, SecretString};
@@ -14,11 +14,12 @@ use crate::access::audit;
 use crate::error::{SqlError, SqlResult};
 use crate::events::log;
 use crate::revisions;
-use crate::row::{Cells, json, micros, row};
+use crate::row::{Cells, SelectRow as _, json, micros, row};
 use crate::seal::Sealer;
+use crate::sqlite::execute::Execute as _;
 
 /// Value for all types of events.
-const EVERYTHING: &str = "*";
+const ALL_EVENTS: &str = "*";
 
 /// Returns the context to which a secret of an endpoint is sealed.
 fn seal_context(id: WebhookId, column: &str) -> String {
@@ -31,13 +32,13 @@ row! {
         workspace: WorkspaceId = id "workspace_id",
         name: String = get "name",
         url: String = get "url",
-        accounts: Vec<AccountId> = words "accounts",
+        accounts: Vec<AccountId> = parsed_list "accounts",
         headers: Option<Vec<u8>> = get "headers",
         secret: Option<Vec<u8>> = get "secret",
         old_secret: Option<Vec<u8>> = get "old_secret",
         old_secret_until: Option<Timestamp> = opt_at "old_secret_until",
         is_enabled: bool = flag "is_enabled",
-        status: WebhookStatus = word "status",
+        status: WebhookStatus = parsed "status",
         status_reason: Option<String> = get "status_reason",
         created_at: Timestamp = at "created_at",
         updated_at: Timestamp = at "updated_at",
@@ -68,7 +69,7 @@ fn read(cells: &mut Cells<'_>, sealer: &Sealer) -> SqlResult<WebhookEndpoint> {
     let open = |column, sealed: Option<Vec<u8>>| -> SqlResult<Option<SecretString>> {
         Ok(sealed.map(|sealed| sealer.open(&seal_context(row.id, column), &sealed)).transpose()?)
     };
-    let events = if row.events.iter().any(|name| name == EVERYTHING) {
+    let events = if row.events.iter().any(|name| name == ALL_EVENTS) {
         None
     } else {
         let kinds = row.events.into_iter().map(|name| name.parse().map_err(|_| cells.corrupt(name)));
@@ -101,16 +102,16 @@ fn read(cells: &mut Cells<'_>, sealer: &Sealer) -> SqlResult<WebhookEndpoint> {
 }
 
 /// Columns that a user sets.
-struct ChosenColumns {
+struct SettingColumns {
     events: String,
     accounts: String,
     headers: Option<Vec<u8>>,
 }
 
-impl ChosenColumns {
-    fn of(webhook: &WebhookEndpoint, sealer: &Sealer) -> SqlResult<Self> {
+impl SettingColumns {
+    fn from_endpoint(webhook: &WebhookEndpoint, sealer: &Sealer) -> SqlResult<Self> {
         let events: Vec<_> = match &webhook.events {
-            None => vec![EVERYTHING],
+            None => vec![ALL_EVENTS],
             Some(kinds) => kinds.iter().map(|kind| kind.as_str()).collect(),
         };
         let accounts: Vec<_> = webhook.accounts.iter().map(AccountId::to_string).collect();
@@ -140,7 +141,7 @@ pub(crate) fn insert_endpoint(
     if n_webhooks >= limit {
         return Ok(false);
     }
-    let chosen = ChosenColumns::of(new, sealer)?;
+    let columns = SettingColumns::from_endpoint(new, sealer)?;
     connection
         .prepare_cached(
             "insert into webhook_endpoints (
@@ -148,14 +149,14 @@ pub(crate) fn insert_endpoint(
                  created_at, updated_at)
              values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 'active', ?10, ?11, ?11)",
         )?
-        .execute(params![
+        .execute_one(params![
             new.id.as_bytes(),
             new.workspace.as_bytes(),
             new.name,
             new.url,
-            chosen.events,
-            chosen.accounts,
-            chosen.headers,
+            columns.events,
+            columns.accounts,
+            columns.headers,
             sealer.seal(&seal_context(new.id, "secret"), &new.secret)?,
             new.is_enabled,
             log::last_position(connection, new.workspace)?,
@@ -171,10 +172,10 @@ pub(crate) fn update_endpoint(
     connection: &Connection,
     sealer: &Sealer,
     changed: &WebhookEndpoint,
-    revives: bool,
+    reactivates: bool,
     entry: &AuditEntry,
 ) -> SqlResult<bool> {
-    let chosen = ChosenColumns::of(changed, sealer)?;
+    let columns = SettingColumns::from_endpoint(changed, sealer)?;
     let n_rows = connection
         .prepare_cached(
             "update webhook_endpoints
@@ -190,12 +191,12 @@ pub(crate) fn update_endpoint(
             changed.id.as_bytes(),
             changed.name,
             changed.url,
-            chosen.events,
-            chosen.accounts,
-            chosen.headers,
+            columns.events,
+            columns.accounts,
+            columns.headers,
             changed.is_enabled,
             micros(changed.updated_at),
-            revives,
+            reactivates,
         ])?;
     if n_rows == 0 {
         return Ok(false);
@@ -205,14 +206,15 @@ pub(crate) fn update_endpoint(
     Ok(true)
 }
 
-/// Replaces the secret of an endpoint. The old secret also signs until a time.
+/// Replaces the secret of an endpoint. Returns `false` if the endpoint does not exist.
 pub(crate) fn rotate_secret(
     connection: &Connection,
     sealer: &Sealer,
-    (workspace, id): (WorkspaceId, WebhookId),
-    (secret, old_until): (&SecretString, Timestamp),
+    rotation: &WebhookSecretRotation,
     entry: &AuditEntry,
 ) -> SqlResult<bool> {
+    let WebhookSecretRotation { workspace, webhook: id, secret, old_secret_until } = rotation;
+    let (workspace, id) = (*workspace, *id);
     let sealed: Option<Option<Vec<u8>>> = connection
         .prepare_cached(
             "select secret from webhook_endpoints where workspace_id = ?1 and id = ?2 and removed_at is null",
@@ -233,12 +235,12 @@ pub(crate) fn rotate_secret(
             "update webhook_endpoints set secret = ?3, old_secret = ?4, old_secret_until = ?5, updated_at = ?6
              where workspace_id = ?1 and id = ?2",
         )?
-        .execute(params![
+        .execute_one(params![
             workspace.as_bytes(),
             id.as_bytes(),
             sealer.seal(&seal_context(id, "secret"), secret)?,
             old,
-            micros(old_until),
+            micros(*old_secret_until),
             micros(entry.at),
         ])?;
     audit::insert_entry(connection, entry)?;
@@ -264,7 +266,7 @@ pub(crate) fn delete_endpoint(
         return Ok(false);
     }
     audit::insert_entry(connection, entry)?;
-    connection.prepare_cached("delete from replays where webhook_id = ?1")?.execute([id.as_bytes()])?;
+    connection.prepare_cached("delete from replays where webhook_id = ?1")?.execute_any([id.as_bytes()])?;
     revisions::increment(connection, "directory")?;
     Ok(true)
 }
@@ -274,7 +276,17 @@ pub(crate) struct EndpointFilter {
     pub(crate) id: WebhookId,
     /// Position of the last event before the endpoint was created.
     pub(crate) after: i64,
-    pub(crate) filter: engine::ports::EventFilter,
+    pub(crate) filter: EventFilter,
+}
+
+row! {
+    struct FilterRow {
+        id: WebhookId = id "id",
+        after: i64 = get "after_seq",
+        events: Vec<String> = json "events",
+        accounts: Vec<AccountId> = parsed_list "accounts",
+    } from "webhook_endpoints
+        where workspace_id = ?1 and removed_at is null and status <> 'disabled' order by seq"
 }
 
 /// Lists the endpoints that receive events. Deliveries to an endpoint that a user has switched off are still written;
@@ -283,32 +295,26 @@ pub(crate) fn list_filters(
     connection: &Connection,
     workspace: WorkspaceId,
 ) -> SqlResult<Vec<EndpointFilter>> {
-    let mut statement = connection.prepare_cached(
-        "select id, after_seq, events, accounts from webhook_endpoints
-         where workspace_id = ?1 and removed_at is null and status <> 'disabled' order by seq",
-    )?;
-    let mut rows = statement.query([workspace.as_bytes()])?;
     let mut endpoints = Vec::new();
-    while let Some(row) = rows.next()? {
-        let mut cells = Cells::new("webhook_endpoints", row);
-        let id = cells.id()?;
-        let after = cells.get()?;
-        let names: Vec<String> = cells.json()?;
-        let kinds = if names.iter().any(|word| word == EVERYTHING) {
+    for row in FilterRow::list(connection, [workspace.as_bytes()])? {
+        let kinds = if row.events.iter().any(|name| name == ALL_EVENTS) {
             None
         } else {
-            Some(names.iter().filter_map(|word| word.parse().ok()).collect())
+            Some(row.events.iter().filter_map(|name| name.parse().ok()).collect())
         };
-        let wanted: Vec<AccountId> = cells.words()?;
-        let accounts =
-            if wanted.is_empty() { None } else { Some(with_wabas(connection, workspace, &wanted)?) };
-        let filter = engine::ports::EventFilter { kinds, accounts, has_unplaced: false };
-        endpoints.push(EndpointFilter { id, after, filter });
+        let accounts = if row.accounts.is_empty() {
+            None
+        } else {
+            Some(with_waba_ids(connection, workspace, &row.accounts)?)
+        };
+        let filter = EventFilter { kinds, accounts, includes_workspace_events: false };
+        endpoints.push(EndpointFilter { id: row.id, after: row.after, filter });
     }
     Ok(endpoints)
 }
 
-fn with_wabas(
+/// Returns the accounts with their WhatsApp Business Accounts.
+fn with_waba_ids(
     connection: &Connection,
     workspace: WorkspaceId,
     accounts: &[AccountId],

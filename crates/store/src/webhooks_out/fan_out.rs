@@ -8,7 +8,8 @@ use rusqlite::Connection;
 
 use crate::error::SqlResult;
 use crate::events::log;
-use crate::row::Cells;
+use crate::row::{SelectRow as _, row};
+use crate::sqlite::execute::Execute as _;
 use crate::webhooks_out::delivery_queues::NewDelivery;
 use crate::webhooks_out::endpoints::EndpointFilter;
 use crate::webhooks_out::{delivery_queues, endpoints, replays, routed_events};
@@ -16,67 +17,71 @@ use crate::webhooks_out::{delivery_queues, endpoints, replays, routed_events};
 /// Fans out the next events. Returns `true` if there are more.
 pub(crate) fn fan_out_events(connection: &Connection, now: Timestamp, limit: u32) -> SqlResult<bool> {
     let mut has_more = replays::fan_out_replays(connection, now, limit)?;
-    for (workspace, cursor, end) in list_behind(connection)? {
+    for Backlog { workspace, cursor, end } in list_backlogs(connection)? {
         let endpoints = endpoints::list_filters(connection, workspace)?;
-        // Events from before the oldest endpoint have no receiver.
+        // No endpoint receives events from before the oldest endpoint.
         let start =
             endpoints.iter().map(|endpoint| endpoint.after).min().map_or(end, |after| after.max(cursor));
-        let found = routed_events::list_routed(connection, workspace, (start, end), limit)?;
-        for found in &found {
-            let wanted =
-                |endpoint: &&EndpointFilter| endpoint.after < found.event.position && found.is_for(endpoint);
-            for endpoint in endpoints.iter().filter(wanted) {
+        let events = routed_events::list_routed(connection, workspace, start, end, limit)?;
+        for routed in &events {
+            let receives = |endpoint: &&EndpointFilter| {
+                endpoint.after < routed.event.position && routed.is_for(endpoint)
+            };
+            for endpoint in endpoints.iter().filter(receives) {
                 let new = NewDelivery {
                     workspace,
                     webhook: endpoint.id,
-                    event: found.event.position,
-                    queue_key: &found.lane(workspace),
+                    event: routed.event.position,
+                    queue_key: &routed.queue_key(workspace),
                     is_redelivery: false,
-                    ends_at: delivery_queues::expires_at(found.event.at),
+                    expires_at: delivery_queues::expires_at(routed.event.at),
                     now,
                 };
                 delivery_queues::insert_delivery(connection, &new)?;
             }
         }
-        let reached = found.last().map_or(end, |found| found.event.position);
+        let position = events.last().map_or(end, |last| last.event.position);
         connection
             .prepare_cached(
                 "insert into fan_out_cursors (workspace_id, seq) values (?1, ?2)
                  on conflict (workspace_id) do update set seq = excluded.seq",
             )?
-            .execute((workspace.as_bytes(), reached))?;
-        has_more |= reached < end;
+            .execute_one((workspace.as_bytes(), position))?;
+        has_more |= position < end;
     }
     Ok(has_more)
 }
 
-/// Lists the workspaces with endpoints and events that are not fanned out: their cursor and the last position of
-/// their log.
-fn list_behind(connection: &Connection) -> SqlResult<Vec<(WorkspaceId, i64, i64)>> {
-    let mut statement = connection.prepare_cached(
-        "select w.workspace_id, coalesce((select seq from fan_out_cursors c where c.workspace_id = w.workspace_id), 0)
-         from webhook_endpoints w where w.removed_at is null group by w.workspace_id",
-    )?;
-    let mut rows = statement.query(())?;
-    let mut workspaces: Vec<(WorkspaceId, i64)> = Vec::new();
-    while let Some(row) = rows.next()? {
-        let mut cells = Cells::new("webhook_endpoints", row);
-        workspaces.push((cells.id()?, cells.get()?));
-    }
-    let mut behind = Vec::new();
-    for (workspace, cursor) in workspaces {
+/// Events of a workspace that are not fanned out: the positions after `cursor`, up to `end`.
+struct Backlog {
+    workspace: WorkspaceId,
+    cursor: i64,
+    end: i64,
+}
+
+row! {
+    struct CursorRow {
+        workspace: WorkspaceId = id "w.workspace_id",
+        cursor: i64 = get "coalesce((select seq from fan_out_cursors c where c.workspace_id = w.workspace_id), 0)",
+    } from "webhook_endpoints w where w.removed_at is null group by w.workspace_id"
+}
+
+/// Lists the workspaces with endpoints and events that are not fanned out.
+fn list_backlogs(connection: &Connection) -> SqlResult<Vec<Backlog>> {
+    let mut backlogs = Vec::new();
+    for CursorRow { workspace, cursor } in CursorRow::list(connection, ())? {
         let end = log::last_position(connection, workspace)?;
         if cursor < end {
-            behind.push((workspace, cursor, end));
+            backlogs.push(Backlog { workspace, cursor, end });
         }
     }
-    Ok(behind)
+    Ok(backlogs)
 }
 
 /// Returns `true` if [`fan_out_events`] has work.
 pub(crate) fn has_work(connection: &Connection) -> SqlResult<bool> {
-    let has_past = connection
+    let has_replays = connection
         .prepare_cached("select exists (select 1 from replays)")?
         .query_row((), |row| row.get::<_, bool>(0))?;
-    Ok(has_past || !list_behind(connection)?.is_empty())
+    Ok(has_replays || !list_backlogs(connection)?.is_empty())
 }

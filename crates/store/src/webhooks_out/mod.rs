@@ -10,13 +10,13 @@ pub(crate) mod routed_events;
 
 use crate::sqlite::port_macro::sqlite_port;
 use domain::access::audit::AuditEntry;
-use domain::id::{DeliveryId, ReplayId, WebhookId, WorkerId, WorkspaceId};
+use domain::id::{DeliveryId, ReplayId, WebhookId, WorkspaceId};
 use engine::ports::{
-    DeliveryAttemptResult, DeliveryFilter, DeliveryLease, DeliveryLeaseRequest, LeaseToken, LeasedDelivery,
-    NewReplay, Page, PageRequest, PendingDeliveries, StoreError, StoredDelivery, WebhookEndpoint,
+    DeliveryAttemptResult, DeliveryFilter, DeliveryLease, DeliveryLeaseRequest, LeasedDelivery, NewReplay,
+    NewTestDelivery, Page, PageRequest, PendingDeliveries, StoreError, StoredDelivery, WebhookEndpoint,
+    WebhookSecretRotation,
 };
 use jiff::Timestamp;
-use secrecy::SecretString;
 
 engine::webhook_endpoints_port! {
     sqlite_port for WebhookEndpoints {
@@ -24,13 +24,13 @@ engine::webhook_endpoints_port! {
             write "adding an endpoint",
             move |tx| endpoints::insert_endpoint(tx, &sealer, &new, limit, &audit_entry)
         }
-        update_webhook_endpoint(changed, revives, audit_entry) cloning(changed) with sealer {
+        update_webhook_endpoint(changed, reactivates, audit_entry) cloning(changed) with sealer {
             write "changing an endpoint",
-            move |tx| endpoints::update_endpoint(tx, &sealer, &changed, revives, &audit_entry)
+            move |tx| endpoints::update_endpoint(tx, &sealer, &changed, reactivates, &audit_entry)
         }
-        rotate_webhook_secret(id, secret, old_until, audit_entry) cloning(secret) with sealer {
+        rotate_webhook_secret(rotation, audit_entry) with sealer {
             write "rotating an endpoint's secret",
-            move |tx| endpoints::rotate_secret(tx, &sealer, id, (&secret, old_until), &audit_entry)
+            move |tx| endpoints::rotate_secret(tx, &sealer, &rotation, &audit_entry)
         }
         delete_webhook_endpoint(workspace, id, audit_entry) {
             write "removing an endpoint", move |tx| endpoints::delete_endpoint(tx, workspace, id, &audit_entry)
@@ -41,7 +41,7 @@ engine::webhook_endpoints_port! {
 engine::deliveries_port! {
     sqlite_port for Deliveries {
         get_pending_deliveries(now) {
-            read "reading pending deliveries", move |tx| deliveries::get_work(tx, now)
+            read "reading pending deliveries", move |tx| deliveries::get_pending(tx, now)
         }
         fan_out_events(now, limit) {
             write "fanning out events", move |tx| fan_out::fan_out_events(tx, now, limit)
@@ -49,8 +49,8 @@ engine::deliveries_port! {
         lease_deliveries(request) cloning(request) {
             write "leasing deliveries", move |tx| deliveries::lease_due(tx, &request)
         }
-        finish_delivery_attempt(lease, end) cloning(lease, end) {
-            write "finishing a delivery attempt", move |tx| deliveries::finish_attempt(tx, &lease, &end)
+        finish_delivery_attempt(lease, result) cloning(lease, result) {
+            write "finishing a delivery attempt", move |tx| deliveries::finish_attempt(tx, &lease, &result)
         }
         expire_deliveries(now, limit) {
             write "expiring deliveries", move |tx| deliveries::expire_deliveries(tx, now, limit)
@@ -65,9 +65,9 @@ engine::deliveries_port! {
         insert_replay(replay, audit_entry) {
             write "adding a replay", move |tx| replays::insert_replay(tx, &replay, &audit_entry)
         }
-        insert_test_delivery(workspace, webhook, by, audit_entry) {
+        insert_test_delivery(new, audit_entry) {
             write "testing an endpoint",
-            move |tx| deliveries::lease_test(tx, (workspace, webhook), by, &audit_entry)
+            move |tx| deliveries::insert_test_delivery(tx, &new, &audit_entry)
         }
     }
 }

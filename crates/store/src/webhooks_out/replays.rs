@@ -9,39 +9,25 @@ use rusqlite::{Connection, OptionalExtension};
 use crate::access::audit;
 use crate::error::SqlResult;
 use crate::events::log;
-use crate::row::Cells;
+use crate::row::{SelectRow as _, row};
 use crate::sqlite::execute::Execute as _;
 use crate::webhooks_out::delivery_queues::NewDelivery;
 use crate::webhooks_out::{delivery_queues, endpoints, routed_events};
 
-/// Replay that is not finished.
-struct Replay {
-    id: ReplayId,
-    workspace: WorkspaceId,
-    webhook: WebhookId,
-    next: i64,
-    last: i64,
+row! {
+    /// Replay that is not finished.
+    struct ReplayRow {
+        id: ReplayId = id "id",
+        workspace: WorkspaceId = id "workspace_id",
+        webhook: WebhookId = id "webhook_id",
+        next: i64 = get "next_seq",
+        last: i64 = get "last_seq",
+    } from "replays order by id"
 }
 
+/// Fans out the next events of each replay. Returns `true` if there are more.
 pub(crate) fn fan_out_replays(connection: &Connection, now: Timestamp, limit: u32) -> SqlResult<bool> {
-    let replays = {
-        let mut statement = connection.prepare_cached(
-            "select id, workspace_id, webhook_id, next_seq, last_seq from replays order by id",
-        )?;
-        let mut rows = statement.query(())?;
-        let mut replays = Vec::new();
-        while let Some(row) = rows.next()? {
-            let mut cells = Cells::new("replays", row);
-            replays.push(Replay {
-                id: cells.id()?,
-                workspace: cells.id()?,
-                webhook: cells.id()?,
-                next: cells.get()?,
-                last: cells.get()?,
-            });
-        }
-        replays
-    };
+    let replays = ReplayRow::list(connection, ())?;
     let mut has_more = false;
     for replay in replays {
         has_more |= fan_out_replay(connection, &replay, now, limit)?;
@@ -49,22 +35,27 @@ pub(crate) fn fan_out_replays(connection: &Connection, now: Timestamp, limit: u3
     Ok(has_more)
 }
 
-fn fan_out_replay(connection: &Connection, replay: &Replay, now: Timestamp, limit: u32) -> SqlResult<bool> {
-    let Replay { id, workspace, webhook, next, last } = *replay;
+fn fan_out_replay(
+    connection: &Connection,
+    replay: &ReplayRow,
+    now: Timestamp,
+    limit: u32,
+) -> SqlResult<bool> {
+    let ReplayRow { id, workspace, webhook, next, last } = *replay;
     let endpoints = endpoints::list_filters(connection, workspace)?;
-    let found = routed_events::list_routed(connection, workspace, (next - 1, last), limit)?;
+    let found = routed_events::list_routed(connection, workspace, next - 1, last, limit)?;
     let end = found.last().map(|found| found.event.position);
     if let Some(endpoint) = endpoints.iter().find(|endpoint| endpoint.id == webhook) {
         for found in found.iter().filter(|found| found.is_for(endpoint)) {
             // A separate queue for each contact: beside the other queues, and in order.
-            let queue_key = [id.as_bytes().as_slice(), &found.lane(workspace)].concat();
+            let queue_key = [id.as_bytes().as_slice(), &found.queue_key(workspace)].concat();
             let new = NewDelivery {
                 workspace,
                 webhook,
                 event: found.event.position,
                 queue_key: &queue_key,
                 is_redelivery: true,
-                ends_at: delivery_queues::expires_at(now),
+                expires_at: delivery_queues::expires_at(now),
                 now,
             };
             delivery_queues::insert_delivery(connection, &new)?;
@@ -74,11 +65,11 @@ fn fan_out_replay(connection: &Connection, replay: &Replay, now: Timestamp, limi
         Some(end) => {
             connection
                 .prepare_cached("update replays set next_seq = ?2 where id = ?1")?
-                .execute((id.as_bytes(), end + 1))?;
+                .execute_one((id.as_bytes(), end + 1))?;
             Ok(true)
         }
         None => {
-            connection.prepare_cached("delete from replays where id = ?1")?.execute([id.as_bytes()])?;
+            connection.prepare_cached("delete from replays where id = ?1")?.execute_one([id.as_bytes()])?;
             Ok(false)
         }
     }
@@ -113,7 +104,18 @@ pub(crate) fn insert_replay(
     Ok(u64::try_from(last - first + 1).unwrap_or_default())
 }
 
-/// Inserts a redelivery in a queue of its own.
+row! {
+    /// Delivery whose endpoint and event exist.
+    struct RedeliverableRow {
+        webhook: WebhookId = id "d.webhook_id",
+        event: i64 = get "d.event_seq",
+    } from "deliveries d
+        join webhook_endpoints w on w.id = d.webhook_id and w.removed_at is null
+        join events e on e.workspace_id = d.workspace_id and e.seq = d.event_seq
+        where d.workspace_id = ?1 and d.seq = ?2"
+}
+
+/// Inserts a redelivery in a separate queue.
 pub(crate) fn insert_redelivery(
     connection: &Connection,
     workspace: WorkspaceId,
@@ -122,23 +124,16 @@ pub(crate) fn insert_redelivery(
     entry: &AuditEntry,
 ) -> SqlResult<Option<DeliveryId>> {
     let now = entry.at;
-    let mut statement = connection.prepare_cached(
-        "select d.webhook_id, d.event_seq from deliveries d
-         join webhook_endpoints w on w.id = d.webhook_id and w.removed_at is null
-         join events e on e.workspace_id = d.workspace_id and e.seq = d.event_seq
-         where d.workspace_id = ?1 and d.seq = ?2",
-    )?;
-    let mut rows = statement.query((workspace.as_bytes(), delivery))?;
-    let Some(row) = rows.next()? else { return Ok(None) };
-    let mut cells = Cells::new("deliveries", row);
-    let (webhook, event) = (cells.id()?, cells.get()?);
+    let Some(row) = RedeliverableRow::find(connection, (workspace.as_bytes(), delivery))? else {
+        return Ok(None);
+    };
     let new = NewDelivery {
         workspace,
-        webhook,
-        event,
+        webhook: row.webhook,
+        event: row.event,
         queue_key: queue_key.as_bytes(),
         is_redelivery: true,
-        ends_at: delivery_queues::expires_at(now),
+        expires_at: delivery_queues::expires_at(now),
         now,
     };
     let position = delivery_queues::insert_delivery(connection, &new)?;

@@ -1,6 +1,6 @@
-//! An HTTP client that knows how far a request got: never connected, cut, or answered.
+//! HTTP client that reports the progress of a request: not connected, interrupted, or answered.
 //!
-//! **Invariant:** one request has one connection, so that a cut is always about that request.
+//! **Invariant:** each request has its own connection, so that an interruption always concerns that request.
 
 use anyhow::{Context as _, Result};
 use serde_json::Value;
@@ -8,55 +8,63 @@ use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-/// The longest wait for an answer: longer than a gateway may take for a send.
+/// Maximum time to wait for a response: longer than the maximum time of a send.
 const DEADLINE: Duration = Duration::from_secs(45);
 
 /// Result of a request.
 #[derive(Debug)]
 pub(crate) enum CallOutcome {
-    /// Nobody listened: it was certainly not received.
+    /// The connection failed: the request was not received.
     NotConnected,
-    /// The connection broke before the whole answer was here.
+    /// The connection was interrupted before the complete response was received.
     Interrupted(String),
-    /// The answer.
+    /// A complete response was received.
     Answered(Response),
 }
 
-/// An answer.
+/// A response.
 #[derive(Debug)]
 pub(crate) struct Response {
-    /// The status code.
+    /// Status code.
     pub(crate) status: u16,
-    /// Seconds to wait before asking again.
+    /// Seconds to wait before a retry.
     pub(crate) retry_after: Option<u64>,
-    /// The body; null if it is not JSON.
+    /// Body; null if it is not JSON.
     pub(crate) body: Value,
 }
 
 impl Response {
-    /// A text of `data`, or of the body itself.
+    /// Returns a text of `data`, or of the body itself.
     pub(crate) fn text(&self, name: &str) -> Option<&str> {
         let data = self.body.get("data").unwrap_or(&self.body);
         data.get(name).and_then(Value::as_str)
     }
 }
 
-/// Somebody who calls one server.
+/// Client of one server.
 #[derive(Clone, Debug)]
 pub(crate) struct Client {
-    /// The server.
+    /// Address of the server.
     pub(crate) address: SocketAddr,
-    /// The key of the API, if it wants one.
+    /// API key, if the server needs one.
     pub(crate) key: Option<String>,
 }
 
+/// Parts of a request.
+struct RequestParts<'a> {
+    method: &'a str,
+    path: &'a str,
+    headers: &'a [(&'a str, &'a str)],
+    body: Option<&'a Value>,
+}
+
 impl Client {
-    /// Calls without a key.
+    /// Creates a client without a key.
     pub(crate) fn of(address: SocketAddr) -> Self {
         Self { address, key: None }
     }
 
-    /// Makes a request and waits for its answer.
+    /// Sends a request and waits for its response.
     pub(crate) fn call(
         &self,
         method: &str,
@@ -69,65 +77,60 @@ impl Client {
             Err(error) if error.kind() == ErrorKind::ConnectionRefused => return CallOutcome::NotConnected,
             Err(error) => return CallOutcome::Interrupted(format!("connecting: {error}")),
         };
-        match self.write(&mut stream, (method, path), headers, body).and_then(|()| {
-            let mut answer = Vec::new();
-            stream.read_to_end(&mut answer)?;
-            Ok(answer)
+        match self.write(&mut stream, &RequestParts { method, path, headers, body }).and_then(|()| {
+            let mut response = Vec::new();
+            stream.read_to_end(&mut response)?;
+            Ok(response)
         }) {
-            Ok(answer) => parse(&answer).map_or_else(
-                || CallOutcome::Interrupted("no whole answer".to_owned()),
+            Ok(response) => parse(&response).map_or_else(
+                || CallOutcome::Interrupted("the response is not complete".to_owned()),
                 CallOutcome::Answered,
             ),
             Err(error) => CallOutcome::Interrupted(error.to_string()),
         }
     }
 
-    /// Makes a request, stays for a while, and goes away without its answer.
-    pub(crate) fn call_and_leave(
+    /// Sends a request, waits for a condition, and disconnects without reading the response.
+    pub(crate) fn call_and_disconnect(
         &self,
         path: &str,
         headers: &[(&str, &str)],
         body: &Value,
-        stay: impl FnOnce(),
+        before_disconnect: impl FnOnce(),
     ) -> CallOutcome {
-        let begun = self.connect().and_then(|mut stream| {
-            self.write(&mut stream, ("POST", path), headers, Some(body))?;
+        let started_at = self.connect().and_then(|mut stream| {
+            self.write(&mut stream, &RequestParts { method: "POST", path, headers, body: Some(body) })?;
             Ok(stream)
         });
-        match begun {
+        match started_at {
             Err(error) if error.kind() == ErrorKind::ConnectionRefused => CallOutcome::NotConnected,
             Err(error) => CallOutcome::Interrupted(error.to_string()),
             Ok(stream) => {
-                stay();
+                before_disconnect();
                 drop(stream);
-                CallOutcome::Interrupted("left".to_owned())
+                CallOutcome::Interrupted("disconnected".to_owned())
             }
         }
     }
 
-    /// A request that must be answered with 200 or 202; it is repeated while nobody answers, and so must be one that
-    /// may be made twice.
+    /// Sends a request whose response must have the status 200 or 202. The request is repeated while the server does
+    /// not respond, so it must be safe to repeat.
     ///
     /// # Errors
-    /// When it is not.
-    pub(crate) fn call_until_answered(
-        &self,
-        method: &str,
-        path: &str,
-        body: Option<&Value>,
-    ) -> Result<Value> {
-        let doing = || format!("{method} http://{}{path}", self.address);
-        let answer = super::wait_for("an answer", Duration::from_secs(15), || {
+    /// If the response has another status.
+    pub(crate) fn call_with_retries(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Value> {
+        let action = || format!("{method} http://{}{path}", self.address);
+        let response = super::wait_for("a response", Duration::from_secs(15), || {
             Ok(match self.call(method, path, &[], body) {
                 CallOutcome::NotConnected | CallOutcome::Interrupted(_) => None,
-                CallOutcome::Answered(answer) => Some(answer),
+                CallOutcome::Answered(response) => Some(response),
             })
         });
-        let answer = answer.with_context(doing)?;
-        if !matches!(answer.status, 200..=299) {
-            anyhow::bail!("{}: {answer:?}", doing());
+        let response = response.with_context(action)?;
+        if !matches!(response.status, 200..=299) {
+            anyhow::bail!("{}: {response:?}", action());
         }
-        Ok(answer.body)
+        Ok(response.body)
     }
 
     fn connect(&self) -> std::io::Result<TcpStream> {
@@ -138,13 +141,8 @@ impl Client {
         Ok(stream)
     }
 
-    fn write(
-        &self,
-        stream: &mut TcpStream,
-        (method, path): (&str, &str),
-        headers: &[(&str, &str)],
-        body: Option<&Value>,
-    ) -> std::io::Result<()> {
+    fn write(&self, stream: &mut TcpStream, request: &RequestParts<'_>) -> std::io::Result<()> {
+        let RequestParts { method, path, headers, body } = *request;
         let body = body.map(Value::to_string).unwrap_or_default();
         let mut request = format!(
             "{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nContent-Length: {}\r\n",
@@ -162,7 +160,7 @@ impl Client {
     }
 }
 
-/// Reads an answer; nothing if it is not whole.
+/// Parses a response; returns `None` if it is not complete.
 fn parse(bytes: &[u8]) -> Option<Response> {
     let end = bytes.windows(4).position(|four| four == b"\r\n\r\n")?;
     let (head, body) = bytes.split_at_checked(end.checked_add(4)?)?;

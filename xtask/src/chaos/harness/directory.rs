@@ -1,4 +1,4 @@
-//! A folder, two ports and the settings that every process of a environment shares.
+//! A folder, two ports and the settings that all processes of an environment share.
 
 use anyhow::{Context as _, Result, bail};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -7,33 +7,34 @@ use std::process::Command;
 use std::sync::{Mutex, PoisonError};
 use tempfile::TempDir;
 
-/// Ports below those that the kernel gives to outgoing connections: a port stays ours while nobody listens on it.
+/// Ports below the range that the kernel uses for outgoing connections: a port stays free while no process listens on
+/// it.
 const PORTS: std::ops::Range<u16> = 21_000..31_000;
-/// The last port that was found.
+/// Last port that was found.
 static LAST: Mutex<Option<u16>> = Mutex::new(None);
-/// 32 bytes as base64.
+/// A secret key: 32 bytes in base64.
 const SECRET_KEY: &str = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=";
 
 /// Directory of an environment.
 #[derive(Debug)]
 pub(crate) struct TestDirectory {
-    /// The program.
+    /// Path of the program.
     program: PathBuf,
-    /// Its folder, which goes when this is dropped.
+    /// Folder that is removed when this is dropped.
     folder: TempDir,
     /// Address of the gateway.
     pub(crate) gateway: SocketAddr,
     /// Address of the simulator.
     pub(crate) simulator: SocketAddr,
-    /// More settings, as environment variables.
+    /// Additional settings, as environment variables.
     settings: Vec<(String, String)>,
 }
 
 impl TestDirectory {
-    /// Makes one below `parent`.
+    /// Creates a directory below `parent`.
     ///
     /// # Errors
-    /// When there is no folder or port to be had.
+    /// If no folder or no port is available.
     pub(crate) fn make(program: &Path, parent: &Path, settings: &[(&str, &str)]) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("chaos-").tempdir_in(parent);
         let folder = folder.with_context(|| format!("making a folder in {}", parent.display()))?;
@@ -44,18 +45,18 @@ impl TestDirectory {
         Ok(Self { program: program.to_owned(), folder, gateway, simulator, settings })
     }
 
-    /// A file in the folder.
+    /// Returns the path of a file in the folder.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    /// Lets the folder outlive this.
+    /// Keeps the folder after this is dropped.
     pub(crate) fn keep(&mut self) -> &Path {
         self.folder.disable_cleanup(true);
         self.folder.path()
     }
 
-    /// The settings as environment variables.
+    /// Returns the settings as environment variables.
     pub(crate) fn variables(&self) -> Vec<(String, String)> {
         let database = format!("sqlite:{}", self.path("waypost.db").display());
         let ours = [
@@ -70,32 +71,32 @@ impl TestDirectory {
         ours.chain(self.settings.iter().cloned()).collect()
     }
 
-    /// A command of the program in this directory, with nothing of our own environment.
+    /// Returns a command of the program in this directory, with an environment that contains only the settings.
     pub(crate) fn command<'a>(&self, arguments: impl IntoIterator<Item = &'a str>) -> Command {
         let mut command = Command::new(&self.program);
         command.args(arguments).current_dir(self.folder.path()).env_clear().envs(self.variables());
         command
     }
 
-    /// Runs a command to its end and hands back what it printed.
+    /// Runs a command and returns its output.
     ///
     /// # Errors
-    /// When it fails.
+    /// If the command fails.
     pub(crate) fn run<'a>(&self, arguments: impl IntoIterator<Item = &'a str>) -> Result<String> {
         let mut command = self.command(arguments);
         let output = command.output().context("running waypost")?;
         if !output.status.success() {
-            let told = String::from_utf8_lossy(&output.stderr);
-            bail!("waypost {:?}: {}", command.get_args(), told.trim());
+            let error_output = String::from_utf8_lossy(&output.stderr);
+            bail!("waypost {:?}: {}", command.get_args(), error_output.trim());
         }
         String::from_utf8(output.stdout).context("reading what waypost printed")
     }
 }
 
-/// An address of ours that nobody listens on; above `after` if that is a port.
+/// Returns an address on which no process listens; its port is above `after`, if that is given.
 pub(crate) fn free_address(after: u16) -> Result<SocketAddr> {
-    // Worlds of other processes begin to look elsewhere, and those of this one where the last has found something: a port
-    // is nobody's until its process listens.
+    // Environments of other processes start at another port, and environments of this process after the last port that
+    // was found: a port is not reserved until a process listens on it.
     let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
     let width = u32::from(PORTS.end - PORTS.start);
     let first = u16::try_from(std::process::id().wrapping_mul(37) % width)? + PORTS.start;

@@ -1,4 +1,4 @@
-//! A gateway and a simulated WhatsApp, each a process of its own, with an account, a key and open windows.
+//! A gateway and a simulated WhatsApp in separate processes, with an account, a key and open windows.
 
 use super::client::{CallOutcome, Client};
 use super::directory::TestDirectory;
@@ -9,49 +9,52 @@ use serde_json::{Value, json};
 use std::path::Path;
 use std::time::Duration;
 
-/// Maximum time until a process answers.
-const START: Duration = Duration::from_secs(20);
-/// Messages on a page of the gateway.
+/// Maximum time until a process responds.
+const START_TIMEOUT: Duration = Duration::from_secs(20);
+/// Number of messages per page of the gateway.
 const PAGE: &str = "/api/messages?direction=outbound&per_page=200";
 
-/// A environment.
+/// An environment.
 pub(crate) struct Environment {
-    // In this order: the processes end before the folder goes.
+    // The fields are dropped in this order: the processes end before the folder is removed.
     simulator_process: Process,
-    /// The directory.
+    /// Directory of the environment.
     pub(crate) directory: TestDirectory,
-    /// Calls the simulator.
+    /// Client of the simulator.
     pub(crate) simulator: Client,
-    /// Calls the gateway with its key.
+    /// Client of the gateway, with its key.
     pub(crate) gateway: Client,
     /// Path of the simulator's send endpoint.
     pub(crate) messages_path: String,
 }
 
 impl Environment {
-    /// Starts a simulator, and sets a database up for a gateway, which is not started.
+    /// Starts a simulator, and creates a database for a gateway that is not started yet.
     ///
     /// # Errors
-    /// When something does not work.
+    /// If a step fails.
     pub(crate) fn make(program: &Path, parent: &Path, settings: &[(&str, &str)]) -> Result<Self> {
         let directory = TestDirectory::make(program, parent, settings)?;
         let log = directory.path("simulator.log");
         let mut simulator_process =
             Process::start("the simulator", &mut directory.command(["simulator"]), &log)?;
         let simulator = Client::of(directory.simulator);
-        wait_for("the simulator", START, || is_up(&mut simulator_process, &simulator, "/_sim/clock"))?;
-        // What shall be tried is the gateway's care, not Meta's pace; and webhooks come back soon after a restart.
+        wait_for("the simulator", START_TIMEOUT, || {
+            is_up(&mut simulator_process, &simulator, "/_sim/clock")
+        })?;
+        // The test concerns the gateway, not Meta's limits. Webhooks must be repeated soon after a restart.
         let settings = json!({ "throughput": 1_000, "pair_burst": 100_000, "retry_ms": 300, "batch": 20,
                                "status_delay_ms": 150 });
-        simulator.call_until_answered("POST", "/_sim/settings", Some(&settings))?;
-        let accounts = simulator.call_until_answered("GET", "/_sim/accounts", None)?;
+        simulator.call_with_retries("POST", "/_sim/settings", Some(&settings))?;
+        let accounts = simulator.call_with_retries("GET", "/_sim/accounts", None)?;
         let account = accounts.get(0).context("the simulator has no account")?;
         let part = |name: &str| {
             let part = account.get(name).and_then(Value::as_str);
             part.with_context(|| format!("the simulator's account has no {name}"))
         };
         let (number, waba) = (part("phone_number_id")?, part("waba_id")?);
-        let (token, secret, word) = (part("access_token")?, part("app_secret")?, part("verify_token")?);
+        let (token, secret, verify_token) =
+            (part("access_token")?, part("app_secret")?, part("verify_token")?);
         directory.run(["migrate"])?;
         directory.run([
             "accounts",
@@ -69,9 +72,9 @@ impl Environment {
             "--app-secret",
             secret,
             "--verify-token",
-            word,
+            verify_token,
         ])?;
-        let made = directory.run([
+        let created = directory.run([
             "keys",
             "create",
             "--name",
@@ -85,63 +88,60 @@ impl Environment {
             "--rate-burst",
             "1000000",
         ])?;
-        let made: Value = serde_json::from_str(&made).context("reading the key")?;
-        let key = made.get("key").and_then(Value::as_str).context("there is no key")?.to_owned();
+        let created: Value = serde_json::from_str(&created).context("reading the key")?;
+        let key = created.get("key").and_then(Value::as_str).context("there is no key")?.to_owned();
         let gateway = Client { address: directory.gateway, key: Some(key) };
         let messages_path = format!("/{number}/messages");
         Ok(Self { simulator_process, directory, simulator, gateway, messages_path })
     }
 
-    /// Starts a gateway, and returns once it is ready.
+    /// Starts a gateway, and returns when it is ready.
     ///
     /// # Errors
-    /// When it does not become ready.
+    /// If it does not become ready.
     pub(crate) fn serve(&self) -> Result<Process> {
         let mut process = self.spawn()?;
-        wait_for("the gateway", START, || is_up(&mut process, &self.gateway, "/readyz"))?;
+        wait_for("the gateway", START_TIMEOUT, || is_up(&mut process, &self.gateway, "/readyz"))?;
         Ok(process)
     }
 
-    /// Starts a gateway, which is not ready yet.
+    /// Starts a gateway without waiting until it is ready.
     ///
     /// # Errors
-    /// When it cannot be started.
+    /// If it cannot be started.
     pub(crate) fn spawn(&self) -> Result<Process> {
         let log = self.directory.path("serve.log");
         Process::start("the gateway", &mut self.directory.command(["serve"]), &log)
     }
 
-    /// Has people write to us, and returns when their windows are open.
+    /// Sends messages of customers, and returns when their windows are open.
     ///
     /// # Errors
-    /// When their messages do not arrive.
-    pub(crate) fn open_windows(&self, people: &[String]) -> Result<()> {
-        for number in people {
+    /// If the messages do not arrive.
+    pub(crate) fn open_windows(&self, recipients: &[String]) -> Result<()> {
+        for number in recipients {
             let message =
                 json!({ "from": number, "message": { "type": "text", "text": { "body": "Hello" } } });
-            self.simulator.call_until_answered("POST", "/_sim/inbound", Some(&message))?;
+            self.simulator.call_with_retries("POST", "/_sim/inbound", Some(&message))?;
         }
-        let wanted = u64::try_from(people.len())?;
-        wait_for("the customers' messages", START, || {
-            let heard = self.gateway.call_until_answered(
-                "GET",
-                "/api/messages?direction=inbound&per_page=1",
-                None,
-            )?;
-            let total = heard.pointer("/data/total").and_then(Value::as_u64);
+        let wanted = u64::try_from(recipients.len())?;
+        wait_for("the customers' messages", START_TIMEOUT, || {
+            let outcome =
+                self.gateway.call_with_retries("GET", "/api/messages?direction=inbound&per_page=1", None)?;
+            let total = outcome.pointer("/data/total").and_then(Value::as_u64);
             Ok(total.filter(|total| *total >= wanted).map(|_| ()))
         })
     }
 
-    /// Everything that the gateway has of outbound messages, oldest last.
+    /// Returns all outbound messages of the gateway, newest first.
     ///
     /// # Errors
-    /// When it does not tell.
+    /// If the gateway does not respond.
     pub(crate) fn stored(&self) -> Result<Vec<Value>> {
         let mut rows = Vec::new();
         let mut path = PAGE.to_owned();
         loop {
-            let page = self.gateway.call_until_answered("GET", &path, None)?;
+            let page = self.gateway.call_with_retries("GET", &path, None)?;
             let found = page.pointer("/data/messages").and_then(Value::as_array);
             rows.extend(found.with_context(|| format!("a page without messages: {page}"))?.iter().cloned());
             match page.pointer("/data/next_cursor").and_then(Value::as_str) {
@@ -151,19 +151,19 @@ impl Environment {
         }
     }
 
-    /// Everything that the simulator has accepted, in order.
+    /// Returns all messages that the simulator has accepted, in order.
     ///
     /// # Errors
-    /// When it does not tell.
+    /// If the simulator does not respond.
     pub(crate) fn accepted(&self) -> Result<Vec<Value>> {
-        let messages = self.simulator.call_until_answered("GET", "/_sim/messages", None)?;
-        Ok(messages.as_array().context("the simulator tells no messages")?.clone())
+        let messages = self.simulator.call_with_retries("GET", "/_sim/messages", None)?;
+        Ok(messages.as_array().context("the simulator's response has no messages")?.clone())
     }
 
-    /// Checks that the simulator still runs.
+    /// Checks that the simulator is still running.
     ///
     /// # Errors
-    /// The simulator has ended.
+    /// If the simulator has ended.
     pub(crate) fn check_simulator(&mut self) -> Result<()> {
         match self.simulator_process.end()? {
             None => Ok(()),
@@ -176,7 +176,6 @@ fn is_up(process: &mut Process, client: &Client, path: &str) -> Result<Option<()
     if let Some(status) = process.end()? {
         bail!("a process ended with {status} before it was ready; see its log");
     }
-    let is_up =
-        matches!(client.call("GET", path, &[], None), CallOutcome::Answered(answer) if answer.status == 200);
+    let is_up = matches!(client.call("GET", path, &[], None), CallOutcome::Answered(response) if response.status == 200);
     Ok(is_up.then_some(()))
 }

@@ -5,26 +5,26 @@ use super::random::Rng;
 use anyhow::Result;
 use serde_json::{Value, json};
 
-/// Sets one to three faults, and tells which.
+/// Sets one to three faults, and returns their description.
 ///
 /// # Errors
-/// When the simulator does not take them.
+/// If the simulator rejects a fault.
 pub(crate) fn set(environment: &Environment, rng: &mut Rng) -> Result<String> {
-    let mut told = Vec::new();
+    let mut names = Vec::new();
     for _ in 0..rng.between(1, 3) {
         let (fault, name) = draw(&environment.messages_path, rng);
-        environment.simulator.call_until_answered("POST", "/_sim/faults", Some(&fault))?;
-        told.push(name);
+        environment.simulator.call_with_retries("POST", "/_sim/faults", Some(&fault))?;
+        names.push(name);
     }
-    Ok(told.join(", "))
+    Ok(names.join(", "))
 }
 
-/// Takes all faults away.
+/// Removes all faults.
 ///
 /// # Errors
-/// When the simulator does not answer.
+/// If the simulator does not respond.
 pub(crate) fn clear(environment: &Environment) -> Result<()> {
-    environment.simulator.call_until_answered("DELETE", "/_sim/faults", None)?;
+    environment.simulator.call_with_retries("DELETE", "/_sim/faults", None)?;
     Ok(())
 }
 

@@ -1,13 +1,13 @@
-//! The messages that the clients requested, and the answers that they got.
+//! The messages that the clients requested, and the responses that they received.
 
 use std::collections::BTreeMap;
 
-/// A message that somebody wants sent, under a reference of its own.
+/// A planned message, with its own reference.
 #[derive(Clone, Debug)]
 pub(crate) struct PlannedMessage {
-    /// The caller's own reference: the same however often it is repeated.
+    /// Reference of the caller: the same for all repetitions.
     pub(crate) reference: String,
-    /// The key for repetitions, if the client uses one.
+    /// Idempotency key, if the client uses one.
     pub(crate) key: Option<String>,
     /// Recipient.
     pub(crate) to: String,
@@ -15,101 +15,103 @@ pub(crate) struct PlannedMessage {
     pub(crate) is_template: bool,
     /// `true` for a queued message.
     pub(crate) is_queued: bool,
-    /// `true` if an unknown outcome may be followed by another attempt.
+    /// `true` if the message may be sent again after an unknown outcome.
     pub(crate) may_resend: bool,
 }
 
-/// Last result that the client got for a planned message.
+/// Last result of a planned message.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Last {
-    /// It was never received: nobody listened, or it was not asked yet.
-    NotAsked,
-    /// The connection broke: not known. How it broke.
-    Cut(String),
-    /// An answer that invites to ask again: it was certainly not sent.
+pub(crate) enum LastResult {
+    /// The request was never received, or not sent yet.
+    NotReceived,
+    /// The connection was interrupted: the outcome is unknown. The reason.
+    Interrupted(String),
+    /// A response that invites a retry: the message was not sent.
     Retryable(u16, String),
-    /// An answer that does not.
-    Refused(u16, String),
-    /// The first request with its key is still running.
+    /// A response that does not invite a retry.
+    Rejected(u16, String),
+    /// The first request with the key is still in progress.
     InProgress,
-    /// A 2xx.
+    /// A response with a status 2xx.
     Acknowledged,
 }
 
-/// A planned and what its client heard of it.
+/// A planned message and the results that its client received.
 #[derive(Clone, Debug)]
 pub(crate) struct Entry {
-    /// The planned.
+    /// The planned message.
     pub(crate) planned: PlannedMessage,
-    /// Id and status of every 2xx.
+    /// Id and status of every response with a status 2xx.
     pub(crate) acknowledged: Vec<(String, String)>,
-    /// `true` if a connection of any of its requests broke.
-    pub(crate) was_cut: bool,
-    /// The last result.
-    pub(crate) last: Last,
+    /// `true` if the connection of any of its requests was interrupted.
+    pub(crate) was_interrupted: bool,
+    /// Last result.
+    pub(crate) last: LastResult,
 }
 
-/// All wishes.
+/// All planned messages and their results.
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
     entries: BTreeMap<String, Entry>,
-    /// References of messages that were acknowledged one after the other, to one person each.
+    /// References of messages that were acknowledged one after the other, by recipient.
     pub(crate) conversations: BTreeMap<String, Vec<String>>,
 }
 
 /// Numbers of planned messages by result.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Counts {
-    /// Wishes.
-    pub(crate) wishes: usize,
-    /// Acknowledged with 2xx.
+    /// Number of planned messages.
+    pub(crate) planned: usize,
+    /// Number of messages that were acknowledged with a status 2xx.
     pub(crate) acknowledged: usize,
-    /// Messages whose last result was a broken connection.
-    pub(crate) cut: usize,
-    /// Refused for good.
-    pub(crate) refused: usize,
-    /// Still to be asked again.
+    /// Number of messages whose last result was an interrupted connection.
+    pub(crate) interrupted: usize,
+    /// Number of messages that were rejected.
+    pub(crate) rejected: usize,
+    /// Number of messages that must be retried.
     pub(crate) open: usize,
 }
 
 impl Ledger {
-    /// Notes what was heard of a planned.
-    pub(crate) fn note(
+    /// Records the result of a request.
+    pub(crate) fn record(
         &mut self,
         planned: &PlannedMessage,
-        last: Last,
+        last: LastResult,
         acknowledged: Option<(String, String)>,
     ) {
         let entry = self.entries.entry(planned.reference.clone()).or_insert_with(|| Entry {
             planned: planned.clone(),
             acknowledged: Vec::new(),
-            was_cut: false,
-            last: Last::NotAsked,
+            was_interrupted: false,
+            last: LastResult::NotReceived,
         });
-        entry.was_cut |= matches!(last, Last::Cut(_));
+        entry.was_interrupted |= matches!(last, LastResult::Interrupted(_));
         entry.last = last;
         entry.acknowledged.extend(acknowledged);
     }
 
-    /// All wishes.
+    /// Returns all entries.
     pub(crate) fn entries(&self) -> impl Iterator<Item = &Entry> {
         self.entries.values()
     }
 
-    /// The planned of a reference.
+    /// Returns the entry of a reference.
     pub(crate) fn entry(&self, reference: &str) -> Option<&Entry> {
         self.entries.get(reference)
     }
 
-    /// Counts them.
+    /// Counts the entries by result.
     pub(crate) fn counts(&self) -> Counts {
-        let mut counts = Counts { wishes: self.entries.len(), ..Counts::default() };
+        let mut counts = Counts { planned: self.entries.len(), ..Counts::default() };
         for entry in self.entries.values() {
             let counter = match entry.last {
-                Last::Acknowledged => &mut counts.acknowledged,
-                Last::Cut(_) => &mut counts.cut,
-                Last::Refused(..) => &mut counts.refused,
-                Last::NotAsked | Last::Retryable(..) | Last::InProgress => &mut counts.open,
+                LastResult::Acknowledged => &mut counts.acknowledged,
+                LastResult::Interrupted(_) => &mut counts.interrupted,
+                LastResult::Rejected(..) => &mut counts.rejected,
+                LastResult::NotReceived | LastResult::Retryable(..) | LastResult::InProgress => {
+                    &mut counts.open
+                }
             };
             *counter += 1;
         }

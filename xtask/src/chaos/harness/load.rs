@@ -1,10 +1,10 @@
-//! Clients that send, and ask again as the README tells them to: after 429, 5xx and when nobody listened; after a
-//! broken connection only with their key.
+//! Clients that send messages, and retry as the README describes: after 429, 5xx and failed connections; after an
+//! interrupted connection only with an idempotency key.
 //!
-//! **Invariant:** a planned without a key is never asked again after a broken connection.
+//! **Invariant:** a message without an idempotency key is never retried after an interrupted connection.
 
 use super::client::{CallOutcome, Client, Response};
-use super::ledger::{Counts, Last, Ledger, PlannedMessage};
+use super::ledger::{Counts, LastResult, Ledger, PlannedMessage};
 use super::random::Rng;
 use super::{now, sleep};
 use serde_json::{Value, json};
@@ -12,30 +12,30 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// People with an open window.
+/// Recipients with an open window.
 const RECIPIENTS: u64 = 24;
-/// People whom one client each talks to.
+/// Recipients to whom a single client writes.
 const CONVERSATIONS: u64 = 3;
-/// People who get templates.
+/// Recipients of templates.
 const TEMPLATE_RECIPIENTS: u64 = 60;
-/// Magic numbers: cut after it was accepted_messages, cut before, undeliverable.
+/// Magic numbers: connection interrupted after the message was accepted, interrupted before, undeliverable.
 const MAGIC: [&str; 3] = ["+15550100504", "+15550100505", "+15550101026"];
-/// Magic numbers that refuse twice before they take a message. Messages of the queue to one of them would wait for
-/// each other for longer than a run lasts.
+/// Magic numbers that reject a message twice before they accept it. Queued messages to one of them would wait for
+/// each other longer than a run takes.
 const MAGIC_SYNC: [&str; 2] = ["+15550100500", "+15550100429"];
 /// Maximum number of waiting retries while new messages are planned.
 const MAX_RETRIES: usize = 48;
-/// The longest that a client waits before it asks again.
+/// Maximum time that a client waits before a retry.
 const WAIT_LIMIT: Duration = Duration::from_secs(2);
 
 /// Phase of the load.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Phase {
-    /// New wishes all the time.
+    /// New messages are planned continuously.
     Loading,
-    /// Only what must be asked again.
+    /// Only retries.
     Draining,
-    /// Nothing more.
+    /// No requests.
     Over,
 }
 
@@ -48,38 +48,38 @@ enum Task {
 
 struct State {
     ledger: Ledger,
-    /// Tasks to repeat, with their times.
-    again: VecDeque<(Instant, Task)>,
+    /// Pending retries with their times.
+    retries: VecDeque<(Instant, Task)>,
     phase: Phase,
     n_running: usize,
-    n_wishes: u64,
+    n_planned: u64,
 }
 
-/// The clients' common memory.
+/// State that the clients share.
 pub(crate) struct Load<'a> {
     client: &'a Client,
     state: Mutex<State>,
 }
 
-/// Those who have written to us.
-pub(crate) fn people() -> Vec<String> {
-    (0..RECIPIENTS).map(|n| format!("+1555010{}", 2_000 + n)).chain(talkers()).collect()
+/// Recipients with an open window.
+pub(crate) fn recipients() -> Vec<String> {
+    (0..RECIPIENTS).map(|n| format!("+1555010{}", 2_000 + n)).chain(conversation_recipients()).collect()
 }
 
-/// Those whom one client each talks to, and nobody else.
-pub(crate) fn talkers() -> impl Iterator<Item = String> {
+/// Recipients to whom a single client writes.
+pub(crate) fn conversation_recipients() -> impl Iterator<Item = String> {
     (0..CONVERSATIONS).map(|n| format!("+1555010{}", 4_000 + n))
 }
 
 impl<'a> Load<'a> {
-    /// No wishes yet.
+    /// Creates the load without planned messages.
     pub(crate) fn new(client: &'a Client) -> Self {
         let state = State {
             ledger: Ledger::default(),
-            again: VecDeque::new(),
+            retries: VecDeque::new(),
             phase: Phase::Loading,
             n_running: 0,
-            n_wishes: 0,
+            n_planned: 0,
         };
         Self { client, state: Mutex::new(state) }
     }
@@ -93,13 +93,13 @@ impl<'a> Load<'a> {
         self.state().ledger.counts()
     }
 
-    /// No new wishes from now on. Whether everything was asked to its end within a time.
+    /// Stops planning new messages. Returns `true` if all retries ended within the timeout.
     pub(crate) fn drain(&self, within: Duration) -> bool {
         self.state().phase = Phase::Draining;
         let deadline = now() + within;
         while now() < deadline {
             let state = self.state();
-            if state.again.is_empty() && state.n_running == 0 {
+            if state.retries.is_empty() && state.n_running == 0 {
                 return true;
             }
             drop(state);
@@ -118,7 +118,7 @@ impl<'a> Load<'a> {
         self.state.into_inner().unwrap_or_else(PoisonError::into_inner).ledger
     }
 
-    /// A client that sends whatever comes to its mind.
+    /// A client that sends random messages.
     pub(crate) fn send_at_random(&self, mut rng: Rng) {
         loop {
             let task = {
@@ -131,18 +131,18 @@ impl<'a> Load<'a> {
                 task
             };
             if let Some(task) = task {
-                let again = self.send_planned(&task, &mut rng);
+                let retry_after = self.send_planned(&task, &mut rng);
                 let mut state = self.state();
                 state.n_running -= 1;
-                if let Some(after) = again {
-                    state.again.push_back((now() + after, task));
+                if let Some(after) = retry_after {
+                    state.retries.push_back((now() + after, task));
                 }
             }
             sleep(rng.millis(5, 70));
         }
     }
 
-    /// A client that talks to one person, and says the next thing when the last was acknowledged.
+    /// A client that writes to one recipient, and sends the next message after the previous one was acknowledged.
     pub(crate) fn send_in_order(&self, to: &str, mut rng: Rng) {
         loop {
             let planned = {
@@ -171,9 +171,11 @@ impl<'a> Load<'a> {
             }
             let mut state = self.state();
             state.n_running -= 1;
-            let is_heard =
-                state.ledger.entry(&planned.reference).is_some_and(|entry| entry.last == Last::Acknowledged);
-            if is_heard {
+            let is_acknowledged = state
+                .ledger
+                .entry(&planned.reference)
+                .is_some_and(|entry| entry.last == LastResult::Acknowledged);
+            if is_acknowledged {
                 state.ledger.conversations.entry(to.to_owned()).or_default().push(planned.reference);
             }
             drop(state);
@@ -181,11 +183,11 @@ impl<'a> Load<'a> {
         }
     }
 
-    /// Asks once. Says after what time to ask again, if so.
+    /// Sends one request. Returns the time until the retry, if a retry is needed.
     fn send_planned(&self, task: &Task, rng: &mut Rng) -> Option<Duration> {
         match task {
             Task::Single(planned) => self.send_single(planned, rng),
-            Task::Batch(wishes) => self.send_batch(wishes, rng),
+            Task::Batch(batch) => self.send_batch(batch, rng),
         }
     }
 
@@ -193,74 +195,80 @@ impl<'a> Load<'a> {
         let body = body_of(planned, Form::Single);
         let key: Vec<_> = planned.key.iter().map(|key| ("Idempotency-Key", key.as_str())).collect();
         let path = "/api/messages/send";
-        let heard = if rng.one_in(25) {
+        let outcome = if rng.one_in(25) {
             let span = rng.millis(0, 60);
-            self.client.call_and_leave(path, &key, &body, || sleep(span))
+            self.client.call_and_disconnect(path, &key, &body, || sleep(span))
         } else {
             self.client.call("POST", path, &key, Some(&body))
         };
-        let (last, acknowledged, again) = match heard {
-            CallOutcome::NotConnected => (Last::NotAsked, None, Some(rng.millis(100, 400))),
+        let (last, acknowledged, retry_after) = match outcome {
+            CallOutcome::NotConnected => (LastResult::NotReceived, None, Some(rng.millis(100, 400))),
             CallOutcome::Interrupted(how) => {
-                (Last::Cut(how), None, planned.key.as_ref().map(|_| rng.millis(100, 500)))
+                (LastResult::Interrupted(how), None, planned.key.as_ref().map(|_| rng.millis(100, 500)))
             }
-            CallOutcome::Answered(answer) => read(&answer, rng),
+            CallOutcome::Answered(response) => read(&response, rng),
         };
-        self.state().ledger.note(planned, last, acknowledged);
-        again
+        self.state().ledger.record(planned, last, acknowledged);
+        retry_after
     }
 
-    fn send_batch(&self, wishes: &[PlannedMessage], rng: &mut Rng) -> Option<Duration> {
-        let messages: Vec<Value> = wishes.iter().map(|planned| body_of(planned, Form::Item)).collect();
-        let heard =
+    fn send_batch(&self, batch: &[PlannedMessage], rng: &mut Rng) -> Option<Duration> {
+        let messages: Vec<Value> = batch.iter().map(|planned| body_of(planned, Form::Item)).collect();
+        let outcome =
             self.client.call("POST", "/api/messages/batch", &[], Some(&json!({ "messages": messages })));
-        let has_keys = wishes.iter().all(|planned| planned.key.is_some());
-        let (last, again, results) = match heard {
-            CallOutcome::NotConnected => (Last::NotAsked, Some(rng.millis(100, 400)), None),
-            CallOutcome::Interrupted(how) => (Last::Cut(how), has_keys.then(|| rng.millis(100, 500)), None),
-            CallOutcome::Answered(answer) if answer.status == 202 => {
-                (Last::Cut("no result".to_owned()), None, answer.body.pointer("/data/results").cloned())
+        let has_keys = batch.iter().all(|planned| planned.key.is_some());
+        let (last, retry_after, results) = match outcome {
+            CallOutcome::NotConnected => (LastResult::NotReceived, Some(rng.millis(100, 400)), None),
+            CallOutcome::Interrupted(how) => {
+                (LastResult::Interrupted(how), has_keys.then(|| rng.millis(100, 500)), None)
             }
-            CallOutcome::Answered(answer) => {
-                let (last, _, again) = read(&answer, rng);
-                (last, again, None)
+            CallOutcome::Answered(response) if response.status == 202 => (
+                LastResult::Interrupted("no result".to_owned()),
+                None,
+                response.body.pointer("/data/results").cloned(),
+            ),
+            CallOutcome::Answered(response) => {
+                let (last, _, retry_after) = read(&response, rng);
+                (last, retry_after, None)
             }
         };
         let mut state = self.state();
-        for (index, planned) in wishes.iter().enumerate() {
+        for (index, planned) in batch.iter().enumerate() {
             let result = results.as_ref().and_then(|results| results.get(index));
             let text = |name: &str| Some(result?.get(name)?.as_str()?.to_owned());
             let (last, acknowledged) = match (text("id").zip(text("status")), text("code")) {
-                (Some(told), _) => (Last::Acknowledged, Some(told)),
-                (None, Some(code)) if is_passing(&code) => (Last::Retryable(202, code), None),
-                (None, Some(code)) => (Last::Refused(202, code), None),
+                (Some(id_and_status), _) => (LastResult::Acknowledged, Some(id_and_status)),
+                (None, Some(code)) if is_retryable(&code) => (LastResult::Retryable(202, code), None),
+                (None, Some(code)) => (LastResult::Rejected(202, code), None),
                 (None, None) => (last.clone(), None),
             };
-            state.ledger.note(planned, last, acknowledged);
+            state.ledger.record(planned, last, acknowledged);
         }
-        again
+        retry_after
     }
 }
 
-/// Codes of a batch's item that say: not now.
-fn is_passing(code: &str) -> bool {
+/// Codes of a batch item that invite a retry.
+fn is_retryable(code: &str) -> bool {
     ["queue_full", "store_unavailable", "internal", "idempotency_in_progress", "meta_unavailable"]
         .contains(&code)
 }
 
 /// Interprets a response; returns the time until the next attempt, if one is needed.
-fn read(answer: &Response, rng: &mut Rng) -> (Last, Option<(String, String)>, Option<Duration>) {
-    let code = answer.text("code").unwrap_or("no code").to_owned();
-    let asked = Duration::from_secs(answer.retry_after.unwrap_or(0)).min(WAIT_LIMIT);
-    let later = asked + rng.millis(50, 300);
-    match answer.status {
-        200 | 202 => match (answer.text("id"), answer.text("status")) {
-            (Some(id), Some(status)) => (Last::Acknowledged, Some((id.to_owned(), status.to_owned())), None),
-            _ => (Last::Refused(answer.status, format!("no id: {}", answer.body)), None, None),
+fn read(response: &Response, rng: &mut Rng) -> (LastResult, Option<(String, String)>, Option<Duration>) {
+    let code = response.text("code").unwrap_or("no code").to_owned();
+    let requested_wait = Duration::from_secs(response.retry_after.unwrap_or(0)).min(WAIT_LIMIT);
+    let wait = requested_wait + rng.millis(50, 300);
+    match response.status {
+        200 | 202 => match (response.text("id"), response.text("status")) {
+            (Some(id), Some(status)) => {
+                (LastResult::Acknowledged, Some((id.to_owned(), status.to_owned())), None)
+            }
+            _ => (LastResult::Rejected(response.status, format!("no id: {}", response.body)), None, None),
         },
-        409 if code == "idempotency_in_progress" => (Last::InProgress, None, Some(later)),
-        429 | 500.. => (Last::Retryable(answer.status, code), None, Some(later)),
-        _ => (Last::Refused(answer.status, code), None, None),
+        409 if code == "idempotency_in_progress" => (LastResult::InProgress, None, Some(wait)),
+        429 | 500.. => (LastResult::Retryable(response.status, code), None, Some(wait)),
+        _ => (LastResult::Rejected(response.status, code), None, None),
     }
 }
 
@@ -271,7 +279,7 @@ enum Form {
     Item,
 }
 
-/// The body of a planned: the same at each repetition.
+/// Returns the request body of a planned message: the same at each repetition.
 fn body_of(planned: &PlannedMessage, form: Form) -> Value {
     let mut body = if planned.is_template {
         json!({ "type": "template", "template": { "name": "hello_world", "language": "en_US" } })
@@ -295,13 +303,13 @@ fn body_of(planned: &PlannedMessage, form: Form) -> Value {
 }
 
 impl State {
-    /// The next thing to do, if there is one.
+    /// Returns the next task, if there is one.
     fn next(&mut self, rng: &mut Rng) -> Option<Task> {
         let now = now();
-        if let Some(position) = self.again.iter().position(|(at, _)| *at <= now) {
-            return self.again.remove(position).map(|(_, task)| task);
+        if let Some(position) = self.retries.iter().position(|(at, _)| *at <= now) {
+            return self.retries.remove(position).map(|(_, task)| task);
         }
-        if self.phase != Phase::Loading || self.again.len() >= MAX_RETRIES {
+        if self.phase != Phase::Loading || self.retries.len() >= MAX_RETRIES {
             return None;
         }
         if rng.one_in(14) {
@@ -313,8 +321,8 @@ impl State {
     }
 
     fn reference(&mut self) -> String {
-        self.n_wishes += 1;
-        format!("w{:06}", self.n_wishes)
+        self.n_planned += 1;
+        format!("w{:06}", self.n_planned)
     }
 
     fn planned(&mut self, rng: &mut Rng, has_key: Option<bool>) -> PlannedMessage {

@@ -1,4 +1,4 @@
-//! A process that is started, asked to end, or killed.
+//! A process that is started, stopped, or killed.
 
 use super::{now, sleep};
 use anyhow::{Context as _, Result, bail};
@@ -15,24 +15,24 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Starts a command; both its channels are appended to a file.
+    /// Starts a command; standard output and standard error are appended to a file.
     ///
     /// # Errors
-    /// When it cannot be started.
+    /// If the process cannot be started.
     pub(crate) fn start(what: &str, command: &mut Command, log: &Path) -> Result<Self> {
-        let doing = || format!("starting {what}");
-        let log = OpenOptions::new().create(true).append(true).open(log).with_context(doing)?;
-        let also = log.try_clone().with_context(doing)?;
-        let child = command.stdin(Stdio::null()).stdout(log).stderr(also).spawn().with_context(doing)?;
+        let action = || format!("starting {what}");
+        let log = OpenOptions::new().create(true).append(true).open(log).with_context(action)?;
+        let also = log.try_clone().with_context(action)?;
+        let child = command.stdin(Stdio::null()).stdout(log).stderr(also).spawn().with_context(action)?;
         Ok(Self { child, what: what.to_owned() })
     }
 
     /// Sends a signal by its name (`TERM`, `INT`).
     ///
     /// # Errors
-    /// When it cannot be sent.
+    /// If the signal cannot be sent.
     pub(crate) fn signal(&self, name: &str) -> Result<()> {
-        // The standard library can only kill; every shell has `kill` built in.
+        // The standard library can only kill; `kill` is a builtin of every shell.
         let pid = self.child.id().to_string();
         let sent = Command::new("sh").args(["-c", &format!("kill -{name} {pid}")]).status();
         if !sent.context("running sh")?.success() {
@@ -41,10 +41,10 @@ impl Process {
         Ok(())
     }
 
-    /// Ends it at once, as a power cut would end it.
+    /// Kills the process immediately, as a power failure would.
     ///
     /// # Errors
-    /// When it cannot be waited for.
+    /// If waiting for the process fails.
     pub(crate) fn kill(&mut self) -> Result<()> {
         self.child
             .kill()
@@ -56,15 +56,15 @@ impl Process {
     /// Returns the exit status, if the process has ended.
     ///
     /// # Errors
-    /// The status cannot be read.
+    /// If the status cannot be read.
     pub(crate) fn end(&mut self) -> Result<Option<ExitStatus>> {
         self.child.try_wait().with_context(|| format!("asking for {}", self.what))
     }
 
-    /// Waits until it has ended by itself.
+    /// Waits until the process has ended.
     ///
     /// # Errors
-    /// When it has not at the deadline.
+    /// If the process has not ended at the deadline.
     pub(crate) fn wait(&mut self, within: Duration) -> Result<ExitStatus> {
         let deadline = now() + within;
         loop {
@@ -81,7 +81,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // It may have ended long ago; there is nobody to tell here.
+        // The process may have ended already; the error cannot be reported here.
         drop(self.child.kill().and_then(|()| self.child.wait()));
     }
 }

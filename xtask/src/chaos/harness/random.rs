@@ -1,4 +1,4 @@
-//! Rng that can be had again: the same seed draws the same.
+//! Reproducible random numbers: the same seed generates the same numbers.
 
 use std::time::Duration;
 
@@ -9,12 +9,12 @@ pub(crate) struct Rng {
 }
 
 impl Rng {
-    /// Starts from a seed.
+    /// Creates a generator from a seed.
     pub(crate) fn from_seed(seed: u64) -> Self {
         Self { state: seed }
     }
 
-    /// Another generator that follows from this one.
+    /// Creates another generator that depends on this one.
     pub(crate) fn branch(&mut self) -> Self {
         Self::from_seed(self.next())
     }
@@ -26,18 +26,18 @@ impl Rng {
         mixed ^ (mixed >> 31)
     }
 
-    /// A number from `least` to `most`.
+    /// Returns a number from `least` to `most`.
     pub(crate) fn between(&mut self, least: u64, most: u64) -> u64 {
         let width = most.saturating_sub(least).saturating_add(1);
         least + self.next() % width
     }
 
-    /// `true` once in `n` times.
+    /// Returns `true` once in `n` times on average.
     pub(crate) fn one_in(&mut self, n: u64) -> bool {
         self.between(1, n) == 1
     }
 
-    /// A span between two numbers of milliseconds.
+    /// Returns a duration between two numbers of milliseconds.
     pub(crate) fn millis(&mut self, least: u64, most: u64) -> Duration {
         Duration::from_millis(self.between(least, most))
     }

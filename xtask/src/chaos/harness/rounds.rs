@@ -1,4 +1,4 @@
-//! The rounds: load, faults, a kill at a random moment, a restart; at the end everything must be accounted for.
+//! The rounds: load, faults, a kill at a random time, a restart; at the end, every message is verified.
 
 use super::client::CallOutcome;
 use super::environment::Environment;
@@ -14,17 +14,17 @@ use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
 
-/// Clients that send whatever comes to their minds.
+/// Number of clients that send random messages.
 const RANDOM_CLIENTS: usize = 8;
-/// Time for which a gateway may finish running work.
-const GRACE: Duration = Duration::from_secs(45);
-/// Time for which clients may retry at the end: a key can be in progress until its dead process is detected.
-const DRAIN: Duration = Duration::from_secs(45);
+/// Time for a graceful shutdown of the gateway.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(45);
+/// Time for retries at the end: an idempotency key is in progress until the crash of its process is detected.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(45);
 /// Maximum time until every message has its final status.
-const SETTLE: Duration = Duration::from_secs(60);
-/// Of many wrongs, how many are told; all stand in a file.
+const FINISH_TIMEOUT: Duration = Duration::from_secs(60);
+/// Maximum number of problems that are printed; a file contains all of them.
 const MAX_REPORTED: usize = 20;
-/// Settings of the gateway: some messages must wait for their turn, and no rule of Meta's stands in the way.
+/// Settings of the gateway: some messages must wait for their send slot, and no limit of Meta rejects them.
 const SETTINGS: [(&str, &str); 3] = [
     ("WAYPOST_PACING__THROUGHPUT", "120"),
     ("WAYPOST_PACING__PAIR_RULE", "false"),
@@ -38,137 +38,137 @@ pub(crate) struct Plan {
     pub(crate) rounds: u32,
     /// Seed of the random numbers.
     pub(crate) seed: u64,
-    /// The gateway's program.
+    /// Path of the gateway's program.
     pub(crate) program: PathBuf,
-    /// The folder below which everything is kept.
+    /// Folder below which all files are created.
     pub(crate) parent: PathBuf,
-    /// `true` if the directory is kept even if nothing was wrong.
+    /// `true` if the directory is kept even if no problem was found.
     pub(crate) keep: bool,
 }
 
 /// Result of a chaos run.
 #[derive(Debug)]
 pub(crate) struct Report {
-    /// In one line.
+    /// Summary in one line.
     pub(crate) summary: String,
-    /// Everything that was wrong.
-    pub(crate) wrong: Vec<String>,
+    /// All problems.
+    pub(crate) problems: Vec<String>,
 }
 
-/// Plays all rounds.
+/// Runs all rounds.
 ///
 /// # Errors
-/// When something other than the gateway's care fails.
-pub(crate) fn run(plan: &Plan, say: &mut dyn FnMut(String)) -> Result<Report> {
+/// If the environment fails.
+pub(crate) fn run(plan: &Plan, print: &mut dyn FnMut(String)) -> Result<Report> {
     let mut environment = Environment::make(&plan.program, &plan.parent, &SETTINGS)?;
-    let end = play(plan, &mut environment, say);
-    let is_well = end.as_ref().is_ok_and(|report| report.wrong.is_empty());
-    if let Ok(Report { wrong, .. }) = &end
-        && !wrong.is_empty()
+    let end = run_rounds(plan, &mut environment, print);
+    let has_passed = end.as_ref().is_ok_and(|report| report.problems.is_empty());
+    if let Ok(Report { problems, .. }) = &end
+        && !problems.is_empty()
     {
-        fs::write(environment.directory.path("wrong.txt"), wrong.join("\n"))
-            .context("writing what was wrong")?;
-        for wrong in wrong.iter().take(MAX_REPORTED) {
-            say(wrong.clone());
+        fs::write(environment.directory.path("problems.txt"), problems.join("\n"))
+            .context("writing the problems")?;
+        for problems in problems.iter().take(MAX_REPORTED) {
+            print(problems.clone());
         }
     }
-    if plan.keep || !is_well {
-        say(format!("kept, with everything that was wrong: {}", environment.directory.keep().display()));
+    if plan.keep || !has_passed {
+        print(format!("the folder with all problems is kept: {}", environment.directory.keep().display()));
     }
     end
 }
 
-fn play(plan: &Plan, environment: &mut Environment, say: &mut dyn FnMut(String)) -> Result<Report> {
+fn run_rounds(plan: &Plan, environment: &mut Environment, print: &mut dyn FnMut(String)) -> Result<Report> {
     let mut rng = Rng::from_seed(plan.seed);
     let mut gateway = environment.serve()?;
-    environment.open_windows(&load::people())?;
+    environment.open_windows(&load::recipients())?;
     let client = environment.gateway.clone();
     let load = Load::new(&client);
-    let mut wrong = Vec::new();
-    let stormed = thread::scope(|scope| {
+    let mut problems = Vec::new();
+    let result = thread::scope(|scope| {
         for _ in 0..RANDOM_CLIENTS {
             let rng = rng.branch();
             scope.spawn(|| load.send_at_random(rng));
         }
-        for to in load::talkers() {
+        for to in load::conversation_recipients() {
             let (load, rng) = (&load, rng.branch());
             scope.spawn(move || load.send_in_order(&to, rng));
         }
-        let mut storm = || -> Result<()> {
+        let mut kill_repeatedly = || -> Result<()> {
             for round in 1..=plan.rounds {
-                let line = kill_and_start(environment, &mut gateway, &mut rng, &mut wrong)?;
+                let line = kill_and_start(environment, &mut gateway, &mut rng, &mut problems)?;
                 let counts = load.counts();
-                say(format!(
-                    "round {round}: {line}; {} wanted, {} acknowledged, {} cut, {} refused, {} open",
-                    counts.wishes, counts.acknowledged, counts.cut, counts.refused, counts.open
+                print(format!(
+                    "round {round}: {line}; {} planned, {} acknowledged, {} interrupted, {} rejected, {} open",
+                    counts.planned, counts.acknowledged, counts.interrupted, counts.rejected, counts.open
                 ));
             }
             faults::clear(environment)?;
-            if !load.drain(DRAIN) {
-                wrong.push(format!(
-                    "STUCK: clients still asked after {} s: {:?}",
-                    DRAIN.as_secs(),
+            if !load.drain(DRAIN_TIMEOUT) {
+                problems.push(format!(
+                    "STUCK: clients were still retrying after {} s: {:?}",
+                    DRAIN_TIMEOUT.as_secs(),
                     load.counts()
                 ));
             }
             Ok(())
         };
-        let stormed = storm();
+        let result = kill_repeatedly();
         load.end();
-        stormed
+        result
     });
-    stormed?;
-    let begun = now();
-    let (stored, accepted) = settle(environment)?;
-    let settled_after = begun.elapsed();
+    result?;
+    let started_at = now();
+    let (stored, accepted) = wait_for_final_statuses(environment)?;
+    let finished_after = started_at.elapsed();
     let ledger = load.into_ledger();
-    wrong.extend(verify::verify(&ledger, &stored, &accepted));
-    let n_unknown = resolve_unknown(environment, &stored, &mut wrong)?;
+    problems.extend(verify::verify(&ledger, &stored, &accepted));
+    let n_unknown = resolve_unknown(environment, &stored, &mut problems)?;
     gateway.signal("TERM")?;
-    let end = gateway.wait(GRACE)?;
+    let end = gateway.wait(SHUTDOWN_TIMEOUT)?;
     if !end.success() {
-        wrong.push(format!("UNWELL: the gateway ended with {end}"));
+        problems.push(format!("EXITED: the gateway ended with {end}"));
     }
     let counts = ledger.counts();
     let summary = format!(
-        "{} rounds, seed {}: {} wanted, {} acknowledged, {} cut, {} refused; {} stored, {} accepted, {n_unknown} left \
-         unknown; settled after {:.1} s; {} wrong",
+        "{} rounds, seed {}: {} planned, {} acknowledged, {} interrupted, {} rejected; {} stored, {} accepted, {n_unknown} \
+         unknown; finished after {:.1} s; {} problems",
         plan.rounds,
         plan.seed,
-        counts.wishes,
+        counts.planned,
         counts.acknowledged,
-        counts.cut,
-        counts.refused,
+        counts.interrupted,
+        counts.rejected,
         stored.len(),
         accepted.len(),
-        settled_after.as_secs_f64(),
-        wrong.len()
+        finished_after.as_secs_f64(),
+        problems.len()
     );
-    Ok(Report { summary, wrong })
+    Ok(Report { summary, problems })
 }
 
-/// One round. Tells what happened.
+/// Runs one round, and returns its description.
 fn kill_and_start(
     environment: &mut Environment,
     gateway: &mut Process,
     rng: &mut Rng,
-    wrong: &mut Vec<String>,
+    problems: &mut Vec<String>,
 ) -> Result<String> {
     environment.check_simulator()?;
     let faults = faults::set(environment, rng)?;
     let after = rng.millis(300, 2_500);
     sleep(after);
     if let Some(status) = gateway.end()? {
-        wrong.push(format!("UNWELL: the gateway ended by itself with {status}"));
+        problems.push(format!("EXITED: the gateway ended by itself with {status}"));
     }
-    let begun = now();
+    let started_at = now();
     let how = if rng.one_in(5) {
         gateway.signal("TERM")?;
-        let end = gateway.wait(GRACE)?;
+        let end = gateway.wait(SHUTDOWN_TIMEOUT)?;
         if !end.success() {
-            wrong.push(format!("UNWELL: the gateway ended with {end} after SIGTERM"));
+            problems.push(format!("EXITED: the gateway ended with {end} after SIGTERM"));
         }
-        format!("SIGTERM after {} ms, ended in {} ms", after.as_millis(), begun.elapsed().as_millis())
+        format!("SIGTERM after {} ms, ended in {} ms", after.as_millis(), started_at.elapsed().as_millis())
     } else {
         gateway.kill()?;
         format!("SIGKILL after {} ms", after.as_millis())
@@ -176,23 +176,23 @@ fn kill_and_start(
     sleep(rng.millis(0, 400));
     let mut at_start = "";
     if rng.one_in(6) {
-        let mut young = environment.spawn()?;
+        let mut starting = environment.spawn()?;
         sleep(rng.millis(0, 250));
-        young.kill()?;
+        starting.kill()?;
         at_start = ", SIGKILL at its start";
     }
-    let begun = now();
+    let started_at = now();
     *gateway = environment.serve()?;
-    Ok(format!("{how}{at_start} [{faults}], ready again in {} ms", begun.elapsed().as_millis()))
+    Ok(format!("{how}{at_start} [{faults}], ready again in {} ms", started_at.elapsed().as_millis()))
 }
 
-/// Waits until everything is at its end, and hands back what the store and the simulator say.
-fn settle(environment: &Environment) -> Result<(Vec<Value>, Vec<Value>)> {
-    let deadline = now() + SETTLE;
+/// Waits until all messages have their final status, and returns the messages of the store and of the simulator.
+fn wait_for_final_statuses(environment: &Environment) -> Result<(Vec<Value>, Vec<Value>)> {
+    let deadline = now() + FINISH_TIMEOUT;
     loop {
         let accepted = environment.accepted()?;
         let stored = environment.stored()?;
-        let open = verify::unsettled(&stored, &accepted);
+        let open = verify::unfinished(&stored, &accepted);
         if open.is_empty() || now() >= deadline {
             return Ok((stored, accepted));
         }
@@ -200,8 +200,8 @@ fn settle(environment: &Environment) -> Result<(Vec<Value>, Vec<Value>)> {
     }
 }
 
-/// Gives up what is left unknown: that works only if nobody holds it.
-fn resolve_unknown(environment: &Environment, stored: &[Value], wrong: &mut Vec<String>) -> Result<usize> {
+/// Resolves the remaining unknown messages: this works only if no process has leased them.
+fn resolve_unknown(environment: &Environment, stored: &[Value], problems: &mut Vec<String>) -> Result<usize> {
     let unknown = stored.iter().filter(|row| row.get("status").and_then(Value::as_str) == Some("unknown"));
     let mut n_unknown = 0;
     for row in unknown {
@@ -209,9 +209,9 @@ fn resolve_unknown(environment: &Environment, stored: &[Value], wrong: &mut Vec<
         let id = row.get("id").and_then(Value::as_str).context("a row without an id")?;
         let path = format!("/api/messages/{id}/resolve");
         match environment.gateway.call("POST", &path, &[], Some(&json!({ "action": "fail" }))) {
-            CallOutcome::Answered(answer) if answer.status == 200 => {}
+            CallOutcome::Answered(response) if response.status == 200 => {}
             other @ (CallOutcome::NotConnected | CallOutcome::Interrupted(_) | CallOutcome::Answered(_)) => {
-                wrong.push(format!("HELD {id}: it cannot be given up: {other:?}, {row}"))
+                problems.push(format!("LEASED {id}: the message cannot be resolved: {other:?}, {row}"))
             }
         }
     }

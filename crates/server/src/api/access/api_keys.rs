@@ -1,5 +1,12 @@
-//! API keys.
+//! API keys: list, get, create, rotate and revoke.
 
+use crate::api::access::serialize::API_KEY_EXAMPLE;
+use crate::api::access::serialize::CREATED_API_KEY_EXAMPLE;
+use crate::api::error::Code;
+use crate::api::openapi::example::KEY;
+use crate::api::openapi::operation::Operation;
+use crate::api::openapi::schema::Schema;
+use domain::check::RequestSchema;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -10,8 +17,8 @@ use domain::access::api_key::{ApiKey, KeyScope};
 use domain::check::{Fields, Item};
 use domain::id::KeyId;
 use engine::Deps;
-use engine::access::api_key::grant;
-use engine::access::api_key::grant::NewApiKeyRequest;
+use engine::access::api_key::delegation;
+use engine::access::api_key::delegation::{NewApiKeyRequest, RotateApiKeyRequest};
 use engine::ports::{ApiKeyFilter, PageRequest, PageStart};
 use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
@@ -22,15 +29,15 @@ use crate::api::field::parsed;
 use crate::api::request_context::{Audited, Authorized, IdOrName};
 use crate::api::{pagination, request_body, response};
 
-/// The longest name, in characters.
+/// Maximum length of a name, in characters.
 pub(crate) const MAX_NAME: usize = 100;
-/// The most accounts in a key's list.
+/// Maximum number of accounts of a key.
 pub(crate) const MAX_ACCOUNTS: usize = 1000;
-/// The most calls in a window that a limit may allow: as good as none.
-pub(crate) const MOST_CALLS: i64 = 1_000_000_000;
-/// How long a rotated key lives on if nobody says.
-pub(crate) const OVERLAP: i64 = 24 * 3600;
-/// How long it may.
+/// Maximum value of a rate limit.
+pub(crate) const MAX_CALLS: i64 = 1_000_000_000;
+/// Default time for which a rotated key stays valid, in seconds.
+pub(crate) const DEFAULT_OVERLAP: i64 = 24 * 3600;
+/// Maximum time for which a rotated key stays valid, in seconds.
 pub(crate) const MAX_OVERLAP: i64 = 30 * 24 * 3600;
 
 /// Lists the keys that are not revoked, newest first.
@@ -52,14 +59,14 @@ pub(crate) fn read_list(fields: &Fields<'_, '_>) -> (Option<String>, PageRequest
     (search.string(1..=200).map(str::to_owned), pagination::page_request("api_keys", fields))
 }
 
-/// One key.
+/// Returns one API key.
 pub(crate) async fn get_api_key(
     State(deps): State<Arc<Deps>>,
     Authorized(caller): Authorized,
     IdOrName(id): IdOrName,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
-    request_body::no_query(query.as_deref())?;
+    request_body::reject_query(query.as_deref())?;
     let filter = ApiKeyFilter { id: Some(key_id(&id)?), search: None };
     let one = PageRequest { per_page: 1, start: PageStart::Page(1) };
     let found = deps
@@ -76,7 +83,7 @@ fn key_id(id: &str) -> Result<KeyId, ApiError> {
     id.parse().map_err(|_| ApiError::api_key_not_found())
 }
 
-/// Makes a key; it is shown once.
+/// Creates an API key. Only this response contains the key itself.
 pub(crate) async fn create_api_key(
     State(deps): State<Arc<Deps>>,
     Audited(caller, audit): Audited,
@@ -85,17 +92,18 @@ pub(crate) async fn create_api_key(
 ) -> Result<Response, ApiError> {
     let object = request_body::json(&deps, &headers, body).await?;
     let now = deps.now();
-    let wish = request_body::read(&object, |fields| read_new(fields, now))?;
-    let reach = caller.reach();
-    let (key, secret) = grant::make(&deps, &audit, caller.workspace(), reach.as_ref(), wish).await?;
-    Ok(show_once(&key, &secret))
+    let request = request_body::read(&object, |fields| read_new(fields, now))?;
+    let access = caller.key_access();
+    let (key, secret) =
+        delegation::create_api_key(&deps, &audit, caller.workspace(), access.as_ref(), request).await?;
+    Ok(created_response(&key, &secret))
 }
 
 /// Reads the body of a new API key.
 pub(crate) fn read_new(fields: &Fields<'_, '_>, now: Timestamp) -> NewApiKeyRequest {
     let limit = |name, about| {
         let item = fields.optional(name).about(about);
-        item.integer(1..=MOST_CALLS).and_then(|n| u32::try_from(n).ok())
+        item.integer(1..=MAX_CALLS).and_then(|n| u32::try_from(n).ok())
     };
     NewApiKeyRequest {
         name: name(&fields.required("name").about("Name of the key.")).unwrap_or_default(),
@@ -125,18 +133,18 @@ pub(crate) fn read_new(fields: &Fields<'_, '_>, now: Timestamp) -> NewApiKeyRequ
 const TEST: &str = "`true`: a test key, which can use sandbox accounts only. `false`: a live key, which can use all \
                     other accounts. Default: the kind of the key that makes the request.";
 
-/// A key, for the one time that it is shown.
-fn show_once(key: &ApiKey, secret: &SecretString) -> Response {
-    let mut shown = api_key_object(key);
-    shown.insert("key", secret.expose_secret());
-    response::secret(response::success(StatusCode::CREATED, &shown))
+/// Returns the response with a new key, which contains the key itself.
+fn created_response(key: &ApiKey, secret: &SecretString) -> Response {
+    let mut json = api_key_object(key);
+    json.insert("key", secret.expose_secret());
+    response::secret(response::success(StatusCode::CREATED, &json))
 }
 
 /// Pattern of a text on one line that is not blank.
 const ONE_LINE: &str =
     r"^[^\u0000-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f][^\u0000-\u001f\u007f-\u009f]*$";
 
-/// Something to see, on one line.
+/// Reads a name: one line that is not blank.
 pub(crate) fn name(item: &Item<'_, '_>) -> Option<String> {
     let text = item.pattern(ONE_LINE).string(1..=MAX_NAME)?;
     if text.trim().is_empty() || text.chars().any(char::is_control) {
@@ -147,11 +155,11 @@ pub(crate) fn name(item: &Item<'_, '_>) -> Option<String> {
 }
 
 fn scopes(item: &Item<'_, '_>) -> Vec<KeyScope> {
-    let words = KeyScope::ALL.map(|scope| (scope.as_str(), scope));
+    let scopes = KeyScope::ALL.map(|scope| (scope.as_str(), scope));
     let items = item.array(1..=KeyScope::ALL.len());
     items
         .iter()
-        .flat_map(|items| items.iter().filter_map(|item| item.choice(&words)).collect::<Vec<_>>())
+        .flat_map(|items| items.iter().filter_map(|item| item.choice(&scopes)).collect::<Vec<_>>())
         .collect()
 }
 
@@ -170,7 +178,7 @@ fn future(item: Item<'_, '_>, now: Timestamp) -> Option<Timestamp> {
     Some(at)
 }
 
-/// Puts a new key in the place of one, which lives on for a while.
+/// Replaces a key by a new key. The old key stays valid for a time.
 pub(crate) async fn rotate_api_key(
     State(deps): State<Arc<Deps>>,
     Audited(caller, audit): Audited,
@@ -180,26 +188,73 @@ pub(crate) async fn rotate_api_key(
 ) -> Result<Response, ApiError> {
     let object = request_body::object(&request_body::bytes(&deps, &headers, body).await?, true)?;
     let overlap = request_body::read(&object, read_rotation)?;
-    let overlap = SignedDuration::from_secs(overlap.unwrap_or(OVERLAP));
-    let reach = caller.reach();
-    let key = (caller.workspace(), key_id(&id)?);
-    let (key, secret) = grant::rotate(&deps, &audit, key, reach.as_ref(), overlap).await?;
-    Ok(show_once(&key, &secret))
+    let overlap = SignedDuration::from_secs(overlap.unwrap_or(DEFAULT_OVERLAP));
+    let access = caller.key_access();
+    let request = RotateApiKeyRequest { workspace: caller.workspace(), id: key_id(&id)?, overlap };
+    let (key, secret) = delegation::rotate_api_key(&deps, &audit, access.as_ref(), request).await?;
+    Ok(created_response(&key, &secret))
 }
 
 /// Reads the body of a rotation: the seconds for which the old key stays valid.
 pub(crate) fn read_rotation(fields: &Fields<'_, '_>) -> Option<i64> {
-    let about = format!("Seconds for which the old key stays valid. Default: {OVERLAP}.");
+    let about = format!("Seconds for which the old key stays valid. Default: {DEFAULT_OVERLAP}.");
     fields.optional("overlap_seconds").about(&about).integer(0..=MAX_OVERLAP)
 }
 
-/// Takes a key back.
+/// Revokes a key.
 pub(crate) async fn revoke_api_key(
     State(deps): State<Arc<Deps>>,
     Audited(caller, audit): Audited,
     IdOrName(id): IdOrName,
 ) -> Result<Response, ApiError> {
-    let reach = caller.reach();
-    grant::revoke(&deps, &audit, caller.workspace(), reach.as_ref(), key_id(&id)?).await?;
+    let access = caller.key_access();
+    delegation::revoke_api_key(&deps, &audit, caller.workspace(), access.as_ref(), key_id(&id)?).await?;
     Ok(response::no_content())
+}
+
+/// Describes the operations of this file.
+pub(crate) fn operations() -> Vec<Operation> {
+    vec![
+        Operation::new(
+            "list_api_keys",
+            "List API keys",
+            "Lists the API keys that are not revoked, newest first.",
+        )
+        .query(RequestSchema::of_query(read_list))
+        .responds_page("api_keys", "ApiKey", API_KEY_EXAMPLE),
+        Operation::new(
+            "create_api_key",
+            "Create an API key",
+            "The response contains the key itself. It is shown only \
+             once. A caller cannot give a key more permissions than the caller has.",
+        )
+        .body(
+            RequestSchema::of(|fields| read_new(fields, Timestamp::UNIX_EPOCH)),
+            [("shop", r#"{"name":"shop","scopes":["send","read"],"rate_per_minute":300}"#)],
+        )
+        .responds(
+            201,
+            "The API key.",
+            Schema::reference("ApiKeyWithSecret"),
+            CREATED_API_KEY_EXAMPLE,
+        ),
+        Operation::new("get_api_key", "Get an API key", "")
+            .id("ID of the API key.", KEY)
+            .responds(200, "The API key.", Schema::reference("ApiKey"), API_KEY_EXAMPLE)
+            .errors([Code::ApiKeyNotFound]),
+        Operation::new("revoke_api_key", "Revoke an API key", "The key becomes invalid immediately.")
+            .id("ID of the API key.", KEY)
+            .responds_empty(204, "The API key is revoked.")
+            .errors([Code::ApiKeyNotFound]),
+        Operation::new(
+            "rotate_api_key",
+            "Rotate an API key",
+            "Creates a new key with the same settings. The old key stays valid for `overlap_seconds`. Both \
+             keys share their `Idempotency-Key` records.",
+        )
+        .id("ID of the API key.", KEY)
+        .optional_body(RequestSchema::of(read_rotation), r#"{"overlap_seconds":3600}"#)
+        .responds(201, "The new API key.", Schema::reference("ApiKeyWithSecret"), CREATED_API_KEY_EXAMPLE)
+        .errors([Code::ApiKeyNotFound, Code::NotRotatable]),
+    ]
 }

@@ -1,5 +1,8 @@
-//! The audit log.
+//! List the entries of the audit log.
 
+use crate::api::access::serialize::AUDIT_ENTRY_EXAMPLE;
+use crate::api::openapi::operation::Operation;
+use domain::check::RequestSchema;
 use std::sync::Arc;
 
 use axum::extract::{RawQuery, State};
@@ -15,13 +18,14 @@ use crate::api::field::time;
 use crate::api::request_context::Authorized;
 use crate::api::{pagination, request_body};
 
-/// Lists who did what, newest first. Keys of some accounts see nothing of it: most of it is others'.
+/// Lists the entries, newest first. A key that has access to some accounts only cannot read the log, which covers all
+/// accounts.
 pub(crate) async fn list_audit_entries(
     State(deps): State<Arc<Deps>>,
     Authorized(caller): Authorized,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
-    if !caller.is_of_whole_workspace(&deps) {
+    if !caller.has_workspace_access(&deps) {
         let message = "The audit log covers the whole workspace, and this API key has no access to some of its accounts.";
         return Err(ApiError::new(Code::Forbidden, message));
     }
@@ -39,9 +43,22 @@ pub(crate) fn read_list(fields: &Fields<'_, '_>) -> (AuditFilter, PageRequest) {
         actor: text("actor", "ID or name of the user or key that made the change."),
         action: fields.optional("action").about("Action.").choice(&actions),
         subject: text("subject", "ID or name of the changed object."),
-        from: time(fields.optional("since").about("Earliest time, inclusive.")),
-        to: time(fields.optional("until").about("Latest time, exclusive.")),
+        since: time(fields.optional("since").about("Earliest time, inclusive.")),
+        until: time(fields.optional("until").about("Latest time, exclusive.")),
         search: text("search", "Part of a name."),
     };
     (filter, pagination::page_request("audit", fields))
+}
+
+/// Describes the operation of this file.
+pub(crate) fn operations() -> Vec<Operation> {
+    vec![
+        Operation::new(
+            "list_audit_entries",
+            "List audit log entries",
+            "Lists the administrative changes, newest first.",
+        )
+        .query(RequestSchema::of_query(read_list))
+        .responds_page("audit", "AuditEntry", AUDIT_ENTRY_EXAMPLE),
+    ]
 }

@@ -2,7 +2,6 @@
 
 pub(crate) mod api_keys;
 pub(crate) mod audit;
-pub(crate) mod openapi;
 pub(crate) mod serialize;
 pub(crate) mod session;
 pub(crate) mod users;

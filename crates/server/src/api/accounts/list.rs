@@ -1,6 +1,13 @@
 //! List and get accounts.
 
+use crate::api::accounts::serialize::ACCOUNT_EXAMPLE;
+use crate::api::accounts::serialize::ACCOUNT_ID;
+use crate::api::error::Code;
+use crate::api::openapi::example::ACCOUNT;
+use crate::api::openapi::operation::Operation;
+use crate::api::openapi::schema::Schema;
 use domain::check::Fields;
+use domain::check::RequestSchema;
 use engine::ports::PageRequest;
 use std::sync::Arc;
 
@@ -11,7 +18,7 @@ use engine::messages::admission::choose_account;
 use engine::ports::AccountRecord;
 use engine::{Deps, accounts};
 
-use crate::api::accounts::serialize::{serialize_account, show_one};
+use crate::api::accounts::serialize::{account_response, serialize_account};
 use crate::api::error::ApiError;
 use crate::api::request_context::{Authorized, IdOrName};
 use crate::api::{pagination, request_body};
@@ -33,13 +40,13 @@ pub(crate) async fn list_accounts(
     let directory = deps.directory.current();
     let found: Vec<_> = directory
         .accounts_of(caller.workspace())
-        .filter(|record| caller.may_see(&deps, record.account.id))
+        .filter(|record| caller.can_see_account(&deps, record.account.id))
         .filter(|record| search.as_ref().is_none_or(|search| matches(record, search)))
         .collect();
-    let reached = accounts::reached(&deps, caller.workspace()).await?;
-    let n_reached = |record: &AccountRecord| reached.get(&record.account.waba_id).copied().unwrap_or(0);
-    Ok(pagination::page("accounts", page, pagination::cut(&found, page), |record| {
-        serialize_account(&record.account, n_reached(record))
+    let recipients = accounts::messaging_limit_usage(&deps, caller.workspace()).await?;
+    let n_recipients = |record: &AccountRecord| recipients.get(&record.account.waba_id).copied().unwrap_or(0);
+    Ok(pagination::page("accounts", page, pagination::slice(&found, page), |record| {
+        serialize_account(&record.account, n_recipients(record))
     }))
 }
 
@@ -49,14 +56,27 @@ fn matches(record: &AccountRecord, search: &str) -> bool {
     account.name.to_lowercase().contains(search) || number.contains(search)
 }
 
-/// One account, by id or name.
+/// Returns one account by its id or name.
 pub(crate) async fn get_account(
     State(deps): State<Arc<Deps>>,
     Authorized(caller): Authorized,
     IdOrName(id): IdOrName,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
-    request_body::no_query(query.as_deref())?;
+    request_body::reject_query(query.as_deref())?;
     let record = choose_account(&deps, &caller, Some(&id))?;
-    show_one(&deps, &caller, &record, StatusCode::OK).await
+    account_response(&deps, &caller, &record, StatusCode::OK).await
+}
+
+/// Describes the operations of this file.
+pub(crate) fn operations() -> Vec<Operation> {
+    vec![
+        Operation::new("list_accounts", "List accounts", "Oldest first.")
+            .query(RequestSchema::of_query(read_list))
+            .responds_page("accounts", "Account", ACCOUNT_EXAMPLE),
+        Operation::new("get_account", "Get an account", "")
+            .id(ACCOUNT_ID, ACCOUNT)
+            .errors([Code::AccountNotFound])
+            .responds(200, "The account.", Schema::reference("Account"), ACCOUNT_EXAMPLE),
+    ]
 }

@@ -2,7 +2,6 @@
 
 pub(crate) mod change;
 pub(crate) mod list;
-pub(crate) mod openapi;
 pub(crate) mod profile;
 pub(crate) mod registration;
 pub(crate) mod request;

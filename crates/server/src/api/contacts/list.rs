@@ -1,6 +1,13 @@
 //! List and get contacts.
 
-use engine::contacts::View;
+use crate::api::contacts::lookup::CONTACT_ID;
+use crate::api::contacts::serialize::CONTACT_EXAMPLE;
+use crate::api::error::Code;
+use crate::api::openapi::example::CONTACT;
+use crate::api::openapi::operation::Operation;
+use crate::api::openapi::schema::Schema;
+use domain::check::RequestSchema;
+use engine::contacts::ContactVisibility;
 use std::sync::Arc;
 
 use axum::extract::{RawQuery, State};
@@ -26,31 +33,35 @@ pub(crate) async fn list_contacts(
 ) -> Result<Response, ApiError> {
     let query = request_body::query(query.as_deref())?;
     let (filter, page) = request_body::read(&query, |fields| {
-        (read_filter(fields, contacts::view(&deps, &caller)), pagination::page_request("contacts", fields))
+        (
+            read_filter(fields, contacts::contact_visibility(&deps, &caller)),
+            pagination::page_request("contacts", fields),
+        )
     })?;
     let found = deps.contacts.list_contacts(caller.workspace(), &filter, page).await?;
     Ok(pagination::page("contacts", page, found, serialize_contact))
 }
 
-/// Reads which contacts are asked for.
-pub(crate) fn read_filter(fields: &Fields<'_, '_>, view: View) -> ContactFilter {
-    let number =
-        fields.optional("phone_number").about("Whole phone number, in any spelling.").keyword("minLength", 1);
+/// Reads the filters of a list of contacts.
+pub(crate) fn read_filter(fields: &Fields<'_, '_>, view: ContactVisibility) -> ContactFilter {
+    let number = fields
+        .optional("phone_number")
+        .about("Complete phone number, in any format.")
+        .keyword("minLength", 1);
     let wa_ids = number.string(..).and_then(|text| match PhoneNumber::parse(text) {
         Ok(number) => {
-            let spellings = std::iter::once(number.clone()).chain(number.variants());
-            Some(spellings.map(|number| number.digits().to_owned()).collect())
+            let formats = std::iter::once(number.clone()).chain(number.variants());
+            Some(formats.map(|number| number.digits().to_owned()).collect())
         }
         Err(error) => {
             number.refuse(error.to_string());
             None
         }
     });
-    let text =
-        |name, longest, about| fields.optional(name).about(about).string(1..=longest).map(str::to_owned);
+    let text = |name, limit, about| fields.optional(name).about(about).string(1..=limit).map(str::to_owned);
     ContactFilter {
         accounts: view.accounts,
-        has_unplaced: view.has_unplaced,
+        includes_without_messages: view.includes_without_messages,
         wa_ids,
         tag: text("tag", MAX_TAG, "Tag of the contact."),
         stage: text("stage", MAX_STAGE, "Stage of the contact."),
@@ -62,14 +73,38 @@ pub(crate) fn read_filter(fields: &Fields<'_, '_>, view: View) -> ContactFilter 
     }
 }
 
-/// One contact.
+/// Returns one contact.
 pub(crate) async fn get_contact(
     State(deps): State<Arc<Deps>>,
     Authorized(caller): Authorized,
     IdOrName(id): IdOrName,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
-    request_body::no_query(query.as_deref())?;
+    request_body::reject_query(query.as_deref())?;
     let contact = find(&deps, &caller, &id).await?;
     Ok(response::success(StatusCode::OK, &serialize_contact(contact)))
+}
+
+/// Describes the operations of this file.
+pub(crate) fn operations() -> Vec<Operation> {
+    vec![
+        Operation::new("list_contacts", "List contacts", "Newest first.")
+            .query(filter_schema(true))
+            .responds_page("contacts", "Contact", CONTACT_EXAMPLE),
+        Operation::new("get_contact", "Get a contact", "")
+            .id(CONTACT_ID, CONTACT)
+            .errors([Code::ContactNotFound])
+            .responds(200, "The contact.", Schema::reference("Contact"), CONTACT_EXAMPLE),
+    ]
+}
+
+/// Returns the schema of the filters of contacts, with the parameters of a page if `is_list` is `true`.
+pub(crate) fn filter_schema(is_list: bool) -> RequestSchema {
+    RequestSchema::of_query(|fields| {
+        let _described =
+            read_filter(fields, ContactVisibility { accounts: None, includes_without_messages: true });
+        if is_list {
+            let _described = pagination::page_request("contacts", fields);
+        }
+    })
 }

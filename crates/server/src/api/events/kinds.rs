@@ -1,5 +1,6 @@
 //! Names of event kinds in requests.
 
+use crate::api::openapi::schema::Schema;
 use domain::check::{Item, nearest};
 use domain::events::EventKind;
 
@@ -29,4 +30,14 @@ pub(crate) fn unknown_kind(name: &str) -> String {
         Some(nearest) => format!("unknown event `{name}`; did you mean `{nearest}`?"),
         None => format!("unknown event `{name}`"),
     }
+}
+
+/// Returns the schema of a kind of event.
+pub(crate) fn kind_schema() -> Schema {
+    Schema::enumeration(EventKind::ALL.iter().map(|kind| kind.as_str()))
+}
+
+/// Returns the schema of a kind of event, or of [`ALL_EVENTS`].
+pub(crate) fn kind_or_all_schema() -> Schema {
+    Schema::enumeration(EventKind::ALL.iter().map(|kind| kind.as_str()).chain([ALL_EVENTS]))
 }

@@ -1,12 +1,18 @@
 //! List events, with long poll.
 
+use crate::api::openapi::operation::Operation;
+use crate::api::openapi::schema::Schema;
+use crate::api::openapi::schema::optional;
+use crate::api::openapi::schema::required;
 use domain::check::Fields;
+use domain::check::RequestSchema;
 use std::sync::Arc;
 
 use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use domain::json::{Object, Value};
+use engine::events::EventWait;
 use engine::ports::{EventStart, StoredEvent};
 use engine::{Deps, events};
 use jiff::{SignedDuration, Timestamp};
@@ -35,8 +41,14 @@ pub(crate) async fn list_events(
         (EventQuery::read(Some((&deps, &caller)), fields, None), paging)
     })?;
     let deadline = deps.now().saturating_add(SignedDuration::from_secs(wait)).unwrap_or(Timestamp::MAX);
-    let filter = || caller.is_still_good(&deps).then(|| event_query.filter(&deps, &caller));
-    let page = events::next(&deps, filter, &caller, (event_query.start, limit), deadline).await?;
+    let filter = || caller.is_valid(&deps).then(|| event_query.filter(&deps, &caller));
+    let page = events::wait_for_events(
+        &deps,
+        &caller,
+        filter,
+        EventWait { start: event_query.start, limit, deadline },
+    )
+    .await?;
     let page = page.ok_or_else(unknown_position)?;
     let mut data = Object::new();
     // Without an event, the next request continues at the position of this one.
@@ -67,3 +79,44 @@ pub(crate) fn read_paging(fields: &Fields<'_, '_>) -> (u32, i64) {
     let wait = wait.default_of(0).integer_or_text(0..=MAX_WAIT).unwrap_or(0);
     (u32::try_from(limit).unwrap_or(1), wait)
 }
+
+/// Describes the operation of this file.
+pub(crate) fn operations() -> Vec<Operation> {
+    vec![
+        Operation::new(
+            "list_events",
+            "List events",
+            "Returns the events after a position, oldest first. With `wait`, the response \
+             comes as soon as there is an event. No event is left out or repeated.",
+        )
+        .query(RequestSchema::of_query(|fields| {
+            let _described = (read_paging(fields), EventQuery::read(None, fields, None));
+        }))
+        .responds(
+            200,
+            "Events.",
+            Schema::object([
+                required("events", Schema::array(Schema::reference("Event"), ..)),
+                required(
+                    "next_cursor",
+                    Schema::string(1..).or_null().about("Value of `after` for the next request."),
+                ),
+                required("has_more", Schema::boolean().about("`true`: there are more events.")),
+                optional(
+                    "gap",
+                    Schema::boolean().set("const", true).about(
+                        "`true`: events after the position have been deleted and are missing from the \
+             response.",
+                    ),
+                ),
+            ]),
+            LIST_EVENTS_RESPONSE,
+        ),
+    ]
+}
+
+const LIST_EVENTS_RESPONSE: &str = r#"{"events":[{"id":"01a2b3c4-0000-7000-8000-000000000009","event":"message.sent","timestamp":"2026-05-29T10:30:01Z",
+    "data":{"id":"01a2b3c4-0000-7000-8000-000000000001","message_id":"wamid.HBgLMTU1NTAxMDAwMDEVAgARGBI5MDU1MTgxOUNEMjM5ODE4NzAA",
+    "status":"sent","event_status":"sent","to":"+15550100001","recipient":null,"type":"text","client_reference":"order 7",
+    "whatsapp_account_id":"01a2b3c4-0000-7000-8000-000000000002","at":"2026-05-29T10:30:01Z","error":null,"pricing":null,
+    "sent_as":"message"}}],"next_cursor":"01a2b3c4-0000-7000-8000-000000000009","has_more":false}"#;

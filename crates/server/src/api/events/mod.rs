@@ -2,6 +2,6 @@
 
 pub(crate) mod kinds;
 pub(crate) mod list;
-pub(crate) mod openapi;
 pub(crate) mod query;
+pub(crate) mod schemas;
 pub(crate) mod stream;

@@ -1,16 +1,15 @@
 //! Query parameters of the event operations.
 
-use crate::api::events::openapi::any_kind;
-use crate::api::openapi::schema::{any_of, id, list, only};
 use domain::check::Fields;
 use domain::events::EventKind;
 use domain::id::{AccountId, EventId, WorkspaceId};
-use engine::access::api_key::Caller;
+use engine::access::caller::Caller;
 use engine::ports::{EventFilter, EventStart};
 use engine::{Deps, events};
 
 use crate::api::error::ApiError;
-use crate::api::events::kinds::event_kinds;
+use crate::api::events::kinds::{event_kinds, kind_or_all_schema};
+use crate::api::openapi::schema::Schema;
 
 /// Documentation of `after`.
 const AFTER: &str = "ID of an event: the response has the events after it. `latest`: events from now on. Default: all \
@@ -34,8 +33,10 @@ impl EventQuery {
     ) -> Self {
         let workspace = context.map(|(_, caller)| caller.workspace());
         let event_start = |text: &str| workspace.and_then(|workspace| event_start(workspace, text));
-        let after =
-            fields.optional("after").about(AFTER).written_as(|| any_of([id(), only("latest")]).into());
+        let after = fields
+            .optional("after")
+            .about(AFTER)
+            .written_as(|| Schema::any_of([Schema::uuid(), Schema::constant("latest")]).into());
         let start = match (last_event_id, after.string(1..)) {
             // A browser that reconnects sends the id of the last event that it received; the URL does not change.
             (Some(id), _) => event_start(id).or_else(|| {
@@ -60,14 +61,14 @@ impl EventQuery {
         let kinds = fields
             .optional("events")
             .about("Kinds of events, separated by commas. `*`: all kinds.")
-            .written_as(|| list(any_kind(), 1..).into());
+            .written_as(|| Schema::array(kind_or_all_schema(), 1..).into());
         let kinds = event_kinds(&kinds);
         Self { start: start.unwrap_or(EventStart::Oldest), account, kinds }
     }
 
     /// The filter of the event log, for the accounts that the caller has access to now.
     pub(crate) fn filter(&self, deps: &Deps, caller: &Caller) -> EventFilter {
-        events::filter(deps, caller, self.account, self.kinds.clone())
+        events::event_filter(deps, caller, self.account, self.kinds.clone())
     }
 }
 

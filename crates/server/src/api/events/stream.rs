@@ -1,5 +1,8 @@
 //! Stream events as Server-Sent Events.
 
+use crate::api::openapi::operation::Operation;
+use crate::api::openapi::schema::Schema;
+use domain::check::RequestSchema;
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -9,7 +12,8 @@ use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::sse::{Event, Sse};
 use axum::response::{IntoResponse, Response};
-use engine::access::api_key::Caller;
+use engine::access::caller::Caller;
+use engine::events::EventWait;
 use engine::ports::{EventPage, EventStart};
 use engine::{Deps, chain, events};
 use futures_util::stream;
@@ -40,7 +44,8 @@ pub(crate) async fn stream_events(
         request_body::read(&query, |fields| EventQuery::read(Some((&deps, &caller)), fields, last_event_id))?;
     // An unknown position is an error response; once the stream has begun, no error response is possible.
     let filter = || Some(query.filter(&deps, &caller));
-    let first = events::next(&deps, filter, &caller, (query.start, 1), Timestamp::MIN).await?;
+    let wait = EventWait { start: query.start, limit: 1, deadline: Timestamp::MIN };
+    let first = events::wait_for_events(&deps, &caller, filter, wait).await?;
     let first = first.ok_or_else(unknown_position)?;
     if query.start == EventStart::Newest {
         query.start = first.last.map_or(EventStart::Oldest, EventStart::After);
@@ -87,14 +92,15 @@ impl EventStream {
         if deps.stopping.is_cancelled() {
             return None;
         }
-        let is_known = self.caller.is_still_known(deps).await;
+        let is_known = self.caller.is_valid_in_store(deps).await;
         let is_known = is_known.inspect_err(log_end).unwrap_or(false);
         if !is_known {
             return None;
         }
         let deadline = deps.now().saturating_add(KEEP_ALIVE).unwrap_or(Timestamp::MAX);
-        let filter = || self.caller.is_still_good(deps).then(|| self.query.filter(deps, &self.caller));
-        let page = events::next(deps, filter, &self.caller, (self.query.start, PAGE_SIZE), deadline).await;
+        let filter = || self.caller.is_valid(deps).then(|| self.query.filter(deps, &self.caller));
+        let wait = EventWait { start: self.query.start, limit: PAGE_SIZE, deadline };
+        let page = events::wait_for_events(deps, &self.caller, filter, wait).await;
         let page = page.inspect_err(log_end).ok().flatten()?;
         self.query.start = page.last.map_or(self.query.start, EventStart::After);
         self.buffered.extend(sse_events(&page));
@@ -117,3 +123,24 @@ fn sse_events(page: &EventPage) -> Vec<Event> {
     });
     gap.into_iter().chain(events).collect()
 }
+
+/// Describes the operation of this file.
+pub(crate) fn operations() -> Vec<Operation> {
+    vec![
+        Operation::new(
+            "stream_events",
+            "Stream events",
+            "Streams the events after a position, and all later events, as Server-Sent \
+             Events with `id`, `event` and `data`. `data` is the JSON of the event. An event `gap` without \
+             `id` means that events have been deleted and are missing from the stream. `EventSource` \
+             continues after the last event that it received.",
+        )
+        .query(RequestSchema::of_query(|fields| EventQuery::read(None, fields, None)))
+        .header("Last-Event-ID", "ID of the last received event. Overrides `after`.", Schema::uuid())
+        .responds_raw(200, "Stream of events without an end.", "text/event-stream", Schema::string(..))
+        .response_example(STREAM_EXAMPLE),
+    ]
+}
+
+const STREAM_EXAMPLE: &str = ": the events of this workspace\nretry: 1000\n\nid: 01a2b3c4-0000-7000-8000-000000000009\n\
+    event: message.sent\ndata: {\"id\":\"01a2b3c4-0000-7000-8000-000000000009\",\"event\":\"message.sent\",…}\n\n";

@@ -2,7 +2,6 @@
 
 pub(crate) mod disposition;
 pub(crate) mod download;
-pub(crate) mod openapi;
 pub(crate) mod range;
 pub(crate) mod serialize;
 pub(crate) mod upload;

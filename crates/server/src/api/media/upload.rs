@@ -9,9 +9,11 @@ use axum::extract::multipart::{Field, Multipart, MultipartRejection};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
 use bytes::Bytes;
-use domain::media::{MAX_FILE_SIZE, supported_types};
+use domain::check::{Fields, RequestSchema};
+use domain::json::{Object, Value};
+use domain::media::{MAX_FILE_SIZE, file_name_of_header, supported_types};
 use domain::messages::content::MediaKind;
-use engine::access::api_key::Caller;
+use engine::access::caller::Caller;
 use engine::media::{NewFile, StagedFile};
 use engine::messages::admission::choose_account;
 use engine::ports::{ByteStreamError, MediaOrigin};
@@ -21,18 +23,22 @@ use jiff::Timestamp;
 use tokio::sync::mpsc;
 
 use crate::api::error::{ApiError, Code};
-use crate::api::media::serialize::kept;
+use crate::api::media::serialize::{UPLOAD_EXAMPLE, serialize_upload};
+use crate::api::openapi::operation::Operation;
+use crate::api::openapi::schema::Schema;
 use crate::api::request_context::Authorized;
 use crate::api::{request_body, response};
 
-/// What a form may hold besides the file.
-const AROUND: u64 = 64 * 1024;
-/// The longest value of a field beside the file, in bytes.
-const LONGEST_FIELD: usize = 512;
-/// How many pieces wait between the connection and the disk.
-const PIECES_BETWEEN: usize = 2;
+/// Maximum size of a form without its file, in bytes.
+const MAX_FORM_OVERHEAD: u64 = 64 * 1024;
+/// Maximum length of a text part, in bytes.
+const MAX_TEXT: usize = 512;
+/// Maximum number of parts of a form.
+const MAX_PARTS: usize = 16;
+/// Maximum number of chunks of the file that wait in memory to be written.
+const MAX_BUFFERED_CHUNKS: usize = 2;
 
-/// The kinds that `type` may name.
+/// Kinds of media that `type` can name.
 const KINDS: [(&str, MediaKind); 5] = [
     ("image", MediaKind::Image),
     ("video", MediaKind::Video),
@@ -41,32 +47,32 @@ const KINDS: [(&str, MediaKind); 5] = [
     ("sticker", MediaKind::Sticker),
 ];
 
-/// Takes a file.
+/// Uploads a file.
 pub(crate) async fn upload_media(
     State(deps): State<Arc<Deps>>,
     Authorized(caller): Authorized,
     headers: HeaderMap,
     form: Result<Multipart, MultipartRejection>,
 ) -> Result<Response, ApiError> {
-    let announced = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
-    let most = MAX_FILE_SIZE.saturating_add(AROUND);
-    if announced.and_then(|length| length.parse::<u64>().ok()).is_some_and(|length| length > most) {
+    let content_length = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
+    let limit = MAX_FILE_SIZE.saturating_add(MAX_FORM_OVERHEAD);
+    if content_length.and_then(|length| length.parse::<u64>().ok()).is_some_and(|length| length > limit) {
         return Err(too_large(MAX_FILE_SIZE));
     }
     let mut form = form.map_err(|_| {
         ApiError::invalid_at("", "the body must be multipart/form-data, with the file in the part `file`")
     })?;
-    let mut read = Form::default();
-    let end = match read.read(&deps, &caller, &mut form).await {
-        Ok(()) => read.judge(&deps, &caller),
+    let mut upload = Upload::default();
+    let checked = match upload.receive(&deps, &caller, &mut form).await {
+        Ok(()) => upload.check(&deps, &caller),
         Err(error) => Err(error),
     };
-    match (end, read.file.take()) {
+    match (checked, upload.file.take()) {
         (Ok(()), Some(file)) => {
-            let kept_file = media::commit_file(&deps, file).await?;
-            // The same content again makes nothing new: it is answered as what it is, so a repeated call is harmless.
-            let status = if kept_file.is_new { StatusCode::CREATED } else { StatusCode::OK };
-            Ok(response::success(status, &kept(&kept_file.media)))
+            let stored = media::commit_file(&deps, file).await?;
+            // An upload of the same content returns the existing file, so that the request can be repeated.
+            let status = if stored.is_new { StatusCode::CREATED } else { StatusCode::OK };
+            Ok(response::success(status, &serialize_upload(&stored.media)))
         }
         (Ok(()), None) => Err(ApiError::invalid_at("/file", "is required")),
         (Err(error), file) => {
@@ -78,159 +84,213 @@ pub(crate) async fn upload_media(
     }
 }
 
-fn too_large(most: u64) -> ApiError {
-    ApiError::new(Code::PayloadTooLarge, format!("The body is larger than {most} bytes."))
-        .with("limit_bytes", i64::try_from(most).unwrap_or(i64::MAX))
+fn too_large(limit: u64) -> ApiError {
+    ApiError::new(Code::PayloadTooLarge, format!("The body is larger than {limit} bytes."))
+        .with("limit_bytes", i64::try_from(limit).unwrap_or(i64::MAX))
 }
 
-fn cut() -> ApiError {
+fn incomplete_body() -> ApiError {
     ApiError::invalid_at("", "the body is incomplete, or not well-formed multipart/form-data")
 }
 
-fn late() -> ApiError {
-    ApiError::new(Code::RequestTimeout, "No data arrived for 60 s.")
-}
-
-/// Waits for the next thing from the connection, but not for ever.
-async fn soon<T>(deps: &Deps, next: impl Future<Output = T>) -> Result<T, ApiError> {
-    let deadline = deps.now().saturating_add(request_body::WITHIN).unwrap_or(Timestamp::MAX);
+/// Waits for data of the connection, up to a timeout.
+async fn with_timeout<T>(deps: &Deps, next: impl Future<Output = T>) -> Result<T, ApiError> {
+    let deadline = deps.now().saturating_add(request_body::TIMEOUT).unwrap_or(Timestamp::MAX);
     tokio::select! {
         biased;
         next = next => Ok(next),
-        () = deps.clock.sleep_until(deadline) => Err(late()),
+        () = deps.clock.sleep_until(deadline) => {
+            Err(ApiError::new(Code::RequestTimeout, "No data arrived for 60 s."))
+        }
     }
 }
 
-/// The parts of the form.
+/// Parts of the form that were received.
 #[derive(Default)]
-struct Form {
+struct Upload {
     file: Option<StagedFile>,
-    account: Option<String>,
-    kind: Option<String>,
+    /// Values of the text parts by name. The part `file` is represented by `true`.
+    parts: Object,
 }
 
-impl Form {
-    async fn read(&mut self, deps: &Deps, caller: &Caller, form: &mut Multipart) -> Result<(), ApiError> {
-        while let Some(field) = soon(deps, form.next_field()).await?.map_err(|_| cut())? {
-            let name = field.name().unwrap_or_default().to_owned();
-            let again = || Err(ApiError::invalid_at(&format!("/{name}"), "appears twice"));
-            match name.as_str() {
-                "file" if self.file.is_some() => return again(),
-                "file" => self.file = Some(take(deps, caller, field, self.mime_type()).await?),
-                "account" if self.account.is_some() => return again(),
-                "account" => self.account = Some(text(deps, field, "account").await?),
-                "type" if self.kind.is_some() => return again(),
-                "type" => self.kind = Some(text(deps, field, "type").await?),
-                other => {
-                    let shown: String =
-                        other.chars().filter(|letter| !letter.is_control()).take(64).collect();
-                    let reason = format!("unknown part `{shown}`; known are `file`, `account` and `type`");
-                    return Err(ApiError::invalid_at(&format!("/{shown}"), reason));
-                }
+impl Upload {
+    async fn receive(&mut self, deps: &Deps, caller: &Caller, form: &mut Multipart) -> Result<(), ApiError> {
+        while let Some(part) = with_timeout(deps, form.next_field()).await?.map_err(|_| incomplete_body())? {
+            let name = part.name().unwrap_or_default();
+            let name: String = name.chars().filter(|letter| !letter.is_control()).take(64).collect();
+            if self.parts.get(&name).is_some() {
+                return Err(ApiError::invalid_at(&format!("/{name}"), "appears twice"));
+            }
+            if self.parts.len() >= MAX_PARTS {
+                return Err(ApiError::invalid_at("", format!("the form has more than {MAX_PARTS} parts")));
+            }
+            if name == "file" {
+                self.file = Some(receive_file(deps, caller, part, self.mime_type()).await?);
+                self.parts.insert(&name, true);
+            } else {
+                let text = receive_text(deps, part, &name).await?;
+                self.parts.insert(&name, text);
             }
         }
         Ok(())
     }
 
-    /// The MIME type that the form names beside the file.
+    /// MIME type in the part `type`.
     fn mime_type(&self) -> Option<&str> {
-        self.kind.as_deref().filter(|kind| kind.contains('/'))
+        self.parts.get("type").and_then(Value::as_str).filter(|text| text.contains('/'))
     }
 
-    /// Checks what was said beside the file, wherever in the form it stood.
-    fn judge(&mut self, deps: &Deps, caller: &Caller) -> Result<(), ApiError> {
-        let mime_type = self.mime_type().map(str::to_owned);
+    /// Checks the text parts, which can stand before or after the file.
+    fn check(&mut self, deps: &Deps, caller: &Caller) -> Result<(), ApiError> {
+        let form = request_body::read(&self.parts, read_form)?;
         let Some(file) = &mut self.file else { return Ok(()) };
-        if let Some(mime_type) = mime_type {
-            file.set_declared_type(&mime_type)?;
-        } else if let Some(kind) = &self.kind {
-            let known = KINDS.iter().find(|(word, _)| word == kind).map(|(_, kind)| *kind);
-            let Some(known) = known else {
-                let reason =
-                    "must be a MIME type, or one of `image`, `video`, `audio`, `document`, `sticker`";
-                return Err(ApiError::invalid_at("/type", reason));
-            };
-            let media_type = file.media_type();
-            if !media_type.fits(known) {
-                let reason = format!("is {}, but must be one of {}", media_type.mime, supported_types(known));
-                return Err(ApiError::invalid_at("/file", reason));
+        match form.file_type {
+            Some(FileType::Mime(mime_type)) => file.set_declared_type(&mime_type)?,
+            Some(FileType::Kind(kind)) => {
+                let media_type = file.media_type();
+                if !media_type.fits(kind) {
+                    let types = supported_types(kind);
+                    let reason = format!("is {}, but must be one of {types}", media_type.mime);
+                    return Err(ApiError::invalid_at("/file", reason));
+                }
             }
+            None => {}
         }
-        if let Some(account) = &self.account {
+        if let Some(account) = &form.whatsapp_account {
             file.set_account(choose_account(deps, caller, Some(account))?.account.id);
         }
         Ok(())
     }
 }
 
-/// A short field.
-async fn text(deps: &Deps, mut field: Field<'_>, name: &str) -> Result<String, ApiError> {
-    let refused = |reason: &str| ApiError::invalid_at(&format!("/{name}"), reason);
-    let mut value = Vec::new();
-    while let Some(piece) = soon(deps, field.chunk()).await?.map_err(|_| cut())? {
-        value.extend_from_slice(&piece);
-        if value.len() > LONGEST_FIELD {
-            return Err(refused(&format!("must be at most {LONGEST_FIELD} bytes")));
-        }
-    }
-    let value = String::from_utf8(value).map_err(|_| refused("must be UTF-8"))?;
-    match value.trim() {
-        "" => Err(refused("must not be empty")),
-        value if value.contains('\0') => Err(refused("must not contain the character U+0000")),
-        value => Ok(value.to_owned()),
+/// Text parts of the form.
+struct UploadForm {
+    whatsapp_account: Option<String>,
+    file_type: Option<FileType>,
+}
+
+/// Value of the part `type`.
+enum FileType {
+    Mime(String),
+    Kind(MediaKind),
+}
+
+/// Reads the parts of the form. The content of the part `file` is read as a stream.
+fn read_form(fields: &Fields<'_, '_>) -> UploadForm {
+    let _content = fields.required("file").about("The file, with its name and type.").format("binary");
+    let account = fields.optional("whatsapp_account").about(
+        "ID or name of an account. Only this account and keys that may use this account can then use the file.",
+    );
+    let file_type =
+        fields.optional("type").about("MIME type, or `image`, `video`, `audio`, `document` or `sticker`.");
+    UploadForm {
+        whatsapp_account: account.string(1..=MAX_TEXT).map(str::to_owned),
+        file_type: file_type.string(1..=MAX_TEXT).and_then(|text| {
+            if text.contains('/') {
+                return Some(FileType::Mime(text.to_owned()));
+            }
+            let kind = KINDS.iter().find(|(name, _)| *name == text).map(|(_, kind)| FileType::Kind(*kind));
+            if kind.is_none() {
+                file_type.refuse(
+                    "must be a MIME type, or one of `image`, `video`, `audio`, `document`, `sticker`",
+                );
+            }
+            kind
+        }),
     }
 }
 
-/// The file: what arrives goes on at once, a few pieces at a time.
-async fn take(
+/// Receives a text part.
+async fn receive_text(deps: &Deps, mut part: Field<'_>, name: &str) -> Result<String, ApiError> {
+    let invalid = |reason: &str| ApiError::invalid_at(&format!("/{name}"), reason);
+    let mut text = Vec::new();
+    while let Some(chunk) = with_timeout(deps, part.chunk()).await?.map_err(|_| incomplete_body())? {
+        text.extend_from_slice(&chunk);
+        if text.len() > MAX_TEXT {
+            return Err(invalid(&format!("must be at most {MAX_TEXT} bytes")));
+        }
+    }
+    let text = String::from_utf8(text).map_err(|_| invalid("must be UTF-8"))?;
+    if text.contains('\0') {
+        return Err(invalid("must not contain the character U+0000"));
+    }
+    Ok(text.trim().to_owned())
+}
+
+/// Receives the file. Each chunk is written as it arrives.
+async fn receive_file(
     deps: &Deps,
     caller: &Caller,
-    mut field: Field<'_>,
+    mut part: Field<'_>,
     mime_type: Option<&str>,
 ) -> Result<StagedFile, ApiError> {
     let incoming = NewFile {
         workspace: caller.workspace(),
         account: None,
         origin: MediaOrigin::Upload,
-        mime_type: mime_type.or(field.content_type()).map(str::to_owned),
-        file_name: field
-            .file_name()
-            .map(|name| name.chars().filter(|letter| *letter != '\0').take(240).collect()),
+        mime_type: mime_type.or(part.content_type()).map(str::to_owned),
+        file_name: part
+            .headers()
+            .get(header::CONTENT_DISPOSITION)
+            .and_then(|value| file_name_of_header(value.as_bytes())),
     };
-    let (give, pieces) = mpsc::channel(PIECES_BETWEEN);
-    let pump = async move {
+    let (sender, chunks) = mpsc::channel(MAX_BUFFERED_CHUNKS);
+    let forward = async move {
         loop {
-            let piece = match soon(deps, field.chunk()).await {
-                Ok(Ok(Some(piece))) => piece,
+            let chunk = match with_timeout(deps, part.chunk()).await {
+                Ok(Ok(Some(chunk))) => chunk,
                 Ok(Ok(None)) => return Ok(()),
-                end => {
-                    let error = end.map_or_else(|late| late, |_| cut());
-                    // Who takes the file must not take its half for the whole; they may have stopped already.
-                    drop(give.send(Err(ByteStreamError::Broken("the body was cut".to_owned()))).await);
+                failed => {
+                    let error = failed.map_or_else(|timeout| timeout, |_| incomplete_body());
+                    // The receiver must not store an incomplete file. The receiver may have stopped already.
+                    drop(
+                        sender.send(Err(ByteStreamError::Broken("the body is incomplete".to_owned()))).await,
+                    );
                     return Err(error);
                 }
             };
-            if give.send(Ok(piece)).await.is_err() {
-                // It is refused already: the answer says why.
+            if sender.send(Ok(chunk)).await.is_err() {
+                // The receiver has rejected the file and returns the reason.
                 return Ok(());
             }
         }
     };
-    let (pumped, received) =
-        tokio::join!(pump, media::stage_file(deps, incoming, Box::pin(Arriving { pieces })));
-    pumped?;
+    let (forwarded, received) =
+        tokio::join!(forward, media::stage_file(deps, incoming, Box::pin(ReceivedChunks { chunks })));
+    forwarded?;
     Ok(received?)
 }
 
-/// The pieces that have arrived.
-struct Arriving {
-    pieces: mpsc::Receiver<Result<Bytes, ByteStreamError>>,
+/// Stream of the chunks of a file.
+struct ReceivedChunks {
+    chunks: mpsc::Receiver<Result<Bytes, ByteStreamError>>,
 }
 
-impl Stream for Arriving {
+impl Stream for ReceivedChunks {
     type Item = Result<Bytes, ByteStreamError>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.pieces.poll_recv(context)
+        self.chunks.poll_recv(context)
     }
+}
+
+/// Describes the operation of this file.
+pub(crate) fn operations() -> Vec<Operation> {
+    let operation = Operation::new(
+        "upload_media",
+        "Upload a file",
+        "Stores a file for outbound messages. Waypost detects the type from the content and keeps the file for 30 days. \
+         When a message uses the file, Waypost uploads it to Meta, once per account. docs/media.md lists the types and \
+         sizes.",
+    )
+    .form(RequestSchema::of(read_form))
+    .responds(201, "The file is stored.", Schema::reference("Upload"), UPLOAD_EXAMPLE)
+    .responds(
+        200,
+        "A file with the same content exists. The response describes that file.",
+        Schema::reference("Upload"),
+        UPLOAD_EXAMPLE,
+    )
+    .errors([Code::AccountNotFound]);
+    vec![operation]
 }

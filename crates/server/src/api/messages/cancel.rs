@@ -1,5 +1,10 @@
 //! Cancel a queued message.
 
+use crate::api::messages::message_key::MESSAGE_ID;
+use crate::api::messages::serialize::MESSAGE_EXAMPLE;
+use crate::api::openapi::example::MESSAGE;
+use crate::api::openapi::operation::Operation;
+use crate::api::openapi::schema::Schema;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -16,7 +21,7 @@ use crate::api::messages::serialize::serialize_message;
 use crate::api::request_context::{Authorized, IdOrName};
 use crate::api::{request_body, response};
 
-/// Takes a message back that waits in the queue.
+/// Cancels a queued message.
 pub(crate) async fn cancel_message(
     State(deps): State<Arc<Deps>>,
     Authorized(caller): Authorized,
@@ -24,7 +29,7 @@ pub(crate) async fn cancel_message(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    request_body::nothing(&deps, &headers, body).await?;
+    request_body::empty(&deps, &headers, body).await?;
     match actions::cancel_message(&deps, &caller, &key_of(&id)).await {
         Ok(message) => Ok(response::success(StatusCode::OK, &serialize_message(message))),
         Err(MessageActionError::NotPossible(status)) => {
@@ -33,4 +38,20 @@ pub(crate) async fn cancel_message(
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// Describes the operation of this file.
+pub(crate) fn operations() -> Vec<Operation> {
+    vec![
+        Operation::new(
+            "cancel_message",
+            "Cancel a queued message",
+            "Cancels a message that waits in the queue.",
+        )
+        .id(MESSAGE_ID, MESSAGE)
+        .errors([Code::MessageNotFound])
+        .responds(200, "The message.", Schema::reference("Message"), MESSAGE_EXAMPLE)
+        .empty_body()
+        .errors([Code::NotCancelable]),
+    ]
 }

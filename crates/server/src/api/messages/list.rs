@@ -1,6 +1,13 @@
 //! List and get messages.
 
+use crate::api::messages::message_key::MESSAGE_ID;
+use crate::api::messages::serialize::MESSAGE_DETAIL_EXAMPLE;
+use crate::api::messages::serialize::MESSAGE_EXAMPLE;
+use crate::api::openapi::example::MESSAGE;
+use crate::api::openapi::operation::Operation;
+use crate::api::openapi::schema::Schema;
 use domain::check::Fields;
+use domain::check::RequestSchema;
 use std::sync::Arc;
 
 use axum::extract::{RawQuery, State};
@@ -10,7 +17,7 @@ use domain::id::ContactId;
 use domain::messages::direction::Direction;
 use domain::messages::status::MessageStatus;
 use engine::Deps;
-use engine::access::api_key::Caller;
+use engine::access::caller::Caller;
 use engine::messages::admission::choose_account;
 use engine::ports::{MessageFilter, PageRequest};
 
@@ -27,11 +34,11 @@ pub(crate) async fn list_messages(
     Authorized(caller): Authorized,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
-    list_some(&deps, &caller, query.as_deref(), None).await
+    list_filtered(&deps, &caller, query.as_deref(), None).await
 }
 
-/// Lists messages: of one person, or of whomever the query names.
-pub(crate) async fn list_some(
+/// Lists the messages of one contact, or of the contact that the query names.
+pub(crate) async fn list_filtered(
     deps: &Deps,
     caller: &Caller,
     query: Option<&str>,
@@ -39,11 +46,11 @@ pub(crate) async fn list_some(
 ) -> Result<Response, ApiError> {
     let query = request_body::query(query)?;
     let (mut filter, account, page) = request_body::read(&query, |fields| read_filter(fields, contact))?;
-    filter.accounts = caller.visible(deps);
+    filter.accounts = caller.visible_accounts(deps);
     if let Some(account) = account {
         filter.account = Some(match choose_account(deps, caller, Some(&account)) {
             Ok(record) => record.account.id,
-            // An account that is gone has left its messages here.
+            // A deleted account can still have messages.
             Err(error) => account.parse().map_err(|_| error)?,
         });
     }
@@ -51,18 +58,18 @@ pub(crate) async fn list_some(
     Ok(pagination::page("messages", page, found, serialize_message))
 }
 
-/// One message with its story.
+/// Returns one message with its timeline.
 pub(crate) async fn get_message(
     State(deps): State<Arc<Deps>>,
     Authorized(caller): Authorized,
     IdOrName(id): IdOrName,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
-    request_body::no_query(query.as_deref())?;
+    request_body::reject_query(query.as_deref())?;
     let detail = deps.messages.get_message(caller.workspace(), &key_of(&id)).await?;
     let detail =
         detail.ok_or_else(|| ApiError::new(Code::MessageNotFound, "There is no message with this id."))?;
-    if !caller.may_see(&deps, detail.message.account) {
+    if !caller.can_see_account(&deps, detail.message.account) {
         return Err(ApiError::forbidden_account());
     }
     Ok(response::success(StatusCode::OK, &serialize_message_detail(detail)))
@@ -104,4 +111,28 @@ pub(crate) fn read_filter(fields: &Fields<'_, '_>, contact: Option<ContactId>) -
         search: text("search", "Words of the text, a phone number, or a reference."),
     };
     (filter, text("account", "ID or name of an account."), pagination::page_request("messages", fields))
+}
+
+/// Describes the operations of this file.
+pub(crate) fn operations() -> Vec<Operation> {
+    vec![
+        Operation::new("list_messages", "List messages", "Newest first.")
+            .query(RequestSchema::of_query(|fields| read_filter(fields, None)))
+            .responds_page("messages", "Message", MESSAGE_EXAMPLE)
+            .errors([Code::AccountNotFound]),
+        Operation::new(
+            "get_message",
+            "Get a message",
+            "Returns the message with its timeline and Meta's original data.",
+        )
+        .id(MESSAGE_ID, MESSAGE)
+        .responds(200, "The message.", Schema::reference("MessageDetail"), MESSAGE_DETAIL_EXAMPLE)
+        .errors([Code::MessageNotFound]),
+    ]
+}
+
+/// Adds the filters of the messages of one contact.
+pub(crate) fn contact_filters(operation: Operation) -> Operation {
+    let some_contact = ContactId::from_parts(0, &[0; 10]);
+    operation.query(RequestSchema::of_query(|fields| read_filter(fields, Some(some_contact))))
 }

@@ -1,6 +1,13 @@
 //! Mark an inbound message as read.
 
+use crate::api::error::Code;
+use crate::api::messages::message_key::MESSAGE_ID;
+use crate::api::openapi::example::WAMID;
+use crate::api::openapi::operation::Operation;
+use crate::api::openapi::schema::Schema;
+use crate::api::openapi::schema::required;
 use domain::check::Fields;
+use domain::check::RequestSchema;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -15,7 +22,7 @@ use crate::api::messages::message_key::key_of;
 use crate::api::request_context::{Authorized, IdOrName};
 use crate::api::{request_body, response};
 
-/// Marks a customer's message as read.
+/// Marks an inbound message as read.
 pub(crate) async fn mark_message_read(
     State(deps): State<Arc<Deps>>,
     Authorized(caller): Authorized,
@@ -37,3 +44,36 @@ pub(crate) fn read_typing(fields: &Fields<'_, '_>) -> Option<bool> {
         .about("`true`: the customer also sees a typing indicator, for at most 25 seconds.")
         .boolean()
 }
+
+/// Describes the operation of this file.
+pub(crate) fn operations() -> Vec<Operation> {
+    vec![
+        Operation::new(
+            "mark_message_read",
+            "Mark a message as read",
+            "The customer sees blue check marks on this message and on all earlier messages.",
+        )
+        .id(MESSAGE_ID, WAMID)
+        .optional_body(RequestSchema::of(read_typing), r#"{"typing_indicator":true}"#)
+        .responds(
+            200,
+            "The message is marked as read.",
+            Schema::object([
+                required("message_id", Schema::string(1..)),
+                required("status", Schema::constant("read")),
+            ]),
+            MARK_MESSAGE_READ_RESPONSE,
+        )
+        .errors([
+            Code::MessageNotFound,
+            Code::MetaError,
+            Code::AccountNotFound,
+            Code::MetaRateLimited,
+            Code::MetaUnavailable,
+            Code::AccountDisconnected,
+        ]),
+    ]
+}
+
+const MARK_MESSAGE_READ_RESPONSE: &str =
+    r#"{"message_id":"wamid.HBgLMTU1NTAxMDAwMDEVAgASGBQzQTYwOTU1MkZCMTlDMkQzMDlCQQA=","status":"read"}"#;

@@ -7,7 +7,6 @@ pub(crate) mod idempotency;
 pub(crate) mod list;
 pub(crate) mod mark_read;
 pub(crate) mod message_key;
-pub(crate) mod openapi;
 pub(crate) mod resolve;
 pub(crate) mod send;
 pub(crate) mod send_request;

@@ -1,6 +1,13 @@
 //! UnknownResolution a message whose outcome is unknown.
 
+use crate::api::error::Code;
+use crate::api::messages::message_key::MESSAGE_ID;
+use crate::api::messages::serialize::MESSAGE_EXAMPLE;
+use crate::api::openapi::example::MESSAGE;
+use crate::api::openapi::operation::Operation;
+use crate::api::openapi::schema::Schema;
 use domain::check::Fields;
+use domain::check::RequestSchema;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -17,7 +24,7 @@ use crate::api::messages::serialize::serialize_message;
 use crate::api::request_context::{Audited, IdOrName};
 use crate::api::{request_body, response};
 
-/// Ends the uncertainty about a message: sends it again, once, or gives it up.
+/// Resolves a message whose outcome is unknown: sends the message once more, or fails the message.
 pub(crate) async fn resolve_message(
     State(deps): State<Arc<Deps>>,
     Audited(caller, audit): Audited,
@@ -38,4 +45,26 @@ pub(crate) fn read_resolution(fields: &Fields<'_, '_>) -> Option<UnknownResoluti
         .required("action")
         .about("`resend`: send the message again, once. `fail`: set the message to `failed`.")
         .choice(&[("resend", UnknownResolution::Resend), ("fail", UnknownResolution::Fail)])
+}
+
+/// Describes the operation of this file.
+pub(crate) fn operations() -> Vec<Operation> {
+    vec![
+        Operation::new(
+            "resolve_message",
+            "Resolve a message with an unknown outcome",
+            "For a message with the status `unknown`: Waypost cannot tell if Meta accepted \
+             it.",
+        )
+        .id(MESSAGE_ID, MESSAGE)
+        .errors([Code::MessageNotFound])
+        .responds(200, "The message.", Schema::reference("Message"), MESSAGE_EXAMPLE)
+        .body(RequestSchema::of(read_resolution), [("fail", r#"{"action":"fail"}"#)])
+        .errors([
+            Code::NotResolvable,
+            Code::AccountNotFound,
+            Code::AccountDisconnected,
+            Code::QueueFull,
+        ]),
+    ]
 }

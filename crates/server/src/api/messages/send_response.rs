@@ -1,11 +1,13 @@
 //! Response to an accepted message.
 
+use crate::api::openapi::schema::Schema;
+use crate::api::openapi::schema::required;
 use axum::http::StatusCode;
 use engine::messages::outcome::{SendProgress, SendReceipt};
 use engine::ports::Recipient;
 use serde::Serialize;
 
-/// What is answered to a message that was accepted.
+/// Data of the response to an accepted message.
 #[derive(Serialize)]
 pub(crate) struct SendResponse<'a> {
     message_id: String,
@@ -19,7 +21,7 @@ pub(crate) struct SendResponse<'a> {
 }
 
 impl<'a> SendResponse<'a> {
-    /// The answer with its HTTP status.
+    /// Returns the HTTP status and the data of the response.
     pub(crate) fn of(sent: &'a SendReceipt) -> (StatusCode, Self) {
         let (to, recipient) = match &sent.recipient {
             Recipient::Phone(number) => (Some(number.to_string()), None),
@@ -31,7 +33,7 @@ impl<'a> SendResponse<'a> {
             SendProgress::Unknown => (StatusCode::ACCEPTED, "unknown", id.clone()),
             SendProgress::Queued => (StatusCode::ACCEPTED, "queued", id.clone()),
         };
-        let answer = Self {
+        let body = Self {
             message_id,
             status,
             id,
@@ -41,6 +43,30 @@ impl<'a> SendResponse<'a> {
             client_reference: sent.client_reference.as_deref(),
             sent_as: sent.sent_as.as_str(),
         };
-        (http, answer)
+        (http, body)
     }
+}
+
+/// Returns the named schema of the response.
+pub(crate) fn schemas() -> Vec<(&'static str, Schema)> {
+    vec![("SentMessage", sent_message_schema())]
+}
+
+fn sent_message_schema() -> Schema {
+    Schema::object([
+        required(
+            "message_id",
+            Schema::string(1..).about("Meta's message ID; Waypost's ID until Meta's is known."),
+        ),
+        required("status", Schema::enumeration(["sent", "queued", "unknown"])),
+        required("id", Schema::uuid().about("Waypost's ID.")),
+        required("to", Schema::string(1..).or_null()),
+        required("recipient", Schema::string(1..).or_null()),
+        required("whatsapp_account_id", Schema::uuid()),
+        required("client_reference", Schema::string(1..).or_null()),
+        required(
+            "sent_as",
+            Schema::enumeration(["message", "template"]).about("`template`: the fallback template was sent."),
+        ),
+    ])
 }

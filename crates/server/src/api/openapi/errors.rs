@@ -1,10 +1,10 @@
-//! An example of every error.
+//! Schemas of errors, and an example of each error code.
 
-use super::example;
-use super::schema::{Schema, any_of, id, integer, list, may, named, need, only, shown, text, time, word};
 use crate::api::error::Code;
+use crate::api::openapi::example;
+use crate::api::openapi::schema::{Schema, optional, required};
 
-/// The sentence and the details of an answer with this code, as the handlers give it.
+/// Returns an example of the message and of the JSON of the details for an error code.
 pub(crate) fn example(code: Code) -> (&'static str, &'static str) {
     match code {
         Code::InvalidRequest => (
@@ -54,7 +54,7 @@ pub(crate) fn example(code: Code) -> (&'static str, &'static str) {
             r#"{"template":"spring_sale","language":"en"}"#,
         ),
         Code::ContactNotFound => {
-            ("The contact does not exist, or it has no phone number and no user id.", "{}")
+            ("The contact does not exist, or has neither a phone number nor a user id.", "{}")
         }
         Code::MediaNotFound => ("There is no file with this id.", "{}"),
         Code::AccountNotFound => ("There is no account `clinic`.", r#"{"whatsapp_account":"clinic"}"#),
@@ -134,104 +134,124 @@ pub(crate) fn example(code: Code) -> (&'static str, &'static str) {
     }
 }
 
-/// Whether an answer with this code always says how long to wait.
-pub(crate) fn has_wait(code: Code) -> bool {
+/// `true` if every response with this code has `Retry-After`.
+pub(crate) fn has_retry_after(code: Code) -> bool {
     let status = code.status().as_u16();
     status == 429 || status == 503
 }
 
-/// An answer that says no.
+/// Schema of an error response.
 pub(crate) fn error() -> Schema {
-    shown([
-        need("status", only("error")),
-        need("message", text(1..).about("Error message for developers.")),
-        need("code", word(Code::ALL.iter().map(|code| code.as_str())).about("Stable error code.")),
-        may("details", named("ErrorDetails")),
-        need("request_id", text(1..).example(example::REQUEST).about("Same as the header `X-Request-Id`.")),
+    Schema::object([
+        required("status", Schema::constant("error")),
+        required("message", Schema::string(1..).about("Error message for developers.")),
+        required(
+            "code",
+            Schema::enumeration(Code::ALL.iter().map(|code| code.as_str())).about("Stable error code."),
+        ),
+        optional("details", Schema::reference("ErrorDetails")),
+        required(
+            "request_id",
+            Schema::string(1..).example(example::REQUEST).about("Same as the header `X-Request-Id`."),
+        ),
     ])
 }
 
-/// What is wrong with a request.
+/// Schema of the validation errors of a request.
 pub(crate) fn validation_errors() -> Schema {
-    let fault = shown([
-        need("pointer", text(..).about("JSON pointer into the body, or `/` and the name of a parameter.")),
-        need("reason", text(1..).about("Error, to be read after the name of the field.")),
-        may("component", text(1..).about("`template_parameters`: component, such as `body` or `button 0`.")),
-        may(
+    let fault = Schema::object([
+        required(
+            "pointer",
+            Schema::string(..).about("JSON pointer into the body, or `/` and the name of a parameter."),
+        ),
+        required("reason", Schema::string(1..).about("Error, to be read after the name of the field.")),
+        optional(
+            "component",
+            Schema::string(1..).about("`template_parameters`: component, such as `body` or `button 0`."),
+        ),
+        optional(
             "problem",
-            text(1..).about("`template_parameters`: kind of error, such as `missing` or `extra`."),
+            Schema::string(1..).about("`template_parameters`: kind of error, such as `missing` or `extra`."),
         ),
     ]);
-    list(fault, ..).about("All validation errors of the request.")
+    Schema::array(fault, ..).about("All validation errors of the request.")
 }
 
-/// `details` of an error: what is there depends on the code.
+/// Schema of `details`. The fields depend on the code.
 pub(crate) fn details() -> Schema {
-    shown([
-        may("errors", named("ValidationErrors")),
-        may("meta", named("MetaError")),
-        may(
+    Schema::object([
+        optional("errors", Schema::reference("ValidationErrors")),
+        optional("meta", Schema::reference("MetaError")),
+        optional(
             "last_inbound_at",
-            time().or_null().about("`outside_window`: time of the customer's last message."),
+            Schema::time().or_null().about("`outside_window`: time of the customer's last message."),
         ),
-        may("closed_at", time().or_null().about("`outside_window`: time at which the window closed.")),
-        may("until", time().about("`recipient_marketing_limited`: end of the limitation.")),
-        may("turn_at", time().about("`pacing`: next possible time.")),
-        may("permission", text(1..).about("`forbidden`: missing permission.")),
-        may("scope", text(1..).about("`forbidden`: scope that includes the permission.")),
-        may("role", text(1..).about("`forbidden`: role that the caller cannot assign.")),
-        may("template", text(1..)),
-        may("language", text(1..)),
-        may("status", text(1..).about("Status of the template or the message.")),
-        may("whatsapp_account_id", id().about("`account_disconnected`: ID of the account.")),
-        may("whatsapp_account", text(..).about("`account_not_found`: requested account.")),
-        may(
+        optional(
+            "closed_at",
+            Schema::time().or_null().about("`outside_window`: time at which the window closed."),
+        ),
+        optional("until", Schema::time().about("`recipient_marketing_limited`: end of the limitation.")),
+        optional("turn_at", Schema::time().about("`pacing`: time of the next send slot.")),
+        optional("permission", Schema::string(1..).about("`forbidden`: missing permission.")),
+        optional("scope", Schema::string(1..).about("`forbidden`: scope that includes the permission.")),
+        optional("role", Schema::string(1..).about("`forbidden`: role that the caller cannot assign.")),
+        optional("template", Schema::string(1..)),
+        optional("language", Schema::string(1..)),
+        optional("status", Schema::string(1..).about("Status of the template or the message.")),
+        optional("whatsapp_account_id", Schema::uuid().about("`account_disconnected`: ID of the account.")),
+        optional("whatsapp_account", Schema::string(..).about("`account_not_found`: requested account.")),
+        optional(
             "field",
-            word(["name", "phone_number_id"]).about("`account_exists`: field whose value is in use."),
+            Schema::enumeration(["name", "phone_number_id"])
+                .about("`account_exists`: field whose value is in use."),
         ),
-        may("waiting", integer(1..).about("`account_busy`: number of queued messages.")),
-        may(
+        optional("waiting", Schema::integer(1..).about("`account_busy`: number of queued messages.")),
+        optional(
             "contact_id",
-            id().about(
-                "With `contact_exists`: ID of the contact that has the phone number or \
-             user ID.",
-            ),
+            Schema::uuid().about("`contact_exists`: ID of the contact that has the phone number or user ID."),
         ),
-        may("imported", named("ContactImport").about("Interrupted import: result until then.")),
-        may("limit", integer(1..).about("`too_many`: largest allowed number.")),
-        may("limit_bytes", integer(1..).about("`payload_too_large`: largest allowed size in bytes.")),
-        may("reason", text(1..).about("`media_failed`, `media_pending`: reason.")),
+        optional(
+            "imported",
+            Schema::reference("ContactImport").about("Interrupted import: result until the interruption."),
+        ),
+        optional("limit", Schema::integer(1..).about("`too_many`: largest allowed number.")),
+        optional(
+            "limit_bytes",
+            Schema::integer(1..).about("`payload_too_large`: largest allowed size in bytes."),
+        ),
+        optional("reason", Schema::string(1..).about("`media_failed`, `media_pending`: reason.")),
     ])
     .about("The fields depend on the code.")
 }
 
-/// An error of Meta's.
+/// Schema of an error from Meta.
 pub(crate) fn meta_error() -> Schema {
-    shown([
-        need("code", integer(..).about("Meta's error code; see docs/errors.md.")),
-        need("subcode", integer(..).or_null()),
-        need("title", text(..)),
-        need("details", text(..).or_null()),
-        need("fbtrace_id", text(..).or_null().about("Trace ID for Meta's support.")),
+    Schema::object([
+        required("code", Schema::integer(..).about("Meta's error code; see docs/errors.md.")),
+        required("subcode", Schema::integer(..).or_null()),
+        required("title", Schema::string(..)),
+        required("details", Schema::string(..).or_null()),
+        required("fbtrace_id", Schema::string(..).or_null().about("Trace ID for Meta's support.")),
     ])
     .about("Error that Meta returned.")
 }
 
-/// Why a message failed: Meta's words, or ours.
+/// Schema of the reason of a failed message: an error from Meta, or an error of Waypost.
 pub(crate) fn failure() -> Schema {
-    shown([
-        need(
+    Schema::object([
+        required(
             "code",
-            any_of([integer(..), text(1..)]).about("Meta's error code, or an error code of Waypost."),
+            Schema::any_of([Schema::integer(..), Schema::string(1..)])
+                .about("Meta's error code, or an error code of Waypost."),
         ),
-        may("subcode", integer(..).or_null()),
-        need("title", text(..)),
-        need("details", text(..).or_null()),
-        may("fbtrace_id", text(..).or_null()),
+        optional("subcode", Schema::integer(..).or_null()),
+        required("title", Schema::string(..)),
+        required("details", Schema::string(..).or_null()),
+        optional("fbtrace_id", Schema::string(..).or_null()),
     ])
 }
 
-/// Whether one may.
-pub(crate) fn may_have_wait(code: Code) -> bool {
-    has_wait(code) || matches!(code, Code::IdempotencyInProgress | Code::MediaPending)
+/// `true` if a response with this code can have `Retry-After`.
+pub(crate) fn may_have_retry_after(code: Code) -> bool {
+    has_retry_after(code) || matches!(code, Code::IdempotencyInProgress | Code::MediaPending)
 }

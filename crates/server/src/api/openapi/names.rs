@@ -1,6 +1,6 @@
-//! Names for the schemas of the document.
+//! SchemaNames for the schemas of the document.
 //!
-//! Code generators make a class of each named schema, and an unreadable class, or none, of each nested one. So every
+//! Code generators create a class for each named schema, but an unreadable class or none for each nested schema. So every
 //! object schema gets a name: a request body is `<OperationId>Request`, a response is `<OperationId>Response`, and a
 //! nested object is named after its parent and its property (`Account` and `messaging_limit`: `AccountMessagingLimit`).
 //!
@@ -11,27 +11,27 @@ use std::collections::BTreeSet;
 
 use domain::json::{Object, Value};
 
-use super::schema::{Schema, named};
+use crate::api::openapi::schema::Schema;
 
 /// Prefix of a reference to a named schema.
 const SCHEMAS: &str = "#/components/schemas/";
 
-/// The named schemas, in the order in which they were found.
+/// The named schemas, in the order in which they were defined.
 #[derive(Debug, Default)]
-pub(super) struct Names {
+pub(crate) struct SchemaNames {
     schemas: Object,
 }
 
-impl Names {
+impl SchemaNames {
     /// Adds a schema under its own name; the objects within it are named after it.
-    pub(super) fn define(&mut self, name: &str, schema: Schema) {
+    pub(crate) fn define(&mut self, name: &str, schema: Schema) {
         let mut schema = Value::from(schema);
         self.name_parts(name, &mut schema);
         self.schemas.insert(name, schema);
     }
 
     /// Replaces a nested schema of objects by a reference to a new named schema.
-    pub(super) fn extract(&mut self, name: &str, schema: &mut Value) {
+    pub(crate) fn extract(&mut self, name: &str, schema: &mut Value) {
         if !is_nested_object(schema) {
             self.name_parts(name, schema);
             return;
@@ -39,10 +39,10 @@ impl Names {
         let is_nullable = take_null(schema);
         self.name_parts(name, schema);
         let name = self.free_name(name, schema);
-        let whole = std::mem::take(schema);
-        let reference = named(&name);
+        let extracted = std::mem::take(schema);
+        let reference = Schema::reference(&name);
         *schema = if is_nullable { reference.or_null().into() } else { reference.into() };
-        self.schemas.insert(&name, whole);
+        self.schemas.insert(&name, extracted);
     }
 
     /// The name itself, unless another schema has it.
@@ -59,7 +59,7 @@ impl Names {
     fn name_parts(&mut self, name: &str, schema: &mut Value) {
         if let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) {
             for (property, part) in properties.iter_mut() {
-                self.extract(&format!("{name}{}", pascal(property)), part);
+                self.extract(&format!("{name}{}", pascal_case(property)), part);
             }
         }
         if let Some(items) = schema.get_mut("items") {
@@ -83,8 +83,8 @@ impl Names {
         }
     }
 
-    /// The schemas, each after those that it refers to.
-    pub(super) fn in_order(self) -> Object {
+    /// Returns the schemas, each after the schemas that it refers to.
+    pub(crate) fn in_order(self) -> Object {
         let mut ordered = Ordered { schemas: &self.schemas, done: Object::new(), begun: BTreeSet::new() };
         for (name, _) in self.schemas.iter() {
             ordered.add(name);
@@ -152,13 +152,13 @@ fn singular(name: &str) -> String {
 }
 
 /// `send_message`: `SendMessage`.
-pub(super) fn pascal(name: &str) -> String {
-    let words = name.split(|letter: char| !letter.is_ascii_alphanumeric()).map(|word| {
-        let mut letters = word.chars();
+pub(crate) fn pascal_case(name: &str) -> String {
+    let parts = name.split(|letter: char| !letter.is_ascii_alphanumeric()).map(|part| {
+        let mut letters = part.chars();
         let first = letters.next().map(|letter| letter.to_ascii_uppercase());
         first.into_iter().chain(letters).collect::<String>()
     });
-    words.collect()
+    parts.collect()
 }
 
 #[cfg(test)]
@@ -171,7 +171,7 @@ mod tests {
 
     #[test]
     fn a_nested_object_gets_the_name_of_its_parent_and_its_property() {
-        let mut names = Names::default();
+        let mut names = SchemaNames::default();
         let mut schema = read(
             r#"{"type":"object","properties":{"a_b":{"type":["object","null"],"properties":{"c":{"type":"string"}}}}}"#,
         );

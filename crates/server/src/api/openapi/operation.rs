@@ -1,29 +1,33 @@
-//! Descriptions of operations.
+//! Descriptions of operations, which stand beside their handlers.
 
 use domain::check::RequestSchema;
 use domain::json::{Object, Value};
 
-use super::schema::{Field, Schema, boolean, integer, list, may, named, need, shown, text};
 use crate::api::error::Code;
+use crate::api::openapi::schema::{Property, Schema, optional, required};
 use crate::api::pagination::{MAX_PER_PAGE, PER_PAGE};
 
-/// Media type of bodies and of most responses.
+/// Media type of JSON.
 pub(crate) const JSON: &str = "application/json";
 /// Media type of a form with a file.
 pub(crate) const FORM: &str = "multipart/form-data";
-/// Media type of a table.
-pub(crate) const TABLE: &str = "text/csv";
+/// Media type of CSV.
+pub(crate) const CSV: &str = "text/csv";
+/// Media type of a file of any type.
+pub(crate) const ANY_TYPE: &str = "*/*";
 
-/// Description of one operation. Security and common errors are added from the list of routes.
+/// Description of one operation. The document adds security, common headers and common errors.
 #[derive(Clone, Debug)]
 pub(crate) struct Operation {
-    /// Name of the handler.
+    /// Name of the handler, which is the `operationId`.
     pub(crate) name: &'static str,
     pub(crate) summary: &'static str,
-    pub(crate) about: &'static str,
+    pub(crate) description: &'static str,
     pub(crate) parameters: Vec<Parameter>,
-    pub(crate) body: Option<Body>,
-    pub(crate) answers: Vec<Answer>,
+    pub(crate) body: Option<RequestBody>,
+    /// Successful responses.
+    pub(crate) responses: Vec<OperationResponse>,
+    /// Error codes besides those that every operation has.
     pub(crate) codes: Vec<Code>,
     /// Named schemas that the body and the parameters refer to.
     pub(crate) definitions: Object,
@@ -34,8 +38,8 @@ pub(crate) struct Operation {
 pub(crate) struct Parameter {
     pub(crate) name: String,
     /// `path`, `query` or `header`.
-    pub(crate) place: &'static str,
-    pub(crate) about: String,
+    pub(crate) location: &'static str,
+    pub(crate) description: String,
     pub(crate) is_required: bool,
     pub(crate) schema: Schema,
     pub(crate) example: Option<Value>,
@@ -43,128 +47,111 @@ pub(crate) struct Parameter {
 
 /// Description of a request body.
 #[derive(Clone, Debug)]
-pub(crate) struct Body {
+pub(crate) struct RequestBody {
     pub(crate) media_type: &'static str,
     pub(crate) is_required: bool,
     pub(crate) schema: Schema,
-    /// Names and JSON texts.
+    /// Names of the examples, and their JSON.
     pub(crate) examples: Vec<(&'static str, &'static str)>,
-    /// Another accepted media type, with its schema and an example.
-    pub(crate) other: Option<(&'static str, Schema, &'static str)>,
+    /// Second media type that the operation accepts.
+    pub(crate) alternative: Option<AlternativeBody>,
+}
+
+/// Description of a request body in a second media type.
+#[derive(Clone, Debug)]
+pub(crate) struct AlternativeBody {
+    pub(crate) media_type: &'static str,
+    pub(crate) schema: Schema,
+    pub(crate) example: &'static str,
 }
 
 /// Description of a successful response.
 #[derive(Clone, Debug)]
-pub(crate) struct Answer {
+pub(crate) struct OperationResponse {
     pub(crate) status: u16,
-    pub(crate) about: &'static str,
-    /// Media type and schema, if the response has a body.
+    pub(crate) description: &'static str,
+    /// Media type and schema of the body, if the response has a body.
     pub(crate) content: Option<(&'static str, Schema)>,
-    /// The whole body.
+    /// Example of the whole body.
     pub(crate) example: Option<Value>,
-    pub(crate) headers: Vec<(&'static str, &'static str, Schema)>,
+    pub(crate) headers: Vec<ResponseHeader>,
 }
 
-/// Value of a JSON text.
+/// Description of a header of a response.
+#[derive(Clone, Debug)]
+pub(crate) struct ResponseHeader {
+    pub(crate) name: &'static str,
+    pub(crate) description: &'static str,
+    pub(crate) schema: Schema,
+}
+
+/// Returns the value of a JSON text.
 pub(crate) fn json(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_default()
 }
 
 impl Operation {
     /// An operation with the name of its handler, a summary and a description.
-    pub(crate) fn new(name: &'static str, summary: &'static str, about: &'static str) -> Self {
+    pub(crate) fn new(name: &'static str, summary: &'static str, description: &'static str) -> Self {
         Self {
             name,
             summary,
-            about,
+            description,
             parameters: Vec::new(),
             body: None,
-            answers: Vec::new(),
+            responses: Vec::new(),
             codes: Vec::new(),
             definitions: Object::new(),
         }
     }
 
-    fn parameter(
-        mut self,
-        place: &'static str,
-        (name, about): (&'static str, impl Into<String>),
-        schema: Schema,
-        example: Option<Value>,
-    ) -> Self {
-        let is_required = place == "path";
+    /// Adds the parameter `{id}` of the path.
+    pub(crate) fn id(mut self, description: &str, example: &str) -> Self {
         self.parameters.push(Parameter {
-            name: name.to_owned(),
-            place,
-            about: about.into(),
-            is_required,
-            schema,
-            example,
+            name: "id".to_owned(),
+            location: "path",
+            description: description.to_owned(),
+            is_required: true,
+            schema: Schema::string(1..),
+            example: Some(example.into()),
         });
         self
     }
 
-    /// The parameter `{id}` of the path.
-    pub(crate) fn id(self, about: &str, example: &str) -> Self {
-        self.parameter("path", ("id", about), text(1..), Some(example.into()))
-    }
-
-    /// A required query parameter.
-    pub(crate) fn must_query(
+    /// Adds a required query parameter.
+    pub(crate) fn required_query(
         mut self,
         name: &'static str,
-        about: &str,
+        description: &str,
         schema: Schema,
         example: &str,
     ) -> Self {
-        let (about, example) = (about.to_owned(), Some(example.into()));
-        let name = name.to_owned();
-        self.parameters.push(Parameter { name, place: "query", about, is_required: true, schema, example });
-        self
-    }
-
-    /// A header of the request.
-    pub(crate) fn header(self, name: &'static str, about: &str, schema: Schema) -> Self {
-        self.parameter("header", (name, about), schema, None)
-    }
-
-    /// A JSON body. The examples are names and JSON texts.
-    pub(crate) fn takes<const N: usize>(
-        mut self,
-        schema: Schema,
-        examples: [(&'static str, &'static str); N],
-    ) -> Self {
-        self.body = Some(Body {
-            media_type: JSON,
+        self.parameters.push(Parameter {
+            name: name.to_owned(),
+            location: "query",
+            description: description.to_owned(),
             is_required: true,
             schema,
-            examples: examples.to_vec(),
-            other: None,
+            example: Some(example.into()),
         });
         self
     }
 
-    /// A JSON body, as its reader describes it.
-    pub(crate) fn reads<const N: usize>(
-        mut self,
-        body: RequestSchema,
-        examples: [(&'static str, &'static str); N],
-    ) -> Self {
-        self.define(body.definitions);
-        self.takes(Schema::from(body.schema), examples)
-    }
-
-    /// A JSON body that may be missing, as its reader describes it.
-    pub(crate) fn may_read(mut self, body: RequestSchema, example: &'static str) -> Self {
-        self.define(body.definitions);
-        let examples = vec![("example", example)];
-        let schema = Schema::from(body.schema);
-        self.body = Some(Body { media_type: JSON, is_required: false, schema, examples, other: None });
+    /// Adds a header of the request.
+    pub(crate) fn header(mut self, name: &'static str, description: &str, schema: Schema) -> Self {
+        self.parameters.push(Parameter {
+            name: name.to_owned(),
+            location: "header",
+            description: description.to_owned(),
+            is_required: false,
+            schema,
+            example: None,
+        });
         self
     }
 
-    /// Query parameters, as their reader describes them.
-    pub(crate) fn reads_query(mut self, query: RequestSchema) -> Self {
+    /// Adds query parameters, as their reader describes them.
+    pub(crate) fn query(mut self, query: RequestSchema) -> Self {
         self.define(query.definitions);
         let Value::Object(mut query) = query.schema else { return self };
         let required = query.remove("required").unwrap_or_default();
@@ -174,10 +161,10 @@ impl Operation {
         let Some(Value::Object(parameters)) = query.remove("properties") else { return self };
         for (name, schema) in parameters {
             let Value::Object(mut schema) = schema else { continue };
-            let about = schema.remove("description").and_then(|about| about.as_str().map(str::to_owned));
+            let description = schema.remove("description").and_then(|text| text.as_str().map(str::to_owned));
             self.parameters.push(Parameter {
-                place: "query",
-                about: about.unwrap_or_default(),
+                location: "query",
+                description: description.unwrap_or_default(),
                 is_required: is_required(&name),
                 schema: Schema::from(Value::Object(schema)),
                 example: None,
@@ -193,113 +180,173 @@ impl Operation {
         }
     }
 
-    /// A JSON body that may be left out.
-    pub(crate) fn may_take(mut self, fields: impl IntoIterator<Item = Field>, example: &'static str) -> Self {
-        let schema = super::schema::body(fields);
-        let examples = vec![("example", example)];
-        self.body = Some(Body { media_type: JSON, is_required: false, schema, examples, other: None });
+    fn request_body(
+        mut self,
+        media_type: &'static str,
+        is_required: bool,
+        body: RequestSchema,
+        examples: &[(&'static str, &'static str)],
+    ) -> Self {
+        self.define(body.definitions);
+        self.body = Some(RequestBody {
+            media_type,
+            is_required,
+            schema: Schema::from(body.schema),
+            examples: examples.to_vec(),
+            alternative: None,
+        });
         self
     }
 
-    /// No body, or an empty object.
-    pub(crate) fn takes_nothing(self) -> Self {
-        self.may_take([], "{}")
+    /// Sets a JSON body, as its reader describes it, with names and JSON of examples.
+    pub(crate) fn body<const N: usize>(
+        self,
+        body: RequestSchema,
+        examples: [(&'static str, &'static str); N],
+    ) -> Self {
+        self.request_body(JSON, true, body, &examples)
     }
 
-    /// A form.
-    pub(crate) fn takes_form(mut self, schema: Schema) -> Self {
-        self.body =
-            Some(Body { media_type: FORM, is_required: true, schema, examples: Vec::new(), other: None });
-        self
+    /// Sets a JSON body that may be missing, as its reader describes it.
+    pub(crate) fn optional_body(self, body: RequestSchema, example: &'static str) -> Self {
+        self.request_body(JSON, false, body, &[("example", example)])
     }
 
-    /// Another accepted media type of the body.
-    pub(crate) fn or_takes(
+    /// Sets a body that may be missing, or an object without fields.
+    pub(crate) fn empty_body(self) -> Self {
+        self.optional_body(RequestSchema::of(|_| ()), "{}")
+    }
+
+    /// Sets a form, as the reader of its parts describes it.
+    pub(crate) fn form(self, form: RequestSchema) -> Self {
+        self.request_body(FORM, true, form, &[])
+    }
+
+    /// Adds a second media type of the body.
+    pub(crate) fn alternative_body(
         mut self,
         media_type: &'static str,
         schema: Schema,
         example: &'static str,
     ) -> Self {
         if let Some(body) = &mut self.body {
-            body.other = Some((media_type, schema, example));
+            body.alternative = Some(AlternativeBody { media_type, schema, example });
         }
         self
     }
 
-    /// A response `{"status":"success","data":…}`; the example is the data.
-    pub(crate) fn gives(self, status: u16, about: &'static str, data: Schema, example: &str) -> Self {
+    /// Adds a response `{"status":"success","data":…}`; the example is the JSON of the data.
+    pub(crate) fn responds(
+        self,
+        status: u16,
+        description: &'static str,
+        data: Schema,
+        example: &str,
+    ) -> Self {
         let mut body = Object::new();
         body.insert("status", "success");
         body.insert("data", json(example));
-        self.answer(Answer {
+        self.response(OperationResponse {
             status,
-            about,
+            description,
             content: Some((JSON, success(data))),
             example: Some(body.into()),
             headers: Vec::new(),
         })
     }
 
-    /// A response 204.
-    pub(crate) fn gives_nothing(self, about: &'static str) -> Self {
-        self.answer(Answer { status: 204, about, content: None, example: None, headers: Vec::new() })
+    /// Adds a response without a body.
+    pub(crate) fn responds_empty(self, status: u16, description: &'static str) -> Self {
+        self.response(OperationResponse {
+            status,
+            description,
+            content: None,
+            example: None,
+            headers: Vec::new(),
+        })
     }
 
-    /// Any other response.
-    pub(crate) fn answer(mut self, answer: Answer) -> Self {
-        self.answers.push(answer);
+    /// Adds a response whose body is not JSON.
+    pub(crate) fn responds_raw(
+        self,
+        status: u16,
+        description: &'static str,
+        media_type: &'static str,
+        schema: Schema,
+    ) -> Self {
+        self.response(OperationResponse {
+            status,
+            description,
+            content: Some((media_type, schema)),
+            example: None,
+            headers: Vec::new(),
+        })
+    }
+
+    /// Adds any other response.
+    pub(crate) fn response(mut self, response: OperationResponse) -> Self {
+        self.responses.push(response);
         self
     }
 
-    /// A header of the response that was added last.
-    pub(crate) fn with_header(mut self, name: &'static str, about: &'static str, schema: Schema) -> Self {
-        if let Some(answer) = self.answers.last_mut() {
-            answer.headers.push((name, about, schema));
+    /// Sets the example of the response that was added last.
+    pub(crate) fn response_example(mut self, example: impl Into<Value>) -> Self {
+        if let Some(response) = self.responses.last_mut() {
+            response.example = Some(example.into());
         }
         self
     }
 
-    /// A page of a list: `rows` is the name of the member with the rows, `row` the schema of a row.
-    pub(crate) fn lists(self, rows: &'static str, row: &'static str, example: &str) -> Self {
+    /// Adds a header to the response that was added last.
+    pub(crate) fn response_header(
+        mut self,
+        name: &'static str,
+        description: &'static str,
+        schema: Schema,
+    ) -> Self {
+        if let Some(response) = self.responses.last_mut() {
+            response.headers.push(ResponseHeader { name, description, schema });
+        }
+        self
+    }
+
+    /// Adds a response with one page of a list: the name of the list, and the name of the schema and an example of a row.
+    pub(crate) fn responds_page(self, rows: &'static str, row: &'static str, example: &str) -> Self {
         let mut data = Object::new();
         data.insert(rows, vec![json(example)]);
         data.insert("total", 1);
         data.insert("page", 1);
         data.insert("per_page", PER_PAGE);
         data.insert("next_cursor", Value::Null);
-        let text_of_data = serde_json::to_string(&data).unwrap_or_default();
-        self.gives(
-            200,
-            "One page of the list.",
-            shown([
-                need(rows, list(named(row), ..)),
-                need("total", integer(0..).about("Number of rows, at most 10,000.")),
-                may("total_capped", boolean().about("`true`: there are more rows than `total`.")),
-                need(
-                    "page",
-                    integer(1..).or_null().about("Page number. `null` if the request had a cursor."),
-                ),
-                need("per_page", integer(1..=MAX_PER_PAGE)),
-                need(
-                    "next_cursor",
-                    text(1..).or_null().about(
-                        "Cursor of the next page. `null` on the last \
-                     page.",
-                    ),
-                ),
-            ]),
-            &text_of_data,
-        )
+        let data = serde_json::to_string(&data).unwrap_or_default();
+        self.responds(200, "One page of the list.", Schema::object(page_properties(rows, row)), &data)
     }
 
-    /// Error codes besides those that every operation has.
-    pub(crate) fn fails(mut self, codes: impl IntoIterator<Item = Code>) -> Self {
+    /// Adds error codes besides those that every operation has.
+    pub(crate) fn errors(mut self, codes: impl IntoIterator<Item = Code>) -> Self {
         self.codes.extend(codes);
         self
     }
 }
 
-/// `{"status":"success","data":…}`.
+fn page_properties(rows: &'static str, row: &'static str) -> [Property; 6] {
+    [
+        required(rows, Schema::array(Schema::reference(row), ..)),
+        required("total", Schema::integer(0..).about("Number of rows, at most 10,000.")),
+        optional("total_capped", Schema::boolean().about("`true`: there are more rows than `total`.")),
+        required(
+            "page",
+            Schema::integer(1..).or_null().about("Page number. `null` if the request had a cursor."),
+        ),
+        required("per_page", Schema::integer(1..=MAX_PER_PAGE)),
+        required(
+            "next_cursor",
+            Schema::string(1..).or_null().about("Cursor of the next page. `null` on the last page."),
+        ),
+    ]
+}
+
+/// Schema of `{"status":"success","data":…}`.
 fn success(data: Schema) -> Schema {
-    shown([need("status", super::schema::only("success")), need("data", data)])
+    Schema::object([required("status", Schema::constant("success")), required("data", data)])
 }

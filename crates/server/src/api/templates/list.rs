@@ -1,6 +1,13 @@
 //! List and get templates.
 
+use crate::api::error::Code;
+use crate::api::openapi::example::TEMPLATE;
+use crate::api::openapi::operation::Operation;
+use crate::api::openapi::schema::Schema;
+use crate::api::templates::lookup::TEMPLATE_ID;
+use crate::api::templates::serialize::TEMPLATE_EXAMPLE;
 use domain::check::Fields;
+use domain::check::RequestSchema;
 use engine::ports::PageRequest;
 use std::sync::Arc;
 
@@ -33,14 +40,14 @@ pub(crate) async fn list_templates(
     Ok(pagination::page("templates", page, found, serialize_template))
 }
 
-/// One template, by our id.
+/// Returns one template.
 pub(crate) async fn get_template(
     State(deps): State<Arc<Deps>>,
     Authorized(caller): Authorized,
     IdOrName(id): IdOrName,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
-    request_body::no_query(query.as_deref())?;
+    request_body::reject_query(query.as_deref())?;
     Ok(response::success(StatusCode::OK, &serialize_template(find(&deps, &caller, &id).await?)))
 }
 
@@ -63,4 +70,18 @@ pub(crate) fn read_list(fields: &Fields<'_, '_>) -> ListQuery {
         id: None,
     };
     (filter, text("account", "ID or name of an account."), pagination::page_request("templates", fields))
+}
+
+/// Describes the operations of this file.
+pub(crate) fn operations() -> Vec<Operation> {
+    vec![
+        Operation::new("list_templates", "List templates", "Oldest first.")
+            .query(RequestSchema::of_query(read_list))
+            .responds_page("templates", "StoredTemplate", TEMPLATE_EXAMPLE)
+            .errors([Code::AccountNotFound]),
+        Operation::new("get_template", "Get a template", "")
+            .id(TEMPLATE_ID, TEMPLATE)
+            .responds(200, "The template.", Schema::reference("StoredTemplate"), TEMPLATE_EXAMPLE)
+            .errors([Code::TemplateNotFound]),
+    ]
 }

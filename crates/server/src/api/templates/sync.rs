@@ -1,6 +1,12 @@
 //! Synchronize templates with Meta's lists.
 
+use crate::api::error::Code;
+use crate::api::error::META_ERRORS;
+use crate::api::openapi::operation::Operation;
+use crate::api::openapi::schema::Schema;
+use crate::api::openapi::schema::required;
 use domain::check::Fields;
+use domain::check::RequestSchema;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -16,7 +22,7 @@ use crate::api::error::ApiError;
 use crate::api::request_context::Audited;
 use crate::api::{request_body, response};
 
-/// Brings the templates up to date with Meta's lists: of one account, or of all that the key may use.
+/// Synchronizes the templates of one account, or of all accounts that the caller can use.
 pub(crate) async fn sync_templates(
     State(deps): State<Arc<Deps>>,
     Audited(caller, audit): Audited,
@@ -32,7 +38,7 @@ pub(crate) async fn sync_templates(
             let mut wabas = BTreeSet::new();
             directory
                 .accounts_of(caller.workspace())
-                .filter(|record| caller.may_use(&record.account))
+                .filter(|record| caller.can_use_account(&record.account))
                 .filter(|record| wabas.insert(record.account.waba_id.clone()))
                 .cloned()
                 .collect()
@@ -40,7 +46,7 @@ pub(crate) async fn sync_templates(
     };
     let mut sum = engine::ports::TemplateSyncCounts::default();
     for record in &records {
-        let counts = templates::sync(&deps, &audit, record).await?;
+        let counts = templates::sync_templates(&deps, &audit, record).await?;
         sum.added += counts.added;
         sum.updated += counts.updated;
         sum.removed += counts.removed;
@@ -57,7 +63,34 @@ pub(crate) async fn sync_templates(
 
 /// Reads the body of a synchronization.
 pub(crate) fn read_sync(fields: &Fields<'_, '_>) -> Option<String> {
-    let account =
-        fields.optional("account").about("ID or name of an account. Default: all accounts of the caller.");
+    let account = fields
+        .optional("whatsapp_account")
+        .about("ID or name of an account. Default: all accounts of the caller.");
     account.string(1..=200).map(str::to_owned)
+}
+
+/// Describes the operation of this file.
+pub(crate) fn operations() -> Vec<Operation> {
+    vec![
+        Operation::new(
+            "sync_templates",
+            "Synchronize templates with Meta",
+            "Reads the templates of an account, or of all accounts, from Meta. The response \
+             comes when the synchronization is complete. Meta also reports changes by webhook.",
+        )
+        .optional_body(RequestSchema::of(read_sync), r#"{"whatsapp_account":"sandbox"}"#)
+        .responds(
+            200,
+            "Number of templates.",
+            Schema::object([
+                required("added", Schema::integer(0..)),
+                required("updated", Schema::integer(0..)),
+                required("removed", Schema::integer(0..)),
+                required("total", Schema::integer(0..)),
+            ]),
+            r#"{"added":2,"updated":0,"removed":1,"total":11}"#,
+        )
+        .errors([Code::AccountNotFound])
+        .errors(META_ERRORS),
+    ]
 }

@@ -1,28 +1,37 @@
 //! JSON of webhook endpoints and deliveries in responses.
 
+use crate::api::events::kinds::kind_or_all_schema;
+use crate::api::events::kinds::kind_schema;
+use crate::api::openapi::schema::Property;
+use crate::api::openapi::schema::Schema;
+use crate::api::openapi::schema::required;
 use domain::json::{Object, Value};
+use domain::webhooks_out::delivery::DeliveryStatus;
 use domain::webhooks_out::delivery::WebhookStatus;
 use engine::ports::{StoredDelivery, WebhookEndpoint};
+use engine::webhooks_out::endpoint::MAX_WEBHOOKS;
 use jiff::Timestamp;
 use secrecy::ExposeSecret;
 
 use crate::api::events::kinds::ALL_EVENTS;
 use crate::api::response::object;
 
-/// What stands for the value of a header: it may be a secret.
+/// Text that responses contain instead of the value of a header, which may be a secret.
 pub(crate) const HIDDEN: &str = "***";
 
-pub(crate) fn show(record: &WebhookEndpoint) -> Value {
-    Value::Object(shown(record))
+/// JSON of an endpoint.
+pub(crate) fn serialize_webhook(record: &WebhookEndpoint) -> Value {
+    Value::Object(webhook_object(record))
 }
 
-pub(crate) fn with_secret(record: &WebhookEndpoint) -> Value {
-    let mut shown = shown(record);
-    shown.insert("secret", record.secret.expose_secret());
-    Value::Object(shown)
+/// JSON of an endpoint with its secret.
+pub(crate) fn serialize_webhook_with_secret(record: &WebhookEndpoint) -> Value {
+    let mut json = webhook_object(record);
+    json.insert("secret", record.secret.expose_secret());
+    Value::Object(json)
 }
 
-fn shown(record: &WebhookEndpoint) -> Object {
+fn webhook_object(record: &WebhookEndpoint) -> Object {
     let events: Vec<Value> = match &record.events {
         None => vec![ALL_EVENTS.into()],
         Some(kinds) => kinds.iter().map(|kind| kind.as_str().into()).collect(),
@@ -30,22 +39,23 @@ fn shown(record: &WebhookEndpoint) -> Object {
     let accounts: Vec<Value> = record.accounts.iter().map(|account| account.to_string().into()).collect();
     let headers: Object =
         record.headers.iter().map(|(name, _)| (name.clone(), Value::from(HIDDEN))).collect();
-    let mut shown = Object::new();
-    shown.insert("id", record.id.to_string());
-    shown.insert("name", record.name.as_str());
-    shown.insert("url", record.url.as_str());
-    shown.insert("events", events);
-    shown.insert("accounts", if accounts.is_empty() { Value::Null } else { accounts.into() });
-    shown.insert("headers", headers);
-    shown.insert("enabled", record.is_enabled && record.status != WebhookStatus::Disabled);
-    shown.insert("status", record.shown_status().as_str());
-    shown.insert("status_reason", record.status_reason.clone().map_or(Value::Null, Value::from));
-    shown.insert("created_at", record.created_at.to_string());
-    shown.insert("updated_at", record.updated_at.to_string());
-    shown
+    let mut json = Object::new();
+    json.insert("id", record.id.to_string());
+    json.insert("name", record.name.as_str());
+    json.insert("url", record.url.as_str());
+    json.insert("events", events);
+    json.insert("accounts", if accounts.is_empty() { Value::Null } else { accounts.into() });
+    json.insert("headers", headers);
+    json.insert("enabled", record.is_enabled && record.status != WebhookStatus::Disabled);
+    json.insert("status", record.shown_status().as_str());
+    json.insert("status_reason", record.status_reason.clone().map_or(Value::Null, Value::from));
+    json.insert("created_at", record.created_at.to_string());
+    json.insert("updated_at", record.updated_at.to_string());
+    json
 }
 
-pub(crate) fn show_delivery(delivery: StoredDelivery) -> Value {
+/// JSON of a delivery.
+pub(crate) fn serialize_delivery(delivery: StoredDelivery) -> Value {
     let time = |at: Option<Timestamp>| at.map_or(Value::Null, |at| at.to_string().into());
     let number = |number: Option<i64>| number.map_or(Value::Null, Value::from);
     let event = delivery.event.as_ref();
@@ -65,3 +75,79 @@ pub(crate) fn show_delivery(delivery: StoredDelivery) -> Value {
         ("created_at", time(Some(delivery.created_at))),
     ])
 }
+
+/// Returns the named schemas of webhooks.
+pub(crate) fn schemas() -> Vec<(&'static str, Schema)> {
+    let mut serialize_webhook_with_secret = webhook_properties();
+    serialize_webhook_with_secret.push(required(
+        "secret",
+        Schema::string(1..).about("Secret (`whsec_…`). It is shown only in this response."),
+    ));
+    let delivery = Schema::object([
+        required("id", Schema::uuid()),
+        required("webhook_id", Schema::uuid()),
+        required(
+            "event_id",
+            Schema::uuid().or_null().about("ID of the event. `null` if the event has been deleted."),
+        ),
+        required("event", kind_schema().or_null()),
+        required(
+            "redelivery",
+            Schema::boolean().about("`true`: the delivery was requested with a replay or a redelivery."),
+        ),
+        required("attempt", Schema::integer(0..).about("Number of attempts.")),
+        required("status", Schema::enumeration(DeliveryStatus::ALL.map(DeliveryStatus::as_str))),
+        required("http_status", Schema::integer(100..=999).or_null()),
+        required("latency_ms", Schema::integer(0..).or_null()),
+        required("response", Schema::string(..).or_null().about("First 2 kB of the response, or the error.")),
+        required("at", Schema::time().or_null().about("Time of the last attempt.")),
+        required("next_attempt_at", Schema::time().or_null()),
+        required("created_at", Schema::time()),
+    ]);
+    vec![
+        (
+            "Webhook",
+            Schema::object(webhook_properties())
+                .about(&format!("An endpoint of yours; a workspace has at most {MAX_WEBHOOKS}.")),
+        ),
+        ("WebhookWithSecret", Schema::object(serialize_webhook_with_secret)),
+        ("Delivery", delivery),
+    ]
+}
+
+fn webhook_properties() -> Vec<Property> {
+    vec![
+        required("id", Schema::uuid()),
+        required("name", Schema::string(1..)),
+        required("url", Schema::string(1..)),
+        required("events", Schema::array(kind_or_all_schema(), 1..)),
+        required("accounts", Schema::array(Schema::uuid(), 1..).or_null().about("`null`: all accounts.")),
+        required(
+            "headers",
+            Schema::map(Schema::constant("***")).about("Names of the headers. Their values are hidden."),
+        ),
+        required("enabled", Schema::boolean()),
+        required("status", Schema::enumeration(WebhookStatus::ALL.map(WebhookStatus::as_str))),
+        required("status_reason", Schema::string(1..).or_null()),
+        required("created_at", Schema::time()),
+        required("updated_at", Schema::time()),
+    ]
+}
+
+pub(crate) const WEBHOOK_EXAMPLE: &str = r#"{"id":"01a2b3c4-0000-7000-8000-000000000007","name":"shop","url":"https://shop.example/hooks/whatsapp",
+    "events":["*"],"accounts":null,"headers":{"X-Shop":"***"},"enabled":true,"status":"active","status_reason":null,
+    "created_at":"2026-05-29T10:30:00Z","updated_at":"2026-05-29T10:30:00Z"}"#;
+
+pub(crate) const CREATED_WEBHOOK_EXAMPLE: &str = r#"{"id":"01a2b3c4-0000-7000-8000-000000000007","name":"shop","url":"https://shop.example/hooks/whatsapp",
+    "events":["*"],"accounts":null,"headers":{"X-Shop":"***"},"enabled":true,"status":"active","status_reason":null,
+    "created_at":"2026-05-29T10:30:00Z","updated_at":"2026-05-29T10:30:00Z","secret":"whsec_…"}"#;
+
+pub(crate) const DELIVERY_EXAMPLE: &str = r#"{"id":"01a2b3c4-0000-7000-8000-000000000008","webhook_id":"01a2b3c4-0000-7000-8000-000000000007",
+    "event_id":"01a2b3c4-0000-7000-8000-000000000009","event":"message.sent","redelivery":false,"attempt":1,
+    "status":"succeeded","http_status":200,"latency_ms":41,"response":"ok","at":"2026-05-29T10:30:02Z",
+    "next_attempt_at":null,"created_at":"2026-05-29T10:30:01Z"}"#;
+
+pub(crate) const PENDING_DELIVERY_EXAMPLE: &str = r#"{"id":"01a2b3c4-0000-7000-8000-000000000008","webhook_id":"01a2b3c4-0000-7000-8000-000000000007",
+    "event_id":"01a2b3c4-0000-7000-8000-000000000009","event":"message.sent","redelivery":true,"attempt":0,
+    "status":"pending","http_status":null,"latency_ms":null,"response":null,"at":null,
+    "next_attempt_at":"2026-05-29T10:30:01Z","created_at":"2026-05-29T10:30:01Z"}"#;

@@ -7,7 +7,7 @@ use anyhow::{Context as _, bail};
 use clap::Args;
 use engine::AuditContext;
 use engine::accounts;
-use engine::accounts::AddAccount;
+use engine::accounts::NewAccountRequest;
 use engine::ports::StoreErrorKind;
 use secrecy::SecretString;
 use serde_json::json;
@@ -53,19 +53,19 @@ pub(crate) struct AddAccountArgs {
     #[arg(long, value_name = "FILE")]
     app_secret_file: Option<PathBuf>,
     /// Verify token of your choice; enter the same token with the callback URL at Meta
-    #[arg(long, value_name = "WORD", conflicts_with = "verify_token_file")]
+    #[arg(long, value_name = "TOKEN", conflicts_with = "verify_token_file")]
     verify_token: Option<SecretString>,
     /// File that contains the verify token
     #[arg(long, value_name = "FILE")]
     verify_token_file: Option<PathBuf>,
-    /// Make it the default account, for messages that name no account
+    /// Make this account the default account, which sends messages without `whatsapp_account`
     #[arg(long)]
     default: bool,
-    /// Make it a sandbox account: it uses the simulator, and only test keys can use it
+    /// Create a sandbox account: a sandbox account uses the simulator, and only test keys can use a sandbox account
     #[arg(long)]
     sandbox: bool,
     /// Download linked files and upload them to Meta; `default` uses the setting `media.fetch`
-    #[arg(long, value_name = "WHEN", default_value = "default")]
+    #[arg(long, value_name = "CHOICE", default_value = "default")]
     fetch_media: FetchMedia,
     /// Check the account at Meta, like `accounts test`
     #[arg(long)]
@@ -101,7 +101,7 @@ impl AddAccountArgs {
         let opened = self.workspace.open(ctx).await?;
         self.check_conflicts(&opened)?;
         let missing = Missing { app_secret: app_secret.is_none(), verify_token: verify_token.is_none() };
-        let new = AddAccount {
+        let new = NewAccountRequest {
             workspace: opened.workspace,
             name: self.name.clone(),
             phone_number_id: self.phone_number_id.clone(),
@@ -113,15 +113,15 @@ impl AddAccountArgs {
             is_sandbox: self.sandbox,
             fetches_links: self.fetch_media.choice(),
         };
-        let account = match accounts::add(&opened.deps, &AuditContext::command_line(), new).await {
+        let account = match accounts::create_account(&opened.deps, &AuditContext::command_line(), new).await {
             Err(error) if error.kind() == StoreErrorKind::Conflict => {
                 bail!("another account with this name or phone number ID was added at the same time")
             }
-            end => end.context("adding the account")?,
+            result => result.context("adding the account")?,
         };
         let checks = if self.test {
             let record = find(&opened, &account.id.to_string())?;
-            accounts::test(&opened.deps, &record).await.context("testing the account")?
+            accounts::test_account(&opened.deps, &record).await.context("testing the account")?
         } else {
             Vec::new()
         };
@@ -148,9 +148,9 @@ impl AddAccountArgs {
         if directory.accounts_of(opened.workspace).any(|record| record.account.name == self.name) {
             bail!("an account `{}` already exists: choose another name, or remove that account", self.name);
         }
-        let taken =
+        let existing =
             directory.accounts.iter().find(|record| record.account.phone_number_id == self.phone_number_id);
-        if let Some(record) = taken {
+        if let Some(record) = existing {
             bail!(
                 "account `{1}` already has the phone number ID {0}",
                 self.phone_number_id,

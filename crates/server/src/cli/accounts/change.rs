@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
 use clap::Args;
-use engine::accounts::number;
-use engine::accounts::number::NumberError;
+use engine::accounts::phone_number;
+use engine::accounts::phone_number::PhoneNumberError;
 use engine::ports::DeleteAccountResult;
 use engine::{AuditContext, accounts};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -38,11 +38,13 @@ impl RegisterNumberArgs {
         }
         let opened = self.account.workspace.open(ctx).await?;
         let record = find(&opened, &self.account.id_or_name)?;
-        match number::register(&opened.deps, &AuditContext::command_line(), &record, &pin).await {
-            Err(NumberError::Upstream(error)) => {
-                bail!("registering the number: {}", accounts::explain(&error))
+        match phone_number::register_phone_number(&opened.deps, &AuditContext::command_line(), &record, &pin)
+            .await
+        {
+            Err(PhoneNumberError::Upstream(error)) => {
+                bail!("registering the number: {}", accounts::upstream_error_message(&error))
             }
-            end => end.context("registering the number")?,
+            result => result.context("registering the number")?,
         }
         let text = format!("the number of account `{}` is registered", record.account.name);
         self.account.print_result("registered", &record.account, &text)
@@ -53,12 +55,12 @@ impl RegisterNumberArgs {
 pub(super) async fn subscribe(account: &AccountArg, ctx: &CommandContext) -> anyhow::Result<ExitCode> {
     let opened = account.workspace.open(ctx).await?;
     let record = find(&opened, &account.id_or_name)?;
-    let apps = match number::subscribe(&opened.deps, &AuditContext::command_line(), &record).await {
+    let apps = match phone_number::subscribe_app(&opened.deps, &AuditContext::command_line(), &record).await {
         Ok(apps) => apps,
-        Err(NumberError::Upstream(error)) => {
-            bail!("subscribing the app: {}", accounts::explain(&error))
+        Err(PhoneNumberError::Upstream(error)) => {
+            bail!("subscribing the app: {}", accounts::upstream_error_message(&error))
         }
-        Err(NumberError::Store(error)) => return Err(error).context("subscribing the app"),
+        Err(PhoneNumberError::Store(error)) => return Err(error).context("subscribing the app"),
     };
     if account.json {
         print_json(&json!({ "id": record.account.id.to_string(), "subscribed_apps": apps }))?;
@@ -72,7 +74,7 @@ pub(super) async fn subscribe(account: &AccountArg, ctx: &CommandContext) -> any
 pub(crate) struct RemoveAccountArgs {
     #[command(flatten)]
     account: AccountArg,
-    /// Cancel the messages in its queue
+    /// Cancel the messages in the queue of the account
     #[arg(long)]
     force: bool,
 }
@@ -83,7 +85,7 @@ impl RemoveAccountArgs {
         let record = find(&opened, &self.account.id_or_name)?;
         let account = &record.account;
         let removal =
-            accounts::remove(&opened.deps, &AuditContext::command_line(), account, self.force).await;
+            accounts::delete_account(&opened.deps, &AuditContext::command_line(), account, self.force).await;
         match removal.context("removing the account")? {
             DeleteAccountResult::Deleted => {
                 let text = format!("account `{}` was removed; its messages are kept", account.name);

@@ -53,7 +53,8 @@ impl AccountsCommand {
             Self::Test(account) => {
                 let opened = account.workspace.open(ctx).await?;
                 let record = account_arg::find(&opened, &account.id_or_name)?;
-                let checks = accounts::test(&opened.deps, &record).await.context("testing the account")?;
+                let checks =
+                    accounts::test_account(&opened.deps, &record).await.context("testing the account")?;
                 if account.json {
                     print_json(
                         &json!({ "id": record.account.id.to_string(), "checks": checks_json(&checks) }),
@@ -68,7 +69,7 @@ impl AccountsCommand {
                 let opened = account.workspace.open(ctx).await?;
                 let record = account_arg::find(&opened, &account.id_or_name)?;
                 let name = &record.account.name;
-                accounts::resume(&opened.deps, &AuditContext::command_line(), &record.account)
+                accounts::resume_account(&opened.deps, &AuditContext::command_line(), &record.account)
                     .await
                     .context("resuming the account")?;
                 account.print_result(

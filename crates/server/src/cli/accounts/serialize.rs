@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use domain::accounts::account::Account;
-use engine::accounts::Check;
+use engine::accounts::AccountCheck;
 use serde_json::{Value, json};
 
 use crate::cli::context::CommandContext;
@@ -30,7 +30,7 @@ pub(super) fn account_json(account: &Account) -> Value {
 ///
 /// # Errors
 /// If standard output cannot be written.
-pub(super) fn print_checks(ctx: &CommandContext, checks: &[Check]) -> anyhow::Result<()> {
+pub(super) fn print_checks(ctx: &CommandContext, checks: &[AccountCheck]) -> anyhow::Result<()> {
     let palette = Palette::of_stdout(ctx.environment.is_plain);
     for check in checks {
         let mark = if check.is_ok { palette.green("ok  ") } else { palette.red("FAIL") };
@@ -40,7 +40,7 @@ pub(super) fn print_checks(ctx: &CommandContext, checks: &[Check]) -> anyhow::Re
 }
 
 /// Returns checks in JSON.
-pub(super) fn checks_json(checks: &[Check]) -> Value {
+pub(super) fn checks_json(checks: &[AccountCheck]) -> Value {
     checks
         .iter()
         .map(|check| json!({ "name": check.name, "ok": check.is_ok, "finding": check.finding }))
@@ -48,6 +48,6 @@ pub(super) fn checks_json(checks: &[Check]) -> Value {
 }
 
 /// Returns the exit code: success if all checks passed.
-pub(super) fn exit_code(checks: &[Check]) -> ExitCode {
+pub(super) fn exit_code(checks: &[AccountCheck]) -> ExitCode {
     if checks.iter().all(|check| check.is_ok) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -9,7 +9,7 @@ use domain::accounts::account::AccountStatus;
 use domain::check::Patch;
 use engine::AuditContext;
 use engine::accounts;
-use engine::accounts::{ChangeAccount, ChangeError};
+use engine::accounts::{UpdateAccountError, UpdateAccountRequest};
 use engine::ports::StoreErrorKind;
 use jiff::SignedDuration;
 use secrecy::SecretString;
@@ -33,7 +33,7 @@ pub(crate) struct UpdateAccountArgs {
     /// New name
     #[arg(long, value_parser = name)]
     name: Option<String>,
-    /// New access token; it is checked at Meta, and an account that was held because of the old token is resumed
+    /// New access token. Meta checks the token. An account that was held because of the old token is resumed
     #[arg(long, value_name = "TOKEN", conflicts_with = "access_token_file")]
     access_token: Option<SecretString>,
     /// File that contains the access token
@@ -47,21 +47,21 @@ pub(crate) struct UpdateAccountArgs {
     app_secret_file: Option<PathBuf>,
     /// Time for which webhooks signed with the old app secret are still accepted; `0` rejects them at once
     #[arg(long, value_name = "DURATION", value_parser = parse_duration, default_value = "24h")]
-    keep_old_for: SignedDuration,
+    old_app_secret_lifetime: SignedDuration,
     /// New verify token
-    #[arg(long, value_name = "WORD", conflicts_with = "verify_token_file")]
+    #[arg(long, value_name = "TOKEN", conflicts_with = "verify_token_file")]
     verify_token: Option<SecretString>,
     /// File that contains the verify token
     #[arg(long, value_name = "FILE")]
     verify_token_file: Option<PathBuf>,
-    /// Make it the default account, for messages that name no account
+    /// Make this account the default account, which sends messages without `whatsapp_account`
     #[arg(long, conflicts_with = "no_default")]
     default: bool,
-    /// Stop using it as the default account
+    /// Stop using this account as the default account
     #[arg(long)]
     no_default: bool,
     /// Download linked files and upload them to Meta; `default` uses the setting `media.fetch`
-    #[arg(long, value_name = "WHEN")]
+    #[arg(long, value_name = "CHOICE")]
     fetch_media: Option<FetchMedia>,
     #[command(flatten)]
     workspace: WorkspaceArg,
@@ -77,7 +77,7 @@ impl UpdateAccountArgs {
             secret("verify-token", self.verify_token.as_ref(), self.verify_token_file.as_deref())?;
         let (has_secret, has_verify_token) = (app_secret.is_some(), verify_token.is_some());
         let is_default = self.default.then_some(true).or(self.no_default.then_some(false));
-        let change = ChangeAccount {
+        let change = UpdateAccountRequest {
             name: self.name.clone(),
             access_token: secret(
                 "access-token",
@@ -85,7 +85,7 @@ impl UpdateAccountArgs {
                 self.access_token_file.as_deref(),
             )?,
             app_secret: app_secret.map_or(Patch::Unchanged, Patch::Set),
-            keep_old_for: self.keep_old_for,
+            old_app_secret_lifetime: self.old_app_secret_lifetime,
             verify_token: verify_token.map_or(Patch::Unchanged, Patch::Set),
             is_default,
             fetches_links: match self.fetch_media.map(FetchMedia::choice) {
@@ -106,19 +106,26 @@ impl UpdateAccountArgs {
         let opened = self.workspace.open(ctx).await?;
         let before = find(&opened, &self.account)?;
         let has_token = change.access_token.is_some();
-        let keeps_old = has_secret && before.app_secret.is_some() && change.keep_old_for.is_positive();
-        let after = match accounts::change(&opened.deps, &AuditContext::command_line(), &before, change).await
+        let keeps_old =
+            has_secret && before.app_secret.is_some() && change.old_app_secret_lifetime.is_positive();
+        let after = match accounts::update_account(
+            &opened.deps,
+            &AuditContext::command_line(),
+            &before,
+            change,
+        )
+        .await
         {
-            Err(ChangeError::Store(error)) if error.kind() == StoreErrorKind::Conflict => {
+            Err(UpdateAccountError::Store(error)) if error.kind() == StoreErrorKind::Conflict => {
                 bail!("another account has this name: choose another name")
             }
-            Err(ChangeError::NotFound) => {
+            Err(UpdateAccountError::NotFound) => {
                 bail!("account `{}` was removed at the same time", before.account.name)
             }
-            Err(ChangeError::TokenRefused(reason)) => {
+            Err(UpdateAccountError::TokenRefused(reason)) => {
                 bail!("the account was not changed, because Meta rejects the new access token: {reason}")
             }
-            end => end.context("changing the account")?,
+            result => result.context("changing the account")?,
         };
         let until = after.old_app_secret.as_ref().map(|(_, until)| *until).filter(|_| keeps_old);
         if self.json {

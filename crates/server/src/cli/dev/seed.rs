@@ -10,7 +10,7 @@ use domain::id::WorkspaceId;
 use engine::access::api_key;
 use engine::access::api_key::{DEV_KEY, NewApiKey};
 use engine::accounts;
-use engine::accounts::AddAccount;
+use engine::accounts::NewAccountRequest;
 use engine::ports::{AccountRecord, Recipient};
 use engine::{AuditContext, Deps};
 use jiff::{SignedDuration, Timestamp};
@@ -52,7 +52,7 @@ pub(super) async fn account(deps: &Deps, sandbox: &SimAccount) -> anyhow::Result
         }
         Some(known) if is_current(known, sandbox) => {
             if known.account.status != AccountStatus::Connected {
-                accounts::resume(deps, &AuditContext::gateway(), &known.account)
+                accounts::resume_account(deps, &AuditContext::gateway(), &known.account)
                     .await
                     .context("resuming the sandbox account")?;
             }
@@ -60,14 +60,14 @@ pub(super) async fn account(deps: &Deps, sandbox: &SimAccount) -> anyhow::Result
         }
         Some(known) => {
             is_default |= known.account.is_default;
-            accounts::remove(deps, &AuditContext::gateway(), &known.account, true)
+            accounts::delete_account(deps, &AuditContext::gateway(), &known.account, true)
                 .await
                 .context("replacing the sandbox account")?;
             false
         }
     };
     if !is_known {
-        let new = AddAccount {
+        let new = NewAccountRequest {
             workspace,
             name: ACCOUNT.to_owned(),
             phone_number_id: sandbox.phone_number_id.clone(),
@@ -79,7 +79,9 @@ pub(super) async fn account(deps: &Deps, sandbox: &SimAccount) -> anyhow::Result
             is_sandbox: true,
             fetches_links: None,
         };
-        accounts::add(deps, &AuditContext::gateway(), new).await.context("adding the sandbox account")?;
+        accounts::create_account(deps, &AuditContext::gateway(), new)
+            .await
+            .context("adding the sandbox account")?;
     }
     let record = deps.directory.current().account(workspace, ACCOUNT).cloned();
     record.context("the sandbox account does not exist")
@@ -118,7 +120,9 @@ pub(super) async fn key(deps: &Deps, config: &Config) -> anyhow::Result<()> {
         rate_burst: None,
         expires_at: None,
     };
-    api_key::add(deps, &AuditContext::gateway(), new, &DEV_KEY.into()).await.context("adding the dev key")?;
+    api_key::import_api_key(deps, &AuditContext::gateway(), new, &DEV_KEY.into())
+        .await
+        .context("adding the dev key")?;
     Ok(())
 }
 

@@ -1,29 +1,33 @@
 //! Metrics of the process from `/proc`. They are available on Linux only.
 
 use engine::metrics::list::{PROCESS_CPU, PROCESS_FDS, PROCESS_MAX_FDS, PROCESS_MEMORY, PROCESS_START};
-use engine::metrics::{NO_LABELS, Page};
+use engine::metrics::{MetricsPage, NO_LABELS};
 
 /// Ticks per second of the times in `/proc` (`USER_HZ`): 100 on all supported architectures.
 const TICKS: u64 = 100;
 
 /// Adds the metrics of the process to the page.
-pub(crate) fn print(page: &mut Page) {
+pub(crate) fn print(page: &mut MetricsPage) {
     let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
     if let Some(times) = times(&read("/proc/self/stat")) {
-        page.put(PROCESS_CPU, NO_LABELS, hundredths(times.cpu));
+        page.add_sample(PROCESS_CPU, NO_LABELS, seconds(times.cpu));
         if let Some(booted_at) = number_after(&read("/proc/stat"), "btime ") {
-            page.put(PROCESS_START, NO_LABELS, hundredths(booted_at.saturating_mul(TICKS) + times.started));
+            page.add_sample(
+                PROCESS_START,
+                NO_LABELS,
+                seconds(booted_at.saturating_mul(TICKS) + times.started),
+            );
         }
     }
     if let Some(kilobytes) = number_after(&read("/proc/self/status"), "VmRSS:") {
-        page.put(PROCESS_MEMORY, NO_LABELS, kilobytes.saturating_mul(1024));
+        page.add_sample(PROCESS_MEMORY, NO_LABELS, kilobytes.saturating_mul(1024));
     }
     if let Ok(open) = std::fs::read_dir("/proc/self/fd") {
         // Reading the folder itself uses one descriptor.
-        page.put(PROCESS_FDS, NO_LABELS, open.count().saturating_sub(1));
+        page.add_sample(PROCESS_FDS, NO_LABELS, open.count().saturating_sub(1));
     }
     if let Some(limit) = number_after(&read("/proc/self/limits"), "Max open files") {
-        page.put(PROCESS_MAX_FDS, NO_LABELS, limit);
+        page.add_sample(PROCESS_MAX_FDS, NO_LABELS, limit);
     }
 }
 
@@ -50,7 +54,7 @@ fn number_after(text: &str, start: &str) -> Option<u64> {
 }
 
 /// Returns ticks in seconds.
-fn hundredths(ticks: u64) -> String {
+fn seconds(ticks: u64) -> String {
     format!("{}.{:02}", ticks / TICKS, ticks % TICKS)
 }
 
@@ -63,8 +67,8 @@ mod tests {
         let stat = "42 (way) post) S 1 2 3 4 5 6 7 8 9 10 1234 66 0 0 20 0 8 0 98765 1000000 2000";
         assert_eq!(times(stat), Some(Times { cpu: 1300, started: 98765 }));
         assert_eq!(times("42 (waypost"), None);
-        assert_eq!(hundredths(1300), "13.00");
-        assert_eq!(hundredths(1305), "13.05");
+        assert_eq!(seconds(1300), "13.00");
+        assert_eq!(seconds(1305), "13.05");
     }
 
     #[test]

@@ -46,7 +46,7 @@ async fn a_redrive_could_not_decode_the_payloads_of_an_erased_contact() {
     let contact = app.message(sent.data()["id"].as_str().unwrap()).await["contact_id"].clone();
     let path = format!("/api/contacts/{}", contact.as_str().unwrap());
     app.request("DELETE", &path, "").await.expect(204);
-    engine::contacts::tick(&app.deps).await.unwrap();
+    engine::contacts::run_erasures(&app.deps).await.unwrap();
     let accepted_message = app
         .run_with_clock(server::meta_webhook::redrive(&app.deps, jiff::Timestamp::UNIX_EPOCH, None))
         .await
@@ -65,7 +65,7 @@ async fn a_message_to_an_account_that_another_process_had_just_added_was_unroute
     app.restart().await;
     // The account belongs to the same app, whose secret the first process knows.
     let clinic = app.sim.accounts().into_iter().nth(1).unwrap();
-    let new = engine::accounts::AddAccount {
+    let new = engine::accounts::NewAccountRequest {
         fetches_links: None,
         workspace: app.workspace,
         name: "clinic".to_owned(),
@@ -77,7 +77,7 @@ async fn a_message_to_an_account_that_another_process_had_just_added_was_unroute
         is_default: false,
         is_sandbox: true,
     };
-    engine::accounts::add(&app.deps, &engine::AuditContext::command_line(), new).await.unwrap();
+    engine::accounts::create_account(&app.deps, &engine::AuditContext::command_line(), new).await.unwrap();
     let body = json!({"object": "whatsapp_business_account", "entry": [{"id": clinic.waba_id, "changes": [{
         "field": "messages", "value": {"messaging_product": "whatsapp",
             "metadata": {"phone_number_id": clinic.phone_number_id},
