@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::access::{api_key, session};
-use crate::messages::queue;
+use crate::messages::recovery;
 use crate::ports::{Clock, StoreError, WORKER_TIMEOUT};
 use crate::{Deps, accounts, chain, directory};
 
@@ -33,7 +33,7 @@ const RECENT_SENDS_PERIOD: SignedDuration = SignedDuration::from_mins(5);
 pub async fn tick_recovery(deps: &Deps) -> Result<u32, StoreError> {
     let now = deps.now();
     deps.workers.record_heartbeat(deps.worker, now).await?;
-    let mut n_finished = queue::give_back(deps).await?;
+    let mut n_finished = recovery::finish_dropped_leases(deps).await?;
     // Also expires idempotency records, therefore this does not depend on queued messages.
     deps.message_queue.expire_messages(now, RECOVER_BATCH).await?;
     deps.message_queue.update_messaging_limits(now).await?;

@@ -168,7 +168,7 @@ pub async fn erase_contact(
     let entry = audit.entry(deps, workspace, AuditAction::ContactErased, subject);
     let is_erased = deps.erasures.begin_erasure(contact, entry).await?;
     if is_erased {
-        deps.media.sweep_hint.notify_one();
+        deps.media.expiry_hint.notify_one();
         deps.erasure_hint.notify_one();
     }
     Ok(is_erased)

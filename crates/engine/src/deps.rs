@@ -16,10 +16,10 @@ use tokio_util::task::TaskTracker;
 use crate::access::state::{ApiKeyUsage, LoginThrottles, RateLimiters};
 use crate::accounts::state::UnwrittenSuspensions;
 use crate::directory::cache::DirectoryCache;
+use crate::in_flight::InFlight;
 use crate::maintenance::settings::RetentionSettings;
 use crate::media::{Media, MediaPorts, MediaSettings};
 use crate::messages::idempotency::RunningKeys;
-use crate::messages::in_flight::InFlight;
 use crate::messages::pacer::Pacer;
 use crate::metrics::Metrics;
 use crate::ports::{

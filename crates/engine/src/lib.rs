@@ -12,6 +12,7 @@ pub mod contacts;
 pub mod deps;
 pub mod directory;
 pub mod events;
+mod in_flight;
 pub mod maintenance;
 pub mod media;
 pub mod messages;

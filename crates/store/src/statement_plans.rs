@@ -229,7 +229,7 @@ fn run_background_loops(connection: &Connection) {
         account,
         worker,
         tokens: vec![LeaseToken(5), LeaseToken(6)],
-        waiting: BTreeMap::new(),
+        throttled_recipients: BTreeMap::new(),
         now: now(),
     };
     let round = lease::lease_due(connection, &request).unwrap();

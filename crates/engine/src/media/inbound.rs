@@ -1,14 +1,15 @@
-//! Customers' files are fetched from Meta: at once, again while that fails, until Meta has them no more.
+//! Files of inbound messages: downloaded from Meta, and retried until Meta deletes the file.
 //!
-//! A claim is the worker's, and ends with the worker or after [`CLAIM_FOR`]; so two processes do not fetch the same file,
-//! and a fetch whose process died is begun again.
+//! A lease belongs to a worker and ends with it, or after [`LEASE_PERIOD`]. So two processes never download the same file
+//! at the same time, and the download of a process that died is started again.
 
 use std::sync::Arc;
 
+use domain::id::AccountId;
 use domain::media::{DOWNLOAD_RETRY_PERIOD, MAX_FILE_SIZE, essence, next_download_at};
 use jiff::{SignedDuration, Timestamp};
 
-use super::pieces::measured;
+use super::byte_stream::{ContentDigest, digest_stream};
 use crate::ports::WORKER_TIMEOUT;
 use crate::ports::{
     AccountCredentials, AccountRecord, BlobKey, BlobWriteError, ByteStreamError, DownloadError, LeaseCheck,
@@ -16,170 +17,184 @@ use crate::ports::{
 };
 use crate::{Deps, chain};
 
-/// How often files to fetch are looked for when nobody hints.
-pub const LOOK_EVERY: SignedDuration = SignedDuration::from_secs(2);
-/// How often what is kept no longer is deleted.
-pub const SWEEP_EVERY: SignedDuration = SignedDuration::from_secs(60);
-/// How many files are fetched at once.
-const MAX_FETCHES: u32 = 16;
-/// How many of them for one account: a slow one leaves room for the others.
-const MAX_FETCHES_OF_ONE: u32 = 4;
-/// How long a claim holds: longer than any download may take.
-const CLAIM_FOR: SignedDuration = SignedDuration::from_mins(20);
-/// How many files are deleted in one round.
-const SWEEP_BATCH: u32 = 200;
-/// After how long what an unfinished write has left behind is removed.
-const LEFT_BEHIND_FOR: SignedDuration = SignedDuration::from_hours(24);
-/// What a file is when nobody says.
-const ANY_TYPE: &str = "application/octet-stream";
+/// Interval of the rounds of downloads without a hint.
+pub const POLL_INTERVAL: SignedDuration = SignedDuration::from_secs(2);
+/// Interval of the deletion of expired files without a hint.
+pub const EXPIRY_INTERVAL: SignedDuration = SignedDuration::from_secs(60);
+/// Maximum number of downloads at a time.
+const MAX_DOWNLOADS: u32 = 16;
+/// Maximum number of downloads of one account at a time: a slow account leaves capacity for the others.
+const MAX_DOWNLOADS_PER_ACCOUNT: u32 = 4;
+/// Duration of a lease: longer than any download takes.
+const LEASE_PERIOD: SignedDuration = SignedDuration::from_mins(20);
+/// Maximum number of files that are deleted in one round.
+const EXPIRE_BATCH: u32 = 200;
+/// Age after which the files of unfinished writes are deleted.
+const PARTIAL_BLOB_PERIOD: SignedDuration = SignedDuration::from_hours(24);
+/// MIME type of a file without a declared type.
+const DEFAULT_TYPE: &str = "application/octet-stream";
 
-/// Does one round: starts fetching what is to be fetched. Returns how many files it took on.
+/// Starts downloads. Returns their number.
 ///
 /// # Errors
-/// When the store cannot be used; the next round tries again.
+/// The store cannot be used; the next round tries again.
 pub async fn tick(deps: &Arc<Deps>) -> Result<u32, StoreError> {
-    let under_way = u32::try_from(deps.media.fetches.len()).unwrap_or(u32::MAX);
-    let room = MAX_FETCHES.saturating_sub(under_way);
-    if room == 0 {
+    let n_running = u32::try_from(deps.media.downloads.len()).unwrap_or(u32::MAX);
+    let capacity = MAX_DOWNLOADS.saturating_sub(n_running);
+    if capacity == 0 {
         return Ok(0);
     }
     let directory = deps.directory.current();
     let accounts = || directory.accounts.iter().map(|record| record.account.id);
-    let busy: Vec<_> = accounts().filter(|id| deps.media.in_flight.of(*id) >= MAX_FETCHES_OF_ONE).collect();
+    let is_busy = |id: &AccountId| deps.media.in_flight.count(*id) >= MAX_DOWNLOADS_PER_ACCOUNT;
     let now = deps.now();
     let request = MediaLeaseRequest {
         worker: deps.worker,
-        tokens: (0..room).map(|_| deps.new_token()).collect(),
-        busy,
-        per_account: MAX_FETCHES_OF_ONE,
+        tokens: (0..capacity).map(|_| deps.new_token()).collect(),
+        busy: accounts().filter(is_busy).collect(),
+        per_account: MAX_DOWNLOADS_PER_ACCOUNT,
         silent_since: now.saturating_sub(WORKER_TIMEOUT).unwrap_or(Timestamp::MIN),
-        until: now.saturating_add(CLAIM_FOR).unwrap_or(Timestamp::MAX),
+        until: now.saturating_add(LEASE_PERIOD).unwrap_or(Timestamp::MAX),
         now,
     };
     let leased = deps.media.records.lease_media(request).await?;
-    let n_claimed = u32::try_from(leased.len()).unwrap_or(u32::MAX);
+    let n_leased = u32::try_from(leased.len()).unwrap_or(u32::MAX);
     for media in leased {
         let record = directory.accounts.iter().find(|record| record.account.id == media.account).cloned();
-        let (fetching, guard) = (deps.clone(), deps.media.in_flight.enter(media.account));
-        deps.media.fetches.spawn(async move {
-            fetch(&fetching, record.as_deref(), &media).await;
-            drop(guard);
-            // There is room for the next.
-            fetching.media.hint.notify_one();
+        let (task_deps, in_flight) = (deps.clone(), deps.media.in_flight.enter(media.account));
+        deps.media.downloads.spawn(async move {
+            download(&task_deps, record.as_deref(), &media).await;
+            drop(in_flight);
+            // There is capacity for another download.
+            task_deps.media.hint.notify_one();
         });
     }
-    Ok(n_claimed)
+    Ok(n_leased)
 }
 
-/// Fetches one file, and writes down how that ended.
-async fn fetch(deps: &Deps, record: Option<&AccountRecord>, media: &LeasedMedia) {
+/// Downloads a file and stores the result.
+async fn download(deps: &Deps, record: Option<&AccountRecord>, media: &LeasedMedia) {
     let key = BlobKey { workspace: media.workspace, media: media.id };
-    let end = match record {
-        // Its token is gone with it.
+    let result = match record {
+        // The access token was deleted with the account.
         None => MediaFetchResult::Failed { reason: "the account that received it was removed".to_owned() },
-        Some(record) => match bring(deps, &record.credentials(), media).await {
-            Ok(end) => end,
-            Err(Trouble::Final(reason)) => MediaFetchResult::Failed { reason },
-            Err(Trouble::Passing(reason)) => again(deps, media, reason),
+        Some(record) => match download_content(deps, &record.credentials(), media).await {
+            Ok(result) => result,
+            Err(MediaDownloadError::Permanent(reason)) => MediaFetchResult::Failed { reason },
+            Err(MediaDownloadError::Temporary(reason)) => retry(deps, media, reason),
         },
     };
-    if let MediaFetchResult::Retry { reason, .. } | MediaFetchResult::Failed { reason } = &end {
-        let is_given_up = matches!(end, MediaFetchResult::Failed { .. });
-        tracing::warn!(media.id = %media.id, account.id = %media.account, reason, is_given_up, "a file was not fetched");
+    if let MediaFetchResult::Retry { reason, .. } | MediaFetchResult::Failed { reason } = &result {
+        let is_permanent = matches!(result, MediaFetchResult::Failed { .. });
+        tracing::warn!(media.id = %media.id, account.id = %media.account, reason, is_permanent,
+            "a file could not be downloaded");
     }
-    match deps.media.records.finish_media_fetch(key, media.token, end).await {
+    match deps.media.records.finish_media_fetch(key, media.token, result).await {
         Ok(LeaseCheck::Valid) => {}
         Ok(LeaseCheck::Lost) => {
-            tracing::warn!(media.id = %media.id, "a fetch was taken over by another process")
+            tracing::warn!(media.id = %media.id, "another process has taken over a download");
         }
-        // The claim runs out, and it is fetched again.
+        // The lease ends, and the file is downloaded again.
         Err(error) => {
-            tracing::error!(error = %chain(&error), media.id = %media.id, "a fetch could not be settled")
+            tracing::error!(error = %chain(&error), media.id = %media.id,
+                "the result of a download could not be stored");
         }
     }
 }
 
-/// Why a file did not come.
-enum Trouble {
-    /// It may another time.
-    Passing(String),
-    /// It never will.
-    Final(String),
+/// Error of a download.
+enum MediaDownloadError {
+    /// The download is retried.
+    Temporary(String),
+    /// The file can never be downloaded.
+    Permanent(String),
 }
 
-impl From<UpstreamError> for Trouble {
+impl From<UpstreamError> for MediaDownloadError {
     fn from(error: UpstreamError) -> Self {
-        Self::Passing(match error {
+        Self::Temporary(match error {
             UpstreamError::Refused(error) => {
-                let said = error.details.as_deref().or(error.title.as_deref()).unwrap_or(error.entry().title);
-                format!("Meta refused with code {}: {said}", error.code)
+                let text = error.details.as_deref().or(error.title.as_deref()).unwrap_or(error.entry().title);
+                format!("Meta refused with code {}: {text}", error.code)
             }
-            UpstreamError::Unreachable(reason) => format!("Meta cannot be reached: {reason}"),
+            UpstreamError::Unreachable(reason) => format!("Meta is unreachable: {reason}"),
         })
     }
 }
 
-impl From<DownloadError> for Trouble {
+impl From<DownloadError> for MediaDownloadError {
     fn from(error: DownloadError) -> Self {
         match error {
-            DownloadError::TooLarge(_) => Self::Final(error.to_string()),
+            DownloadError::TooLarge(_) => Self::Permanent(error.to_string()),
             DownloadError::Gone(_) | DownloadError::Foreign(_) | DownloadError::Unreachable(_) => {
-                Self::Passing(error.to_string())
+                Self::Temporary(error.to_string())
             }
         }
     }
 }
 
-/// From Meta's id to the content here.
-async fn bring(
+/// Downloads the content of a file and stores the content.
+async fn download_content(
     deps: &Deps,
     credentials: &AccountCredentials,
     media: &LeasedMedia,
-) -> Result<MediaFetchResult, Trouble> {
-    let most = deps.settings.media.max_bytes.min(MAX_FILE_SIZE);
-    let (info, download) = reach(deps, credentials, media, most).await?;
-    let MediaDownload { mime_type, pieces } = download;
-    let announced = media.sha256.into_iter().chain(info.sha256).collect();
-    let (pieces, measure) = measured(pieces, most, announced);
+) -> Result<MediaFetchResult, MediaDownloadError> {
+    let max_bytes = deps.settings.media.max_bytes.min(MAX_FILE_SIZE);
+    let OpenDownload { info, download } = open_download(deps, credentials, media, max_bytes).await?;
+    let MediaDownload { mime_type, pieces: content } = download;
+    let expected = media.sha256.into_iter().chain(info.sha256).collect();
+    let (content, digest) = digest_stream(content, max_bytes, expected);
     let key = BlobKey { workspace: media.workspace, media: media.id };
-    deps.media.blobs.write_blob(key, pieces).await.map_err(|error| match error {
-        BlobWriteError::Source(ByteStreamError::TooLarge(_)) => Trouble::Final(error.to_string()),
-        BlobWriteError::Source(ByteStreamError::Mismatch | ByteStreamError::Broken(_)) => {
-            Trouble::Passing(error.to_string())
+    deps.media.blobs.write_blob(key, content).await.map_err(|error| match error {
+        BlobWriteError::Source(ByteStreamError::TooLarge(_)) => {
+            MediaDownloadError::Permanent(error.to_string())
         }
-        BlobWriteError::Store(error) => Trouble::Passing(chain(&error)),
+        BlobWriteError::Source(ByteStreamError::Mismatch | ByteStreamError::Broken(_)) => {
+            MediaDownloadError::Temporary(error.to_string())
+        }
+        BlobWriteError::Store(error) => MediaDownloadError::Temporary(chain(&error)),
     })?;
-    let (sha256, size) =
-        measure.taken().ok_or_else(|| Trouble::Passing("it was not read to its end".to_owned()))?;
-    let said = media.mime_type.clone().or(info.mime_type).or(mime_type);
-    let mime_type = said.filter(|mime| !essence(mime).is_empty()).unwrap_or_else(|| ANY_TYPE.to_owned());
+    let Some(ContentDigest { sha256, size }) = digest.get() else {
+        return Err(MediaDownloadError::Temporary("the file was not read to its end".to_owned()));
+    };
+    let declared = media.mime_type.clone().or(info.mime_type).or(mime_type);
+    let mime_type =
+        declared.filter(|mime| !essence(mime).is_empty()).unwrap_or_else(|| DEFAULT_TYPE.to_owned());
     let expires_at =
         deps.settings.media.keep_inbound_for.and_then(|span| deps.now().saturating_add(span).ok());
     Ok(MediaFetchResult::Ready { sha256, size, mime_type, expires_at })
 }
 
-/// Asks for the address and opens it; one that has run out in between is asked for once more.
-async fn reach(
+/// Download whose response has started.
+struct OpenDownload {
+    info: MediaInfo,
+    download: MediaDownload,
+}
+
+/// Gets the URL of a file and starts the download. An expired URL is replaced once.
+async fn open_download(
     deps: &Deps,
     credentials: &AccountCredentials,
     media: &LeasedMedia,
-    most: u64,
-) -> Result<(MediaInfo, MediaDownload), Trouble> {
+    max_bytes: u64,
+) -> Result<OpenDownload, MediaDownloadError> {
     let mut is_second = false;
     loop {
         let info = deps.media.upstream.get_media_info(credentials, &media.meta_id).await?;
-        if let Some(size) = info.size.filter(|size| *size > most) {
-            return Err(Trouble::Final(format!("the file has {size} bytes, {most} are taken")));
+        if let Some(size) = info.size.filter(|size| *size > max_bytes) {
+            let reason = format!("the file has {size} bytes; the maximum is {max_bytes}");
+            return Err(MediaDownloadError::Permanent(reason));
         }
-        match deps.media.upstream.download_media(credentials, &info.url, most).await {
-            Ok(download) => return Ok((info, download)),
+        match deps.media.upstream.download_media(credentials, &info.url, max_bytes).await {
+            Ok(download) => return Ok(OpenDownload { info, download }),
             Err(DownloadError::Gone(_)) if !is_second => is_second = true,
             Err(error) => return Err(error.into()),
         }
     }
 }
 
-fn again(deps: &Deps, media: &LeasedMedia, reason: String) -> MediaFetchResult {
+/// Returns the result of a failed download: a retry, or the end of the retries.
+fn retry(deps: &Deps, media: &LeasedMedia, reason: String) -> MediaFetchResult {
     let mut random = [0; 8];
     deps.random.fill(&mut random);
     let n_failures = media.n_failures.saturating_add(1);
@@ -188,23 +203,24 @@ fn again(deps: &Deps, media: &LeasedMedia, reason: String) -> MediaFetchResult {
         Some(due_at) => MediaFetchResult::Retry { due_at, reason },
         None => {
             let days = DOWNLOAD_RETRY_PERIOD.as_hours() / 24;
-            MediaFetchResult::Failed { reason: format!("not fetched within {days} days; at last: {reason}") }
+            let reason = format!("not downloaded within {days} days; last error: {reason}");
+            MediaFetchResult::Failed { reason }
         }
     }
 }
 
-/// Deletes what is kept no longer, in small steps: marked first, then the content, then the row. Returns how many files.
+/// Deletes expired files: each is marked first, then its content is deleted, then its row. Returns the number of files.
 ///
 /// # Errors
-/// When the store cannot be used; the next round tries again.
-pub async fn sweep(deps: &Deps) -> Result<u32, StoreError> {
+/// The store cannot be used; the next round tries again.
+pub async fn delete_expired(deps: &Deps) -> Result<u32, StoreError> {
     let now = deps.now();
-    let before = now.saturating_sub(LEFT_BEHIND_FOR).unwrap_or(Timestamp::MIN);
+    let before = now.saturating_sub(PARTIAL_BLOB_PERIOD).unwrap_or(Timestamp::MIN);
     if let Err(error) = deps.media.blobs.delete_partial_blobs(before).await {
-        tracing::warn!(error = %chain(&error), "what unfinished writes left behind could not be removed");
+        tracing::warn!(error = %chain(&error), "the files of unfinished writes could not be deleted");
     }
     let mut n_deleted = 0;
-    for key in deps.media.records.expire_media(now, SWEEP_BATCH).await? {
+    for key in deps.media.records.expire_media(now, EXPIRE_BATCH).await? {
         if let Err(error) = deps.media.blobs.delete_blob(key).await {
             tracing::warn!(error = %chain(&error), media.id = %key.media, "a file could not be deleted");
             continue;

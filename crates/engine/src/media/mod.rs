@@ -1,13 +1,15 @@
-//! Files: those of customers are fetched and kept, those for customers are taken, kept, and uploaded to Meta once.
+//! Files: files of inbound messages are downloaded from Meta; files for outbound messages are stored and uploaded to Meta.
 //!
-//! **Invariant:** memory is flat: a file goes through in pieces, whatever its size.
+//! **Invariant:** the use of memory does not depend on the size of a file: files are streamed.
 //!
-//! **Invariant:** no content is kept that is not written down, and none is written down as here that is not whole.
+//! **Invariant:** each stored content has a row, and a row with the state `ready` has complete content.
 
-mod hand_over;
+mod byte_stream;
+mod check;
 mod inbound;
-mod keep;
-mod pieces;
+mod link_cache;
+mod outbound;
+mod store;
 mod uploads;
 
 use std::sync::Arc;
@@ -19,30 +21,31 @@ use tokio_util::task::TaskTracker;
 
 use crate::Deps;
 use crate::access::caller::Caller;
-use crate::messages::in_flight::InFlight;
+use crate::in_flight::InFlight;
 use crate::ports::{
     BlobError, BlobKey, Blobs, ByteStream, Fetcher, MediaRecords, MediaState, MediaUpstream, StoreError,
     StoredMedia,
 };
 
-pub use inbound::{LOOK_EVERY, SWEEP_EVERY, sweep, tick};
-pub use keep::{Incoming, KeepError, Received, discard, finish, receive};
+pub(crate) use check::{MediaCheck, MediaCheckError, check};
+pub use inbound::{EXPIRY_INTERVAL, POLL_INTERVAL, delete_expired, tick};
+pub(crate) use outbound::{MediaError, failure, prepare};
+pub use store::{MediaStoreError, NewFile, StagedFile, commit_file, discard_file, stage_file};
 
-use hand_over::Links;
-pub(crate) use hand_over::{MediaError, check, failure, ready};
-use uploads::Uploads;
+use link_cache::LinkCache;
+use uploads::UploadFlights;
 
-/// What an operator may set about files.
+/// Settings of files.
 #[derive(Clone, Copy, Debug)]
 pub struct MediaSettings {
-    /// Whether a link in a message is fetched here and uploaded, instead of being handed to Meta, where the account does
-    /// not say.
+    /// `true` if Waypost downloads links of outbound messages and uploads the files; `false` if Meta downloads the links.
+    /// The setting of an account takes precedence.
     pub fetches_links: bool,
-    /// The most bytes of any file; Meta's own limits hold besides.
+    /// Maximum number of bytes of a file, in addition to Meta's limits.
     pub max_bytes: u64,
-    /// How long customers' files are kept; `None` is for ever.
+    /// Retention of files of inbound messages; `None` for unlimited retention.
     pub keep_inbound_for: Option<SignedDuration>,
-    /// How long files for customers are kept.
+    /// Retention of files for outbound messages.
     pub keep_uploads_for: SignedDuration,
 }
 
@@ -57,36 +60,36 @@ impl Default for MediaSettings {
     }
 }
 
-/// The ports for files, before they become [`Media`].
+/// Ports of files.
 pub struct MediaPorts {
-    /// What is written down of files.
+    /// Records of files.
     pub records: Arc<dyn MediaRecords>,
-    /// Keeps their content.
+    /// Content of files.
     pub blobs: Arc<dyn Blobs>,
-    /// The files at Meta.
+    /// Files at Meta.
     pub upstream: Arc<dyn MediaUpstream>,
-    /// Fetches links; without one they are handed to Meta.
+    /// Downloads links; `None` if Meta downloads all links.
     pub fetcher: Option<Arc<dyn Fetcher>>,
 }
 
-/// The files, and what the process remembers of them.
+/// Ports of files, and the state of the process.
 pub struct Media {
-    /// What is written down of files.
+    /// Records of files.
     pub records: Arc<dyn MediaRecords>,
-    /// Keeps their content.
+    /// Content of files.
     pub blobs: Arc<dyn Blobs>,
-    /// The files at Meta.
+    /// Files at Meta.
     pub upstream: Arc<dyn MediaUpstream>,
-    /// Says that there is a file to fetch.
+    /// Notified when a file is to be downloaded.
     pub hint: Notify,
-    /// Says that there is something to delete.
-    pub sweep_hint: Notify,
-    /// The fetches under way. Nobody waits for them at shutdown: the next process fetches again.
-    pub fetches: TaskTracker,
+    /// Notified when a file is to be deleted.
+    pub expiry_hint: Notify,
+    /// Downloads in flight. The shutdown does not wait for downloads: the next process downloads again.
+    pub downloads: TaskTracker,
     fetcher: Option<Arc<dyn Fetcher>>,
     in_flight: InFlight,
-    uploads: Uploads,
-    links: Links,
+    uploads: UploadFlights,
+    links: LinkCache,
 }
 
 impl Media {
@@ -97,20 +100,20 @@ impl Media {
             blobs,
             upstream,
             hint: Notify::new(),
-            sweep_hint: Notify::new(),
-            fetches: TaskTracker::new(),
+            expiry_hint: Notify::new(),
+            downloads: TaskTracker::new(),
             fetcher,
             in_flight: InFlight::default(),
-            uploads: Uploads::default(),
-            links: Links::default(),
+            uploads: UploadFlights::default(),
+            links: LinkCache::default(),
         }
     }
 }
 
-/// One file that the caller may see. `None`: there is none, or it is not theirs to see.
+/// Returns a file; `None` if the file does not exist, or the caller has no access to the file.
 ///
 /// # Errors
-/// When the store cannot be read.
+/// The store cannot be read.
 pub async fn find(deps: &Deps, caller: &Caller, id: MediaId) -> Result<Option<StoredMedia>, StoreError> {
     let found = deps.media.records.get_media(caller.workspace(), id).await?;
     let is_visible =
@@ -120,10 +123,10 @@ pub async fn find(deps: &Deps, caller: &Caller, id: MediaId) -> Result<Option<St
     }))
 }
 
-/// A part of the content of a file that is here. `None`: its content is gone.
+/// Returns a range of the content of a file; `None` if the content was deleted.
 ///
 /// # Errors
-/// When it cannot be read.
+/// The content cannot be read.
 pub async fn content(
     deps: &Deps,
     caller: &Caller,

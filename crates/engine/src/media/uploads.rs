@@ -1,4 +1,4 @@
-//! Uploads to Meta that are under way: whoever needs the same one waits for it.
+//! Uploads to Meta in flight: concurrent uploads of the same file share one call (single flight).
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,52 +8,55 @@ use tokio::sync::watch;
 
 use crate::ports::UploadKey;
 
-/// How an upload ended: Meta's id, or what came instead.
-pub(super) type Uploaded = Result<String, SendOutcome>;
+/// Result of an upload: Meta's media ID, or the outcome of the failed call.
+pub(super) type UploadResult = Result<String, SendOutcome>;
 
-/// The uploads under way.
+/// Result of an upload in flight; `None` until the upload ends. The channel closes without a result if the leader panics.
+pub(super) type UploadWaiter = watch::Receiver<Option<UploadResult>>;
+
+/// Uploads in flight.
 #[derive(Clone, Default)]
-pub(super) struct Uploads {
-    running: Arc<Mutex<BTreeMap<UploadKey, watch::Receiver<Option<Uploaded>>>>>,
+pub(super) struct UploadFlights {
+    waiters: Arc<Mutex<BTreeMap<UploadKey, UploadWaiter>>>,
 }
 
-/// Who does it.
-pub(super) enum Turn {
-    /// Whoever asked.
-    Lead(Lead),
-    /// Somebody else: this hears of the end. An error means that nobody does it any more.
-    Follow(watch::Receiver<Option<Uploaded>>),
+/// Role of a task in an upload.
+pub(super) enum UploadRole {
+    /// The task makes the upload.
+    Leader(UploadLeader),
+    /// The task waits for the upload of another task.
+    Waiter(UploadWaiter),
 }
 
-impl Uploads {
-    /// Begins an upload, or joins the one that is under way.
-    pub(super) fn enter(&self, key: &UploadKey) -> Turn {
-        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(end) = running.get(key) {
-            return Turn::Follow(end.clone());
+impl UploadFlights {
+    /// Starts an upload, or joins the upload in flight.
+    pub(super) fn join(&self, key: &UploadKey) -> UploadRole {
+        let mut waiters = self.waiters.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(waiter) = waiters.get(key) {
+            return UploadRole::Waiter(waiter.clone());
         }
-        let (tell, told) = watch::channel(None);
-        running.insert(key.clone(), told);
-        Turn::Lead(Lead { uploads: self.clone(), key: key.clone(), tell })
+        let (result, waiter) = watch::channel(None);
+        waiters.insert(key.clone(), waiter);
+        UploadRole::Leader(UploadLeader { flights: self.clone(), key: key.clone(), result })
     }
 }
 
-/// The right to do an upload. Dropped without a word (a panic), it goes to the next.
-pub(super) struct Lead {
-    uploads: Uploads,
+/// Task that makes an upload. If the leader is dropped without a result, another task becomes the leader.
+pub(super) struct UploadLeader {
+    flights: UploadFlights,
     key: UploadKey,
-    tell: watch::Sender<Option<Uploaded>>,
+    result: watch::Sender<Option<UploadResult>>,
 }
 
-impl Lead {
-    /// Tells everybody how it ended.
-    pub(super) fn tell(self, end: &Uploaded) {
-        self.tell.send_replace(Some(end.clone()));
+impl UploadLeader {
+    /// Sends the result to the waiters.
+    pub(super) fn finish(self, result: &UploadResult) {
+        self.result.send_replace(Some(result.clone()));
     }
 }
 
-impl Drop for Lead {
+impl Drop for UploadLeader {
     fn drop(&mut self) {
-        self.uploads.running.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.key);
+        self.flights.waiters.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.key);
     }
 }

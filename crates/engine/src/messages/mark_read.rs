@@ -1,45 +1,46 @@
-//! Marking a customer's message as read.
+//! Marking of inbound messages as read.
 
 use domain::messages::direction::Direction;
 
 use crate::Deps;
 use crate::access::caller::Caller;
-use crate::messages::send::{SendError, choose_account};
+use crate::messages::admission::choose_account;
+use crate::messages::outcome::SendError;
 use crate::ports::{MessageKey, StoreError, UpstreamError};
 
-/// Why a message was not marked as read.
+/// Error of marking a message as read.
 #[derive(Debug)]
-pub enum ReadError {
-    /// No such message of a customer.
+pub enum MarkReadError {
+    /// There is no such inbound message.
     NotFound,
-    /// The key may not use the account.
+    /// The account cannot be used.
     Account(SendError),
-    /// Meta said no or did not answer.
+    /// Meta refused the call, or did not respond.
     Upstream(UpstreamError),
     /// The store failed.
     Store(StoreError),
 }
 
-/// Marks a customer's message as read, and shows a typing bubble if asked (reference A.13).
+/// Marks an inbound message as read, and shows a typing indicator if `is_typing`.
 ///
 /// # Errors
-/// [`ReadError`].
-pub async fn mark_read(
+/// [`MarkReadError`].
+pub async fn mark_message_read(
     deps: &Deps,
     caller: &Caller,
     key: &MessageKey,
     is_typing: bool,
-) -> Result<(), ReadError> {
-    let detail = deps.messages.get_message(caller.workspace(), key).await.map_err(ReadError::Store)?;
+) -> Result<(), MarkReadError> {
+    let detail = deps.messages.get_message(caller.workspace(), key).await.map_err(MarkReadError::Store)?;
     let message = detail
         .map(|detail| detail.message)
         .filter(|message| message.direction == Direction::Inbound)
-        .ok_or(ReadError::NotFound)?;
-    let wamid = message.wamid.ok_or(ReadError::NotFound)?;
+        .ok_or(MarkReadError::NotFound)?;
+    let wamid = message.wamid.ok_or(MarkReadError::NotFound)?;
     let record =
-        choose_account(deps, caller, Some(&message.account.to_string())).map_err(ReadError::Account)?;
+        choose_account(deps, caller, Some(&message.account.to_string())).map_err(MarkReadError::Account)?;
     deps.upstream
         .mark_message_read(&record.credentials(), &wamid, is_typing)
         .await
-        .map_err(ReadError::Upstream)
+        .map_err(MarkReadError::Upstream)
 }

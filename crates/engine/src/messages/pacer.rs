@@ -1,4 +1,4 @@
-//! The pace towards Meta, shared by all that sends.
+//! Pacing of messages to Meta, shared by all sends of the process.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,52 +10,52 @@ use jiff::Timestamp;
 
 use crate::ports::{RecentSend, Recipient};
 
-/// How a recipient is named where paces are kept.
-pub(crate) fn key_of(recipient: &Recipient) -> &str {
-    match recipient {
-        Recipient::Phone(number) => number.digits(),
-        Recipient::Bsuid(user) => user.as_str(),
-    }
+/// Pacing of all accounts.
+pub(crate) struct Pacer {
+    pacers: Mutex<Pacers>,
 }
 
-/// The paces of all accounts of this process.
-pub(crate) struct Pacer {
-    paces: Mutex<Pacers>,
+/// Number of messages that an account may send at a time.
+pub(crate) struct SendCapacity {
+    /// Maximum number of messages.
+    pub(crate) n_messages: u32,
+    /// Recipients that must wait longer, by [`Recipient::key`], each with the end of its wait.
+    pub(crate) throttled_recipients: BTreeMap<String, Timestamp>,
 }
 
 impl Pacer {
-    /// Nothing sent yet.
-    pub(crate) fn new(paces: Pacers) -> Self {
-        Self { paces: Mutex::new(paces) }
+    /// Creates a pacer of a process that has sent nothing yet.
+    pub(crate) fn new(pacers: Pacers) -> Self {
+        Self { pacers: Mutex::new(pacers) }
     }
 
-    fn paces(&self) -> MutexGuard<'_, Pacers> {
-        self.paces.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Pacers> {
+        self.pacers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Makes up for a restart: counts what left before it.
-    pub(crate) fn seed(&self, departures: Vec<RecentSend>) {
+    /// Adds the messages that were sent before a restart.
+    pub(crate) fn seed(&self, recent_sends: Vec<RecentSend>) {
         let mut by_account: BTreeMap<AccountId, Vec<(String, Timestamp)>> = BTreeMap::new();
-        for RecentSend { account, recipient, at } in departures {
+        for RecentSend { account, recipient, at } in recent_sends {
             by_account.entry(account).or_default().push((recipient, at));
         }
-        let mut paces = self.paces();
-        for (account, departures) in by_account {
-            paces.of(account).seed(departures);
+        let mut pacers = self.lock();
+        for (account, recent_sends) in by_account {
+            pacers.of(account).seed(recent_sends);
         }
     }
 
-    /// When a message could leave.
+    /// Returns the next send slot for a message, without a reservation.
     pub(crate) fn next_slot(&self, account: AccountId, recipient: &Recipient, now: Timestamp) -> Timestamp {
-        self.paces().of(account).next_slot(key_of(recipient), now)
+        self.lock().of(account).next_slot(recipient.key(), now)
     }
 
-    /// Books that turn.
-    pub(crate) fn book(&self, account: AccountId, recipient: &Recipient, now: Timestamp) -> Timestamp {
-        self.paces().of(account).reserve(key_of(recipient), now)
+    /// Reserves the next send slot for a message.
+    pub(crate) fn reserve(&self, account: AccountId, recipient: &Recipient, now: Timestamp) -> Timestamp {
+        self.lock().of(account).reserve(recipient.key(), now)
     }
 
-    /// Gives back a turn whose message never left.
+    /// Releases a reserved slot whose message was not sent.
     pub(crate) fn release(
         &self,
         account: AccountId,
@@ -63,34 +63,37 @@ impl Pacer {
         slot_at: Timestamp,
         now: Timestamp,
     ) {
-        self.paces().of(account).release(key_of(recipient), slot_at, now);
+        self.lock().of(account).release(recipient.key(), slot_at, now);
     }
 
-    /// How many messages may leave at this moment, and which recipients must wait longer.
-    pub(crate) fn room(&self, account: AccountId, now: Timestamp) -> (u32, BTreeMap<String, Timestamp>) {
-        let mut paces = self.paces();
-        let pace = paces.of(account);
-        (pace.capacity(now), pace.throttled_recipients(now))
+    /// Returns the number of messages that an account may send now.
+    pub(crate) fn capacity(&self, account: AccountId, now: Timestamp) -> SendCapacity {
+        let mut pacers = self.lock();
+        let pacer = pacers.of(account);
+        SendCapacity {
+            n_messages: pacer.capacity(now),
+            throttled_recipients: pacer.throttled_recipients(now),
+        }
     }
 
-    /// Meta refused a message for its speed. Returns when the next may leave.
-    pub(crate) fn refused(
+    /// Slows the scope that Meta throttled, if there is one. Returns the next send slot.
+    pub(crate) fn next_slot_after_attempt(
         &self,
         account: AccountId,
         recipient: &Recipient,
-        slow: Option<ThrottleScope>,
+        throttled: Option<ThrottleScope>,
         now: Timestamp,
     ) -> Timestamp {
-        let mut paces = self.paces();
-        let pace = paces.of(account);
-        if let Some(slow) = slow {
-            pace.record_throttled(key_of(recipient), slow, now);
+        let mut pacers = self.lock();
+        let pacer = pacers.of(account);
+        if let Some(scope) = throttled {
+            pacer.record_throttled(recipient.key(), scope, now);
         }
-        pace.next_slot(key_of(recipient), now)
+        pacer.next_slot(recipient.key(), now)
     }
 
-    /// Meta took a message.
-    pub(crate) fn accepted(&self, account: AccountId, recipient: &Recipient, now: Timestamp) {
-        self.paces().of(account).record_accepted(key_of(recipient), now);
+    /// Records that Meta accepted a message.
+    pub(crate) fn record_accepted(&self, account: AccountId, recipient: &Recipient, now: Timestamp) {
+        self.lock().of(account).record_accepted(recipient.key(), now);
     }
 }

@@ -1,15 +1,15 @@
-//! Waits that a caller is told: `Retry-After` of refusals, and the time until a send slot.
+//! Waits in responses: `Retry-After` of rate limit errors, and the time until a send slot.
 
 use domain::meta_error::{MetaError, MetaErrorClass};
 use jiff::Timestamp;
 
-/// Seconds to wait after a rate limit error that names no wait.
+/// Seconds to wait after a rate limit error that has no wait.
 pub(crate) const DEFAULT_WAIT: u32 = 1;
-/// Seconds to wait after a rate limit error for the pair of number and recipient: one message per 6 seconds.
+/// Seconds to wait after a rate limit error for a pair of number and recipient: one message per 6 seconds.
 const PAIR_WAIT: u32 = 6;
 
 /// Returns the seconds to wait after a rate limit error.
-pub(crate) fn wait_after(error: &MetaError) -> u32 {
+pub(crate) fn retry_after(error: &MetaError) -> u32 {
     let default = if error.class() == MetaErrorClass::ThrottlePair { PAIR_WAIT } else { DEFAULT_WAIT };
     error.retry_after.unwrap_or(default).max(1)
 }

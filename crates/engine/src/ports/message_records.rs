@@ -23,6 +23,16 @@ pub enum Recipient {
     Bsuid(Bsuid),
 }
 
+impl Recipient {
+    /// Returns the key of the recipient in pacing: the digits of the number, or the business-scoped user ID.
+    pub fn key(&self) -> &str {
+        match self {
+            Self::Phone(number) => number.digits(),
+            Self::Bsuid(user) => user.as_str(),
+        }
+    }
+}
+
 /// A message to accept.
 #[derive(Clone, Debug)]
 pub struct NewMessage {
@@ -127,8 +137,8 @@ pub struct NewIdempotencyRecord {
     pub digest: [u8; 32],
     /// Kept until then.
     pub expires_at: Timestamp,
-    /// The answer, where it is known already.
-    pub answer: Option<CachedResponse>,
+    /// Response, if the response is known already.
+    pub response: Option<CachedResponse>,
 }
 
 /// An answer that is kept for repeated requests.
@@ -147,13 +157,22 @@ pub struct IdempotencyRecord {
     pub digest: [u8; 32],
     /// The message that the first request made.
     pub message: MessageId,
-    /// The first answer; `None` while the first request runs, or if its process died.
-    pub answer: Option<CachedResponse>,
+    /// Response to the first request; `None` if the request is running, or its process died.
+    pub response: Option<CachedResponse>,
 }
 
 /// Proves that a message is still held by who claimed it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LeaseToken(pub i64);
+
+/// Worker that leases a message, and the token of its lease.
+#[derive(Clone, Copy, Debug)]
+pub struct LeaseHolder {
+    /// Worker that leases the message.
+    pub worker: WorkerId,
+    /// Token of the lease.
+    pub token: LeaseToken,
+}
 
 /// A message held for handing over.
 #[derive(Clone, Copy, Debug)]
@@ -218,8 +237,8 @@ pub struct LeaseRequest {
     pub worker: WorkerId,
     /// Secrets of the claims: one for each message at most.
     pub tokens: Vec<LeaseToken>,
-    /// Recipients, by digits or user id, to whom nothing may leave before a time.
-    pub waiting: BTreeMap<String, Timestamp>,
+    /// Recipients that must wait longer, by [`Recipient::key`], each with the end of its wait.
+    pub throttled_recipients: BTreeMap<String, Timestamp>,
     /// Now.
     pub now: Timestamp,
 }

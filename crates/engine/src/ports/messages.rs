@@ -3,11 +3,11 @@
 use super::port_macro::port;
 use super::{
     AttemptResult, CachedResponse, CancelMessageResult, IdempotencyRecord, InsertMessageResult, Lease,
-    LeaseBatch, LeaseCheck, LeaseRequest, LeaseToken, LeasedMessage, MessageDetail, MessageFilter,
+    LeaseBatch, LeaseCheck, LeaseHolder, LeaseRequest, LeasedMessage, MessageDetail, MessageFilter,
     MessageKey, NewMessage, Page, PageRequest, Recipient, StoreError, StoredMessage,
 };
 use domain::access::audit::AuditEntry;
-use domain::id::{AccountId, MessageId, OwnerId, WorkerId, WorkspaceId};
+use domain::id::{AccountId, MessageId, OwnerId, WorkspaceId};
 use domain::messages::admission::AdmissionFacts;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -62,7 +62,7 @@ port! {
             &self,
             workspace: WorkspaceId,
             id: MessageId,
-            audit: (WorkerId, LeaseToken),
+            holder: LeaseHolder,
             audit_entry: AuditEntry,
         ) -> Result<Option<LeasedMessage>, StoreError>;
 

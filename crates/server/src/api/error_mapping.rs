@@ -9,10 +9,10 @@ use domain::templates::{TemplateMismatch, TemplateStatus};
 use engine::access::api_key::delegation::ApiKeyError;
 use engine::accounts::UpdateAccountError;
 use engine::accounts::phone_number::PhoneNumberError;
-use engine::media::KeepError;
-use engine::messages::mark_read::ReadError;
-use engine::messages::queue::MessageActionError;
-use engine::messages::send::{SendError, TemplateRef};
+use engine::media::MediaStoreError;
+use engine::messages::actions::MessageActionError;
+use engine::messages::mark_read::MarkReadError;
+use engine::messages::outcome::{SendError, TemplateRef};
 use engine::ports::{BlobError, PasswordError, StoreError, StoreErrorKind, UpstreamError};
 use engine::templates::TemplateError;
 use jiff::Timestamp;
@@ -41,7 +41,7 @@ impl From<SendError> for ApiError {
             SendError::AccountForbidden { is_sandbox, is_test_key } => {
                 Self::new(Code::Forbidden, forbidden(is_sandbox, is_test_key))
             }
-            SendError::AccountHeld { account, error } => {
+            SendError::AccountSuspended { account, error } => {
                 let reason = match (&account.status_reason, &error) {
                     (_, Some(error)) => meta_sentence(error),
                     (Some(reason), None) => reason.clone(),
@@ -196,15 +196,15 @@ impl From<PhoneNumberError> for ApiError {
     }
 }
 
-impl From<ReadError> for ApiError {
-    fn from(error: ReadError) -> Self {
+impl From<MarkReadError> for ApiError {
+    fn from(error: MarkReadError) -> Self {
         match error {
-            ReadError::NotFound => {
+            MarkReadError::NotFound => {
                 Self::new(Code::MessageNotFound, "There is no inbound message with this id.")
             }
-            ReadError::Account(error) => error.into(),
-            ReadError::Upstream(error) => error.into(),
-            ReadError::Store(error) => error.into(),
+            MarkReadError::Account(error) => error.into(),
+            MarkReadError::Upstream(error) => error.into(),
+            MarkReadError::Store(error) => error.into(),
         }
     }
 }
@@ -371,18 +371,18 @@ pub(crate) fn blob_error(error: BlobError) -> ApiError {
     StoreError::new(StoreErrorKind::Unavailable, "storing a file", error).into()
 }
 
-impl From<KeepError> for ApiError {
-    fn from(error: KeepError) -> Self {
+impl From<MediaStoreError> for ApiError {
+    fn from(error: MediaStoreError) -> Self {
         match error {
-            KeepError::Unfit(unfit) => Self::invalid_at("/file", unfit.to_string()),
-            KeepError::TooLarge(known, most) => Self::new(
+            MediaStoreError::Unsupported(error) => Self::invalid_at("/file", error.to_string()),
+            MediaStoreError::TooLarge { media_type, max_bytes } => Self::new(
                 Code::PayloadTooLarge,
-                format!("The maximum size of a file of the type {} is {most} bytes.", known.mime),
+                format!("The maximum size of a file of the type {} is {max_bytes} bytes.", media_type.mime),
             )
-            .with("limit_bytes", i64::try_from(most).unwrap_or(i64::MAX)),
-            KeepError::Broken(_) => Self::invalid_at("", "the body is incomplete"),
-            KeepError::Blob(error) => blob_error(error),
-            KeepError::Store(error) => error.into(),
+            .with("limit_bytes", i64::try_from(max_bytes).unwrap_or(i64::MAX)),
+            MediaStoreError::Incomplete(_) => Self::invalid_at("", "the body is incomplete"),
+            MediaStoreError::Blob(error) => blob_error(error),
+            MediaStoreError::Store(error) => error.into(),
         }
     }
 }

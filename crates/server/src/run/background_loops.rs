@@ -157,13 +157,14 @@ impl Loop {
                 background::run("webhooks", &*clock, interval, &stop, || deliver::tick(&deps)).await;
             }
             Self::Media => {
-                let interval = PollInterval { interval: media::LOOK_EVERY, hint: Some(&deps.media.hint) };
+                let interval = PollInterval { interval: media::POLL_INTERVAL, hint: Some(&deps.media.hint) };
                 background::run("media", &*clock, interval, &stop, || media::tick(&deps)).await;
             }
             Self::MediaCleanup => {
                 let interval =
-                    PollInterval { interval: media::SWEEP_EVERY, hint: Some(&deps.media.sweep_hint) };
-                background::run("media cleanup", &*clock, interval, &stop, || media::sweep(&deps)).await;
+                    PollInterval { interval: media::EXPIRY_INTERVAL, hint: Some(&deps.media.expiry_hint) };
+                background::run("media cleanup", &*clock, interval, &stop, || media::delete_expired(&deps))
+                    .await;
             }
             Self::Retention => {
                 let interval = interval(retention::RETENTION_INTERVAL);
@@ -176,7 +177,7 @@ impl Loop {
                 background::run("erasures", &*clock, interval, &stop, || contacts::run_erasures(&deps)).await;
             }
             Self::Queue => {
-                let interval = PollInterval { interval: queue::LOOK_EVERY, hint: Some(&deps.queue_hint) };
+                let interval = PollInterval { interval: queue::POLL_INTERVAL, hint: Some(&deps.queue_hint) };
                 background::run("queue", &*clock, interval, &stop, || queue::tick(&deps)).await;
             }
         }

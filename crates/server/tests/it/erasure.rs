@@ -306,7 +306,7 @@ async fn media_echoes_number_changes_and_opt_outs_are_erased_as_well() {
 
     erase(&app, &id).await;
     contacts::run_erasures(&app.deps).await.unwrap();
-    media::sweep(&app.deps).await.unwrap();
+    media::delete_expired(&app.deps).await.unwrap();
     assert_eq!(n_files(&folder), 0);
     assert_eq!(app.fetch_media().await, 0, "what was to be fetched is not");
     for file in &files {

@@ -55,7 +55,7 @@ impl TestApp {
         background::tick_recovery(&self.deps).await.unwrap();
         let n = media::tick(&self.deps).await.unwrap();
         let all = async {
-            while !self.deps.media.fetches.is_empty() {
+            while !self.deps.media.downloads.is_empty() {
                 tokio::task::yield_now().await;
             }
         };
@@ -245,7 +245,9 @@ async fn after_seven_days_a_download_fails_with_the_reason() {
     app.fetch_media().await;
     let shown = app.media_of(&wamid).await;
     assert_eq!(shown["state"], "failed", "{shown}");
-    assert!(shown["reason"].as_str().unwrap().starts_with("not fetched within 7 days; at last: HTTP 500"));
+    assert!(
+        shown["reason"].as_str().unwrap().starts_with("not downloaded within 7 days; last error: HTTP 500")
+    );
     let response = app.get(&format!("/api/media/{id}")).await.expect(410);
     assert_eq!(response.code(), "media_failed");
     assert!(response.body["details"]["reason"].as_str().unwrap().contains("7 days"));
@@ -344,9 +346,9 @@ async fn expired_files_are_deleted() {
     let (wamid, id) = app.picture().await;
     app.fetch_media().await;
     app.advance(89 * 86_400);
-    assert_eq!(media::sweep(&app.deps).await.unwrap(), 0);
+    assert_eq!(media::delete_expired(&app.deps).await.unwrap(), 0);
     app.advance(86_400);
-    assert_eq!(media::sweep(&app.deps).await.unwrap(), 1);
+    assert_eq!(media::delete_expired(&app.deps).await.unwrap(), 1);
     let response = app.get(&format!("/api/media/{id}")).await.expect(410);
     assert!(
         response.body["message"].as_str().unwrap().contains("the retention period of the file has ended")

@@ -40,8 +40,8 @@ pub(crate) fn get_record(
     let Some(row) = rows.next()? else { return Ok(None) };
     let RecordRow { digest, message, status, body } =
         RecordRow::read(&mut Cells::new("idempotency_records", row))?;
-    let answer = status.zip(body).map(|(status, body)| CachedResponse { status, body: body.into() });
-    Ok(Some(IdempotencyRecord { digest, message, answer }))
+    let response = status.zip(body).map(|(status, body)| CachedResponse { status, body: body.into() });
+    Ok(Some(IdempotencyRecord { digest, message, response }))
 }
 
 /// Inserts the record of a message. An expired record with the same key is replaced.
@@ -63,8 +63,8 @@ pub(crate) fn insert_record(
             key.key,
             key.digest,
             message.as_bytes(),
-            key.answer.as_ref().map(|answer| answer.status),
-            key.answer.as_ref().map(|answer| &*answer.body),
+            key.response.as_ref().map(|response| response.status),
+            key.response.as_ref().map(|response| &*response.body),
             micros(key.expires_at),
         ])?;
     Ok(())
@@ -75,15 +75,15 @@ pub(crate) fn finish_record(
     connection: &Connection,
     workspace: WorkspaceId,
     message: MessageId,
-    answer: Option<&CachedResponse>,
+    response: Option<&CachedResponse>,
 ) -> SqlResult<()> {
-    match answer {
-        Some(answer) => connection
+    match response {
+        Some(response) => connection
             .prepare_cached(
                 "update idempotency_records set status = ?3, body = ?4
                  where workspace_id = ?1 and message_id = ?2 and status is null",
             )?
-            .execute((workspace.as_bytes(), message.as_bytes(), answer.status, &*answer.body))?,
+            .execute((workspace.as_bytes(), message.as_bytes(), response.status, &*response.body))?,
         None => connection
             .prepare_cached(
                 "delete from idempotency_records where workspace_id = ?1 and message_id = ?2 and status is null",

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use domain::access::audit::AuditEntry;
 use domain::contacts::bsuid::Bsuid;
 use domain::contacts::phone::PhoneNumber;
-use domain::id::{AccountId, ContactId, MessageId, WorkerId, WorkspaceId};
+use domain::id::{AccountId, ContactId, MessageId, WorkspaceId};
 use domain::messages::admission;
 use domain::messages::admission::{
     Admission, AdmissionFacts, AdmissionFallback, AdmissionRequest, AdmissionStage, SentAs,
@@ -15,7 +15,7 @@ use domain::messages::admission::{
 use domain::messages::status::MessageStatus;
 use domain::messages::window::Window;
 use engine::ports::{
-    Lease, LeaseBatch, LeaseCheck, LeaseRequest, LeaseToken, LeasedMessage, OnUnknown, Recipient,
+    Lease, LeaseBatch, LeaseCheck, LeaseHolder, LeaseRequest, LeaseToken, LeasedMessage, OnUnknown, Recipient,
 };
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
@@ -162,15 +162,6 @@ fn has_capacity(
     capacity.admit(connection, (due.contact, due.leased.lease.message), request.now)
 }
 
-/// Returns the time until which nothing may be sent to this recipient.
-fn paced_until(request: &LeaseRequest, recipient: &Recipient) -> Option<Timestamp> {
-    let key = match recipient {
-        Recipient::Phone(number) => number.digits(),
-        Recipient::Bsuid(user) => user.as_str(),
-    };
-    request.waiting.get(key).copied()
-}
-
 fn postpone(connection: &Connection, lease: &Lease, until: Timestamp) -> SqlResult<()> {
     connection
         .prepare_cached(
@@ -231,7 +222,7 @@ impl DueRow {
                 window: Window { last_inbound_at: self.last_inbound_at, refused_at: self.refused_at },
                 has_opted_out: self.has_opted_out,
                 marketing_limited_until: self.marketing_limited_until,
-                next_slot_at: paced_until(request, &leased.recipient),
+                next_slot_at: request.throttled_recipients.get(leased.recipient.key()).copied(),
                 ..AdmissionFacts::default()
             },
             request: AdmissionRequest {
@@ -327,7 +318,7 @@ pub(crate) fn lease_unknown(
     connection: &Connection,
     workspace: WorkspaceId,
     message: MessageId,
-    (worker, token): (WorkerId, LeaseToken),
+    holder: LeaseHolder,
     entry: &AuditEntry,
 ) -> SqlResult<Option<LeasedMessage>> {
     let sql = format!(
@@ -339,7 +330,7 @@ pub(crate) fn lease_unknown(
     let mut statement = connection.prepare_cached(&sql)?;
     let mut rows = statement.query((workspace.as_bytes(), message.as_bytes()))?;
     let Some(row) = rows.next()? else { return Ok(None) };
-    let leased = read_leased(&mut Cells::new("messages", row), workspace, token)?;
+    let leased = read_leased(&mut Cells::new("messages", row), workspace, holder.token)?;
     connection
         .prepare_cached(
             "update messages
@@ -349,8 +340,8 @@ pub(crate) fn lease_unknown(
         .execute(params![
             workspace.as_bytes(),
             message.as_bytes(),
-            worker.as_bytes(),
-            token.0,
+            holder.worker.as_bytes(),
+            holder.token.0,
             leased.lease.attempt,
             micros(entry.at),
         ])?;

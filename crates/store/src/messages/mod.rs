@@ -20,11 +20,11 @@ pub(crate) mod wamids;
 
 use crate::sqlite::port_macro::sqlite_port;
 use domain::access::audit::AuditEntry;
-use domain::id::{AccountId, MessageId, OwnerId, WorkerId, WorkspaceId};
+use domain::id::{AccountId, MessageId, OwnerId, WorkspaceId};
 use domain::messages::admission::AdmissionFacts;
 use engine::ports::{
     AttemptResult, CachedResponse, CancelMessageResult, IdempotencyRecord, InsertMessageResult, Lease,
-    LeaseBatch, LeaseCheck, LeaseRequest, LeaseToken, LeasedMessage, MessageDetail, MessageFilter,
+    LeaseBatch, LeaseCheck, LeaseHolder, LeaseRequest, LeasedMessage, MessageDetail, MessageFilter,
     MessageKey, NewMessage, Page, PageRequest, Recipient, StoreError, StoredMessage,
 };
 use jiff::Timestamp;
@@ -51,9 +51,9 @@ engine::messages_port! {
         cancel_message(workspace, id, now) {
             write "canceling a message", move |tx| queue::cancel_message(tx, workspace, id, now)
         }
-        lease_unknown_message(workspace, id, by, audit_entry) {
+        lease_unknown_message(workspace, id, holder, audit_entry) {
             write "leasing an unknown message",
-            move |tx| lease::lease_unknown(tx, workspace, id, by, &audit_entry)
+            move |tx| lease::lease_unknown(tx, workspace, id, holder, &audit_entry)
         }
         fail_unknown_message(workspace, id, audit_entry) {
             write "failing an unknown message", move |tx| queue::fail_unknown(tx, workspace, id, &audit_entry)

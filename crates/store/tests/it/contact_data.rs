@@ -343,7 +343,7 @@ async fn a_message_that_is_being_sent_is_finished_without_the_erased_contact() {
             key: "key".to_owned(),
             digest: [1; 32],
             expires_at: Timestamp::MAX,
-            answer: None,
+            response: None,
         };
         let new = engine::ports::NewMessage {
             recipient: Recipient::Phone(PhoneNumber::from_wa_id(MAYA).unwrap()),
@@ -352,14 +352,14 @@ async fn a_message_that_is_being_sent_is_finished_without_the_erased_contact() {
         };
         let lease = app.accept(new).await;
         erase(&app, MAYA).await;
-        let answer = CachedResponse { status: 200, body: format!("to +{MAYA}").into_bytes().into() };
-        let check = app.store.finish_attempt(&lease, &end, Some(answer), app.now()).await.unwrap();
+        let response = CachedResponse { status: 200, body: format!("to +{MAYA}").into_bytes().into() };
+        let check = app.store.finish_attempt(&lease, &end, Some(response), app.now()).await.unwrap();
         assert_eq!(check, LeaseCheck::Valid);
         assert_eq!(app.status(lease.message).await, expected);
         // The key stays in use: a repeated request sends nothing.
         let owner = OwnerId::from_parts(1, &[3; 10]);
         let key = app.store.get_idempotency_record(app.workspace, owner, "key", app.now()).await.unwrap();
-        assert_eq!(key.unwrap().answer, None);
+        assert_eq!(key.unwrap().response, None);
         assert!(contacts(&app).await.is_empty());
         for identifier in [MAYA, "NDQ3NzAwOTAwMTEx"] {
             assert_eq!(n_occurrences(&app, identifier), 0, "{identifier} after {end:?}");

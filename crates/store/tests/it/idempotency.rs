@@ -18,7 +18,7 @@ fn owner() -> OwnerId {
     OwnerId::from_parts(1, &[4; 10])
 }
 
-fn answer(text: &'static str) -> CachedResponse {
+fn response(text: &'static str) -> CachedResponse {
     CachedResponse { status: 200, body: text.into() }
 }
 
@@ -28,7 +28,7 @@ fn keyed(app: &TestStore, key: &str, new: NewMessage) -> NewMessage {
         key: key.to_owned(),
         digest: DIGEST,
         expires_at: app.now() + SignedDuration::from_hours(24),
-        answer: None,
+        response: None,
     };
     NewMessage { idempotency: Some(idempotency), ..new }
 }
@@ -50,7 +50,7 @@ async fn a_key_is_stored_with_its_message_at_acceptance() {
     let app = TestStore::new().await;
     assert_eq!(kept(&app, "k").await, None);
     let lease = app.accept(keyed(&app, "k", app.new_message())).await;
-    let known = IdempotencyRecord { digest: DIGEST, message: lease.message, answer: None };
+    let known = IdempotencyRecord { digest: DIGEST, message: lease.message, response: None };
     assert_eq!(kept(&app, "k").await, Some(known.clone()));
     let again = app.store.insert_message(keyed(&app, "k", app.new_message())).await.unwrap();
     assert_eq!(again, InsertMessageResult::KeyAlreadyUsed(known.clone()));
@@ -95,13 +95,14 @@ async fn the_cached_response_is_stored_with_the_result_and_does_not_change() {
     let unknown = AttemptResult::Unknown { reason: "cut".to_owned() };
     for (key, end) in [("sent", sent()), ("refused", refused), ("unknown", unknown)] {
         let lease = app.accept(keyed(&app, key, app.new_message())).await;
-        let settled = app.store.finish_attempt(&lease, &end, Some(answer("first")), app.now()).await.unwrap();
+        let settled =
+            app.store.finish_attempt(&lease, &end, Some(response("first")), app.now()).await.unwrap();
         assert_eq!(settled, LeaseCheck::Valid);
-        assert_eq!(kept(&app, key).await.unwrap().answer, Some(answer("first")), "{key}");
+        assert_eq!(kept(&app, key).await.unwrap().response, Some(response("first")), "{key}");
         // A late definite result.
-        app.store.finish_attempt(&lease, &sent(), Some(answer("second")), app.now()).await.unwrap();
+        app.store.finish_attempt(&lease, &sent(), Some(response("second")), app.now()).await.unwrap();
         app.store.finish_attempt(&lease, &failed("meta_unavailable"), None, app.now()).await.unwrap();
-        assert_eq!(kept(&app, key).await.unwrap().answer, Some(answer("first")), "{key}");
+        assert_eq!(kept(&app, key).await.unwrap().response, Some(response("first")), "{key}");
     }
 }
 
@@ -114,8 +115,8 @@ async fn a_retryable_failure_releases_the_key() {
     let next = app.accept(keyed(&app, "k", app.new_message())).await;
     assert_eq!(kept(&app, "k").await.unwrap().message, next.message);
     // The first message no longer uses the key.
-    app.store.finish_attempt(&lease, &sent(), Some(answer("of the first")), app.now()).await.unwrap();
-    assert_eq!(kept(&app, "k").await.unwrap().answer, None);
+    app.store.finish_attempt(&lease, &sent(), Some(response("of the first")), app.now()).await.unwrap();
+    assert_eq!(kept(&app, "k").await.unwrap().response, None);
 }
 
 #[tokio::test]
@@ -124,10 +125,10 @@ async fn the_key_stays_in_use_while_the_message_is_retried() {
     let lease = app.accept(keyed(&app, "k", app.new_message())).await;
     let again = AttemptResult::Retry { due_at: app.now(), keeps_lease: true, error: None };
     app.store.finish_attempt(&lease, &again, None, app.now()).await.unwrap();
-    assert_eq!(kept(&app, "k").await.unwrap().answer, None);
+    assert_eq!(kept(&app, "k").await.unwrap().response, None);
     assert_eq!(app.store.begin_attempt(&lease, app.now()).await.unwrap(), LeaseCheck::Valid);
-    app.store.finish_attempt(&lease, &sent(), Some(answer("sent")), app.now()).await.unwrap();
-    assert_eq!(kept(&app, "k").await.unwrap().answer, Some(answer("sent")));
+    app.store.finish_attempt(&lease, &sent(), Some(response("sent")), app.now()).await.unwrap();
+    assert_eq!(kept(&app, "k").await.unwrap().response, Some(response("sent")));
 }
 
 #[tokio::test]
@@ -135,20 +136,20 @@ async fn the_cached_response_of_a_queued_message_is_stored_at_acceptance() {
     let app = TestStore::new().await;
     let mut new = keyed(&app, "k", app.queued(CUSTOMER));
     if let Some(key) = &mut new.idempotency {
-        key.answer = Some(answer("queued"));
+        key.response = Some(response("queued"));
     }
     let message = app.accept(new).await.message;
     let lease = app.lease(1).await.remove(0).lease;
     assert_eq!(lease.message, message);
     app.store.finish_attempt(&lease, &failed("meta_unavailable"), None, app.now()).await.unwrap();
-    assert_eq!(kept(&app, "k").await.unwrap().answer, Some(answer("queued")));
+    assert_eq!(kept(&app, "k").await.unwrap().response, Some(response("queued")));
 }
 
 #[tokio::test]
 async fn an_expired_key_is_not_found_and_is_replaced_and_deleted() {
     let app = TestStore::new().await;
     let first = app.accept(keyed(&app, "a", app.new_message())).await;
-    app.store.finish_attempt(&first, &sent(), Some(answer("first")), app.now()).await.unwrap();
+    app.store.finish_attempt(&first, &sent(), Some(response("first")), app.now()).await.unwrap();
     app.accept(keyed(&app, "b", app.new_message())).await;
     let n_rows = || {
         let connection = rusqlite::Connection::open(app.path()).unwrap();
@@ -163,7 +164,7 @@ async fn an_expired_key_is_not_found_and_is_replaced_and_deleted() {
     let second = app.accept(keyed(&app, "a", app.new_message())).await;
     assert_eq!(
         kept(&app, "a").await.unwrap(),
-        IdempotencyRecord { digest: DIGEST, message: second.message, answer: None }
+        IdempotencyRecord { digest: DIGEST, message: second.message, response: None }
     );
     assert_eq!(n_rows(), 2);
     app.store.expire_messages(app.now(), 100).await.unwrap();
@@ -190,14 +191,14 @@ async fn the_key_of_a_message_that_may_have_been_sent_stays_when_its_process_die
     let lease = app.accept(keyed(&app, "k", app.new_message())).await;
     assert_eq!(app.die().await, 1);
     assert_eq!(app.status(lease.message).await, MessageStatus::Unknown);
-    let orphan = IdempotencyRecord { digest: DIGEST, message: lease.message, answer: None };
+    let orphan = IdempotencyRecord { digest: DIGEST, message: lease.message, response: None };
     assert_eq!(kept(&app, "k").await, Some(orphan));
     // The process was only slow: its response is returned to repeated requests.
     assert_eq!(
-        app.store.finish_attempt(&lease, &sent(), Some(answer("late")), app.now()).await.unwrap(),
+        app.store.finish_attempt(&lease, &sent(), Some(response("late")), app.now()).await.unwrap(),
         LeaseCheck::Lost
     );
-    assert_eq!(kept(&app, "k").await.unwrap().answer, Some(answer("late")));
+    assert_eq!(kept(&app, "k").await.unwrap().response, Some(response("late")));
 }
 
 #[tokio::test]

@@ -111,7 +111,7 @@ async fn a_deferred_recipient_does_not_delay_other_recipients() {
     let free = app.accept(app.queued(OTHER)).await.message;
     let until = app.now() + SignedDuration::from_secs(6);
     let request = LeaseRequest {
-        waiting: BTreeMap::from([(CUSTOMER.to_owned(), until)]),
+        throttled_recipients: BTreeMap::from([(CUSTOMER.to_owned(), until)]),
         ..app.lease_request(app.worker, 10)
     };
     let round = app.store.lease_due_messages(request).await.unwrap();
@@ -323,9 +323,14 @@ async fn an_unknown_message_is_resent_at_most_once() {
     let app = TestStore::new().await;
     let first = app.accept(app.new_message()).await;
     let lease = async || {
-        let by = (app.worker, app.token());
+        let holder = app.lease_holder();
         app.store
-            .lease_unknown_message(app.workspace, first.message, by, app.entry(AuditAction::MessageResolved))
+            .lease_unknown_message(
+                app.workspace,
+                first.message,
+                holder,
+                app.entry(AuditAction::MessageResolved),
+            )
             .await
             .unwrap()
     };
@@ -333,10 +338,10 @@ async fn an_unknown_message_is_resent_at_most_once() {
     finish(&app, &first, &unknown()).await;
     let mut leases = JoinSet::new();
     for _ in 0..8 {
-        let (store, workspace, by) = (app.store.clone(), app.workspace, (app.worker, app.token()));
+        let (store, workspace, holder) = (app.store.clone(), app.workspace, app.lease_holder());
         let entry = app.entry(AuditAction::MessageResolved);
         leases.spawn(async move {
-            store.lease_unknown_message(workspace, first.message, by, entry).await.unwrap()
+            store.lease_unknown_message(workspace, first.message, holder, entry).await.unwrap()
         });
     }
     let mut won: Vec<_> = leases.join_all().await.into_iter().flatten().collect();

@@ -167,10 +167,10 @@ impl Model {
             }
             Step::LeaseUnknown { nth } => {
                 let Some(id) = self.accepted.get(nth).copied() else { return };
-                let by = (self.app.worker, self.app.token());
+                let holder = self.app.lease_holder();
                 let entry = self.app.entry(AuditAction::MessageResolved);
                 if let Some(leased) =
-                    self.app.store.lease_unknown_message(self.app.workspace, id, by, entry).await.unwrap()
+                    self.app.store.lease_unknown_message(self.app.workspace, id, holder, entry).await.unwrap()
                 {
                     self.add_lease(leased.lease);
                 }

@@ -22,9 +22,9 @@ use domain::webhooks_in::update::WebhookUpdate;
 use engine::metrics::Metrics;
 use engine::ports::{
     AccountRecord, Accounts, AttemptResult, ChangeRoute, Clock, IngestSummary, InsertMessageResult, Lease,
-    LeaseRequest, LeaseToken, LeasedMessage, MessageDetail, MessageKey, Messages, NewAccount, NewMessage,
-    OnUnknown, PageRequest, PageStart, PayloadSignature, PreallocatedIds, Random, Recipient, RoutedChange,
-    SendSchedule, WebhookChange, WebhookPayload, WebhookPayloads, Workers,
+    LeaseHolder, LeaseRequest, LeaseToken, LeasedMessage, MessageDetail, MessageKey, Messages, NewAccount,
+    NewMessage, OnUnknown, PageRequest, PageStart, PayloadSignature, PreallocatedIds, Random, Recipient,
+    RoutedChange, SendSchedule, WebhookChange, WebhookPayload, WebhookPayloads, Workers,
 };
 use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretSlice;
@@ -231,6 +231,11 @@ impl TestStore {
         AdmissionRequest { needs_window: true, ..self.new_message().admission }
     }
 
+    /// The store's own process, with a new token.
+    pub(crate) fn lease_holder(&self) -> LeaseHolder {
+        LeaseHolder { worker: self.worker, token: self.token() }
+    }
+
     pub(crate) fn token(&self) -> LeaseToken {
         let mut bytes = [0; 8];
         self.random.fill(&mut bytes);
@@ -244,7 +249,7 @@ impl TestStore {
             account: self.account,
             worker,
             tokens: (0..n).map(|_| self.token()).collect(),
-            waiting: BTreeMap::new(),
+            throttled_recipients: BTreeMap::new(),
             now: self.now(),
         }
     }

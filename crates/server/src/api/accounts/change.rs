@@ -16,7 +16,7 @@ use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use engine::access::caller::Caller;
-use engine::messages::send::choose_account;
+use engine::messages::admission::choose_account;
 use engine::ports::{AccountRecord, DeleteAccountResult};
 use engine::{Deps, accounts};
 

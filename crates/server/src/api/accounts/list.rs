@@ -14,7 +14,7 @@ use std::sync::Arc;
 use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use engine::messages::send::choose_account;
+use engine::messages::admission::choose_account;
 use engine::ports::AccountRecord;
 use engine::{Deps, accounts};
 

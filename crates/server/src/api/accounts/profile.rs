@@ -16,7 +16,7 @@ use axum::response::Response;
 use domain::accounts::profile;
 use engine::Deps;
 use engine::accounts::phone_number;
-use engine::messages::send::choose_account;
+use engine::messages::admission::choose_account;
 
 use crate::api::error::ApiError;
 use crate::api::request_context::{Audited, Authorized, IdOrName};

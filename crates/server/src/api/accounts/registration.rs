@@ -19,7 +19,7 @@ use axum::response::Response;
 use domain::json::Value;
 use engine::Deps;
 use engine::accounts::phone_number;
-use engine::messages::send::choose_account;
+use engine::messages::admission::choose_account;
 use secrecy::SecretString;
 
 use crate::api::accounts::serialize::account_response;

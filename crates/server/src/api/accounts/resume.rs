@@ -12,7 +12,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
-use engine::messages::send::choose_account;
+use engine::messages::admission::choose_account;
 use engine::{Deps, accounts};
 
 use crate::api::accounts::serialize::account_response;

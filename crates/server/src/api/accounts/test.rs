@@ -15,7 +15,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use domain::json::Value;
 use engine::accounts::AccountCheck;
-use engine::messages::send::choose_account;
+use engine::messages::admission::choose_account;
 use engine::{Deps, accounts};
 
 use crate::api::error::ApiError;

@@ -18,7 +18,7 @@ use domain::id::AccountId;
 use domain::json::{Object, Value};
 use domain::messages::window::Window;
 use engine::Deps;
-use engine::messages::send::choose_account;
+use engine::messages::admission::choose_account;
 use engine::ports::AccountRecord;
 use jiff::Timestamp;
 

@@ -14,8 +14,8 @@ use domain::json::{Object, Value};
 use domain::media::{MAX_FILE_SIZE, file_name_of_header, supported_types};
 use domain::messages::content::MediaKind;
 use engine::access::caller::Caller;
-use engine::media::{Incoming, Received};
-use engine::messages::send;
+use engine::media::{NewFile, StagedFile};
+use engine::messages::admission::choose_account;
 use engine::ports::{ByteStreamError, MediaOrigin};
 use engine::{Deps, media};
 use futures_core::Stream;
@@ -69,7 +69,7 @@ pub(crate) async fn upload_media(
     };
     match (checked, upload.file.take()) {
         (Ok(()), Some(file)) => {
-            let stored = media::finish(&deps, file).await?;
+            let stored = media::commit_file(&deps, file).await?;
             // An upload of the same content returns the existing file, so that the request can be repeated.
             let status = if stored.is_new { StatusCode::CREATED } else { StatusCode::OK };
             Ok(response::success(status, &serialize_upload(&stored.media)))
@@ -77,7 +77,7 @@ pub(crate) async fn upload_media(
         (Ok(()), None) => Err(ApiError::invalid_at("/file", "is required")),
         (Err(error), file) => {
             if let Some(file) = file {
-                media::discard(&deps, &file).await;
+                media::discard_file(&deps, &file).await;
             }
             Err(error)
         }
@@ -108,7 +108,7 @@ async fn with_timeout<T>(deps: &Deps, next: impl Future<Output = T>) -> Result<T
 /// Parts of the form that were received.
 #[derive(Default)]
 struct Upload {
-    file: Option<Received>,
+    file: Option<StagedFile>,
     /// Values of the text parts by name. The part `file` is represented by `true`.
     parts: Object,
 }
@@ -145,7 +145,7 @@ impl Upload {
         let form = request_body::read(&self.parts, read_form)?;
         let Some(file) = &mut self.file else { return Ok(()) };
         match form.file_type {
-            Some(FileType::Mime(mime_type)) => file.judge_as(&mime_type)?,
+            Some(FileType::Mime(mime_type)) => file.set_declared_type(&mime_type)?,
             Some(FileType::Kind(kind)) => {
                 let media_type = file.media_type();
                 if !media_type.fits(kind) {
@@ -157,7 +157,7 @@ impl Upload {
             None => {}
         }
         if let Some(account) = &form.whatsapp_account {
-            file.give_to(send::choose_account(deps, caller, Some(account))?.account.id);
+            file.set_account(choose_account(deps, caller, Some(account))?.account.id);
         }
         Ok(())
     }
@@ -223,8 +223,8 @@ async fn receive_file(
     caller: &Caller,
     mut part: Field<'_>,
     mime_type: Option<&str>,
-) -> Result<Received, ApiError> {
-    let incoming = Incoming {
+) -> Result<StagedFile, ApiError> {
+    let incoming = NewFile {
         workspace: caller.workspace(),
         account: None,
         origin: MediaOrigin::Upload,
@@ -256,7 +256,7 @@ async fn receive_file(
         }
     };
     let (forwarded, received) =
-        tokio::join!(forward, media::receive(deps, incoming, Box::pin(ReceivedChunks { chunks })));
+        tokio::join!(forward, media::stage_file(deps, incoming, Box::pin(ReceivedChunks { chunks })));
     forwarded?;
     Ok(received?)
 }

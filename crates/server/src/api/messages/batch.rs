@@ -20,9 +20,9 @@ use domain::access::rate_limiter::CallKind;
 use domain::json::{Object, Value};
 use engine::Deps;
 use engine::access::caller::Caller;
-use engine::messages::queue::Repeated;
-use engine::messages::send::SendError;
-use engine::messages::{queue, send};
+use engine::messages::idempotency::{RepeatedRequest, get_repeated_request};
+use engine::messages::outcome::SendError;
+use engine::messages::send;
 use futures_util::{FutureExt, StreamExt, stream};
 
 use crate::api::error::ApiError;
@@ -158,15 +158,15 @@ async fn accept_one(
         None => item.batch.map(|batch| batch.item_request(item.index)),
     };
     let idempotency = repeat.as_ref().map(|repeat| repeat.idempotency(request_id));
-    match send::send(deps, caller, read.request, idempotency).await {
+    match send::send_message(deps, caller, read.request, idempotency).await {
         Ok(sent) => Ok(response::object([("id", sent.id.to_string().into()), ("status", "queued".into())])),
         Err(SendError::IdempotencyKeyUsed(known)) => {
             let id = known.message;
             let digest = repeat.map(|repeat| repeat.digest()).unwrap_or_default();
-            match queue::repeated(deps, caller, *known, digest).await? {
-                Repeated::Mismatch => Err(ApiError::idempotency_mismatch()),
-                Repeated::InProgress => Err(ApiError::idempotency_in_progress()),
-                Repeated::Kept(_) | Repeated::Orphaned(_) => Ok(response::object([
+            match get_repeated_request(deps, caller, *known, digest).await? {
+                RepeatedRequest::Mismatch => Err(ApiError::idempotency_mismatch()),
+                RepeatedRequest::InProgress => Err(ApiError::idempotency_in_progress()),
+                RepeatedRequest::Cached(_) | RepeatedRequest::Orphaned(_) => Ok(response::object([
                     ("id", id.to_string().into()),
                     ("status", "queued".into()),
                     ("replayed", true.into()),

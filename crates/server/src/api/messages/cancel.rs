@@ -12,8 +12,8 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use engine::Deps;
-use engine::messages::queue;
-use engine::messages::queue::MessageActionError;
+use engine::messages::actions;
+use engine::messages::actions::MessageActionError;
 
 use crate::api::error::{ApiError, Code};
 use crate::api::messages::message_key::key_of;
@@ -30,7 +30,7 @@ pub(crate) async fn cancel_message(
     body: Body,
 ) -> Result<Response, ApiError> {
     request_body::empty(&deps, &headers, body).await?;
-    match queue::cancel(&deps, &caller, &key_of(&id)).await {
+    match actions::cancel_message(&deps, &caller, &key_of(&id)).await {
         Ok(message) => Ok(response::success(StatusCode::OK, &serialize_message(message))),
         Err(MessageActionError::NotPossible(status)) => {
             let message = format!("The message cannot be canceled: its status is `{status}`.");

@@ -10,10 +10,10 @@ use domain::json::{Object, Value};
 use domain::messages::status::MessageStatus;
 use engine::Deps;
 use engine::access::caller::Caller;
-use engine::messages::idempotency::{RunningKey, Taken};
-use engine::messages::queue;
-use engine::messages::queue::Repeated;
-use engine::messages::send::{Idempotency, Progress, SendError, Sent};
+use engine::messages::idempotency::{
+    IdempotencyKey, IdempotencyKeyInUse, RepeatedRequest, RunningKey, get_repeated_request,
+};
+use engine::messages::outcome::{SendError, SendProgress, SendReceipt, SendResult};
 use engine::ports::{CachedResponse, IdempotencyRecord, Recipient, StoredMessage};
 use sha2::{Digest, Sha256};
 
@@ -70,9 +70,9 @@ impl IdempotentRequest {
 
     /// Locks the key in this process until the guard is dropped.
     pub(crate) fn lock(&self, deps: &Deps, caller: &Caller) -> Result<RunningKey, ApiError> {
-        deps.running.enter(caller.owner(), &self.key, self.digest).map_err(|taken| match taken {
-            Taken::Same => ApiError::idempotency_in_progress(),
-            Taken::Other => ApiError::idempotency_mismatch(),
+        deps.running.acquire(caller.owner(), &self.key, self.digest).map_err(|taken| match taken {
+            IdempotencyKeyInUse::SameRequest => ApiError::idempotency_in_progress(),
+            IdempotencyKeyInUse::OtherRequest => ApiError::idempotency_mismatch(),
         })
     }
 
@@ -92,12 +92,12 @@ impl IdempotentRequest {
     }
 
     /// Returns the data that is stored with the message.
-    pub(crate) fn idempotency(&self, request_id: &str) -> Idempotency {
+    pub(crate) fn idempotency(&self, request_id: &str) -> IdempotencyKey {
         let request_id = request_id.to_owned();
-        Idempotency {
+        IdempotencyKey {
             key: self.key.clone(),
             digest: self.digest,
-            render: Box::new(move |result| render(result, &request_id)),
+            cache_response: Box::new(move |result| render(result, &request_id)),
         }
     }
 
@@ -108,11 +108,11 @@ impl IdempotentRequest {
         caller: &Caller,
         known: IdempotencyRecord,
     ) -> Result<Response, ApiError> {
-        match queue::repeated(deps, caller, known, self.digest).await? {
-            Repeated::Kept(cached) => Ok(replayed(&cached)),
-            Repeated::Mismatch => Err(ApiError::idempotency_mismatch()),
-            Repeated::InProgress => Err(ApiError::idempotency_in_progress()),
-            Repeated::Orphaned(message) => {
+        match get_repeated_request(deps, caller, known, self.digest).await? {
+            RepeatedRequest::Cached(cached) => Ok(replayed(&cached)),
+            RepeatedRequest::Mismatch => Err(ApiError::idempotency_mismatch()),
+            RepeatedRequest::InProgress => Err(ApiError::idempotency_in_progress()),
+            RepeatedRequest::Orphaned(message) => {
                 let sent = sent_from_message(&message).ok_or_else(ApiError::idempotency_in_progress)?;
                 let (status, body) = SendResponse::of(&sent);
                 Ok(with_replayed_header(response::success(status, &body)))
@@ -122,7 +122,7 @@ impl IdempotentRequest {
 }
 
 /// Returns the response that is stored for repeated requests; `None` if the client can send the message again.
-fn render(result: &Result<Sent, SendError>, request_id: &str) -> Option<CachedResponse> {
+fn render(result: &SendResult, request_id: &str) -> Option<CachedResponse> {
     match result {
         Ok(sent) => {
             let (status, body) = SendResponse::of(sent);
@@ -152,15 +152,15 @@ fn with_replayed_header(mut response: Response) -> Response {
 }
 
 /// Returns the result of a send from its message, for a caller that received no response.
-fn sent_from_message(message: &StoredMessage) -> Option<Sent> {
+fn sent_from_message(message: &StoredMessage) -> Option<SendReceipt> {
     let number = message.wa_id.as_deref().and_then(|wa_id| PhoneNumber::from_wa_id(wa_id).ok());
     let user = message.user_id.as_deref().and_then(|user_id| Bsuid::parse(user_id).ok());
     let progress = match (&message.wamid, message.status) {
-        (Some(wamid), _) => Progress::Sent { wamid: wamid.clone() },
-        (None, MessageStatus::Queued) => Progress::Queued,
-        (None, _) => Progress::Unknown,
+        (Some(wamid), _) => SendProgress::Sent { wamid: wamid.clone() },
+        (None, MessageStatus::Queued) => SendProgress::Queued,
+        (None, _) => SendProgress::Unknown,
     };
-    Some(Sent {
+    Some(SendReceipt {
         id: message.id,
         progress,
         recipient: number.map(Recipient::Phone).or(user.map(Recipient::Bsuid))?,

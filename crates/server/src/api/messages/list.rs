@@ -18,7 +18,7 @@ use domain::messages::direction::Direction;
 use domain::messages::status::MessageStatus;
 use engine::Deps;
 use engine::access::caller::Caller;
-use engine::messages::send;
+use engine::messages::admission::choose_account;
 use engine::ports::{MessageFilter, PageRequest};
 
 use crate::api::error::{ApiError, Code};
@@ -48,7 +48,7 @@ pub(crate) async fn list_filtered(
     let (mut filter, account, page) = request_body::read(&query, |fields| read_filter(fields, contact))?;
     filter.accounts = caller.visible_accounts(deps);
     if let Some(account) = account {
-        filter.account = Some(match send::choose_account(deps, caller, Some(&account)) {
+        filter.account = Some(match choose_account(deps, caller, Some(&account)) {
             Ok(record) => record.account.id,
             // A deleted account can still have messages.
             Err(error) => account.parse().map_err(|_| error)?,

@@ -32,7 +32,7 @@ pub(crate) async fn mark_message_read(
 ) -> Result<Response, ApiError> {
     let object = request_body::object(&request_body::bytes(&deps, &headers, body).await?, true)?;
     let is_typing = request_body::read(&object, read_typing)?;
-    mark_read::mark_read(&deps, &caller, &key_of(&id), is_typing.unwrap_or(false)).await?;
+    mark_read::mark_message_read(&deps, &caller, &key_of(&id), is_typing.unwrap_or(false)).await?;
     let data = response::object([("message_id", id.into()), ("status", "read".into())]);
     Ok(response::success(StatusCode::OK, &data))
 }

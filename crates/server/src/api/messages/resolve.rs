@@ -1,4 +1,4 @@
-//! Resolve a message whose outcome is unknown.
+//! UnknownResolution a message whose outcome is unknown.
 
 use crate::api::error::Code;
 use crate::api::messages::message_key::MESSAGE_ID;
@@ -15,8 +15,8 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use engine::Deps;
-use engine::messages::queue;
-use engine::messages::queue::Resolve;
+use engine::messages::actions;
+use engine::messages::actions::UnknownResolution;
 
 use crate::api::error::ApiError;
 use crate::api::messages::message_key::key_of;
@@ -35,16 +35,16 @@ pub(crate) async fn resolve_message(
     let object = request_body::json(&deps, &headers, body).await?;
     let action = request_body::read(&object, read_resolution)?;
     let action = action.ok_or_else(|| ApiError::invalid_at("/action", "is required"))?;
-    let message = queue::resolve(&deps, (&caller, &audit), &key_of(&id), action).await?;
+    let message = actions::resolve_message(&deps, &caller, &audit, &key_of(&id), action).await?;
     Ok(response::success(StatusCode::OK, &serialize_message(message)))
 }
 
 /// Reads the body of a resolution.
-pub(crate) fn read_resolution(fields: &Fields<'_, '_>) -> Option<Resolve> {
+pub(crate) fn read_resolution(fields: &Fields<'_, '_>) -> Option<UnknownResolution> {
     fields
         .required("action")
         .about("`resend`: send the message again, once. `fail`: set the message to `failed`.")
-        .choice(&[("resend", Resolve::Resend), ("fail", Resolve::Fail)])
+        .choice(&[("resend", UnknownResolution::Resend), ("fail", UnknownResolution::Fail)])
 }
 
 /// Describes the operation of this file.

@@ -16,6 +16,7 @@ use axum::response::Response;
 use domain::access::rate_limiter::CallKind;
 use domain::json::Value;
 use engine::Deps;
+use engine::messages::outcome::SendError;
 use engine::messages::{dry_run, send};
 
 use crate::api::error::ApiError;
@@ -74,14 +75,14 @@ pub(crate) async fn send_message(
     key?;
     let ParsedSendRequest { request, .. } = read_request(read?, SendOrigin::SingleRequest, deps.now())?;
     let idempotency = repeat.as_ref().map(|repeat| repeat.idempotency(context.request_id()));
-    match send::send(&deps, &caller, request, idempotency).await {
+    match send::send_message(&deps, &caller, request, idempotency).await {
         Ok(sent) => {
             let (status, body) = SendResponse::of(&sent);
             Ok(response::success(status, &body))
         }
-        Err(send::SendError::IdempotencyKeyUsed(known)) => match &repeat {
+        Err(SendError::IdempotencyKeyUsed(known)) => match &repeat {
             Some(repeat) => repeat.replay(&deps, &caller, *known).await,
-            None => Err(send::SendError::IdempotencyKeyUsed(known).into()),
+            None => Err(SendError::IdempotencyKeyUsed(known).into()),
         },
         Err(error) => Err(error.into()),
     }

@@ -7,7 +7,7 @@ use domain::contacts::bsuid::Bsuid;
 use domain::contacts::phone::PhoneNumber;
 use domain::json::{Object, Value};
 use domain::messages::content::{Content, MessageKind};
-use engine::messages::send::{RecipientAddress, SendRequest, When};
+use engine::messages::request::{RecipientAddress, SendRequest, SendTiming};
 use engine::ports::OnUnknown;
 use jiff::{SignedDuration, Timestamp};
 
@@ -78,7 +78,7 @@ pub(crate) fn read_request(
         context_wamid: envelope.context_wamid,
         client_reference: envelope.client_reference,
         recipient_identity_key_hash: envelope.identity_key_hash,
-        when: envelope.when,
+        timing: envelope.timing,
         valid_for: envelope.valid_for,
         fallback,
         on_unknown: envelope.on_unknown,
@@ -94,7 +94,7 @@ struct Envelope {
     context_wamid: Option<String>,
     client_reference: Option<String>,
     identity_key_hash: Option<String>,
-    when: When,
+    timing: SendTiming,
     valid_for: Option<SignedDuration>,
     on_unknown: OnUnknown,
     idempotency_key: Option<String>,
@@ -163,7 +163,7 @@ fn read_fields(
     let fallback = fields.optional("fallback_template");
     let _checked_later =
         fallback.about("Template that is sent instead when the 24-hour window is closed.").is_present();
-    let when = read_when(fields, origin, now);
+    let timing = read_timing(fields, origin, now);
     let on_unknown = fields
         .optional("on_unknown")
         .about(
@@ -217,7 +217,7 @@ fn read_fields(
             .about("Meta sends the message only if the recipient's identity key has this hash.")
             .string(1..=256)
             .map(str::to_owned),
-        when,
+        timing,
         valid_for: fields
             .optional("valid_for")
             .about("Seconds after which an unsent message expires.")
@@ -252,7 +252,7 @@ fn read_context(context: Item<'_, '_>, kind: Option<MessageKind>) -> Option<Stri
 }
 
 /// Reads the mode and the time of a send.
-fn read_when(fields: &Fields<'_, '_>, origin: SendOrigin, now: Timestamp) -> When {
+fn read_timing(fields: &Fields<'_, '_>, origin: SendOrigin, now: Timestamp) -> SendTiming {
     let is_described_item = fields.is_described() && origin != SendOrigin::SingleRequest;
     let mode = fields.optional("mode").about(if is_described_item { QUEUED } else { MODE });
     let modes: &[&str] = if is_described_item { &["queue"] } else { &["sync", "queue"] };
@@ -279,10 +279,10 @@ fn read_when(fields: &Fields<'_, '_>, origin: SendOrigin, now: Timestamp) -> Whe
             if requested == Some("sync") {
                 mode.refuse("must be `queue` in a batch");
             }
-            When::Batch(n, at)
+            SendTiming::Batch { index: n, send_at: at }
         }
-        SendOrigin::SingleRequest if requested == Some("queue") || at.is_some() => When::Queue(at),
-        SendOrigin::SingleRequest => When::Sync,
+        SendOrigin::SingleRequest if requested == Some("queue") || at.is_some() => SendTiming::Queue(at),
+        SendOrigin::SingleRequest => SendTiming::Sync,
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::api::openapi::schema::Schema;
 use crate::api::openapi::schema::required;
 use axum::http::StatusCode;
-use engine::messages::send::{Progress, Sent};
+use engine::messages::outcome::{SendProgress, SendReceipt};
 use engine::ports::Recipient;
 use serde::Serialize;
 
@@ -22,16 +22,16 @@ pub(crate) struct SendResponse<'a> {
 
 impl<'a> SendResponse<'a> {
     /// Returns the HTTP status and the data of the response.
-    pub(crate) fn of(sent: &'a Sent) -> (StatusCode, Self) {
+    pub(crate) fn of(sent: &'a SendReceipt) -> (StatusCode, Self) {
         let (to, recipient) = match &sent.recipient {
             Recipient::Phone(number) => (Some(number.to_string()), None),
             Recipient::Bsuid(user) => (None, Some(user.as_str())),
         };
         let id = sent.id.to_string();
         let (http, status, message_id) = match &sent.progress {
-            Progress::Sent { wamid } => (StatusCode::OK, "sent", wamid.clone()),
-            Progress::Unknown => (StatusCode::ACCEPTED, "unknown", id.clone()),
-            Progress::Queued => (StatusCode::ACCEPTED, "queued", id.clone()),
+            SendProgress::Sent { wamid } => (StatusCode::OK, "sent", wamid.clone()),
+            SendProgress::Unknown => (StatusCode::ACCEPTED, "unknown", id.clone()),
+            SendProgress::Queued => (StatusCode::ACCEPTED, "queued", id.clone()),
         };
         let body = Self {
             message_id,

@@ -15,7 +15,7 @@ use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use domain::templates::{NewTemplate, TemplateEdit};
-use engine::messages::send::choose_account;
+use engine::messages::admission::choose_account;
 use engine::{Deps, templates};
 
 use crate::api::error::{ApiError, Code};

@@ -15,7 +15,7 @@ use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use engine::Deps;
-use engine::messages::send::choose_account;
+use engine::messages::admission::choose_account;
 use engine::ports::TemplateFilter;
 
 use crate::api::error::ApiError;

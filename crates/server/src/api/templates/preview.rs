@@ -19,7 +19,7 @@ use domain::messages::content::{Content, MessageKind};
 use domain::templates::TemplateMessage;
 use domain::templates::{RenderedTemplate, Template};
 use engine::Deps;
-use engine::messages::send::{SendError, TemplateRef};
+use engine::messages::outcome::{SendError, TemplateRef};
 
 use crate::api::error::ApiError;
 use crate::api::request_context::{Authorized, IdOrName};

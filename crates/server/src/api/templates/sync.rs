@@ -14,7 +14,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
-use engine::messages::send::choose_account;
+use engine::messages::admission::choose_account;
 use engine::ports::AccountRecord;
 use engine::{Deps, templates};
 

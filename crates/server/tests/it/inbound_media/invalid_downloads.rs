@@ -134,7 +134,7 @@ async fn a_file_above_the_configured_size_is_not_downloaded() {
     let shown = app.media_of(&wamid).await;
     assert_eq!(
         (&shown["state"], &shown["reason"]),
-        (&json!("failed"), &json!("the file has 7 bytes, 6 are taken"))
+        (&json!("failed"), &json!("the file has 7 bytes; the maximum is 6"))
     );
 }
 

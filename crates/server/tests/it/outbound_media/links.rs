@@ -142,8 +142,8 @@ async fn an_account_can_download_links_while_others_do_not() {
 async fn a_link_with_invalid_content_fails_the_message_with_the_reason() {
     let (app, _, counts) = fetching().await;
     for (name, reason) in [
-        ("missing.png", "cannot be fetched: the server answered 404"),
-        ("large.png", "cannot be fetched: it is larger than 104857600 bytes"),
+        ("missing.png", "cannot be downloaded: the server answered 404"),
+        ("large.png", "cannot be downloaded: it is larger than 104857600 bytes"),
         ("page.png", "is said to be image/png, but its content is text"),
         ("film.gif", "is image/gif, which Meta does not take"),
     ] {

@@ -72,11 +72,11 @@ async fn a_media_id_is_checked_before_anything_is_stored() {
     let png = app.uploaded("a.png", "image/png", PNG).await;
     let unknown = "0197b3a0-0000-7000-8000-000000000000";
     for (body, pointer, reason) in [
-        (json!({"type": "image", "image": {"id": unknown}}), "/image/id", "is not the id of a file here"),
+        (json!({"type": "image", "image": {"id": unknown}}), "/image/id", "is not the ID of a file"),
         (
             json!({"type": "image", "image": {"id": pdf}}),
             "/image/id",
-            "is application/pdf, but must be one of image/jpeg, image/png here",
+            "is application/pdf, but must be one of image/jpeg, image/png",
         ),
         (
             json!({"type": "sticker", "sticker": {"id": png}}),
@@ -88,7 +88,7 @@ async fn a_media_id_is_checked_before_anything_is_stored() {
                 "type": "button", "header": {"type": "image", "image": {"id": unknown}}, "body": {"text": "?"},
                 "action": {"buttons": [{"type": "reply", "reply": {"id": "1", "title": "Yes"}}]}}}),
             "/interactive/header/image/id",
-            "is not the id of a file here",
+            "is not the ID of a file",
         ),
     ] {
         let mut body = body;
@@ -145,13 +145,13 @@ async fn a_file_of_a_queued_message_is_retained_until_it_is_sent() {
     });
     app.send(body).await.expect(202);
     app.advance(30 * 86_400);
-    assert_eq!(media::sweep(&app.deps).await.unwrap(), 0);
+    assert_eq!(media::delete_expired(&app.deps).await.unwrap(), 0);
     background::tick_recovery(&app.deps).await.unwrap();
     app.tick_queue().await;
     let header = app.accepted_message(0)["template"]["components"][0]["parameters"][0]["image"]["id"].clone();
     assert!(header.as_str().unwrap().parse::<u64>().is_ok(), "{header}");
     app.advance(2 * 86_400);
-    assert_eq!(media::sweep(&app.deps).await.unwrap(), 1);
+    assert_eq!(media::delete_expired(&app.deps).await.unwrap(), 1);
 }
 
 #[tokio::test]
@@ -208,7 +208,7 @@ async fn a_message_whose_file_is_missing_fails_with_the_reason() {
     let shown = app.message(queued.data()["id"].as_str().unwrap()).await;
     assert_eq!(shown["status"], "failed");
     assert_eq!(shown["error"]["code"], 131_053);
-    assert_eq!(shown["error"]["details"], "/image/id is the id of a file whose content is gone");
+    assert_eq!(shown["error"]["details"], "/image/id is the ID of a file whose content was deleted");
     let response = app.send_image(&id).await.expect(400);
     assert_eq!((response.code(), response.pointers()), ("invalid_request", vec!["/image/id"]));
     assert_eq!(app.get(&format!("/api/media/{id}")).await.expect(410).code(), "media_failed");
@@ -229,7 +229,7 @@ async fn a_crash_during_an_upload_duplicates_nothing() {
         }
         app.restart().await;
         app.advance(6 * 3600);
-        assert_eq!(media::sweep(&app.deps).await.unwrap(), 1, "{call}");
+        assert_eq!(media::delete_expired(&app.deps).await.unwrap(), 1, "{call}");
         assert_eq!(n_files(&app), 0, "{call}");
     }
     app.customer_writes(CUSTOMER, "Hi").await;
@@ -268,7 +268,7 @@ async fn a_file_from_a_customer_can_be_forwarded() {
     let wamid = app.inbound(&message).await;
     let id = app.message(&wamid).await["media"]["id"].as_str().unwrap().to_owned();
     let early = app.send_image(&id).await.expect(400);
-    assert!(early.reasons().contains("still being fetched"), "{}", early.reasons());
+    assert!(early.reasons().contains("still being downloaded"), "{}", early.reasons());
     app.fetch_media().await;
     app.send_image(&id).await.expect(200);
     assert_eq!(app.n_accepted(), 1);

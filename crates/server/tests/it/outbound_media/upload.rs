@@ -48,7 +48,7 @@ async fn the_same_content_again_is_the_same_file() {
     let again = app.upload(&[file("b.png", "image/png", PNG)]).await.expect(200);
     assert_eq!(again.data()["id"], first);
     assert_eq!(again.data()["expires_at"], "2026-01-31T01:00:00Z", "kept on");
-    assert_eq!(media::sweep(&app.deps).await.unwrap(), 1, "the second content is deleted");
+    assert_eq!(media::delete_expired(&app.deps).await.unwrap(), 1, "the second content is deleted");
     let received = app.get_raw("GET", &format!("/api/media/{first}"), &[]).await;
     assert_eq!(&received.bytes[..], PNG);
 }
@@ -61,7 +61,7 @@ async fn uploading_identical_content_restores_a_missing_blob() {
     app.get(&format!("/api/media/{id}")).await.expect(410);
     let again = app.upload(&[file("a.png", "image/png", PNG)]).await.expect(200);
     assert_eq!(again.data()["id"], id);
-    media::sweep(&app.deps).await.unwrap();
+    media::delete_expired(&app.deps).await.unwrap();
     assert_eq!(&app.get_raw("GET", &format!("/api/media/{id}"), &[]).await.bytes[..], PNG);
     app.send_image(&id).await.expect(200);
 }
@@ -120,7 +120,7 @@ async fn a_form_is_parsed_strictly_in_any_order_of_its_parts() {
     let whole = [part("type", "", b"image/png"), part("whatsapp_account", "", b"sandbox"), png()];
     app.upload(&whole).await.expect(201);
     // No content of the rejected uploads remains.
-    media::sweep(&app.deps).await.unwrap();
+    media::delete_expired(&app.deps).await.unwrap();
     assert_eq!(n_files(&app), 1);
 }
 
@@ -140,7 +140,7 @@ async fn a_file_above_metas_limit_is_413_and_stores_nothing() {
         .body(Body::empty())
         .unwrap();
     app.call(announced).await.expect(413);
-    media::sweep(&app.deps).await.unwrap();
+    media::delete_expired(&app.deps).await.unwrap();
     assert_eq!(n_files(&app), 1);
 }
 
@@ -241,7 +241,7 @@ async fn an_incomplete_upload_stores_nothing() {
         .unwrap();
     let response = app.run_with_clock(app.call(request)).await.expect(408);
     assert_eq!(response.code(), "request_timeout");
-    media::sweep(&app.deps).await.unwrap();
+    media::delete_expired(&app.deps).await.unwrap();
     assert_eq!(n_files(&app), 0);
 }
 
