@@ -30,8 +30,10 @@ mod update_watermarks;
 mod webhooks_in;
 mod webhooks_out;
 
-pub use maintenance::backup::{Copied, CopyError, Restored, Restoring, backup, restore};
-pub use maintenance::integrity_check::{InspectError, Inspection, inspect};
-pub use maintenance::reencrypt::{Rotation, SealCount, reseal};
+pub use maintenance::backup::{
+    BackupError, BackupInfo, RestoreMode, RestoreOptions, RestoreResult, backup, restore,
+};
+pub use maintenance::integrity_check::{IntegrityCheckError, IntegrityReport, check_integrity};
+pub use maintenance::reencrypt::{ReencryptResult, SealedValueCounts, reencrypt};
 pub use seal::{SealError, Sealer};
 pub use sqlite::{MigrateError, MigrationState, OpenError, SqliteStore, migrate, migration_state};

@@ -23,12 +23,18 @@ pub(crate) fn redact_range(body: &mut [u8], (start, length): ByteRange) {
 
 /// Reads a payload and a range from the columns `payload_seq`, `payload_start` and `payload_length`.
 pub(crate) fn read_span(cells: &mut Cells<'_>) -> SqlResult<Option<(i64, ByteRange)>> {
-    let payload: Option<i64> = cells.get()?;
-    let start: Option<u32> = cells.get()?;
-    let length: Option<u32> = cells.get()?;
-    Ok(payload
+    Ok(span(cells.get()?, cells.get()?, cells.get()?))
+}
+
+/// Returns a payload and a range; `None` if one of the columns is null.
+pub(crate) fn span(
+    payload: Option<i64>,
+    start: Option<u32>,
+    length: Option<u32>,
+) -> Option<(i64, ByteRange)> {
+    payload
         .zip(start.zip(length))
-        .map(|(payload, (start, length))| (payload, (to_usize(start), to_usize(length)))))
+        .map(|(payload, (start, length))| (payload, (to_usize(start), to_usize(length))))
 }
 
 /// Converts a column value to an offset.

@@ -51,20 +51,20 @@ impl<'a> Cells<'a> {
         self.get()
     }
 
-    /// Reads the text of an enumeration.
-    pub(crate) fn word<T: FromStr>(&mut self) -> SqlResult<T> {
+    /// Reads the text of an enumeration, or another text that is parsed.
+    pub(crate) fn parsed<T: FromStr>(&mut self) -> SqlResult<T> {
         let text: String = self.get()?;
         text.parse().map_err(|_| self.corrupt(text))
     }
 
-    pub(crate) fn opt_word<T: FromStr>(&mut self) -> SqlResult<Option<T>> {
+    pub(crate) fn opt_parsed<T: FromStr>(&mut self) -> SqlResult<Option<T>> {
         let text: Option<String> = self.get()?;
         text.map(|text| text.parse().map_err(|_| self.corrupt(text))).transpose()
     }
 
     pub(crate) fn opt_json<T: DeserializeOwned>(&mut self) -> SqlResult<Option<T>> {
         let Some(text) = self.get::<Option<String>>()? else { return Ok(None) };
-        serde_json::from_str(&text).map(Some).map_err(|_| self.corrupt("JSON with other members".to_owned()))
+        serde_json::from_str(&text).map(Some).map_err(|_| self.corrupt("JSON of another form".to_owned()))
     }
 
     pub(crate) fn json<T: DeserializeOwned>(&mut self) -> SqlResult<T> {
@@ -82,16 +82,16 @@ impl<'a> Cells<'a> {
         u64::try_from(size).map(Some).map_err(|_| self.corrupt(size.to_string()))
     }
 
-    /// Reads a JSON array of enumeration texts or identifiers.
-    pub(crate) fn words<T: FromStr>(&mut self) -> SqlResult<Vec<T>> {
-        let words: Vec<String> = self.json()?;
-        words.into_iter().map(|word| word.parse().map_err(|_| self.corrupt(word))).collect()
+    /// Reads a JSON array of texts that are parsed.
+    pub(crate) fn parsed_list<T: FromStr>(&mut self) -> SqlResult<Vec<T>> {
+        let texts: Vec<String> = self.json()?;
+        texts.into_iter().map(|text| text.parse().map_err(|_| self.corrupt(text))).collect()
     }
 
-    /// Reads a time and an enumeration text from two columns; `None` if one of them is null.
-    pub(crate) fn opt_at_and_word<T: FromStr>(&mut self) -> SqlResult<Option<(Timestamp, T)>> {
+    /// Reads a time and a text that is parsed from two columns; `None` if one of them is null.
+    pub(crate) fn opt_at_and_parsed<T: FromStr>(&mut self) -> SqlResult<Option<(Timestamp, T)>> {
         let at = self.opt_at()?;
-        Ok(at.zip(self.opt_word()?))
+        Ok(at.zip(self.opt_parsed()?))
     }
 
     fn time(&self, micros: i64) -> SqlResult<Timestamp> {

@@ -29,7 +29,7 @@ pub enum SealError {
     Damaged,
 }
 
-/// Seals and opens secrets with the installation's `secret_key`. Also opens values of an old key.
+/// Seals and opens secrets with the installation's `secret_key`, and opens values that were sealed with an old key.
 #[derive(Clone)]
 pub struct Sealer {
     present: Key,
@@ -50,7 +50,7 @@ impl Key {
         let cipher = XChaCha20Poly1305::new_from_slice(key).map_err(|_| SealError::KeyLength)?;
         let digest = Sha256::new().chain_update(b"waypost key id").chain_update(key).finalize();
         let mut id = [0; KEY_ID_BYTES];
-        id.iter_mut().zip(digest).for_each(|(to, from)| *to = from);
+        id.iter_mut().zip(digest).for_each(|(byte, digest_byte)| *byte = digest_byte);
         Ok(Self { cipher, id })
     }
 }
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sealed_secret_opens_in_its_place_only() {
+    fn a_sealed_secret_opens_only_in_its_context() {
         let sealed = sealer(7).seal("accounts/1/access_token", &"demo-token".into()).expect("sealed");
         assert!(!sealed.windows(4).any(|bytes| bytes == b"demo"));
         let opened = sealer(7).open("accounts/1/access_token", &sealed).expect("opened");
@@ -155,30 +155,30 @@ mod tests {
     }
 
     #[test]
-    fn another_key_is_told_apart_from_damage() {
-        let mut sealed = sealer(7).seal("place", &"demo-token".into()).expect("sealed");
-        assert_eq!(sealer(8).open("place", &sealed).err(), Some(SealError::OtherKey));
+    fn a_value_of_another_key_and_a_damaged_value_have_different_errors() {
+        let mut sealed = sealer(7).seal("context", &"demo-token".into()).expect("sealed");
+        assert_eq!(sealer(8).open("context", &sealed).err(), Some(SealError::OtherKey));
         if let Some(last) = sealed.last_mut() {
             *last ^= 1;
         }
-        assert_eq!(sealer(7).open("place", &sealed).err(), Some(SealError::Damaged));
-        assert_eq!(sealer(7).open("place", &[]).err(), Some(SealError::Damaged));
+        assert_eq!(sealer(7).open("context", &sealed).err(), Some(SealError::Damaged));
+        assert_eq!(sealer(7).open("context", &[]).err(), Some(SealError::Damaged));
     }
 
     #[test]
-    fn an_old_key_opens_and_does_not_seal() {
-        let sealed = sealer(7).seal("place", &"demo-token".into()).expect("sealed");
+    fn an_old_key_opens_values_but_does_not_seal_them() {
+        let sealed = sealer(7).seal("context", &"demo-token".into()).expect("sealed");
         let both = sealer(8).with_old(&SecretSlice::from(vec![7; 32])).expect("a key");
         assert_eq!(both.sealed_with(&sealed), SealedWith::Old);
-        assert_eq!(both.open("place", &sealed).expect("opened").expose_secret(), "demo-token");
-        let again = both.seal("place", &"demo-token".into()).expect("sealed");
-        assert_eq!(both.sealed_with(&again), SealedWith::Present);
-        assert_eq!(sealer(8).open("place", &again).expect("opened").expose_secret(), "demo-token");
-        assert_eq!(sealer(9).sealed_with(&again), SealedWith::Other);
+        assert_eq!(both.open("context", &sealed).expect("opened").expose_secret(), "demo-token");
+        let resealed = both.seal("context", &"demo-token".into()).expect("sealed");
+        assert_eq!(both.sealed_with(&resealed), SealedWith::Present);
+        assert_eq!(sealer(8).open("context", &resealed).expect("opened").expose_secret(), "demo-token");
+        assert_eq!(sealer(9).sealed_with(&resealed), SealedWith::Other);
     }
 
     #[test]
-    fn a_key_of_another_length_is_refused() {
+    fn a_key_of_another_length_is_rejected() {
         let short = Sealer::new(&SecretSlice::from(vec![1; 31]), Arc::new(Ones));
         assert_eq!(short.err(), Some(SealError::KeyLength));
     }

@@ -1,8 +1,8 @@
 //! Tests of SQLite's query plans.
 //!
-//! No statement of a background loop or of a send reads a large table from end to end. The tests run the functions on
-//! a small database. SQLite reports the statements that it executed, and the plan of each: a new statement is checked
-//! without being listed here.
+//! No statement of a background loop or of a send reads a whole large table. The tests run the functions on a small
+//! database. SQLite reports the executed statements and their plans: a new statement is checked without being listed
+//! here.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
@@ -11,6 +11,7 @@ use bytes::Bytes;
 use domain::contacts::phone::PhoneNumber;
 use domain::contacts::whatsapp_user::WhatsAppUser;
 use domain::id::{AccountId, ContactId, MediaId, MessageId, WebhookId, WorkerId, WorkspaceId};
+use domain::messages::admission::{AdmissionRequest, AdmissionStage};
 use domain::messages::inbound::InboundMessage;
 use domain::messages::outcome::AcceptedMessage;
 use domain::messages::status::MessageStatus;
@@ -76,14 +77,14 @@ fn database() -> (Connection, Arc<Mutex<BTreeSet<String>>>) {
     let mut connection = Connection::open_in_memory().unwrap();
     connection::prepare_once(&connection).unwrap();
     migrate::run(&mut connection, now()).unwrap();
-    let asked = Arc::new(Mutex::new(BTreeSet::new()));
-    let heard = asked.clone();
-    let listen = move |event: TraceEvent<'_>| {
+    let executed = Arc::new(Mutex::new(BTreeSet::new()));
+    let recorder = executed.clone();
+    let record = move |event: TraceEvent<'_>| {
         if let TraceEvent::Stmt(_, sql) = event {
-            heard.lock().unwrap().insert(sql.to_owned());
+            recorder.lock().unwrap().insert(sql.to_owned());
         }
     };
-    connection.trace_v2(TraceEventCodes::SQLITE_TRACE_STMT, Some(listen)).unwrap();
+    connection.trace_v2(TraceEventCodes::SQLITE_TRACE_STMT, Some(record)).unwrap();
     connection
         .execute_batch(
             "insert into workspaces (id, name, created_at) values (x'01010101010101010101010101010101', 'default', 0);
@@ -97,7 +98,7 @@ fn database() -> (Connection, Arc<Mutex<BTreeSet<String>>>) {
                      'https://shop.example.com', '[\"*\"]', '[]', 1, 'active', 0, 0, 0);",
         )
         .unwrap();
-    (connection, asked)
+    (connection, executed)
 }
 
 fn message(n: u8, schedule: SendSchedule) -> NewMessage {
@@ -110,8 +111,13 @@ fn message(n: u8, schedule: SendSchedule) -> NewMessage {
         contact: ContactId::from_bytes([n; 16]),
         kind: "text",
         content: r#"{"body":"Hi"}"#.into(),
-        needs_window: false,
-        is_marketing: false,
+        admission: AdmissionRequest {
+            stage: AdmissionStage::Sync,
+            leaves_at: now(),
+            needs_window: false,
+            is_marketing: false,
+            fallback: None,
+        },
         context_wamid: None,
         recipient_identity_key_hash: None,
         client_reference: None,
@@ -119,7 +125,6 @@ fn message(n: u8, schedule: SendSchedule) -> NewMessage {
         on_unknown: OnUnknown::Hold,
         schedule,
         expires_at: None,
-        window_at: now(),
         idempotency: None,
         worker: WorkerId::from_bytes(WORKER),
         token: LeaseToken(1),
@@ -127,7 +132,7 @@ fn message(n: u8, schedule: SendSchedule) -> NewMessage {
     }
 }
 
-fn part(update: WebhookUpdate, n: u8) -> RoutedChange {
+fn change(update: WebhookUpdate, n: u8) -> RoutedChange {
     let route = ChangeRoute {
         workspace: WorkspaceId::from_bytes(WORKSPACE),
         waba_id: "2".to_owned(),
@@ -182,12 +187,12 @@ fn send(connection: &Connection, n: u8) {
 }
 
 /// Inserts sent, queued and received messages.
-fn live(connection: &Connection) {
+fn run_messages(connection: &Connection) {
     let worker = WorkerId::from_bytes(WORKER);
     workers::upsert_worker(connection, worker, [0; 4], now()).unwrap();
     send(connection, 11);
     for n in 12..15 {
-        let plan = SendSchedule::Queued { due_at: now(), order_at: now(), limit: 10 };
+        let plan = SendSchedule::Queued { due_at: now(), order_at: now() };
         accept::insert_message(connection, &message(n, plan)).unwrap();
     }
     let inbound = InboundMessage {
@@ -201,9 +206,9 @@ fn live(connection: &Connection) {
         context_wamid: None,
     };
     let changes = vec![
-        part(WebhookUpdate::Message(inbound), 20),
-        part(report("wamid.11"), 21),
-        part(report("wamid.NEW"), 22),
+        change(WebhookUpdate::Message(inbound), 20),
+        change(report("wamid.11"), 21),
+        change(report("wamid.NEW"), 22),
     ];
     let post = WebhookPayload {
         body: Bytes::from_static(b"{}"),
@@ -215,7 +220,7 @@ fn live(connection: &Connection) {
     ingest::insert_payload(connection, &post).unwrap();
 }
 
-fn rounds(connection: &Connection) {
+fn run_background_loops(connection: &Connection) {
     let (workspace, account) = (WorkspaceId::from_bytes(WORKSPACE), AccountId::from_bytes(ACCOUNT));
     let worker = WorkerId::from_bytes(WORKER);
     let later = now() + SignedDuration::from_hours(24 * 400);
@@ -283,9 +288,9 @@ fn rounds(connection: &Connection) {
         RetentionTarget::WebhookChanges,
         RetentionTarget::WebhookPayloads,
     ] {
-        let overdue =
+        let expired =
             retention::list_expired(connection, what, later, RetentionCursor::default(), 10).unwrap();
-        let rows = if overdue.rows.is_empty() { vec![1] } else { overdue.rows };
+        let rows = if expired.rows.is_empty() { vec![1] } else { expired.rows };
         retention::delete_expired(connection, what, later, &rows).unwrap();
     }
 }
@@ -294,24 +299,24 @@ fn rounds(connection: &Connection) {
 fn plan(connection: &Connection, sql: &str) -> Vec<String> {
     let mut statement = connection.prepare(&format!("explain query plan {sql}")).unwrap();
     let n_parameters = statement.parameter_count();
-    let nothing = vec![rusqlite::types::Null; n_parameters];
-    let rows = statement.query_map(rusqlite::params_from_iter(nothing), |row| row.get("detail")).unwrap();
+    let nulls = vec![rusqlite::types::Null; n_parameters];
+    let rows = statement.query_map(rusqlite::params_from_iter(nulls), |row| row.get("detail")).unwrap();
     rows.collect::<Result<_, _>>().unwrap()
 }
 
-/// Returns the partial indexes: a full scan of one reads only the rows that wait.
+/// Returns the partial indexes: a full scan of a partial index reads only the rows that wait.
 fn partial_indexes(connection: &Connection) -> BTreeSet<String> {
     let sql = "select name from sqlite_schema where type = 'index' and sql like '% where %'";
     let mut statement = connection.prepare(sql).unwrap();
     statement.query_map((), |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
 }
 
-/// Returns the large table that a step reads from end to end. `names` maps aliases to tables.
+/// Returns the large table that a step reads completely. `names` maps aliases to tables.
 fn scanned(step: &str, names: &BTreeMap<String, String>, partial: &BTreeSet<String>) -> Option<String> {
     // SQLite builds an automatic index by reading the whole table.
-    let is_made_for_it = step.contains("USING AUTOMATIC");
+    let is_automatic = step.contains("USING AUTOMATIC");
     let rest =
-        step.strip_prefix("SCAN ").or_else(|| step.strip_prefix("SEARCH ").filter(|_| is_made_for_it))?;
+        step.strip_prefix("SCAN ").or_else(|| step.strip_prefix("SEARCH ").filter(|_| is_automatic))?;
     let name = rest.split_whitespace().next()?;
     let table = names.get(name).map_or(name, String::as_str);
     let index = step.split("INDEX ").nth(1).and_then(|rest| rest.split_whitespace().next());
@@ -321,27 +326,27 @@ fn scanned(step: &str, names: &BTreeMap<String, String>, partial: &BTreeSet<Stri
 
 /// Returns the aliases of a statement: `from messages m` gives `m` for `messages`.
 fn aliases(sql: &str) -> BTreeMap<String, String> {
-    let words: Vec<_> = sql.split(|letter: char| letter.is_whitespace() || "(),".contains(letter)).collect();
-    let words: Vec<_> = words.into_iter().filter(|word| !word.is_empty()).collect();
-    let pairs = words.windows(3).filter(|three| matches!(three[0], "from" | "join"));
-    pairs.map(|three| (three[2].to_owned(), three[1].to_owned())).collect()
+    let tokens: Vec<_> = sql.split(|letter: char| letter.is_whitespace() || "(),".contains(letter)).collect();
+    let tokens: Vec<_> = tokens.into_iter().filter(|token| !token.is_empty()).collect();
+    let pairs = tokens.windows(3).filter(|tokens| matches!(tokens[0], "from" | "join"));
+    pairs.map(|tokens| (tokens[2].to_owned(), tokens[1].to_owned())).collect()
 }
 
 #[test]
-fn no_loop_reads_a_large_table_from_end_to_end() {
-    let (connection, asked) = database();
-    live(&connection);
-    rounds(&connection);
-    let asked = std::mem::take(&mut *asked.lock().unwrap());
+fn no_background_loop_reads_a_whole_large_table() {
+    let (connection, executed) = database();
+    run_messages(&connection);
+    run_background_loops(&connection);
+    let executed = std::mem::take(&mut *executed.lock().unwrap());
     let partial = partial_indexes(&connection);
-    let mut n_judged = 0;
+    let mut n_checked = 0;
     let mut found = Vec::new();
-    for sql in &asked {
+    for sql in &executed {
         let first = sql.split_whitespace().next().unwrap_or_default();
         if !matches!(first, "select" | "insert" | "update" | "delete") || sql.contains("values (x'") {
             continue;
         }
-        n_judged += 1;
+        n_checked += 1;
         if STOPS_EARLY.iter().any(|allowed| sql.contains(allowed)) {
             continue;
         }
@@ -352,12 +357,12 @@ fn no_loop_reads_a_large_table_from_end_to_end() {
             }
         }
     }
-    assert!(n_judged > 80, "{n_judged}");
+    assert!(n_checked > 80, "{n_checked}");
     assert!(found.is_empty(), "{}", found.join("\n\n"));
 }
 
 #[test]
-fn a_scan_would_be_noticed() {
+fn the_test_detects_a_scan_of_a_large_table() {
     let (connection, _) = database();
     let partial = partial_indexes(&connection);
     for (sql, is_bad) in [
@@ -377,36 +382,36 @@ fn a_scan_would_be_noticed() {
 }
 
 #[test]
-fn nothing_on_the_way_of_a_message_builds_a_table() {
-    let (connection, asked) = database();
-    live(&connection);
-    let asked = std::mem::take(&mut *asked.lock().unwrap());
+fn no_statement_of_a_message_builds_a_temporary_table() {
+    let (connection, executed) = database();
+    run_messages(&connection);
+    let executed = std::mem::take(&mut *executed.lock().unwrap());
     let building: Vec<_> =
-        asked.iter().filter(|sql| sql.contains("?1") && builds(&connection, sql)).collect();
-    assert!(asked.len() > 30, "{}", asked.len());
+        executed.iter().filter(|sql| sql.contains("?1") && builds_table(&connection, sql)).collect();
+    assert!(executed.len() > 30, "{}", executed.len());
     assert!(building.is_empty(), "{building:#?}");
-    assert!(builds(&connection, "update accounts set name = ?1 where id = ?2 returning seq"));
-    assert!(builds(&connection, "select kind in ('text', 'image', ?1) from messages"));
+    assert!(builds_table(&connection, "update accounts set name = ?1 where id = ?2 returning seq"));
+    assert!(builds_table(&connection, "select kind in ('text', 'image', ?1) from messages"));
 }
 
 /// Returns `true` if SQLite builds a temporary table each time that the statement runs.
-fn builds(connection: &Connection, sql: &str) -> bool {
+fn builds_table(connection: &Connection, sql: &str) -> bool {
     let mut statement = connection.prepare(&format!("explain {sql}")).unwrap();
-    let nothing = vec![rusqlite::types::Null; statement.parameter_count()];
-    let steps = statement.query_map(rusqlite::params_from_iter(nothing), |row| row.get("opcode")).unwrap();
+    let nulls = vec![rusqlite::types::Null; statement.parameter_count()];
+    let steps = statement.query_map(rusqlite::params_from_iter(nulls), |row| row.get("opcode")).unwrap();
     let steps: Vec<String> = steps.collect::<Result<_, _>>().unwrap();
     steps.iter().any(|step| matches!(step.as_str(), "OpenEphemeral" | "OpenAutoindex" | "SorterOpen"))
 }
 
 #[test]
-fn each_statement_of_a_message_is_planned_once() {
-    let (connection, asked) = database();
-    live(&connection);
+fn each_statement_of_a_message_is_prepared_once() {
+    let (connection, executed) = database();
+    run_messages(&connection);
     for n in 30..35 {
         send(&connection, n);
     }
-    let asked = std::mem::take(&mut *asked.lock().unwrap());
-    for sql in asked.iter().filter(|sql| sql.contains("?1")) {
+    let executed = std::mem::take(&mut *executed.lock().unwrap());
+    for sql in executed.iter().filter(|sql| sql.contains("?1")) {
         let statement = connection.prepare_cached(sql).unwrap();
         assert_eq!(statement.get_status(StatementStatus::RePrepare), 0, "{sql}");
     }

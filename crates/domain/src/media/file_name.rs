@@ -5,7 +5,7 @@
 //!
 //! **Invariant:** the extension of [`upload_file_name`] is one of the file's type.
 
-use super::{MediaType, TYPES};
+use super::media_type::{MediaType, TYPES};
 
 /// Extensions that exist for a type, but with which Meta does not recognise the type.
 const NOT_RECOGNISED: [&str; 1] = ["opus"];

@@ -116,13 +116,57 @@ pub enum Rejection {
     QueueFull,
 }
 
+impl Rejection {
+    /// Returns the code of the rejection: the error code of a send, and the failure code of a queued message.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Pacing { .. } => "pacing",
+            Self::OutsideWindow(_) => "outside_window",
+            Self::OptedOut => "recipient_opted_out",
+            Self::MarketingLimited { .. } => "recipient_marketing_limited",
+            Self::QueueFull => "queue_full",
+        }
+    }
+}
+
+text_enum! {
+    /// Check of a message.
+    pub enum AdmissionCheck {
+        /// The next send slot is early enough for a synchronous send.
+        Pacing = "pacing",
+        /// The customer service window is open, or the message has a fallback template.
+        Window = "window",
+        /// The recipient may get marketing messages.
+        OptOut = "opt_out",
+        /// The queue of the account has capacity.
+        Queue = "queue",
+    }
+}
+
+/// Result of one check of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AdmissionCheckResult {
+    /// Check that was made.
+    pub check: AdmissionCheck,
+    /// Reason against sending the message, if there is one.
+    pub result: Result<(), Rejection>,
+}
+
 /// Results of all checks of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Assessment {
     /// Form in which the message would be sent; `None` if the window is closed and there is no fallback template.
     pub sent_as: Option<SentAs>,
-    /// Reasons against sending the message, in the order of the checks.
-    pub rejections: Vec<Rejection>,
+    /// Results of the checks that apply to the message, in the order of the checks.
+    pub checks: Vec<AdmissionCheckResult>,
+}
+
+impl Assessment {
+    /// Returns the first reason against sending the message.
+    pub fn rejection(&self) -> Option<Rejection> {
+        self.checks.iter().find_map(|check| check.result.err())
+    }
 }
 
 /// Decides if a message may be sent. Of several reasons against it the first of [`assess`] counts.
@@ -133,65 +177,70 @@ pub fn decide(facts: &AdmissionFacts, request: &AdmissionRequest, now: Timestamp
     {
         return Admission::Wait { until };
     }
-    let Assessment { sent_as, rejections } = assess(facts, request, now);
-    match (rejections.first(), sent_as) {
+    let assessment = assess(facts, request, now);
+    match (assessment.rejection(), assessment.sent_as) {
         (None, Some(sent_as)) => {
             let is_template = sent_as == SentAs::Template || !request.needs_window;
             let uses_messaging_limit = is_template && !facts.window.is_open(request.leaves_at);
             Admission::Admit { sent_as, uses_messaging_limit }
         }
-        (Some(rejection), _) => Admission::Reject(*rejection),
+        (Some(rejection), _) => Admission::Reject(rejection),
         (None, None) => Admission::Reject(Rejection::OutsideWindow(facts.window)),
     }
 }
 
-/// Makes all checks of a message and returns every reason against sending it.
+/// Makes all checks of a message.
 #[must_use]
 pub fn assess(facts: &AdmissionFacts, request: &AdmissionRequest, now: Timestamp) -> Assessment {
-    let mut rejections = Vec::new();
+    let mut checks = Vec::new();
+    let mut add = |check, result| checks.push(AdmissionCheckResult { check, result });
     if request.stage == AdmissionStage::Sync
-        && let Some(slot_at) = facts.next_slot_at.filter(|slot_at| is_too_late_for_sync(*slot_at, now))
+        && let Some(slot_at) = facts.next_slot_at
     {
-        rejections.push(Rejection::Pacing { slot_at });
+        add(AdmissionCheck::Pacing, check_sync_slot(slot_at, now));
     }
     let sent_as = if !request.needs_window || facts.window.is_open(request.leaves_at) {
         Some(SentAs::Message)
     } else {
         request.fallback.map(|_| SentAs::Template)
     };
+    if request.needs_window {
+        let result = if sent_as.is_some() { Ok(()) } else { Err(Rejection::OutsideWindow(facts.window)) };
+        add(AdmissionCheck::Window, result);
+    }
     let is_marketing = match sent_as {
         Some(SentAs::Message) => request.is_marketing,
         Some(SentAs::Template) => request.fallback.is_some_and(|fallback| fallback.is_marketing),
-        None => {
-            rejections.push(Rejection::OutsideWindow(facts.window));
-            false
-        }
+        None => false,
     };
     if is_marketing {
-        rejections.extend(marketing_rejection(facts, request));
+        add(AdmissionCheck::OptOut, check_marketing(facts, request));
     }
-    if let AdmissionStage::Enqueue { max_queued } = request.stage
-        && facts.n_queued >= max_queued
-    {
-        rejections.push(Rejection::QueueFull);
+    if let AdmissionStage::Enqueue { max_queued } = request.stage {
+        let result = if facts.n_queued < max_queued { Ok(()) } else { Err(Rejection::QueueFull) };
+        add(AdmissionCheck::Queue, result);
     }
-    Assessment { sent_as, rejections }
+    Assessment { sent_as, checks }
 }
 
-/// Returns `true` if a synchronous send that begins at `now` cannot wait for a send slot at `slot_at`.
-#[must_use]
-pub fn is_too_late_for_sync(slot_at: Timestamp, now: Timestamp) -> bool {
-    slot_at > later(now, SYNC_TIMEOUT)
+/// Checks that a synchronous send that begins at `now` can wait for a send slot at `slot_at`.
+///
+/// # Errors
+/// [`Rejection::Pacing`].
+pub fn check_sync_slot(slot_at: Timestamp, now: Timestamp) -> Result<(), Rejection> {
+    if slot_at > later(now, SYNC_TIMEOUT) { Err(Rejection::Pacing { slot_at }) } else { Ok(()) }
 }
 
-fn marketing_rejection(facts: &AdmissionFacts, request: &AdmissionRequest) -> Option<Rejection> {
+fn check_marketing(facts: &AdmissionFacts, request: &AdmissionRequest) -> Result<(), Rejection> {
     if facts.has_opted_out {
-        return Some(Rejection::OptedOut);
+        return Err(Rejection::OptedOut);
     }
     // Meta's limit is an estimate: a message that is in the queue already is sent, and Meta decides.
     let is_accepted = request.stage == AdmissionStage::Due;
-    let until = facts.marketing_limited_until.filter(|until| request.leaves_at < *until && !is_accepted)?;
-    Some(Rejection::MarketingLimited { until })
+    match facts.marketing_limited_until.filter(|until| request.leaves_at < *until && !is_accepted) {
+        Some(until) => Err(Rejection::MarketingLimited { until }),
+        None => Ok(()),
+    }
 }
 
 #[cfg(test)]
@@ -378,9 +427,10 @@ mod tests {
             let assessment = assess(&facts, &request, at(0));
             match decide(&facts, &request, at(0)) {
                 Admission::Admit { sent_as, .. } => {
-                    prop_assert_eq!(assessment, Assessment { sent_as: Some(sent_as), rejections: Vec::new() });
+                    prop_assert_eq!(assessment.sent_as, Some(sent_as));
+                    prop_assert_eq!(assessment.rejection(), None);
                 }
-                Admission::Reject(rejection) => prop_assert_eq!(assessment.rejections.first(), Some(&rejection)),
+                Admission::Reject(rejection) => prop_assert_eq!(assessment.rejection(), Some(rejection)),
                 Admission::Wait { until } => {
                     prop_assert!(request.stage == AdmissionStage::Due && until > at(0));
                 }

@@ -9,6 +9,7 @@ use domain::check::Violation;
 use domain::id::{MediaId, WorkspaceId};
 use domain::json::Value;
 use domain::media::{MAX_FILE_SIZE, MediaType, essence, supported_types, upload_expires_at};
+use domain::messages::admission::SentAs;
 use domain::messages::content::{Content, MediaRef, MediaSource, MessageKind};
 use domain::messages::outcome::SendOutcome;
 use domain::messages::retry::QUEUE_RETRY_PERIOD;
@@ -24,7 +25,7 @@ use crate::chain;
 use crate::messages::send::{SendError, SendRequest};
 use crate::ports::{
     AccountRecord, BlobKey, ByteStream, FetchError, FetchedFile, LeasedMessage, MediaOrigin, MediaState,
-    MessageFailure, OutgoingFile, SentAs, StoreError, StoredMedia, UploadKey,
+    MessageFailure, OutgoingFile, StoreError, StoredMedia, UploadKey,
 };
 
 /// How long what an address brought is used again without asking: as long as Meta does so itself (reference A.4).

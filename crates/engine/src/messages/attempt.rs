@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use domain::check::Violation;
 use domain::id::WorkspaceId;
+use domain::messages::admission::{Rejection, SentAs, check_sync_slot};
 use domain::messages::outcome::{AcceptedMessage, SendOutcome};
 use domain::messages::retry;
 use domain::messages::retry::{RetryDecision, SendAttempt, SendMode, ThrottleScope};
@@ -19,12 +20,13 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::oneshot;
 
 use crate::media::{self, MediaError};
+use crate::messages::admission;
 use crate::messages::retry_wait;
 use crate::messages::send::{Progress, SendError, Sent};
 use crate::metrics::Label;
 use crate::ports::{
     AccountRecord, AttemptResult, CachedResponse, InsertMessageResult, Lease, LeaseCheck, LeasedMessage,
-    MessageFailure, MessageKey, NewMessage, OnUnknown, OutgoingMessage, SendSchedule, SentAs, StoreError,
+    MessageFailure, MessageKey, NewMessage, OnUnknown, OutgoingMessage, SendSchedule, StoreError,
     StoreErrorKind,
 };
 use crate::{Deps, accounts, chain, directory};
@@ -116,10 +118,10 @@ async fn accept_and_send(
             Some(slot_at)
         }
     };
-    let admission = match slot_at {
-        // Others were quicker since the wait was foreseen.
-        Some(slot_at) if slot_at > deadline => Err(retry_wait::too_long(slot_at, now)),
-        _ => admit(&deps, new.clone()).await,
+    // Other sends may have reserved slots since the slot was checked.
+    let admission = match slot_at.map_or(Ok(()), |slot_at| check_sync_slot(slot_at, now)) {
+        Ok(()) => admit(&deps, new.clone()).await,
+        Err(rejection) => Err(admission::rejected(rejection, now)),
     };
     match (admission, slot_at) {
         (Err(refused), slot_at) => {
@@ -136,7 +138,7 @@ async fn accept_and_send(
         (Ok(sent_as), Some(slot_at)) => {
             let fallback = new.fallback.as_ref().filter(|_| sent_as == SentAs::Template);
             let (kind, content, context_wamid) = match fallback {
-                Some(fallback) => ("template", fallback.content.clone(), None),
+                Some(fallback) => ("template", fallback.clone(), None),
                 None => (new.kind, new.content.clone(), new.context_wamid.clone()),
             };
             let message = LeasedMessage {
@@ -162,7 +164,7 @@ async fn accept_and_send(
 }
 
 async fn admit(deps: &Deps, new: NewMessage) -> Result<SentAs, SendError> {
-    let account = Label::Account(new.account);
+    let (account, now) = (Label::Account(new.account), new.now);
     let mode = if matches!(new.schedule, SendSchedule::Queued { .. }) { "queue" } else { "sync" };
     match deps.messages.insert_message(new).await {
         Ok(InsertMessageResult::Accepted { sent_as }) => {
@@ -170,13 +172,12 @@ async fn admit(deps: &Deps, new: NewMessage) -> Result<SentAs, SendError> {
             Ok(sent_as)
         }
         Ok(InsertMessageResult::KeyAlreadyUsed(key)) => Err(SendError::IdempotencyKeyUsed(Box::new(key))),
-        Ok(InsertMessageResult::QueueFull) => Err(SendError::QueueFull),
-        Ok(InsertMessageResult::OutsideWindow(window)) => {
-            deps.metrics.window_refusals.increment(&[account]);
-            Err(SendError::OutsideWindow(window))
+        Ok(InsertMessageResult::Rejected(rejection)) => {
+            if let Rejection::OutsideWindow(_) = rejection {
+                deps.metrics.window_refusals.increment(&[account]);
+            }
+            Err(admission::rejected(rejection, now))
         }
-        Ok(InsertMessageResult::OptedOut) => Err(SendError::OptedOut),
-        Ok(InsertMessageResult::MarketingLimited(until)) => Err(SendError::Resting(until)),
         Err(error) => Err(SendError::Store(error)),
     }
 }

@@ -1,5 +1,6 @@
 //! Messages: send, queue, attempts, dry runs, idempotency, marking as read.
 
+mod admission;
 pub mod attempt;
 pub mod dry_run;
 pub mod idempotency;

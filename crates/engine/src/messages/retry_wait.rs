@@ -1,10 +1,7 @@
 //! Waits that a caller is told: `Retry-After` of refusals, and the time until a send slot.
 
-use domain::messages::retry;
 use domain::meta_error::{MetaError, MetaErrorClass};
 use jiff::Timestamp;
-
-use crate::messages::send::SendError;
 
 /// Seconds to wait after a rate limit error that names no wait.
 pub(crate) const DEFAULT_WAIT: u32 = 1;
@@ -15,12 +12,6 @@ const PAIR_WAIT: u32 = 6;
 pub(crate) fn wait_after(error: &MetaError) -> u32 {
     let default = if error.class() == MetaErrorClass::ThrottlePair { PAIR_WAIT } else { DEFAULT_WAIT };
     error.retry_after.unwrap_or(default).max(1)
-}
-
-/// Returns the error of a synchronous send whose send slot is too far away.
-pub(crate) fn too_long(slot_at: Timestamp, now: Timestamp) -> SendError {
-    let ask_at = slot_at.saturating_sub(retry::SYNC_TIMEOUT).unwrap_or(now);
-    SendError::Pacing { slot_at, retry_after: seconds_until(ask_at, now) }
 }
 
 /// Returns the whole seconds until a time, at least one.

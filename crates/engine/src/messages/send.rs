@@ -11,6 +11,7 @@ use domain::contacts::bsuid::Bsuid;
 use domain::contacts::phone::PhoneNumber;
 use domain::contacts::whatsapp_user::WhatsAppUser;
 use domain::id::{AccountId, ContactId, MessageId};
+use domain::messages::admission::{SentAs, check_sync_slot};
 use domain::messages::content::Content;
 use domain::messages::window::Window;
 use domain::meta_error::MetaError;
@@ -19,12 +20,14 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::access::caller::Caller;
 use crate::access::rate_limits;
+use crate::messages::admission;
+use crate::messages::admission::TemplateCategories;
 use crate::messages::attempt;
 use crate::messages::attempt::{Delivery, Render};
 use crate::messages::retry_wait;
 use crate::ports::{
-    AccountRecord, Fallback, IdempotencyRecord, MessageKey, NewIdempotencyRecord, NewMessage, OnUnknown,
-    Recipient, SendSchedule, SentAs, StoreError, UpstreamError,
+    AccountRecord, IdempotencyRecord, MessageKey, NewIdempotencyRecord, NewMessage, OnUnknown, Recipient,
+    SendSchedule, StoreError, UpstreamError,
 };
 use crate::templates;
 use crate::templates::TemplateError;
@@ -179,8 +182,11 @@ pub enum SendError {
     OutsideWindow(Window),
     /// The person takes no marketing.
     OptedOut,
-    /// The person takes no marketing before this time.
-    Resting(Timestamp),
+    /// Meta limits marketing messages to the recipient (error 131049).
+    MarketingLimited {
+        /// End of the limitation.
+        until: Timestamp,
+    },
     /// The wait for a turn would be too long.
     Pacing {
         /// When the turn would come.
@@ -234,29 +240,23 @@ pub async fn send(
     request: SendRequest,
     idempotency: Option<Idempotency>,
 ) -> Result<Sent, SendError> {
-    let Checked { record, recipient, is_marketing, fallback } = check(deps, caller, &request).await?;
+    let Checked { record, recipient, categories } = check(deps, caller, &request).await?;
     let context_wamid = context(deps, caller, request.context_wamid.as_deref()).await?;
     let now = deps.now();
     if request.when == When::Sync {
         let slot_at = deps.pacer.next_slot(record.account.id, &recipient, now);
-        if slot_at.duration_since(now) > domain::messages::retry::SYNC_TIMEOUT {
-            return Err(retry_wait::too_long(slot_at, now));
-        }
+        check_sync_slot(slot_at, now).map_err(|rejection| admission::rejected(rejection, now))?;
     }
-    let leaves_at = request.when.leaves_at(now);
-    let limit = deps.settings.queue_per_account;
+    let admission = admission::admission_request(deps, &request, categories, now);
+    let leaves_at = admission.leaves_at;
     let schedule = match request.when {
         When::Sync => SendSchedule::Immediate,
-        When::Queue(_) => SendSchedule::Queued { due_at: leaves_at, order_at: leaves_at, limit },
+        When::Queue(_) => SendSchedule::Queued { due_at: leaves_at, order_at: leaves_at },
         When::Batch(n, _) => {
             // Items are accepted side by side; to one contact they leave in the order of the batch.
             let order_at =
                 leaves_at.saturating_add(SignedDuration::from_micros(n.into())).unwrap_or(leaves_at);
-            SendSchedule::Queued {
-                due_at: rate_limits::reserve(deps, caller).max(leaves_at),
-                order_at,
-                limit,
-            }
+            SendSchedule::Queued { due_at: rate_limits::reserve(deps, caller).max(leaves_at), order_at }
         }
     };
     let id = deps.new_id(MessageId::from_parts);
@@ -269,16 +269,14 @@ pub async fn send(
         contact: deps.new_id(ContactId::from_parts),
         kind: request.content.kind().as_str(),
         content: content_text(&request.content)?,
-        needs_window: request.content.needs_window(),
-        is_marketing,
+        admission,
         context_wamid,
         recipient_identity_key_hash: request.recipient_identity_key_hash,
         client_reference: request.client_reference,
-        fallback,
+        fallback: request.fallback.as_ref().map(content_text).transpose()?,
         on_unknown: request.on_unknown,
         schedule,
         expires_at: request.valid_for.and_then(|span| leaves_at.saturating_add(span).ok()),
-        window_at: leaves_at,
         idempotency: None,
         worker: deps.worker,
         token: deps.new_token(),
@@ -310,22 +308,19 @@ pub(crate) fn content_text(content: &Content) -> Result<Arc<str>, SendError> {
 struct Checked {
     record: Arc<AccountRecord>,
     recipient: Recipient,
-    is_marketing: bool,
-    fallback: Option<Fallback>,
+    categories: TemplateCategories,
 }
 
 async fn check(deps: &Deps, caller: &Caller, request: &SendRequest) -> Result<Checked, SendError> {
     let record = choose_account(deps, caller, request.account.as_deref())?;
-    let recipient = resolve(deps, caller, &request.to).await?;
     may_leave(deps, &record)?;
+    let recipient = resolve(deps, caller, &request.to).await?;
     let is_marketing =
         check_template(deps, (&record, Some(&recipient)), &request.content, "/template").await?;
-    let fallback = match &request.fallback {
-        None => None,
+    let is_fallback_marketing = match &request.fallback {
+        None => false,
         Some(fallback) => {
-            let is_marketing =
-                check_template(deps, (&record, Some(&recipient)), fallback, "/fallback_template").await?;
-            Some(Fallback { content: content_text(fallback)?, is_marketing })
+            check_template(deps, (&record, Some(&recipient)), fallback, "/fallback_template").await?
         }
     };
     let base = format!("/{}", request.content.kind().as_str());
@@ -333,7 +328,7 @@ async fn check(deps: &Deps, caller: &Caller, request: &SendRequest) -> Result<Ch
     if let Some(fallback) = &request.fallback {
         media::check(deps, caller, (fallback, "/fallback_template"), Some(request)).await?;
     }
-    Ok(Checked { record, recipient, is_marketing, fallback })
+    Ok(Checked { record, recipient, categories: TemplateCategories { is_marketing, is_fallback_marketing } })
 }
 
 /// The account that a call means: by id or name, else the default one.

@@ -4,11 +4,11 @@ use bytes::Bytes;
 use domain::contacts::bsuid::Bsuid;
 use domain::contacts::phone::PhoneNumber;
 use domain::id::{AccountId, ContactId, KeyId, MessageId, OwnerId, WorkerId, WorkspaceId};
+use domain::messages::admission::{AdmissionRequest, Rejection, SentAs};
 use domain::messages::direction::Direction;
 use domain::messages::outcome::AcceptedMessage;
 use domain::messages::status::MessageStatus;
 use domain::messages::status_report::Pricing;
-use domain::messages::window::Window;
 use domain::meta_error::MetaError;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -42,10 +42,8 @@ pub struct NewMessage {
     pub kind: &'static str,
     /// The object named by the type, as JSON text in Meta's form.
     pub content: Arc<str>,
-    /// Whether the window must be open.
-    pub needs_window: bool,
-    /// Whether it is a marketing template: opted-out people get none.
-    pub is_marketing: bool,
+    /// Request for the decision about admission, which is made in the transaction.
+    pub admission: AdmissionRequest,
     /// The message that it answers.
     pub context_wamid: Option<String>,
     /// Meta's identity check.
@@ -53,15 +51,13 @@ pub struct NewMessage {
     /// The caller's own reference.
     pub client_reference: Option<String>,
     /// The template to send instead, should the window be closed: JSON text of the object named by `template`.
-    pub fallback: Option<Fallback>,
+    pub fallback: Option<Arc<str>>,
     /// What to do when the outcome is not known.
     pub on_unknown: OnUnknown,
     /// When it shall leave.
     pub schedule: SendSchedule,
     /// Not after this time.
     pub expires_at: Option<Timestamp>,
-    /// At which time the window must be open.
-    pub window_at: Timestamp,
     /// The caller's key for repeated requests.
     pub idempotency: Option<NewIdempotencyRecord>,
     /// The process that hands it over.
@@ -70,15 +66,6 @@ pub struct NewMessage {
     pub token: LeaseToken,
     /// Now.
     pub now: Timestamp,
-}
-
-/// A template that is sent instead of a message whose window is closed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fallback {
-    /// JSON text of the object named by `template`, in Meta's form.
-    pub content: Arc<str>,
-    /// Whether it is marketing.
-    pub is_marketing: bool,
 }
 
 /// What to do when the outcome of a send is not known.
@@ -126,8 +113,6 @@ pub enum SendSchedule {
         due_at: Timestamp,
         /// Its place in the contact's queue.
         order_at: Timestamp,
-        /// How many messages may wait in the account's queue.
-        limit: u32,
     },
 }
 
@@ -195,46 +180,8 @@ pub enum InsertMessageResult {
     },
     /// Nothing was written: the caller's key was used before.
     KeyAlreadyUsed(IdempotencyRecord),
-    /// Nothing was written: the account's queue is full.
-    QueueFull,
-    /// Nothing was written: the window is closed.
-    OutsideWindow(Window),
-    /// Nothing was written: the person takes no marketing.
-    OptedOut,
-    /// Nothing was written: the person takes no marketing before this time.
-    MarketingLimited(Timestamp),
-}
-
-/// Whether a message goes out itself or its fallback does.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum SentAs {
-    /// The message itself.
-    #[default]
-    Message,
-    /// The fallback template.
-    Template,
-}
-
-impl SentAs {
-    /// The word used in the API and the database.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Message => "message",
-            Self::Template => "template",
-        }
-    }
-}
-
-impl std::str::FromStr for SentAs {
-    type Err = domain::text_enum::UnknownVariant;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "message" => Ok(Self::Message),
-            "template" => Ok(Self::Template),
-            _ => Err(domain::text_enum::UnknownVariant),
-        }
-    }
+    /// The message was not stored, because it must not be sent.
+    Rejected(Rejection),
 }
 
 /// A message of the queue, claimed for handing over.
@@ -306,19 +253,6 @@ pub enum CancelMessageResult {
     TooLate(MessageStatus),
     /// There is no such message.
     NotFound,
-}
-
-/// What is known of a recipient.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct RecipientState {
-    /// The person, if we know them.
-    pub contact: Option<ContactId>,
-    /// Their window at the account.
-    pub window: Window,
-    /// Whether they take no marketing.
-    pub has_opted_out: bool,
-    /// Until when Meta lets them rest from marketing.
-    pub marketing_limited_until: Option<Timestamp>,
 }
 
 /// How a handing-over ended, decided.

@@ -4,10 +4,11 @@ use super::port_macro::port;
 use super::{
     AttemptResult, CachedResponse, CancelMessageResult, IdempotencyRecord, InsertMessageResult, Lease,
     LeaseBatch, LeaseCheck, LeaseRequest, LeaseToken, LeasedMessage, MessageDetail, MessageFilter,
-    MessageKey, NewMessage, Page, PageRequest, Recipient, RecipientState, StoreError, StoredMessage,
+    MessageKey, NewMessage, Page, PageRequest, Recipient, StoreError, StoredMessage,
 };
 use domain::access::audit::AuditEntry;
 use domain::id::{AccountId, MessageId, OwnerId, WorkerId, WorkspaceId};
+use domain::messages::admission::AdmissionFacts;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 
@@ -19,13 +20,13 @@ port! {
         /// Checks the window and writes the message, in one transaction.
         async fn insert_message(&self, new: NewMessage) -> Result<InsertMessageResult, StoreError>;
 
-        /// What is known of a recipient, for a check that writes nothing.
-        async fn get_recipient_state(
+        /// Returns the facts that the admission of a message depends on, except for the next send slot.
+        async fn get_admission_facts(
             &self,
             workspace: WorkspaceId,
             account: AccountId,
             recipient: &Recipient,
-        ) -> Result<RecipientState, StoreError>;
+        ) -> Result<AdmissionFacts, StoreError>;
 
         /// Writes down that a held message leaves now. [`LeaseCheck::Lost`]: it must not be sent.
         async fn begin_attempt(&self, lease: &Lease, now: Timestamp) -> Result<LeaseCheck, StoreError>;

@@ -7,7 +7,7 @@ use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
 use engine::ports::Clock as _;
 use serde_json::json;
-use store::Rotation;
+use store::ReencryptResult;
 
 use super::context::CommandContext;
 use super::terminal::{print_json, print_line};
@@ -53,11 +53,11 @@ impl RotateSecretsArgs {
         if state.applied != state.known {
             bail!("{} is not up to date: run `waypost migrate` first", config.database.display());
         }
-        let rotation = store::reseal(&config.database, &sealer, SystemClock::new().now())
+        let rotation = store::reencrypt(&config.database, &sealer, SystemClock::new().now())
             .context("the rotation is not complete; run it again")?;
-        let (n_resealed, count) = match rotation {
-            Rotation::Done { n_resealed, count } => (n_resealed, count),
-            Rotation::Unprepared { n_processes } => bail!(
+        let (n_reencrypted, count) = match rotation {
+            ReencryptResult::Done { n_reencrypted, count } => (n_reencrypted, count),
+            ReencryptResult::OtherKeyInUse { n_processes } => bail!(
                 "{n_processes} running waypost processes use another secret_key: set secret_key and old_secret_key, restart them, \
                  then run this command again"
             ),
@@ -65,15 +65,15 @@ impl RotateSecretsArgs {
         let is_done = count.old == 0 && count.other == 0;
         if self.json {
             print_json(&json!({
-                "resealed": n_resealed,
-                "present": count.present,
+                "reencrypted": n_reencrypted,
+                "current": count.present,
                 "old": count.old,
                 "other": count.other,
                 "done": is_done,
             }))?;
         } else {
             print_line(&format!(
-                "{n_resealed} secrets were encrypted again; {} secrets are encrypted with secret_key",
+                "{n_reencrypted} secrets were encrypted again; {} secrets are encrypted with secret_key",
                 count.present
             ))?;
         }

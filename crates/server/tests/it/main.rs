@@ -47,6 +47,7 @@ mod rate_limits;
 mod redrive;
 mod regressions;
 mod retention;
+mod rule_agreement;
 mod rule_conformance;
 mod seed_examples;
 mod send_outcomes;

@@ -15,7 +15,7 @@ use crate::error::SqlResult;
 use crate::revisions;
 use crate::row::{Cells, columns, json, micros};
 use crate::sqlite::execute::Execute as _;
-use crate::sqlite::page::{List, Order, bytes, containing};
+use crate::sqlite::page::{ListQuery, Order, bytes, containing};
 
 pub(crate) fn all_keys(connection: &Connection) -> SqlResult<BTreeMap<[u8; 32], Arc<ApiKey>>> {
     let mut statement = connection.prepare_cached(&format!("select {COLUMNS} from api_keys order by seq"))?;
@@ -37,8 +37,8 @@ columns! {
         name: get "name",
         prefix: get "prefix",
         digest: get "digest",
-        scopes: words "scopes",
-        accounts: words "accounts",
+        scopes: parsed_list "scopes",
+        accounts: parsed_list "accounts",
         is_test: flag "is_test",
         rate_per_minute: get "rate_per_minute",
         rate_burst: get "rate_burst",
@@ -56,7 +56,7 @@ pub(crate) fn list_keys(
     filter: &ApiKeyFilter,
     page: PageRequest,
 ) -> SqlResult<Page<ApiKey>> {
-    let mut list = List::of("api_keys", COLUMNS, Order::NewestFirst);
+    let mut list = ListQuery::new("api_keys", COLUMNS, Order::NewestFirst);
     list.with("workspace_id = ?", [bytes(workspace.as_bytes())]).with("revoked_at is null", []);
     if let Some(id) = &filter.id {
         list.with("id = ?", [bytes(id.as_bytes())]);
@@ -65,7 +65,7 @@ pub(crate) fn list_keys(
         let found = containing(search);
         list.with("(name like ? escape '\\' or prefix like ? escape '\\')", [found.clone(), found]);
     }
-    list.page(connection, page, read)
+    list.read_page(connection, page, read)
 }
 
 pub(crate) fn insert_key(connection: &Connection, key: &ApiKey, entry: &AuditEntry) -> SqlResult<()> {

@@ -13,7 +13,7 @@ use rusqlite::{Connection, params};
 use crate::error::SqlResult;
 use crate::row::{Cells, json, micros, row};
 use crate::sqlite::execute::Execute as _;
-use crate::sqlite::page::{List, Order, bytes, containing, text};
+use crate::sqlite::page::{ListQuery, Order, bytes, containing, text};
 
 /// Inserts an entry.
 pub(crate) fn insert_entry(connection: &Connection, entry: &AuditEntry) -> SqlResult<()> {
@@ -46,14 +46,14 @@ row! {
         id: AuditEntryId = id "id",
         workspace: WorkspaceId = id "workspace_id",
         created_at: Timestamp = at "created_at",
-        actor_kind: ActorKind = word "actor_kind",
+        actor_kind: ActorKind = parsed "actor_kind",
         actor_id: Option<String> = get "actor_id",
         actor_name: String = get "actor_name",
-        action: AuditAction = word "action",
-        subject_kind: AuditTargetKind = word "subject_kind",
+        action: AuditAction = parsed "action",
+        subject_kind: AuditTargetKind = parsed "subject_kind",
         subject_id: String = get "subject_id",
         subject_name: Option<String> = get "subject_name",
-        client_ip: Option<IpAddr> = opt_word "client_ip",
+        client_ip: Option<IpAddr> = opt_parsed "client_ip",
         request_id: Option<String> = get "request_id",
         details: Object = json "details",
     }
@@ -80,7 +80,7 @@ pub(crate) fn list_entries(
     filter: &AuditFilter,
     page: PageRequest,
 ) -> SqlResult<Page<AuditEntry>> {
-    let mut list = List::of("audit_entries", EntryRow::COLUMNS, Order::NewestFirst);
+    let mut list = ListQuery::new("audit_entries", EntryRow::COLUMNS, Order::NewestFirst);
     list.with("workspace_id = ?", [bytes(workspace.as_bytes())]);
     if let Some(actor) = &filter.actor {
         list.with("(actor_id = ? or actor_name = ?)", [text(actor), text(actor)]);
@@ -103,5 +103,5 @@ pub(crate) fn list_entries(
             [found.clone(), found],
         );
     }
-    list.page(connection, page, read)
+    list.read_page(connection, page, read)
 }

@@ -10,7 +10,7 @@ use crate::access::audit;
 use crate::error::SqlResult;
 use crate::row::{Cells, SelectRow as _, columns, micros, row};
 use crate::sqlite::execute::Execute as _;
-use crate::sqlite::page::{List, Order, bytes, containing, text};
+use crate::sqlite::page::{ListQuery, Order, bytes, containing, text};
 
 use engine::ports::{
     CredentialsQuery, Page, PageRequest, UpdateUserResult, UserCredentials, UserFilter, UserUpdate,
@@ -20,9 +20,9 @@ columns! {
     COLUMNS, read -> User {
         id: id "id",
         workspace: id "workspace_id",
-        email: word "email",
+        email: parsed "email",
         name: get "name",
-        role: word "role",
+        role: parsed "role",
         is_disabled: flag "is_disabled",
         created_at: at "created_at",
         updated_at: at "updated_at",
@@ -64,7 +64,7 @@ pub(crate) fn list_users(
     filter: &UserFilter,
     page: PageRequest,
 ) -> SqlResult<Page<User>> {
-    let mut list = List::of("users", COLUMNS, Order::OldestFirst);
+    let mut list = ListQuery::new("users", COLUMNS, Order::OldestFirst);
     list.with("workspace_id = ?", [bytes(workspace.as_bytes())]);
     if let Some(id) = &filter.id {
         list.with("id = ?", [bytes(id.as_bytes())]);
@@ -79,7 +79,7 @@ pub(crate) fn list_users(
         let found = containing(search);
         list.with("(name like ? escape '\\' or email like ? escape '\\')", [found.clone(), found]);
     }
-    list.page(connection, page, read)
+    list.read_page(connection, page, read)
 }
 
 pub(crate) fn get_user(

@@ -38,7 +38,7 @@ columns! {
         display_phone_number: get "display_phone_number",
         quality_rating: get "quality_rating",
         messaging_limit_tier: get "messaging_limit_tier",
-        status: word "status",
+        status: parsed "status",
         status_reason: get "status_reason",
         is_default: flag "is_default",
         is_sandbox: flag "is_sandbox",

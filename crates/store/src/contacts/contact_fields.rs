@@ -36,7 +36,7 @@ row! {
         email: Option<String> = get "email",
         custom_fields: Object = json "custom_fields",
         preference_at: Option<Timestamp> = opt_at "marketing_preference_at",
-        opted_out: Option<(Timestamp, OptOutReason)> = opt_at_and_word "opted_out_at, opted_out_reason",
+        opted_out: Option<(Timestamp, OptOutReason)> = opt_at_and_parsed "opted_out_at, opted_out_reason",
         profile_name: Option<String> = get "profile_name",
     } from "contacts where workspace_id = ?1 and id = ?2"
 }

@@ -41,7 +41,7 @@ pub(crate) fn apply_signal(connection: &Connection, update: &OptOutUpdate, now: 
 row! {
     struct OptOutRow {
         preference_at: Option<Timestamp> = opt_at "marketing_preference_at",
-        opted_out: Option<(Timestamp, OptOutReason)> = opt_at_and_word "opted_out_at, opted_out_reason",
+        opted_out: Option<(Timestamp, OptOutReason)> = opt_at_and_parsed "opted_out_at, opted_out_reason",
     } from "contacts where workspace_id = ?1 and id = ?2"
 }
 

@@ -7,7 +7,7 @@ use rusqlite::types::Value;
 
 use crate::error::SqlResult;
 use crate::row::{Cells, columns};
-use crate::sqlite::page::{List, Order, bytes, containing, text};
+use crate::sqlite::page::{ListQuery, Order, bytes, containing, text};
 
 columns! {
     COLUMNS, read -> Contact {
@@ -21,7 +21,7 @@ columns! {
         email: get "email",
         custom_fields: json "custom_fields",
         last_inbound_at: opt_at "last_inbound_at",
-        opted_out: opt_at_and_word "opted_out_at, opted_out_reason",
+        opted_out: opt_at_and_parsed "opted_out_at, opted_out_reason",
         created_at: at "created_at",
     }
 }
@@ -46,7 +46,7 @@ pub(crate) fn list_contacts(
     page: PageRequest,
 ) -> SqlResult<Page<Contact>> {
     let workspace = || bytes(workspace.as_bytes());
-    let mut list = List::of("contacts", COLUMNS, Order::NewestFirst);
+    let mut list = ListQuery::new("contacts", COLUMNS, Order::NewestFirst);
     list.with("workspace_id = ?", [workspace()]);
     if let Some(wa_ids) = &filter.wa_ids {
         let marks = vec!["?"; wa_ids.len()].join(", ");
@@ -96,7 +96,7 @@ pub(crate) fn list_contacts(
             [pattern.clone(), pattern, number],
         );
     }
-    list.page(connection, page, read)
+    list.read_page(connection, page, read)
 }
 
 pub(crate) fn list_custom_field_names(

@@ -125,7 +125,7 @@ row! {
     /// Columns of an event.
     pub(crate) struct EventRow {
         position: i64 = get "seq",
-        kind: EventKind = word "kind",
+        kind: EventKind = parsed "kind",
         created_at: Timestamp = at "created_at",
         data: String = get "data",
         account: Option<AccountId> = opt_id "account_id",

@@ -1,20 +1,20 @@
-//! Inspection of a database file: it is neither migrated nor written, and other processes may use it.
+//! Integrity check of a database file. The file is neither migrated nor written, and other processes may use it.
 
 use std::path::Path;
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
-use crate::maintenance::reencrypt::SealCount;
+use crate::maintenance::reencrypt::SealedValueCounts;
 use crate::maintenance::{reencrypt, workers};
 use crate::seal::Sealer;
 use crate::sqlite::connection::BUSY_TIMEOUT;
 use crate::sqlite::migrate;
 use crate::sqlite::migrate::MigrateError;
 
-/// Result of an inspection. A value that cannot be determined says why.
+/// Result of an integrity check.
 #[derive(Clone, Debug)]
-pub struct Inspection {
+pub struct IntegrityReport {
     /// Schema version of the database.
     pub version: i64,
     /// Newest schema version that this program supports.
@@ -32,18 +32,18 @@ pub struct Inspection {
     /// Latest time that is stored in the database.
     pub newest: Option<Timestamp>,
     /// Number of processes that use the database.
-    pub n_living: u32,
-    /// Creation time of the backup that was restored, until its messages are quarantined.
-    pub copied_at: Option<Timestamp>,
+    pub n_processes: u32,
+    /// Creation time of the restored backup, until its messages are quarantined.
+    pub backup_created_at: Option<Timestamp>,
     /// Number of sealed values by key.
-    pub seals: Option<SealCount>,
+    pub seals: Option<SealedValueCounts>,
     /// Number of messages with an unknown outcome.
     pub n_unknown: Option<u32>,
 }
 
-/// Error of [`inspect`].
+/// Error of [`check_integrity`].
 #[derive(Debug, thiserror::Error)]
-pub enum InspectError {
+pub enum IntegrityCheckError {
     /// The file cannot be opened or read.
     #[error(transparent)]
     Sqlite(#[from] rusqlite::Error),
@@ -52,13 +52,17 @@ pub enum InspectError {
     Migrate(#[from] MigrateError),
 }
 
-/// Inspects a database file without changing it.
+/// Checks a database file without changing it.
 ///
 /// # Errors
 /// Fails if the file cannot be opened or read, or a development version created it.
-pub fn inspect(path: &Path, sealer: Option<&Sealer>, now: Timestamp) -> Result<Inspection, InspectError> {
+pub fn check_integrity(
+    path: &Path,
+    sealer: Option<&Sealer>,
+    now: Timestamp,
+) -> Result<IntegrityReport, IntegrityCheckError> {
     let connection = open(path)?;
-    // A file that is no database returns SQLite's own error.
+    // For a file that is no database, SQLite returns an error.
     migrate::applied(&connection)?;
     migrate::check_first(&connection)?;
     let text = |sql: &str| connection.query_row(sql, (), |row| row.get::<_, String>(0));
@@ -75,7 +79,7 @@ pub fn inspect(path: &Path, sealer: Option<&Sealer>, now: Timestamp) -> Result<I
         (Some(sealer), true) => Some(reencrypt::count(&connection, sealer)?),
         (Some(_) | None, _) => None,
     };
-    Ok(Inspection {
+    Ok(IntegrityReport {
         version,
         known: migrate::known(),
         journal_mode: text("pragma journal_mode")?,
@@ -84,10 +88,10 @@ pub fn inspect(path: &Path, sealer: Option<&Sealer>, now: Timestamp) -> Result<I
         size: bytes(number("pragma page_count")?),
         free: bytes(number("pragma freelist_count")?),
         newest: if has_tables { newest(&connection)? } else { None },
-        n_living: if has_tables { workers::count_alive(&connection, now)? } else { 0 },
-        copied_at: copied_at(&connection)?,
+        n_processes: if has_tables { workers::count_alive(&connection, now)? } else { 0 },
+        backup_created_at: backup_created_at(&connection)?,
         seals,
-        n_unknown: if has_tables { Some(unknown(&connection)?) } else { None },
+        n_unknown: if has_tables { Some(count_unknown(&connection)?) } else { None },
     })
 }
 
@@ -126,13 +130,13 @@ fn newest(connection: &Connection) -> rusqlite::Result<Option<Timestamp>> {
 }
 
 /// Returns `true` if a process uses the database file. A file that cannot be read is not in use.
-pub(crate) fn has_living_workers(path: &Path, now: Timestamp) -> bool {
+pub(crate) fn is_in_use(path: &Path, now: Timestamp) -> bool {
     open(path)
         .and_then(|connection| workers::count_alive(&connection, now))
-        .is_ok_and(|n_living| n_living > 0)
+        .is_ok_and(|n_processes| n_processes > 0)
 }
 
-fn copied_at(connection: &Connection) -> rusqlite::Result<Option<Timestamp>> {
+fn backup_created_at(connection: &Connection) -> rusqlite::Result<Option<Timestamp>> {
     if !has_table(connection, "backup_markers")? {
         return Ok(None);
     }
@@ -142,7 +146,7 @@ fn copied_at(connection: &Connection) -> rusqlite::Result<Option<Timestamp>> {
     Ok(at.and_then(|at| Timestamp::from_microsecond(at).ok()))
 }
 
-fn unknown(connection: &Connection) -> rusqlite::Result<u32> {
+fn count_unknown(connection: &Connection) -> rusqlite::Result<u32> {
     connection.query_row(
         "select count(*) from workspaces w join messages m on m.workspace_id = w.id and m.status = 'unknown'",
         (),

@@ -65,11 +65,11 @@ engine::erasures_port! {
 
 engine::maintenance_port! {
     sqlite_port for Maintenance {
-        list_expired_rows(what, before, after, limit) {
-            read "reading expired rows", move |tx| retention::list_expired(tx, what, before, after, limit)
+        list_expired_rows(target, before, after, limit) {
+            read "reading expired rows", move |tx| retention::list_expired(tx, target, before, after, limit)
         }
-        delete_expired_rows(what, before, rows) {
-            write "deleting expired rows", move |tx| retention::delete_expired(tx, what, before, &rows)
+        delete_expired_rows(target, before, rows) {
+            write "deleting expired rows", move |tx| retention::delete_expired(tx, target, before, &rows)
         }
         get_restored_backup_time() {
             read "reading the backup marker", quarantine::get_backup_marker

@@ -16,16 +16,23 @@ use crate::row::micros;
 use crate::seal::{SealedWith, Sealer};
 use crate::sqlite::connection;
 
-/// Columns with sealed values. The context of a sealed value is `<table>/<id>/<column>`.
+/// Column with sealed values. The context of a sealed value is `<table>/<id>/<column>`.
+#[derive(Clone, Copy)]
+pub(crate) struct SealedColumn {
+    table: &'static str,
+    column: &'static str,
+}
+
+/// All columns with sealed values.
 ///
 /// New sealed column (1 of 1): add it here. A test lists every column of bytes.
-pub(crate) const SEALED: [(&str, &str); 6] = [
-    ("accounts", "access_token"),
-    ("accounts", "app_secret"),
-    ("accounts", "old_app_secret"),
-    ("webhook_endpoints", "headers"),
-    ("webhook_endpoints", "secret"),
-    ("webhook_endpoints", "old_secret"),
+pub(crate) const SEALED: [SealedColumn; 6] = [
+    SealedColumn { table: "accounts", column: "access_token" },
+    SealedColumn { table: "accounts", column: "app_secret" },
+    SealedColumn { table: "accounts", column: "old_app_secret" },
+    SealedColumn { table: "webhook_endpoints", column: "headers" },
+    SealedColumn { table: "webhook_endpoints", column: "secret" },
+    SealedColumn { table: "webhook_endpoints", column: "old_secret" },
 ];
 
 /// Number of rows in one transaction.
@@ -33,7 +40,7 @@ const STEP: u32 = 50;
 
 /// Number of sealed values by key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct SealCount {
+pub struct SealedValueCounts {
     /// Sealed with the present key.
     pub present: u32,
     /// Sealed with the old key.
@@ -44,18 +51,18 @@ pub struct SealCount {
 
 /// Result of a re-encryption.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rotation {
-    /// Running processes do not have the present key: nothing was changed.
-    Unprepared {
+pub enum ReencryptResult {
+    /// Running processes encrypt with another key: nothing was changed.
+    OtherKeyInUse {
         /// Number of these processes.
         n_processes: u32,
     },
     /// Every value that can be opened is sealed with the present key.
     Done {
-        /// Number of values that were sealed again.
-        n_resealed: u32,
+        /// Number of re-encrypted values.
+        n_reencrypted: u32,
         /// Number of sealed values by key, after the re-encryption.
-        count: SealCount,
+        count: SealedValueCounts,
     },
 }
 
@@ -63,38 +70,38 @@ pub enum Rotation {
 ///
 /// # Errors
 /// Fails if the database cannot be read or written. Completed rows stay; the function can be called again.
-pub fn reseal(path: &Path, sealer: &Sealer, now: Timestamp) -> Result<Rotation, StoreError> {
+pub fn reencrypt(path: &Path, sealer: &Sealer, now: Timestamp) -> Result<ReencryptResult, StoreError> {
     let opening = |error: rusqlite::Error| {
-        StoreError::new(StoreErrorKind::Unavailable, "opening the database to seal its secrets again", error)
+        StoreError::new(StoreErrorKind::Unavailable, "opening the database for re-encryption", error)
     };
     let mut connection = connection::connect(path).map_err(opening)?;
-    run(&mut connection, sealer, now).map_err(|error| error.while_doing("sealing secrets again"))
+    run(&mut connection, sealer, now).map_err(|error| error.while_doing("re-encrypting secrets"))
 }
 
-fn run(connection: &mut Connection, sealer: &Sealer, now: Timestamp) -> SqlResult<Rotation> {
-    let n_processes = unprepared(connection, sealer, now)?;
+fn run(connection: &mut Connection, sealer: &Sealer, now: Timestamp) -> SqlResult<ReencryptResult> {
+    let n_processes = count_other_key_processes(connection, sealer, now)?;
     if n_processes > 0 {
-        return Ok(Rotation::Unprepared { n_processes });
+        return Ok(ReencryptResult::OtherKeyInUse { n_processes });
     }
-    let mut n_resealed = 0;
-    for (table, column) in SEALED {
+    let mut n_reencrypted = 0;
+    for sealed in SEALED {
         let mut after = 0;
         loop {
             let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            let (n, next) = step(&tx, sealer, (table, column), after)?;
+            let (n, next) = step(&tx, sealer, sealed, after)?;
             tx.commit()?;
-            n_resealed += n;
+            n_reencrypted += n;
             match next {
                 Some(next) => after = next,
                 None => break,
             }
         }
     }
-    Ok(Rotation::Done { n_resealed, count: count(connection, sealer)? })
+    Ok(ReencryptResult::Done { n_reencrypted, count: count(connection, sealer)? })
 }
 
 /// Returns the number of running processes that seal with another key: they could not open the re-encrypted values.
-fn unprepared(connection: &Connection, sealer: &Sealer, now: Timestamp) -> SqlResult<u32> {
+fn count_other_key_processes(connection: &Connection, sealer: &Sealer, now: Timestamp) -> SqlResult<u32> {
     if workers::count_alive(connection, now)? == 0 {
         return Ok(0);
     }
@@ -107,26 +114,31 @@ fn unprepared(connection: &Connection, sealer: &Sealer, now: Timestamp) -> SqlRe
 }
 
 /// Sealed value with its row and context.
-struct Sealed {
+struct SealedValue {
     seq: i64,
     context: String,
     value: Vec<u8>,
 }
 
-fn sealed(
+fn list_sealed(
     connection: &Connection,
-    (table, column): (&str, &str),
+    SealedColumn { table, column }: SealedColumn,
     after: i64,
     limit: u32,
-) -> SqlResult<Vec<Sealed>> {
+) -> SqlResult<Vec<SealedValue>> {
     let sql = format!(
-        "select seq, id, {column} from {table} where {column} is not null and seq > ?1 order by seq limit ?2"
+        "select seq, id, {column} as value from {table}
+         where {column} is not null and seq > ?1 order by seq limit ?2"
     );
     let mut statement = connection.prepare_cached(&sql)?;
     let rows = statement.query_map((after, limit), |row| {
         // All identifiers have the same text form.
-        let id = AccountId::from_bytes(row.get(1)?);
-        Ok(Sealed { seq: row.get(0)?, context: format!("{table}/{id}/{column}"), value: row.get(2)? })
+        let id = AccountId::from_bytes(row.get("id")?);
+        Ok(SealedValue {
+            seq: row.get("seq")?,
+            context: format!("{table}/{id}/{column}"),
+            value: row.get("value")?,
+        })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
@@ -134,39 +146,40 @@ fn sealed(
 fn step(
     connection: &Connection,
     sealer: &Sealer,
-    (table, column): (&str, &str),
+    sealed: SealedColumn,
     after: i64,
 ) -> SqlResult<(u32, Option<i64>)> {
-    let rows = sealed(connection, (table, column), after, STEP)?;
+    let rows = list_sealed(connection, sealed, after, STEP)?;
+    let SealedColumn { table, column } = sealed;
     let sql = format!("update {table} set {column} = ?2 where seq = ?1 and {column} = ?3");
-    let mut n_resealed = 0;
+    let mut n_reencrypted = 0;
     for row in &rows {
         if sealer.sealed_with(&row.value) != SealedWith::Old {
             continue;
         }
         // A damaged value stays unchanged and is counted.
         let Ok(secret) = sealer.open(&row.context, &row.value) else { continue };
-        let again = sealer.seal(&row.context, &secret)?;
-        let n_rows = connection.prepare_cached(&sql)?.execute((row.seq, again, &row.value))?;
-        n_resealed += u32::try_from(n_rows).unwrap_or_default();
+        let reencrypted = sealer.seal(&row.context, &secret)?;
+        let n_rows = connection.prepare_cached(&sql)?.execute((row.seq, reencrypted, &row.value))?;
+        n_reencrypted += u32::try_from(n_rows).unwrap_or_default();
     }
     let is_full = rows.len() >= usize::try_from(STEP).unwrap_or(usize::MAX);
-    Ok((n_resealed, rows.last().map(|row| row.seq).filter(|_| is_full)))
+    Ok((n_reencrypted, rows.last().map(|row| row.seq).filter(|_| is_full)))
 }
 
 /// Opens and counts all sealed values.
-pub(crate) fn count(connection: &Connection, sealer: &Sealer) -> rusqlite::Result<SealCount> {
-    let mut count = SealCount::default();
-    for context in SEALED {
+pub(crate) fn count(connection: &Connection, sealer: &Sealer) -> rusqlite::Result<SealedValueCounts> {
+    let mut count = SealedValueCounts::default();
+    for sealed in SEALED {
         let has_table: bool = connection.query_row(
             "select exists (select 1 from pragma_table_info(?1) where name = ?2)",
-            context,
+            (sealed.table, sealed.column),
             |row| row.get(0),
         )?;
         if !has_table {
             continue;
         }
-        let rows = match sealed(connection, context, 0, u32::MAX) {
+        let rows = match list_sealed(connection, sealed, 0, u32::MAX) {
             Ok(rows) => rows,
             Err(SqlError::Sqlite(error)) => return Err(error),
             Err(_) => continue,
@@ -191,7 +204,7 @@ mod tests {
     use crate::sqlite::migrate;
 
     /// Columns of bytes without secrets, apart from identifiers.
-    const OPEN: [&str; 14] = [
+    const NOT_SEALED: [&str; 14] = [
         "accounts.verify_token_digest",
         "api_keys.digest",
         "deliveries.queue_key",
@@ -209,29 +222,29 @@ mod tests {
     ];
 
     #[test]
-    fn every_column_that_may_hold_a_seal_is_named() {
+    fn every_column_of_bytes_is_listed_as_sealed_or_not_sealed() {
         let mut connection = Connection::open_in_memory().unwrap();
         migrate::run(&mut connection, Timestamp::UNIX_EPOCH).unwrap();
-        let sql = "select t.name, c.name from sqlite_schema t join pragma_table_info(t.name) c
+        let sql = "select t.name || '.' || c.name from sqlite_schema t join pragma_table_info(t.name) c
                    where t.type = 'table' and lower(c.type) = 'blob'";
         let mut statement = connection.prepare(sql).unwrap();
-        let columns: BTreeSet<String> = statement
-            .query_map((), |row| Ok(format!("{}.{}", row.get::<_, String>(0)?, row.get::<_, String>(1)?)))
-            .unwrap()
-            .collect::<Result<_, _>>()
-            .unwrap();
+        let columns: BTreeSet<String> =
+            statement.query_map((), |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap();
         let is_id =
             |name: &str| name.ends_with(".id") || name.ends_with("_id") || name.ends_with(".replaced_by");
         let sealed: BTreeSet<String> =
-            SEALED.iter().map(|(table, column)| format!("{table}.{column}")).collect();
+            SEALED.iter().map(|sealed| format!("{}.{}", sealed.table, sealed.column)).collect();
         let known = |name: &String| {
             is_id(name)
                 || sealed.contains(name)
-                || OPEN.contains(&name.as_str())
+                || NOT_SEALED.contains(&name.as_str())
                 || matches!(name.as_str(), "sessions.digest" | "schema_migrations.checksum")
         };
         let unknown: Vec<_> = columns.iter().filter(|name| !known(name)).collect();
-        assert!(unknown.is_empty(), "name them in SEALED, or here if they are no secrets: {unknown:?}");
+        assert!(
+            unknown.is_empty(),
+            "add these columns to SEALED, or to NOT_SEALED if they contain no secrets: {unknown:?}"
+        );
         assert!(sealed.is_subset(&columns), "{columns:?}");
     }
 }

@@ -2,22 +2,40 @@
 
 use std::path::Path;
 
-use domain::id::AccountId;
+use domain::id::{AccountId, WorkspaceId};
 use engine::ports::{QueueStats, StoreStats};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension};
 
 use crate::error::SqlResult;
 use crate::messages::queue_depth;
-use crate::row::{Cells, micros};
+use crate::row::{SelectRow as _, micros, row};
 
-const UNKNOWN: &str =
-    "select account_id, count(*) from messages where status = 'unknown' group by account_id";
+row! {
+    struct UnknownRow {
+        account: AccountId = id "account_id",
+        n_messages: u32 = get "count(*)",
+    } from "messages where status = 'unknown' group by account_id"
+}
 
-/// The bound and the plus sign make SQLite use the index of open deliveries.
-const DELIVERIES: &str = "select workspace_id, count(*) from deliveries
-    where status in ('pending', 'failed') and expires_at > 0
-    group by +workspace_id";
+row! {
+    /// Number of open deliveries of a workspace. The bound and the plus sign make SQLite use the index of open
+    /// deliveries.
+    struct OpenDeliveriesRow {
+        workspace: WorkspaceId = id "workspace_id",
+        n_deliveries: u32 = get "count(*)",
+    } from "deliveries
+        where status in ('pending', 'failed') and expires_at > 0
+        group by +workspace_id"
+}
+
+row! {
+    struct UsageRow {
+        workspace: WorkspaceId = id "workspace_id",
+        waba_id: String = get "waba_id",
+        n_recipients: u32 = get "n_recipients",
+    } from "messaging_limit_usage"
+}
 
 const DEFERRED: &str = "select count(*) from messages
     where account_id = ?1 and status = 'queued' and deferred_by is not null";
@@ -40,24 +58,14 @@ pub(crate) fn get_stats(connection: &Connection, path: &Path, now: Timestamp) ->
         };
         stats.queues.insert(account, queue);
     }
-    let mut statement = connection.prepare_cached(UNKNOWN)?;
-    let mut rows = statement.query(())?;
-    while let Some(row) = rows.next()? {
-        let mut cells = Cells::new("messages", row);
-        stats.unknown.insert(cells.id()?, cells.get()?);
+    for row in UnknownRow::list(connection, ())? {
+        stats.unknown.insert(row.account, row.n_messages);
     }
-    let mut statement =
-        connection.prepare_cached("select workspace_id, waba_id, n_recipients from messaging_limit_usage")?;
-    let mut rows = statement.query(())?;
-    while let Some(row) = rows.next()? {
-        let mut cells = Cells::new("messaging_limit_usage", row);
-        stats.messaging_limit_usage.insert((cells.id()?, cells.get()?), cells.get()?);
+    for row in UsageRow::list(connection, ())? {
+        stats.messaging_limit_usage.insert((row.workspace, row.waba_id), row.n_recipients);
     }
-    let mut statement = connection.prepare_cached(DELIVERIES)?;
-    let mut rows = statement.query(())?;
-    while let Some(row) = rows.next()? {
-        let mut cells = Cells::new("deliveries", row);
-        stats.deliveries_waiting.insert(cells.id()?, cells.get()?);
+    for row in OpenDeliveriesRow::list(connection, ())? {
+        stats.deliveries_waiting.insert(row.workspace, row.n_deliveries);
     }
     Ok(stats)
 }
@@ -85,19 +93,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_figure_looks_at_all_messages_or_all_deliveries() {
+    fn no_statistic_reads_all_messages_or_all_deliveries() {
         let mut connection = Connection::open_in_memory().unwrap();
         crate::sqlite::migrate::run(&mut connection, Timestamp::UNIX_EPOCH).unwrap();
         for (sql, index) in [
-            (UNKNOWN, "messages_unknown"),
-            (DELIVERIES, "deliveries_expiring"),
+            (UnknownRow::SELECT, "messages_unknown"),
+            (OpenDeliveriesRow::SELECT, "deliveries_expiring"),
             (DEFERRED, "messages_deferred"),
             (DUE, "messages_due"),
         ] {
             let mut statement = connection.prepare(&format!("explain query plan {sql}")).unwrap();
             let parameters = rusqlite::params_from_iter(vec![0; statement.parameter_count()]);
-            let plan: Vec<String> =
-                statement.query_map(parameters, |row| row.get(3)).unwrap().map(Result::unwrap).collect();
+            let plan: Vec<String> = statement
+                .query_map(parameters, |row| row.get("detail"))
+                .unwrap()
+                .map(Result::unwrap)
+                .collect();
             let plan = plan.join("; ");
             assert!(plan.contains(index), "{sql}: {plan}");
         }

@@ -4,11 +4,12 @@ use domain::id::{MessageId, WorkerId, WorkspaceId};
 use domain::messages::status::MessageStatus;
 use engine::ports::RecentSend;
 use jiff::{SignedDuration, Timestamp};
-use rusqlite::{Connection, params};
+use rusqlite::Connection;
 
 use crate::error::SqlResult;
 use crate::messages::terminate;
-use crate::row::{Cells, micros};
+use crate::row::{Cells, SelectRow as _, columns, micros, row};
+use crate::sqlite::execute::Execute as _;
 use crate::webhooks_out::delivery_queues;
 
 pub(crate) fn upsert_worker(
@@ -22,14 +23,24 @@ pub(crate) fn upsert_worker(
             "insert into workers (id, heartbeat_at, secret_key_id) values (?1, ?2, ?3)
              on conflict (id) do update set heartbeat_at = excluded.heartbeat_at",
         )?
-        .execute((worker.as_bytes(), micros(now), key_id))?;
-    Ok(())
+        .execute_one((worker.as_bytes(), micros(now), key_id))
 }
 
-/// Deletes a worker, so that its absence is known without a timeout.
+/// Deletes a worker, so that the other processes need no timeout to recover its leases.
 pub(crate) fn delete_worker(connection: &Connection, worker: WorkerId) -> SqlResult<()> {
-    connection.prepare_cached("delete from workers where id = ?1")?.execute([worker.as_bytes()])?;
-    Ok(())
+    connection.prepare_cached("delete from workers where id = ?1")?.execute_any([worker.as_bytes()])
+}
+
+row! {
+    /// Message that is leased to a worker without a heartbeat.
+    struct LeasedRow {
+        workspace: WorkspaceId = id "m.workspace_id",
+        message: MessageId = id "m.id",
+        status: MessageStatus = parsed "m.status",
+        is_queued_mode: bool = flag "m.mode = 'queue'",
+    } from "messages m left join workers w on w.id = m.worker_id
+        where m.worker_id is not null and (w.heartbeat_at is null or w.heartbeat_at < ?1)
+        limit ?2"
 }
 
 /// Recovers the leases of workers without a heartbeat. Deletes workers without a heartbeat and without leases.
@@ -39,24 +50,10 @@ pub(crate) fn recover_leases(
     now: Timestamp,
     limit: u32,
 ) -> SqlResult<u32> {
-    let left = {
-        let mut statement = connection.prepare_cached(
-            "select m.workspace_id, m.id, m.status, m.mode = 'queue'
-             from messages m left join workers w on w.id = m.worker_id
-             where m.worker_id is not null and (w.heartbeat_at is null or w.heartbeat_at < ?1)
-             limit ?2",
-        )?;
-        let mut rows = statement.query((micros(silent_since), limit))?;
-        let mut left: Vec<(WorkspaceId, MessageId, MessageStatus, bool)> = Vec::new();
-        while let Some(row) = rows.next()? {
-            let mut cells = Cells::new("messages", row);
-            left.push((cells.id()?, cells.id()?, cells.word()?, cells.flag()?));
-        }
-        left
-    };
+    let rows = LeasedRow::list(connection, (micros(silent_since), limit))?;
     delivery_queues::recover_leases(connection, silent_since, limit)?;
     let mut n_finished = 0;
-    for (workspace, message, status, is_queued_mode) in left {
+    for LeasedRow { workspace, message, status, is_queued_mode } in rows {
         terminate::recover_message(connection, workspace, message, (status, is_queued_mode), now)?;
         n_finished += 1;
     }
@@ -65,29 +62,36 @@ pub(crate) fn recover_leases(
             "delete from workers
              where heartbeat_at < ?1 and not exists (select 1 from messages where worker_id = workers.id)",
         )?
-        .execute(params![micros(silent_since)])?;
+        .execute_any([micros(silent_since)])?;
     Ok(n_finished)
 }
 
 /// Maximum number of messages that are read for recent sends: more than five minutes at the full rate of one number.
 const MAX_SCANNED: u32 = 25_000;
 
+columns! {
+    RECENT_SENDS, read_recent_send -> RecentSend {
+        account: id "account_id",
+        recipient: get "recipient",
+        at: at "at",
+    }
+}
+
 /// Lists the messages that were sent since a time, among the last messages.
 pub(crate) fn list_recent_sends(connection: &Connection, since: Timestamp) -> SqlResult<Vec<RecentSend>> {
-    let mut statement = connection.prepare_cached(
-        "select account_id, recipient, at from (
+    let mut statement = connection.prepare_cached(&format!(
+        "select {RECENT_SENDS} from (
              select account_id, direction, n_attempts, coalesce(wa_id, bsuid) as recipient,
                     case mode when 'queue' then updated_at else created_at end as at
              from messages order by seq desc limit ?2)
-         where direction = 'outbound' and n_attempts > 0 and recipient is not null and at >= ?1",
-    )?;
+         where direction = 'outbound' and n_attempts > 0 and recipient is not null and at >= ?1"
+    ))?;
     let mut rows = statement.query((micros(since), MAX_SCANNED))?;
-    let mut departures = Vec::new();
+    let mut sends = Vec::new();
     while let Some(row) = rows.next()? {
-        let mut cells = Cells::new("messages", row);
-        departures.push(RecentSend { account: cells.id()?, recipient: cells.get()?, at: cells.at()? });
+        sends.push(read_recent_send(&mut Cells::new("messages", row))?);
     }
-    Ok(departures)
+    Ok(sends)
 }
 
 /// Writes a row, to check that the database can be written.
@@ -97,8 +101,7 @@ pub(crate) fn probe_write(connection: &Connection, now: Timestamp) -> SqlResult<
             "insert into revisions (name, value) values ('probe', ?1)
              on conflict (name) do update set value = excluded.value",
         )?
-        .execute([micros(now)])?;
-    Ok(())
+        .execute_one([micros(now)])
 }
 
 /// Time without a heartbeat after which a process is dead.

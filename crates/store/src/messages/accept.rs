@@ -1,17 +1,19 @@
-//! Acceptance of a message: idempotency key, window and opt-out are checked, and the message is inserted, in one
+//! Acceptance of a message: the idempotency key is checked, the admission is decided and the message is inserted, in one
 //! transaction.
 
 use domain::contacts::whatsapp_user::WhatsAppUser;
-use domain::id::{AccountId, KeyId, WorkspaceId};
+use domain::id::{AccountId, ContactId, KeyId, WorkspaceId};
+use domain::messages::admission;
+use domain::messages::admission::{Admission, AdmissionFacts, AdmissionStage, SentAs};
 use domain::messages::direction::Direction;
 use domain::messages::status::MessageStatus;
-use domain::messages::window::Window;
-use engine::ports::{InsertMessageResult, NewMessage, Recipient, RecipientState, SendSchedule, SentAs};
+use engine::ports::{InsertMessageResult, NewMessage, Recipient, SendSchedule};
+use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
 use crate::contacts::lookup::RecipientFacts;
 use crate::contacts::{lookup, resolve};
-use crate::error::SqlResult;
+use crate::error::{SqlError, SqlResult};
 use crate::messages::message_events::MessageStep;
 use crate::messages::{idempotency, message_events, outbound_state, queue_depth};
 use crate::row::micros;
@@ -24,86 +26,161 @@ pub(crate) fn insert_message(connection: &Connection, new: &NewMessage) -> SqlRe
         return Ok(InsertMessageResult::KeyAlreadyUsed(known));
     }
     let known = lookup::find_recipient(connection, new.workspace, new.account, &new.recipient)?;
-    let window = known.as_ref().map(|known| known.window).unwrap_or_default();
-    let Some(sent_as) = sent_as(new, window) else { return Ok(InsertMessageResult::OutsideWindow(window)) };
-    let is_marketing = match sent_as {
-        SentAs::Message => new.is_marketing,
-        SentAs::Template => new.fallback.as_ref().is_some_and(|fallback| fallback.is_marketing),
+    let n_queued = match new.admission.stage {
+        AdmissionStage::Enqueue { .. } => queue_depth::get_depth(connection, new.account)?,
+        AdmissionStage::Sync | AdmissionStage::Due => 0,
     };
-    if is_marketing && let Some(refused) = known.as_ref().and_then(|known| marketing_refusal(known, new)) {
-        return Ok(refused);
-    }
-    if let SendSchedule::Queued { limit, .. } = new.schedule
-        && queue_depth::get_depth(connection, new.account)? >= limit
+    let sent_as = match admission::decide(&admission_facts(known.as_ref(), n_queued), &new.admission, new.now)
     {
-        return Ok(InsertMessageResult::QueueFull);
+        Admission::Admit { sent_as, .. } => sent_as,
+        Admission::Reject(rejection) => return Ok(InsertMessageResult::Rejected(rejection)),
+        Admission::Wait { .. } => return Err(SqlError::Bug("a new message waits for a send slot")),
+    };
+    let contact = match known {
+        Some(known) => known.contact,
+        None => create_contact(connection, new)?,
+    };
+    insert_row(connection, new, contact, sent_as)?;
+    if matches!(new.schedule, SendSchedule::Queued { .. }) {
+        record_queued(connection, new)?;
     }
-    insert_row(connection, new, known.map(|known| known.contact), sent_as)?;
     if let Some(key) = &new.idempotency {
         idempotency::insert_record(connection, new.workspace, key, new.id)?;
     }
     Ok(InsertMessageResult::Accepted { sent_as })
 }
 
-/// Returns the form in which the message may be sent in this window.
-fn sent_as(new: &NewMessage, window: Window) -> Option<SentAs> {
-    if !new.needs_window || window.is_open(new.window_at) {
-        return Some(SentAs::Message);
-    }
-    new.fallback.as_ref().map(|_| SentAs::Template)
+/// Returns the facts that the admission of a message to a recipient depends on, except for the next send slot.
+pub(crate) fn get_admission_facts(
+    connection: &Connection,
+    workspace: WorkspaceId,
+    account: AccountId,
+    recipient: &Recipient,
+) -> SqlResult<AdmissionFacts> {
+    let known = lookup::find_recipient(connection, workspace, account, recipient)?;
+    Ok(admission_facts(known.as_ref(), queue_depth::get_depth(connection, account)?))
 }
 
-fn marketing_refusal(known: &RecipientFacts, new: &NewMessage) -> Option<InsertMessageResult> {
-    if known.has_opted_out {
-        return Some(InsertMessageResult::OptedOut);
+fn admission_facts(known: Option<&RecipientFacts>, n_queued: u32) -> AdmissionFacts {
+    let facts = AdmissionFacts { n_queued, ..AdmissionFacts::default() };
+    let Some(known) = known else { return facts };
+    AdmissionFacts {
+        window: known.window,
+        has_opted_out: known.has_opted_out,
+        marketing_limited_until: known.marketing_limited_until,
+        ..facts
     }
-    known
-        .marketing_limited_until
-        .filter(|until| new.window_at < *until)
-        .map(InsertMessageResult::MarketingLimited)
+}
+
+/// Creates the contact of a recipient that is not known yet.
+fn create_contact(connection: &Connection, new: &NewMessage) -> SqlResult<ContactId> {
+    let (wa_id, user_id) = identifiers(&new.recipient);
+    let user = WhatsAppUser {
+        wa_id: wa_id.map(str::to_owned),
+        user_id: user_id.map(str::to_owned),
+        ..WhatsAppUser::default()
+    };
+    let scope = Scope { workspace: new.workspace, account: new.account };
+    resolve::create_contact(connection, scope, new.contact, &user, new.now)?;
+    Ok(new.contact)
+}
+
+/// Returns the number and the business-scoped user ID of a recipient, of which one is set.
+fn identifiers(recipient: &Recipient) -> (Option<&str>, Option<&str>) {
+    match recipient {
+        Recipient::Phone(number) => (Some(number.digits()), None),
+        Recipient::Bsuid(user) => (None, Some(user.as_str())),
+    }
+}
+
+/// Columns that depend on the schedule of a message.
+struct ScheduleColumns {
+    status: MessageStatus,
+    mode: &'static str,
+    n_attempts: u32,
+    /// `true` if the message is inserted with a lease of its sender.
+    is_leased: bool,
+    due_at: Option<Timestamp>,
+    order_at: Option<Timestamp>,
+}
+
+impl ScheduleColumns {
+    fn of(schedule: SendSchedule) -> Self {
+        let leased = Self {
+            status: MessageStatus::Queued,
+            mode: "sync",
+            n_attempts: 0,
+            is_leased: true,
+            due_at: None,
+            order_at: None,
+        };
+        match schedule {
+            SendSchedule::Immediate => Self { status: MessageStatus::Sending, n_attempts: 1, ..leased },
+            SendSchedule::Paced => leased,
+            SendSchedule::Queued { due_at, order_at } => Self {
+                mode: "queue",
+                is_leased: false,
+                due_at: Some(due_at),
+                order_at: Some(order_at),
+                ..leased
+            },
+        }
+    }
+}
+
+/// Columns that depend on the form in which a message is stored.
+struct ContentColumns<'a> {
+    kind: &'a str,
+    content: &'a str,
+    fallback: Option<&'a str>,
+    sent_as: SentAs,
+    needs_window: bool,
+    is_marketing: bool,
+    is_fallback_marketing: bool,
+}
+
+impl<'a> ContentColumns<'a> {
+    /// A synchronous message is stored in the form in which the message is sent. A queued message is stored with its
+    /// own content and its fallback: the window is checked again when the message is due.
+    fn of(new: &'a NewMessage, sent_as: SentAs) -> Self {
+        let admission = &new.admission;
+        let is_fallback_marketing = admission.fallback.is_some_and(|fallback| fallback.is_marketing);
+        match (&new.fallback, new.schedule) {
+            (Some(fallback), SendSchedule::Immediate | SendSchedule::Paced)
+                if sent_as == SentAs::Template =>
+            {
+                Self {
+                    kind: "template",
+                    content: fallback,
+                    fallback: None,
+                    sent_as: SentAs::Template,
+                    needs_window: false,
+                    is_marketing: is_fallback_marketing,
+                    is_fallback_marketing: false,
+                }
+            }
+            (fallback, _) => Self {
+                kind: new.kind,
+                content: &new.content,
+                fallback: fallback.as_deref(),
+                sent_as: SentAs::Message,
+                needs_window: admission.needs_window,
+                is_marketing: admission.is_marketing,
+                is_fallback_marketing,
+            },
+        }
+    }
 }
 
 fn insert_row(
     connection: &Connection,
     new: &NewMessage,
-    known: Option<domain::id::ContactId>,
+    contact: ContactId,
     sent_as: SentAs,
 ) -> SqlResult<()> {
-    let (wa_id, user_id) = match &new.recipient {
-        Recipient::Phone(number) => (Some(number.digits()), None),
-        Recipient::Bsuid(user) => (None, Some(user.as_str())),
-    };
-    let contact = match known {
-        Some(known) => known,
-        None => {
-            let person = WhatsAppUser {
-                wa_id: wa_id.map(str::to_owned),
-                user_id: user_id.map(str::to_owned),
-                ..WhatsAppUser::default()
-            };
-            let scope = Scope { workspace: new.workspace, account: new.account };
-            resolve::create_contact(connection, scope, new.contact, &person, new.now)?;
-            new.contact
-        }
-    };
-    let (status, mode, n_attempts) = match new.schedule {
-        SendSchedule::Immediate => (MessageStatus::Sending, "sync", 1),
-        SendSchedule::Paced => (MessageStatus::Queued, "sync", 0),
-        SendSchedule::Queued { .. } => (MessageStatus::Queued, "queue", 0),
-    };
-    let (due_at, order_at) = match new.schedule {
-        SendSchedule::Immediate | SendSchedule::Paced => (None, None),
-        SendSchedule::Queued { due_at, order_at, .. } => (Some(micros(due_at)), Some(micros(order_at))),
-    };
-    let is_held = !matches!(new.schedule, SendSchedule::Queued { .. });
-    let fallback = new.fallback.as_ref().map(|fallback| &*fallback.content);
-    // A queued message keeps its own content: the window is checked again when the message leaves the queue.
-    let swaps = sent_as == SentAs::Template && is_held;
-    let has_marketing_fallback = new.fallback.as_ref().is_some_and(|fallback| fallback.is_marketing);
-    let (kind, content) = match fallback {
-        Some(fallback) if swaps => ("template", fallback),
-        Some(_) | None => (new.kind, &*new.content),
-    };
+    let (wa_id, user_id) = identifiers(&new.recipient);
+    let schedule = ScheduleColumns::of(new.schedule);
+    let content = ContentColumns::of(new, sent_as);
     connection
         .prepare_cached(
             "insert into messages (
@@ -121,53 +198,35 @@ fn insert_row(
             contact.as_bytes(),
             new.key.as_ref().map(KeyId::as_bytes),
             Direction::Outbound.as_str(),
-            kind,
-            status.as_str(),
+            content.kind,
+            schedule.status.as_str(),
             wa_id,
             user_id,
             new.client_reference,
             new.context_wamid,
             new.recipient_identity_key_hash,
-            content,
-            n_attempts,
-            is_held.then(|| new.worker.as_bytes()),
-            is_held.then_some(new.token.0),
+            content.content,
+            schedule.n_attempts,
+            schedule.is_leased.then(|| new.worker.as_bytes()),
+            schedule.is_leased.then_some(new.token.0),
             micros(new.now),
-            mode,
-            order_at,
-            due_at,
+            schedule.mode,
+            schedule.order_at.map(micros),
+            schedule.due_at.map(micros),
             new.expires_at.map(micros),
             new.on_unknown.as_str(),
-            fallback.filter(|_| !swaps),
-            if swaps { sent_as } else { SentAs::Message }.as_str(),
-            new.needs_window && !swaps,
-            if swaps { has_marketing_fallback } else { new.is_marketing },
-            has_marketing_fallback && !swaps,
+            content.fallback,
+            content.sent_as.as_str(),
+            content.needs_window,
+            content.is_marketing,
+            content.is_fallback_marketing,
         ])?;
-    if !is_held && let Some(message) = outbound_state::get_state(connection, new.workspace, new.id)? {
-        queue_depth::update_depth(connection, new.account, true, (None, MessageStatus::Queued))?;
-        message_events::emit_status(
-            connection,
-            &message,
-            &MessageStep::ours(MessageStatus::Queued, new.now),
-        )?;
-    }
     Ok(())
 }
 
-pub(crate) fn get_recipient(
-    connection: &Connection,
-    workspace: WorkspaceId,
-    account: AccountId,
-    recipient: &Recipient,
-) -> SqlResult<RecipientState> {
-    Ok(lookup::find_recipient(connection, workspace, account, recipient)?.map_or_else(
-        RecipientState::default,
-        |known| RecipientState {
-            contact: Some(known.contact),
-            window: known.window,
-            has_opted_out: known.has_opted_out,
-            marketing_limited_until: known.marketing_limited_until,
-        },
-    ))
+/// Updates the depth of the queue and emits the event of a message that was added to the queue.
+fn record_queued(connection: &Connection, new: &NewMessage) -> SqlResult<()> {
+    let Some(message) = outbound_state::get_state(connection, new.workspace, new.id)? else { return Ok(()) };
+    queue_depth::update_depth(connection, new.account, true, (None, MessageStatus::Queued))?;
+    message_events::emit_status(connection, &message, &MessageStep::ours(MessageStatus::Queued, new.now))
 }

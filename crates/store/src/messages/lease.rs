@@ -8,6 +8,10 @@ use domain::access::audit::AuditEntry;
 use domain::contacts::bsuid::Bsuid;
 use domain::contacts::phone::PhoneNumber;
 use domain::id::{AccountId, ContactId, MessageId, WorkerId, WorkspaceId};
+use domain::messages::admission;
+use domain::messages::admission::{
+    Admission, AdmissionFacts, AdmissionFallback, AdmissionRequest, AdmissionStage, SentAs,
+};
 use domain::messages::status::MessageStatus;
 use domain::messages::window::Window;
 use engine::ports::{
@@ -24,27 +28,13 @@ use crate::row::{Cells, micros, row};
 
 /// Queued message that is due.
 struct DueMessage {
-    message: MessageId,
     contact: ContactId,
-    window: Window,
-    needs_window: bool,
+    facts: AdmissionFacts,
+    request: AdmissionRequest,
+    /// JSON text of the fallback template.
     fallback: Option<Arc<str>>,
-    /// `true` if the message is marketing and the contact has opted out.
-    is_unwanted: bool,
-    is_fallback_unwanted: bool,
     is_queued_mode: bool,
     leased: LeasedMessage,
-}
-
-impl DueMessage {
-    /// Returns `true` if the message that would be sent at `now` is marketing and the contact has opted out.
-    fn is_refused(&self, now: Timestamp) -> bool {
-        if !self.needs_window || self.window.is_open(now) {
-            self.is_unwanted
-        } else {
-            self.fallback.is_some() && self.is_fallback_unwanted
-        }
-    }
 }
 
 row! {
@@ -56,7 +46,7 @@ row! {
         kind: String = get "m.kind",
         context_wamid: Option<String> = get "m.context_wamid",
         recipient_identity_key_hash: Option<String> = get "m.identity_key_hash",
-        on_unknown: OnUnknown = word "m.on_unknown",
+        on_unknown: OnUnknown = parsed "m.on_unknown",
         expires_at: Option<Timestamp> = opt_at "m.expires_at",
         accepted_at: Timestamp = at "m.created_at",
         n_attempts: u32 = get "m.n_attempts",
@@ -64,11 +54,7 @@ row! {
     }
 }
 
-fn read_leased(
-    cells: &mut Cells<'_>,
-    workspace: WorkspaceId,
-    token: LeaseToken,
-) -> SqlResult<(MessageId, LeasedMessage)> {
+fn read_leased(cells: &mut Cells<'_>, workspace: WorkspaceId, token: LeaseToken) -> SqlResult<LeasedMessage> {
     let row = LeaseRow::read(cells)?;
     let number = row.wa_id.and_then(|wa_id| PhoneNumber::from_wa_id(&wa_id).ok()).map(Recipient::Phone);
     let user = row.user_id.and_then(|user_id| Bsuid::parse(&user_id).ok()).map(Recipient::Bsuid);
@@ -79,7 +65,7 @@ fn read_leased(
         attempt: row.n_attempts.saturating_add(1),
         token,
     };
-    let leased = LeasedMessage {
+    Ok(LeasedMessage {
         lease,
         recipient: number.or(user).ok_or(SqlError::Bug("a message has no recipient"))?,
         kind: row.kind,
@@ -89,17 +75,18 @@ fn read_leased(
         on_unknown: row.on_unknown,
         expires_at: row.expires_at,
         accepted_at: row.accepted_at,
-    };
-    Ok((row.message, leased))
+    })
 }
 
 row! {
-    /// Columns that decide if a due message may be sent.
+    /// Columns that the admission of a due message depends on.
     struct DueRow {
         contact: ContactId = id "m.contact_id",
         needs_window: bool = flag "m.needs_window",
-        is_unwanted: bool = flag "m.is_marketing = 1 and c.opted_out_at is not null",
-        is_fallback_unwanted: bool = flag "m.is_fallback_marketing = 1 and c.opted_out_at is not null",
+        is_marketing: bool = flag "m.is_marketing",
+        is_fallback_marketing: bool = flag "m.is_fallback_marketing",
+        has_opted_out: bool = flag "c.opted_out_at is not null",
+        marketing_limited_until: Option<Timestamp> = opt_at "c.marketing_limited_until",
         last_inbound_at: Option<Timestamp> = opt_at "w.last_inbound_at",
         refused_at: Option<Timestamp> = opt_at "w.refused_at",
         is_queued_mode: bool = flag "m.mode = 'queue'",
@@ -137,39 +124,23 @@ fn lease_some(
     let mut n_deferred = 0;
     let tokens = request.tokens.get(round.leased.len()..).unwrap_or_default();
     for due in list_due(connection, request, tokens)? {
-        let is_open = due.window.is_open(request.now);
-        let leaves_as_template = due.leased.kind == "template" || due.needs_window && due.fallback.is_some();
-        if let Some(until) = paced_until(request, &due.leased.recipient) {
-            postpone(connection, &due.leased.lease, until)?;
-        } else if due.is_refused(request.now) {
-            let end = (MessageStatus::Failed, Some("recipient_opted_out"));
-            terminate::terminate(connection, request.workspace, due.message, end, request.now)?;
-            round.n_finished += 1;
-        } else if !is_open && leaves_as_template && !has_capacity(connection, request, capacity, &due)? {
-            messaging_limit::defer(connection, request.workspace, due.message)?;
-            n_deferred += 1;
-        } else if !due.needs_window || is_open {
-            lease_message(
-                connection,
-                request.worker,
-                (&due.leased.lease, due.is_queued_mode),
-                None,
-                request.now,
-            )?;
-            round.leased.push(due.leased);
-        } else if let Some(fallback) = due.fallback {
-            let leased = (&due.leased.lease, due.is_queued_mode);
-            lease_message(connection, request.worker, leased, Some(&fallback), request.now)?;
-            round.leased.push(LeasedMessage {
-                kind: "template".to_owned(),
-                content: fallback,
-                context_wamid: None,
-                ..due.leased
-            });
-        } else {
-            let end = (MessageStatus::Failed, Some("outside_window"));
-            terminate::terminate(connection, request.workspace, due.message, end, request.now)?;
-            round.n_finished += 1;
+        let message = due.leased.lease.message;
+        match admission::decide(&due.facts, &due.request, request.now) {
+            Admission::Wait { until } => postpone(connection, &due.leased.lease, until)?,
+            Admission::Reject(rejection) => {
+                let end = (MessageStatus::Failed, Some(rejection.code()));
+                terminate::terminate(connection, request.workspace, message, end, request.now)?;
+                round.n_finished += 1;
+            }
+            Admission::Admit { uses_messaging_limit, .. }
+                if uses_messaging_limit && !has_capacity(connection, request, capacity, &due)? =>
+            {
+                messaging_limit::defer(connection, request.workspace, message)?;
+                n_deferred += 1;
+            }
+            Admission::Admit { sent_as, .. } => {
+                round.leased.push(lease_message(connection, request, due, sent_as)?);
+            }
         }
     }
     Ok(n_deferred)
@@ -188,7 +159,7 @@ fn has_capacity(
             capacity.insert(Capacity::look(connection, (request.workspace, request.account), request.now)?)
         }
     };
-    capacity.admit(connection, (due.contact, due.message), request.now)
+    capacity.admit(connection, (due.contact, due.leased.lease.message), request.now)
 }
 
 /// Returns the time until which nothing may be sent to this recipient.
@@ -245,31 +216,47 @@ fn list_due(
     while let Some(row) = rows.next()? {
         let Some(token) = tokens.next() else { break };
         let mut cells = Cells::new("messages", row);
-        let (message, leased) = read_leased(&mut cells, request.workspace, *token)?;
-        let row = DueRow::read(&mut cells)?;
-        found.push(DueMessage {
-            message,
-            leased,
-            contact: row.contact,
-            needs_window: row.needs_window,
-            fallback: row.fallback.map(Arc::from),
-            is_unwanted: row.is_unwanted,
-            is_fallback_unwanted: row.is_fallback_unwanted,
-            window: Window { last_inbound_at: row.last_inbound_at, refused_at: row.refused_at },
-            is_queued_mode: row.is_queued_mode,
-        });
+        let leased = read_leased(&mut cells, request.workspace, *token)?;
+        found.push(DueRow::read(&mut cells)?.into_due(request, leased));
     }
     Ok(found)
+}
+
+impl DueRow {
+    fn into_due(self, request: &LeaseRequest, leased: LeasedMessage) -> DueMessage {
+        let fallback = self.fallback.as_ref();
+        DueMessage {
+            contact: self.contact,
+            facts: AdmissionFacts {
+                window: Window { last_inbound_at: self.last_inbound_at, refused_at: self.refused_at },
+                has_opted_out: self.has_opted_out,
+                marketing_limited_until: self.marketing_limited_until,
+                next_slot_at: paced_until(request, &leased.recipient),
+                ..AdmissionFacts::default()
+            },
+            request: AdmissionRequest {
+                stage: AdmissionStage::Due,
+                leaves_at: request.now,
+                needs_window: self.needs_window,
+                is_marketing: self.is_marketing,
+                fallback: fallback.map(|_| AdmissionFallback { is_marketing: self.is_fallback_marketing }),
+            },
+            fallback: self.fallback.map(Arc::from),
+            is_queued_mode: self.is_queued_mode,
+            leased,
+        }
+    }
 }
 
 /// Leases a due message: its status is `sending`, with its own content or its fallback.
 fn lease_message(
     connection: &Connection,
-    worker: WorkerId,
-    (lease, is_queued_mode): (&Lease, bool),
-    fallback: Option<&str>,
-    now: Timestamp,
-) -> SqlResult<()> {
+    request: &LeaseRequest,
+    due: DueMessage,
+    sent_as: SentAs,
+) -> SqlResult<LeasedMessage> {
+    let lease = due.leased.lease;
+    let fallback = due.fallback.filter(|_| sent_as == SentAs::Template);
     let n_rows = connection
         .prepare_cached(
             "update messages
@@ -278,7 +265,7 @@ fn lease_message(
                  context_wamid = case when ?6 is null then context_wamid end,
                  sent_as = case when ?6 is null then sent_as else 'template' end,
                  needs_window = case when ?6 is null then needs_window else 0 end,
-                 -- Meta may want it later, and then the window may be closed, or the person want no marketing.
+                 -- The fallback stays with a message that is sent itself: a retry may find the window closed.
                  fallback = case when ?6 is null then fallback end,
                  is_marketing = case when ?6 is null then is_marketing else is_fallback_marketing end,
                  is_fallback_marketing = case when ?6 is null then is_fallback_marketing else 0 end, updated_at = ?7
@@ -287,21 +274,23 @@ fn lease_message(
         .execute(params![
             lease.workspace.as_bytes(),
             lease.message.as_bytes(),
-            worker.as_bytes(),
+            request.worker.as_bytes(),
             lease.token.0,
             lease.attempt,
             fallback,
-            micros(now),
+            micros(request.now),
         ])?;
     if n_rows != 1 {
         return Err(SqlError::Bug("a due message could not be leased"));
     }
-    queue_depth::update_depth(
-        connection,
-        lease.account,
-        is_queued_mode,
-        (Some(MessageStatus::Queued), MessageStatus::Sending),
-    )
+    let steps = (Some(MessageStatus::Queued), MessageStatus::Sending);
+    queue_depth::update_depth(connection, lease.account, due.is_queued_mode, steps)?;
+    Ok(match fallback {
+        Some(content) => {
+            LeasedMessage { kind: "template".to_owned(), content, context_wamid: None, ..due.leased }
+        }
+        None => due.leased,
+    })
 }
 
 /// Begins an attempt to send a leased message.
@@ -350,7 +339,7 @@ pub(crate) fn lease_unknown(
     let mut statement = connection.prepare_cached(&sql)?;
     let mut rows = statement.query((workspace.as_bytes(), message.as_bytes()))?;
     let Some(row) = rows.next()? else { return Ok(None) };
-    let (_, leased) = read_leased(&mut Cells::new("messages", row), workspace, token)?;
+    let leased = read_leased(&mut Cells::new("messages", row), workspace, token)?;
     connection
         .prepare_cached(
             "update messages

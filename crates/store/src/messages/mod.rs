@@ -21,10 +21,11 @@ pub(crate) mod wamids;
 use crate::sqlite::port_macro::sqlite_port;
 use domain::access::audit::AuditEntry;
 use domain::id::{AccountId, MessageId, OwnerId, WorkerId, WorkspaceId};
+use domain::messages::admission::AdmissionFacts;
 use engine::ports::{
     AttemptResult, CachedResponse, CancelMessageResult, IdempotencyRecord, InsertMessageResult, Lease,
     LeaseBatch, LeaseCheck, LeaseRequest, LeaseToken, LeasedMessage, MessageDetail, MessageFilter,
-    MessageKey, NewMessage, Page, PageRequest, Recipient, RecipientState, StoreError, StoredMessage,
+    MessageKey, NewMessage, Page, PageRequest, Recipient, StoreError, StoredMessage,
 };
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -34,8 +35,8 @@ engine::messages_port! {
         insert_message(new) {
             write "adding a message", move |tx| accept::insert_message(tx, &new)
         }
-        get_recipient_state(workspace, account, recipient) cloning(recipient) {
-            read "reading a recipient", move |tx| accept::get_recipient(tx, workspace, account, &recipient)
+        get_admission_facts(workspace, account, recipient) cloning(recipient) {
+            read "reading a recipient", move |tx| accept::get_admission_facts(tx, workspace, account, &recipient)
         }
         begin_attempt(lease, now) cloning(lease) {
             write "beginning an attempt", move |tx| lease::begin_attempt(tx, &lease, now)

@@ -45,7 +45,7 @@ columns! {
         account: id "account_id",
         contact: id "contact_id",
         kind: get "kind",
-        status: word "status",
+        status: parsed "status",
         wamid: get "wamid",
         wa_id: get "wa_id",
         user_id: get "bsuid",

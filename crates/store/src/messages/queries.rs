@@ -9,7 +9,7 @@ use rusqlite::types::Value;
 use crate::error::SqlResult;
 use crate::messages::{timeline, wamids};
 use crate::row::{Cells, columns, micros};
-use crate::sqlite::page::{List, Order, bytes, containing, text};
+use crate::sqlite::page::{ListQuery, Order, bytes, containing, text};
 use crate::{media, payloads};
 
 // `due_at`: a deferred message is due when the first counted recipient expires.
@@ -18,9 +18,9 @@ columns! {
         id: id "id",
         account: id "account_id",
         contact: id "contact_id",
-        direction: word "direction",
+        direction: parsed "direction",
         kind: get "kind",
-        status: word "status",
+        status: parsed "status",
         wamid: get "wamid",
         wa_id: get "wa_id",
         user_id: get "bsuid",
@@ -30,7 +30,7 @@ columns! {
         failure_code: get "failure_code",
         error: opt_json "error",
         pricing: opt_json "pricing",
-        sent_as: word "sent_as",
+        sent_as: parsed "sent_as",
         is_queued_mode: flag "mode = 'queue'",
         is_echo: flag "direction = 'outbound' and n_attempts = 0 and wamid is not null",
         due_at: opt_at "case when deferred_by is null then due_at else coalesce((
@@ -38,7 +38,7 @@ columns! {
                 where r.workspace_id = messages.workspace_id
                   and r.waba_id = (select a.waba_id from accounts a where a.id = messages.account_id)
                 order by r.counted_at limit 1), due_at) end",
-        waiting_for: opt_word "deferred_by",
+        waiting_for: opt_parsed "deferred_by",
         expires_at: opt_at "expires_at",
         created_at: at "created_at",
         updated_at: at "updated_at",
@@ -83,7 +83,7 @@ pub(crate) fn list_messages(
     page: PageRequest,
 ) -> SqlResult<Page<StoredMessage>> {
     let tenant = || bytes(workspace.as_bytes());
-    let mut list = List::of("messages", COLUMNS, Order::NewestFirst);
+    let mut list = ListQuery::new("messages", COLUMNS, Order::NewestFirst);
     list.with("workspace_id = ?", [tenant()]);
     match &filter.key {
         Some(MessageKey::Id(id)) => {
@@ -134,5 +134,5 @@ pub(crate) fn list_messages(
             [tenant(), pattern.clone(), pattern, containing(search.trim_start_matches('+'))],
         );
     }
-    list.page(connection, page, read)
+    list.read_page(connection, page, read)
 }

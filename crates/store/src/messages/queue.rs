@@ -61,7 +61,7 @@ fn get_status(
     let mut rows = statement.query((workspace.as_bytes(), message.as_bytes()))?;
     let Some(row) = rows.next()? else { return Ok(None) };
     let mut cells = Cells::new("messages", row);
-    Ok(Some((cells.word()?, cells.flag()?)))
+    Ok(Some((cells.parsed()?, cells.flag()?)))
 }
 
 /// Ends expired messages and the messages of removed accounts. Deletes expired idempotency records and pending

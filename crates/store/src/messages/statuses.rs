@@ -21,7 +21,7 @@ use crate::scope::Scope;
 
 row! {
     struct PendingRow {
-        status: MessageStatus = word "status",
+        status: MessageStatus = parsed "status",
         occurred_at: Timestamp = at "occurred_at",
         received_at: Timestamp = at "received_at",
         error: Option<MetaError> = opt_json "error",
@@ -268,7 +268,7 @@ fn best_pricing(
     )?;
     let mut rows = statement.query([message.as_bytes()])?;
     while let Some(row) = rows.next()? {
-        if Cells::new("message_timeline", row).word::<MessageStatus>()? > report.status {
+        if Cells::new("message_timeline", row).parsed::<MessageStatus>()? > report.status {
             return Ok(None);
         }
     }

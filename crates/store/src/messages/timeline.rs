@@ -17,7 +17,7 @@ use crate::row::{Cells, columns, json, micros};
 
 columns! {
     COLUMNS, read -> TimelineEntry {
-        status: word "status",
+        status: parsed "status",
         at: at "occurred_at",
         received_at: at "received_at",
         is_report: flag "is_report",

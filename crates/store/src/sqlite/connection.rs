@@ -17,7 +17,7 @@ const STATEMENTS: usize = 128;
 
 /// Opens a connection that may write.
 pub(crate) fn connect(path: &Path) -> rusqlite::Result<Connection> {
-    keep_private(path);
+    create_private(path);
     let connection = Connection::open_with_flags(
         path,
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
@@ -46,7 +46,7 @@ pub(crate) fn prepare_once(connection: &Connection) -> rusqlite::Result<()> {
 }
 
 /// Creates a new database file that only its owner can read. SQLite gives the same mode to the files beside it.
-pub(crate) fn keep_private(path: &Path) {
+pub(crate) fn create_private(path: &Path) {
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]

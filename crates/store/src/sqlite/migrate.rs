@@ -1,5 +1,5 @@
-//! Migrations: numbered files, applied in order and once, in one transaction under the write lock. There are no
-//! migrations back.
+//! Migrations: numbered files, applied in order and once, in one transaction under the write lock. There are no down
+//! migrations.
 
 use std::path::{Path, PathBuf};
 
@@ -142,7 +142,7 @@ pub(crate) fn run(connection: &mut Connection, now: Timestamp) -> Result<(), Mig
     tx.commit().map_err(failed(known()))
 }
 
-/// Refuses a database whose first migration is not the first migration of this program: development versions had other
+/// Rejects a database whose first migration is not the first migration of this program: development versions had other
 /// migrations under the same numbers.
 pub(crate) fn check_first(connection: &Connection) -> Result<(), MigrateError> {
     let failed = |source| MigrateError::Failed { version: 0, source };
@@ -189,20 +189,22 @@ mod tests {
             .map(|entry| entry.expect("an entry").file_name().into_string().expect("a name"))
             .collect();
         files.sort();
-        let known: Vec<_> =
-            MIGRATIONS.iter().map(|one| format!("{:04}_{}.sql", one.version, one.name)).collect();
+        let known: Vec<_> = MIGRATIONS
+            .iter()
+            .map(|migration| format!("{:04}_{}.sql", migration.version, migration.name))
+            .collect();
         assert_eq!(files, known);
     }
 
     #[test]
-    fn an_edited_migration_is_refused() {
+    fn a_database_with_an_edited_migration_is_rejected() {
         let mut connection = Connection::open_in_memory().expect("a database");
         run(&mut connection, Timestamp::UNIX_EPOCH).expect("migrated");
         run(&mut connection, Timestamp::UNIX_EPOCH).expect("nothing left to apply");
         connection
             .execute("update schema_migrations set checksum = x'00' where version = 1", ())
             .expect("edited");
-        let error = run(&mut connection, Timestamp::UNIX_EPOCH).expect_err("refused");
+        let error = run(&mut connection, Timestamp::UNIX_EPOCH).expect_err("rejected");
         assert!(matches!(error, MigrateError::Failed { .. } | MigrateError::Unreleased), "{error}");
     }
 }

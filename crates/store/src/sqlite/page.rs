@@ -19,7 +19,7 @@ pub(crate) enum Order {
 /// List query: a table, its columns and the conditions on its rows.
 ///
 /// The text consists of constants of this crate. Values from a caller are bound.
-pub(crate) struct List {
+pub(crate) struct ListQuery {
     pub(crate) table: &'static str,
     pub(crate) columns: &'static str,
     pub(crate) order: Order,
@@ -27,9 +27,9 @@ pub(crate) struct List {
     pub(crate) values: Vec<Value>,
 }
 
-impl List {
+impl ListQuery {
     /// Creates a list of all rows of `table`. The table must have a column `seq`.
-    pub(crate) fn of(table: &'static str, columns: &'static str, order: Order) -> Self {
+    pub(crate) fn new(table: &'static str, columns: &'static str, order: Order) -> Self {
         Self { table, columns, order, conditions: Vec::new(), values: Vec::new() }
     }
 
@@ -51,14 +51,14 @@ impl List {
         values: impl IntoIterator<Item = Value>,
     ) -> &mut Self {
         let values: Vec<_> = values.into_iter().collect();
-        let places = vec!["?"; values.len()].join(", ");
-        self.conditions.push(format!("{column} in ({places})").into());
+        let marks = vec!["?"; values.len()].join(", ");
+        self.conditions.push(format!("{column} in ({marks})").into());
         self.values.extend(values);
         self
     }
 
     /// Reads one page.
-    pub(crate) fn page<T>(
+    pub(crate) fn read_page<T>(
         self,
         connection: &Connection,
         page: PageRequest,
@@ -76,14 +76,14 @@ impl List {
         let total: u32 =
             connection.prepare_cached(&count)?.query_row(params_from_iter(&self.values), |row| row.get(0))?;
 
-        let (order, beyond) = match self.order {
+        let (order, after) = match self.order {
             Order::OldestFirst => ("asc", "seq > ?"),
             Order::NewestFirst => ("desc", "seq < ?"),
         };
         let mut values = self.values;
         let offset = match page.start {
             PageStart::After(seq) => {
-                conditions = format!("{conditions} and {beyond}");
+                conditions = format!("{conditions} and {after}");
                 values.push(Value::Integer(seq));
                 0
             }

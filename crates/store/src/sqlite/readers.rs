@@ -34,15 +34,18 @@ impl Readers {
     {
         let permit = self.permits.clone().acquire_owned().await.map_err(|_| error::shut_down(doing))?;
         let idle = self.idle.clone();
-        let end = tokio::task::spawn_blocking(move || {
+        let result = tokio::task::spawn_blocking(move || {
             let connection = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
             let Some(connection) = connection else { return Err(SqlError::Bug("more readers than permits")) };
-            let end = in_snapshot(&connection, job);
+            let result = in_snapshot(&connection, job);
             idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
             drop(permit);
-            end
+            result
         });
-        end.await.unwrap_or(Err(SqlError::Bug("a read panicked"))).map_err(|error| error.while_doing(doing))
+        result
+            .await
+            .unwrap_or(Err(SqlError::Bug("a read panicked")))
+            .map_err(|error| error.while_doing(doing))
     }
 }
 

@@ -61,12 +61,12 @@ impl SqliteStore {
     }
 
     /// Runs `job` on the writing connection, outside of any transaction.
-    pub(crate) async fn alone<T, F>(&self, doing: &'static str, job: F) -> Result<T, StoreError>
+    pub(crate) async fn exclusively<T, F>(&self, doing: &'static str, job: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: FnOnce(&Connection) -> SqlResult<T> + Send + 'static,
     {
-        self.writer.run_alone(doing, job).await
+        self.writer.run_exclusively(doing, job).await
     }
 
     /// Runs `job` on a read-only connection, in one snapshot.
@@ -76,14 +76,14 @@ impl SqliteStore {
         F: FnOnce(&Connection) -> SqlResult<T> + Send + 'static,
     {
         let start = self.metrics.now();
-        let end = self.readers.run(doing, job).await;
+        let result = self.readers.run(doing, job).await;
         self.metrics.observe_store_read(start);
-        self.counted(end)
+        self.counted(result)
     }
 
     /// Counts an error in the metrics.
-    fn counted<T>(&self, end: Result<T, StoreError>) -> Result<T, StoreError> {
-        end.inspect_err(|error| self.metrics.count_store_error(error.kind()))
+    fn counted<T>(&self, result: Result<T, StoreError>) -> Result<T, StoreError> {
+        result.inspect_err(|error| self.metrics.count_store_error(error.kind()))
     }
 }
 

@@ -23,42 +23,42 @@ use crate::sqlite::step_counts;
 /// Maximum number of jobs in one transaction, so that a caller never waits for thousands of others.
 const MAX_BATCH: usize = 256;
 
-/// A job: waiting, executed, or answered.
+/// Job that waits, was executed, or has returned its result.
 trait Job: Send {
-    /// Runs the job and keeps its result. Returns `false` if the job failed and its changes must be rolled back.
+    /// Runs the job and stores its result. Returns `false` if the job failed and its changes must be rolled back.
     fn run(&mut self, connection: &Connection) -> bool;
 
-    /// Sends the result to the caller, after the result of the commit is known.
-    fn answer(self: Box<Self>, commit: Result<(), Lost>);
+    /// Returns the result to the caller, after the result of the commit is known.
+    fn respond(self: Box<Self>, commit: Result<(), CommitError>);
 }
 
 /// Job with its result.
 struct Typed<T, F> {
     job: F,
     doing: &'static str,
-    end: Option<SqlResult<T>>,
+    result: Option<SqlResult<T>>,
     sender: oneshot::Sender<Result<T, StoreError>>,
 }
 
 impl<T: Send, F: Fn(&Connection) -> SqlResult<T> + Send> Job for Typed<T, F> {
     fn run(&mut self, connection: &Connection) -> bool {
-        let end = catch_unwind(AssertUnwindSafe(|| (self.job)(connection)))
+        let result = catch_unwind(AssertUnwindSafe(|| (self.job)(connection)))
             .unwrap_or(Err(SqlError::Bug("a write panicked")));
-        let is_wanted = end.is_ok();
-        self.end = Some(end);
-        is_wanted
+        let has_succeeded = result.is_ok();
+        self.result = Some(result);
+        has_succeeded
     }
 
-    fn answer(self: Box<Self>, commit: Result<(), Lost>) {
-        let Self { doing, end, sender, .. } = *self;
+    fn respond(self: Box<Self>, commit: Result<(), CommitError>) {
+        let Self { doing, result, sender, .. } = *self;
         // The job was not executed: its caller receives an error because the channel closes.
-        let Some(end) = end else { return };
-        let end = end.map_err(|error| error.while_doing(doing)).and_then(|value| {
-            commit.map_err(|lost| StoreError::new(StoreErrorKind::Unavailable, doing, lost.0))?;
+        let Some(result) = result else { return };
+        let result = result.map_err(|error| error.while_doing(doing)).and_then(|value| {
+            commit.map_err(|error| StoreError::new(StoreErrorKind::Unavailable, doing, error.0))?;
             Ok(value)
         });
-        // If the caller has gone, the change stays.
-        drop(sender.send(end));
+        // If the caller no longer waits, the change stays.
+        drop(sender.send(result));
     }
 }
 
@@ -67,12 +67,12 @@ enum Task {
     /// In a transaction, together with other jobs.
     Shared(Box<dyn Job>),
     /// Between transactions.
-    Alone(Box<dyn FnOnce(&Connection) + Send>),
+    Exclusive(Box<dyn FnOnce(&Connection) + Send>),
 }
 
-/// Error of a transaction that is not on disk.
+/// Error of a transaction that was not committed.
 #[derive(Debug, Clone)]
-struct Lost(String);
+struct CommitError(String);
 
 /// Handle to the writer thread. When it is dropped, the thread finishes the waiting jobs and ends.
 pub(crate) struct Writer {
@@ -90,7 +90,7 @@ impl Writer {
         let (notify, batch_metrics) = (committed.clone(), metrics.clone());
         let thread = std::thread::Builder::new()
             .name("store-writer".to_owned())
-            .spawn(move || work(&connection, &waiting, &notify, &batch_metrics))?;
+            .spawn(move || run_tasks(&connection, &waiting, &notify, &batch_metrics))?;
         Ok(Self { jobs: Some(jobs), thread: Some(thread), committed, metrics })
     }
 
@@ -106,7 +106,7 @@ impl Writer {
         F: Fn(&Connection) -> SqlResult<T> + Send + 'static,
     {
         let (sender, receiver) = oneshot::channel();
-        let job = Box::new(Typed { job, doing, end: None, sender });
+        let job = Box::new(Typed { job, doing, result: None, sender });
         let jobs = self.jobs.as_ref().ok_or_else(|| error::shut_down(doing))?;
         self.metrics.store_waiting.increment();
         jobs.send(Task::Shared(job)).map_err(|_| error::shut_down(doing))?;
@@ -114,17 +114,17 @@ impl Writer {
     }
 
     /// Runs `job` between transactions: for operations on the database files.
-    pub(crate) async fn run_alone<T, F>(&self, doing: &'static str, job: F) -> Result<T, StoreError>
+    pub(crate) async fn run_exclusively<T, F>(&self, doing: &'static str, job: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: FnOnce(&Connection) -> SqlResult<T> + Send + 'static,
     {
         let (sender, receiver) = oneshot::channel();
-        let task = Task::Alone(Box::new(move |connection| {
-            let end = catch_unwind(AssertUnwindSafe(|| job(connection)))
+        let task = Task::Exclusive(Box::new(move |connection| {
+            let result = catch_unwind(AssertUnwindSafe(|| job(connection)))
                 .unwrap_or(Err(SqlError::Bug("a write panicked")));
-            // If the caller has gone, the operation stays.
-            drop(sender.send(end.map_err(|error| error.while_doing(doing))));
+            // If the caller no longer waits, the operation stays.
+            drop(sender.send(result.map_err(|error| error.while_doing(doing))));
         }));
         let jobs = self.jobs.as_ref().ok_or_else(|| error::shut_down(doing))?;
         jobs.send(task).map_err(|_| error::shut_down(doing))?;
@@ -142,15 +142,15 @@ impl Drop for Writer {
     }
 }
 
-fn work(connection: &Connection, waiting: &mpsc::Receiver<Task>, committed: &Notify, metrics: &Metrics) {
+fn run_tasks(connection: &Connection, waiting: &mpsc::Receiver<Task>, committed: &Notify, metrics: &Metrics) {
     while let Ok(first) = waiting.recv() {
-        let mut alone = None;
+        let mut exclusive = None;
         let tasks = std::iter::once(first).chain(waiting.try_iter().take(MAX_BATCH - 1));
         let shared: Vec<_> = tasks
             .map_while(|task| match task {
                 Task::Shared(job) => Some(job),
-                Task::Alone(job) => {
-                    alone = Some(job);
+                Task::Exclusive(job) => {
+                    exclusive = Some(job);
                     None
                 }
             })
@@ -159,7 +159,7 @@ fn work(connection: &Connection, waiting: &mpsc::Receiver<Task>, committed: &Not
             run_batch(connection, shared, metrics);
             committed.notify_waiters();
         }
-        if let Some(job) = alone {
+        if let Some(job) = exclusive {
             job(connection);
         }
     }
@@ -175,33 +175,33 @@ fn run_batch(connection: &Connection, mut jobs: Vec<Box<dyn Job>>, metrics: &Met
     jobs.iter().for_each(|_| metrics.store_waiting.decrement());
     // Usually every job succeeds. If a job fails, the whole transaction is rolled back and all jobs run again, each
     // in a savepoint. A savepoint copies every page that changes, so the usual path has none.
-    let lost = match together(connection, &mut jobs) {
+    let commit_error = match run_together(connection, &mut jobs) {
         Ok(true) => None,
-        Ok(false) => one_by_one(connection, &mut jobs).err(),
-        Err(lost) => Some(lost),
+        Ok(false) => run_one_by_one(connection, &mut jobs).err(),
+        Err(error) => Some(error),
     };
     let steps = step_counts::take();
-    if lost.is_none() {
+    if commit_error.is_none() {
         metrics.observe_commit(n_jobs, start);
         steps.into_iter().for_each(|step| metrics.count_transition(step));
     }
-    if let Some(lost) = &lost {
+    if let Some(error) = &commit_error {
         metrics.count_lost_commit();
-        tracing::warn!(reason = lost.0, "a transaction could not be committed");
+        tracing::warn!(reason = error.0, "a transaction could not be committed");
         roll_back(connection);
     }
     for job in jobs {
-        job.answer(lost.clone().map_or(Ok(()), Err));
+        job.respond(commit_error.clone().map_or(Ok(()), Err));
     }
 }
 
 /// Runs all jobs in one transaction. Returns `false` if a job failed and the transaction was rolled back.
-fn together(connection: &Connection, jobs: &mut [Box<dyn Job>]) -> Result<bool, Lost> {
+fn run_together(connection: &Connection, jobs: &mut [Box<dyn Job>]) -> Result<bool, CommitError> {
     execute(connection, "begin immediate")?;
     for job in jobs.iter_mut() {
-        let is_wanted = job.run(connection);
-        still_open(connection)?;
-        if !is_wanted {
+        let has_succeeded = job.run(connection);
+        check_open(connection)?;
+        if !has_succeeded {
             step_counts::truncate(0);
             execute(connection, "rollback")?;
             return Ok(false);
@@ -212,14 +212,14 @@ fn together(connection: &Connection, jobs: &mut [Box<dyn Job>]) -> Result<bool, 
 }
 
 /// Runs all jobs in one transaction, each in a savepoint: a failed job loses only its own changes.
-fn one_by_one(connection: &Connection, jobs: &mut [Box<dyn Job>]) -> Result<(), Lost> {
+fn run_one_by_one(connection: &Connection, jobs: &mut [Box<dyn Job>]) -> Result<(), CommitError> {
     execute(connection, "begin immediate")?;
     for job in jobs.iter_mut() {
         execute(connection, "savepoint job")?;
         let n_steps = step_counts::n_recorded();
-        let is_wanted = job.run(connection);
-        still_open(connection)?;
-        if !is_wanted {
+        let has_succeeded = job.run(connection);
+        check_open(connection)?;
+        if !has_succeeded {
             step_counts::truncate(n_steps);
             execute(connection, "rollback to job")?;
         }
@@ -228,14 +228,18 @@ fn one_by_one(connection: &Connection, jobs: &mut [Box<dyn Job>]) -> Result<(), 
     execute(connection, "commit")
 }
 
-fn execute(connection: &Connection, sql: &str) -> Result<(), Lost> {
+fn execute(connection: &Connection, sql: &str) -> Result<(), CommitError> {
     let done = connection.prepare_cached(sql).and_then(|mut statement| statement.execute(()));
-    done.map(|_| ()).map_err(|error| Lost(error.to_string()))
+    done.map(|_| ()).map_err(|error| CommitError(error.to_string()))
 }
 
 /// Returns an error if SQLite has ended the transaction, for example because the disk is full.
-fn still_open(connection: &Connection) -> Result<(), Lost> {
-    if connection.is_autocommit() { Err(Lost("the transaction was rolled back".to_owned())) } else { Ok(()) }
+fn check_open(connection: &Connection) -> Result<(), CommitError> {
+    if connection.is_autocommit() {
+        Err(CommitError("the transaction was rolled back".to_owned()))
+    } else {
+        Ok(())
+    }
 }
 
 fn roll_back(connection: &Connection) {
@@ -256,10 +260,10 @@ mod tests {
 
     use super::*;
 
-    struct Still;
+    struct StoppedClock;
 
     #[async_trait::async_trait]
-    impl Clock for Still {
+    impl Clock for StoppedClock {
         fn now(&self) -> Timestamp {
             Timestamp::UNIX_EPOCH
         }
@@ -270,33 +274,33 @@ mod tests {
     }
 
     #[test]
-    fn what_is_rolled_back_is_not_counted() {
+    fn status_changes_of_a_rolled_back_job_are_not_counted() {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let metrics = Arc::new(Metrics::new(Arc::new(Still)));
+        let metrics = Arc::new(Metrics::new(Arc::new(StoppedClock)));
         let connection = Connection::open_in_memory().unwrap();
         let writer = Writer::start(connection, metrics.clone()).unwrap();
         let account = AccountId::from_parts(1, &[1; 10]);
-        let note =
+        let record =
             move || step_counts::record(MessageTransition::new(account, MessageStatus::Sent, None, None));
         let n_sent = || metrics.sent.get(&[Label::Account(account)]);
         runtime.block_on(async {
             let failed: Result<(), _> = writer
                 .run("failing", move |_| {
-                    note();
+                    record();
                     Err(SqlError::Bug("on purpose"))
                 })
                 .await;
             assert!(failed.is_err());
             let panicked: Result<(), _> = writer
                 .run("panicking", move |_| {
-                    note();
+                    record();
                     panic!("on purpose")
                 })
                 .await;
             assert!(panicked.is_err());
             let undone: Result<(), _> = writer
                 .run("losing the transaction", move |connection| {
-                    note();
+                    record();
                     connection.execute_batch("rollback")?;
                     Ok(())
                 })
@@ -304,7 +308,7 @@ mod tests {
             assert!(undone.is_err());
             assert_eq!(n_sent(), 0);
             let job = move |_: &Connection| {
-                note();
+                record();
                 Ok(())
             };
             writer.run("working", job).await.unwrap();

@@ -12,7 +12,7 @@ use crate::error::SqlResult;
 use crate::revisions;
 use crate::row::{Cells, micros, row};
 use crate::sqlite::execute::Execute as _;
-use crate::sqlite::page::{List, Order, bytes, containing, text};
+use crate::sqlite::page::{ListQuery, Order, bytes, containing, text};
 use crate::templates::template_events::{TemplateState, TemplateTransition};
 use crate::templates::template_key::TemplateKey;
 use crate::templates::{components, template_events};
@@ -86,7 +86,7 @@ pub(crate) fn list_templates(
     filter: &TemplateFilter,
     page: PageRequest,
 ) -> SqlResult<Page<StoredTemplate>> {
-    let mut list = List::of("templates", TemplateRow::COLUMNS, Order::OldestFirst);
+    let mut list = ListQuery::new("templates", TemplateRow::COLUMNS, Order::OldestFirst);
     list.with("workspace_id = ?", [bytes(workspace.as_bytes())]);
     if let Some(id) = &filter.id {
         list.with("id = ?", [bytes(id.as_bytes())]);
@@ -108,7 +108,7 @@ pub(crate) fn list_templates(
     if let Some(search) = &filter.search {
         list.with("name like ? escape '\\'", [containing(search)]);
     }
-    list.page(connection, page, read)
+    list.read_page(connection, page, read)
 }
 
 /// Writes the templates that Meta lists. Deletes the other templates if the list is complete.

@@ -327,7 +327,7 @@ pub(crate) fn insert_test_delivery(
     test: &NewTestDelivery,
     entry: &AuditEntry,
 ) -> SqlResult<Option<LeasedDelivery>> {
-    let NewTestDelivery { workspace, webhook, worker, token, .. } = *test;
+    let NewTestDelivery { workspace, webhook, worker, token, replay } = *test;
     let now = entry.at;
     let name: Option<String> = connection
         .prepare_cached(
@@ -339,7 +339,7 @@ pub(crate) fn insert_test_delivery(
     let data = WebhookData { webhook_id: webhook, name: &name, reason: None };
     let about = About { webhook: Some(webhook), ..About::workspace(workspace, now) };
     let event = log::emit(connection, &about, EventKind::WebhookTest, &data)?;
-    let queue_key = test.replay.as_bytes().as_slice();
+    let queue_key = replay.as_bytes().as_slice();
     let expires_at = delivery_queues::expires_at(now);
     let new = NewDelivery { workspace, webhook, event, queue_key, is_redelivery: false, expires_at, now };
     delivery_queues::insert_delivery(connection, &new)?;

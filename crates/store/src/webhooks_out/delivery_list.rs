@@ -9,14 +9,14 @@ use rusqlite::types::Value;
 
 use crate::error::SqlResult;
 use crate::row::{Cells, row};
-use crate::sqlite::page::{List, Order, bytes, text};
+use crate::sqlite::page::{ListQuery, Order, bytes, text};
 
 row! {
     struct DeliveryRow {
         position: i64 = get "seq",
         webhook: WebhookId = id "webhook_id",
         is_redelivery: bool = flag "is_redelivery",
-        status: DeliveryStatus = word "status",
+        status: DeliveryStatus = parsed "status",
         n_attempts: u32 = get "n_attempts",
         http_status: Option<u16> = get "http_status",
         latency_ms: Option<u32> = get "latency_ms",
@@ -70,7 +70,7 @@ pub(crate) fn list_deliveries(
     filter: &DeliveryFilter,
     page: PageRequest,
 ) -> SqlResult<Page<StoredDelivery>> {
-    let mut list = List::of("deliveries", DeliveryRow::COLUMNS, Order::NewestFirst);
+    let mut list = ListQuery::new("deliveries", DeliveryRow::COLUMNS, Order::NewestFirst);
     list.with("workspace_id = ?", [bytes(workspace.as_bytes())]);
     if let Some(webhook) = &filter.webhook {
         list.with("webhook_id = ?", [bytes(webhook.as_bytes())]);
@@ -81,5 +81,5 @@ pub(crate) fn list_deliveries(
     if let Some(position) = filter.position {
         list.with("seq = ?", [Value::Integer(position)]);
     }
-    list.page(connection, page, |cells| read(workspace, cells))
+    list.read_page(connection, page, |cells| read(workspace, cells))
 }

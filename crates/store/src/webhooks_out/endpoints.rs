@@ -32,13 +32,13 @@ row! {
         workspace: WorkspaceId = id "workspace_id",
         name: String = get "name",
         url: String = get "url",
-        accounts: Vec<AccountId> = words "accounts",
+        accounts: Vec<AccountId> = parsed_list "accounts",
         headers: Option<Vec<u8>> = get "headers",
         secret: Option<Vec<u8>> = get "secret",
         old_secret: Option<Vec<u8>> = get "old_secret",
         old_secret_until: Option<Timestamp> = opt_at "old_secret_until",
         is_enabled: bool = flag "is_enabled",
-        status: WebhookStatus = word "status",
+        status: WebhookStatus = parsed "status",
         status_reason: Option<String> = get "status_reason",
         created_at: Timestamp = at "created_at",
         updated_at: Timestamp = at "updated_at",
@@ -284,7 +284,7 @@ row! {
         id: WebhookId = id "id",
         after: i64 = get "after_seq",
         events: Vec<String> = json "events",
-        accounts: Vec<AccountId> = words "accounts",
+        accounts: Vec<AccountId> = parsed_list "accounts",
     } from "webhook_endpoints
         where workspace_id = ?1 and removed_at is null and status <> 'disabled' order by seq"
 }

@@ -65,9 +65,9 @@ engine::deliveries_port! {
         insert_replay(replay, audit_entry) {
             write "adding a replay", move |tx| replays::insert_replay(tx, &replay, &audit_entry)
         }
-        insert_test_delivery(test, audit_entry) {
+        insert_test_delivery(new, audit_entry) {
             write "testing an endpoint",
-            move |tx| deliveries::insert_test_delivery(tx, &test, &audit_entry)
+            move |tx| deliveries::insert_test_delivery(tx, &new, &audit_entry)
         }
     }
 }

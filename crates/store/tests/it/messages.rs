@@ -1,7 +1,8 @@
-//! Acceptance, the end of a send, and lists.
+//! Insertion of messages, results of attempts, and lists.
 
 use std::collections::BTreeSet;
 
+use domain::messages::admission::{AdmissionRequest, Rejection};
 use domain::messages::status::MessageStatus;
 use domain::messages::window::Window;
 use domain::meta_error::MetaError;
@@ -13,7 +14,7 @@ use engine::ports::{
 use crate::support::{CUSTOMER, TestStore, page};
 
 #[tokio::test]
-async fn an_accepted_message_is_sending_and_a_settled_one_is_sent() {
+async fn an_accepted_message_is_sending_and_a_finished_message_is_sent() {
     let app = TestStore::new().await;
     let lease = app.accept(app.new_message()).await;
     assert_eq!(app.status(lease.message).await, MessageStatus::Sending);
@@ -30,9 +31,9 @@ async fn an_accepted_message_is_sending_and_a_settled_one_is_sent() {
 #[tokio::test]
 async fn a_free_form_message_needs_an_open_window() {
     let app = TestStore::new().await;
-    let new = || engine::ports::NewMessage { needs_window: true, ..app.new_message() };
+    let new = || engine::ports::NewMessage { admission: app.free_form(), ..app.new_message() };
     let closed = app.store.insert_message(new()).await.unwrap();
-    assert_eq!(closed, InsertMessageResult::OutsideWindow(Window::default()));
+    assert_eq!(closed, InsertMessageResult::Rejected(Rejection::OutsideWindow(Window::default())));
     assert_eq!(app.store.list_contacts(app.workspace, &Default::default(), page(10)).await.unwrap().total, 0);
 
     app.inbound(app.text_from(CUSTOMER, "wamid.IN")).await;
@@ -41,7 +42,9 @@ async fn a_free_form_message_needs_an_open_window() {
     app.accept(new()).await;
     app.advance(1);
     let closed = app.store.insert_message(new()).await.unwrap();
-    assert!(matches!(closed, InsertMessageResult::OutsideWindow(window) if window.last_inbound_at.is_some()));
+    assert!(
+        matches!(closed, InsertMessageResult::Rejected(Rejection::OutsideWindow(window)) if window.last_inbound_at.is_some())
+    );
 }
 
 #[tokio::test]
@@ -49,12 +52,15 @@ async fn a_window_belongs_to_one_account() {
     let app = TestStore::new().await;
     let other = app.add_account("other", "330011220099888").await;
     app.inbound(app.text_from(CUSTOMER, "wamid.IN")).await;
-    let new = engine::ports::NewMessage { needs_window: true, account: other, ..app.new_message() };
-    assert!(matches!(app.store.insert_message(new).await.unwrap(), InsertMessageResult::OutsideWindow(_)));
+    let new = engine::ports::NewMessage { admission: app.free_form(), account: other, ..app.new_message() };
+    assert!(matches!(
+        app.store.insert_message(new).await.unwrap(),
+        InsertMessageResult::Rejected(Rejection::OutsideWindow(_))
+    ));
 }
 
 #[tokio::test]
-async fn a_failed_message_says_why() {
+async fn a_failed_message_has_a_reason() {
     let app = TestStore::new().await;
     let lease = app.accept(app.new_message()).await;
     let error = MetaError {
@@ -71,25 +77,32 @@ async fn a_failed_message_says_why() {
 }
 
 #[tokio::test]
-async fn metas_refusal_of_the_window_closes_it() {
+async fn the_window_closes_when_meta_rejects_a_message_outside_of_it() {
     let app = TestStore::new().await;
     app.inbound(app.text_from(CUSTOMER, "wamid.IN")).await;
     app.advance(60);
-    let new = || engine::ports::NewMessage { needs_window: true, ..app.new_message() };
+    let new = || engine::ports::NewMessage { admission: app.free_form(), ..app.new_message() };
     let lease = app.accept(new()).await;
     let error = MetaError { code: 131_047, ..MetaError::default() };
     let end = AttemptResult::Failed(MessageFailure { code: "meta_error", meta: Some(error) });
     app.store.finish_attempt(&lease, &end, None, app.now()).await.unwrap();
-    assert!(matches!(app.store.insert_message(new()).await.unwrap(), InsertMessageResult::OutsideWindow(_)));
+    assert!(matches!(
+        app.store.insert_message(new()).await.unwrap(),
+        InsertMessageResult::Rejected(Rejection::OutsideWindow(_))
+    ));
     app.advance(60);
     app.inbound(app.text_from(CUSTOMER, "wamid.IN2")).await;
     app.accept(new()).await;
 }
 
 #[tokio::test]
-async fn marketing_is_kept_from_those_who_stopped_it_or_rest() {
+async fn marketing_is_not_sent_after_an_opt_out_or_during_metas_limit() {
     let app = TestStore::new().await;
-    let marketing = || engine::ports::NewMessage { is_marketing: true, ..app.new_message() };
+    let marketing = || {
+        let new = app.new_message();
+        let admission = AdmissionRequest { is_marketing: true, ..new.admission };
+        engine::ports::NewMessage { admission, ..new }
+    };
     let lease = app.accept(marketing()).await;
     app.finish_sent(&lease, "wamid.A").await;
     let mut failed = app.reported("wamid.A", MessageStatus::Failed);
@@ -97,7 +110,7 @@ async fn marketing_is_kept_from_those_who_stopped_it_or_rest() {
     app.report(failed).await;
     assert!(matches!(
         app.store.insert_message(marketing()).await.unwrap(),
-        InsertMessageResult::MarketingLimited(_)
+        InsertMessageResult::Rejected(Rejection::MarketingLimited { .. })
     ));
     app.advance(86_400);
 
@@ -106,12 +119,15 @@ async fn marketing_is_kept_from_those_who_stopped_it_or_rest() {
     let mut failed = app.reported("wamid.B", MessageStatus::Failed);
     failed.error = Some(MetaError { code: 131_050, ..MetaError::default() });
     app.report(failed).await;
-    assert_eq!(app.store.insert_message(marketing()).await.unwrap(), InsertMessageResult::OptedOut);
+    assert_eq!(
+        app.store.insert_message(marketing()).await.unwrap(),
+        InsertMessageResult::Rejected(Rejection::OptedOut)
+    );
     app.accept(app.new_message()).await;
 }
 
 #[tokio::test]
-async fn only_the_holder_says_that_nobody_knows() {
+async fn only_the_lease_holder_sets_a_message_to_unknown() {
     let app = TestStore::new().await;
     let lease = app.accept(app.new_message()).await;
     let stranger = engine::ports::Lease { token: LeaseToken(-1), ..lease };
@@ -124,7 +140,7 @@ async fn only_the_holder_says_that_nobody_knows() {
 }
 
 #[tokio::test]
-async fn a_definite_answer_that_comes_late_still_settles() {
+async fn a_late_definite_result_finishes_the_message() {
     let app = TestStore::new().await;
     let lease = app.accept(app.new_message()).await;
     app.finish_unknown(&lease).await;
@@ -135,7 +151,7 @@ async fn a_definite_answer_that_comes_late_still_settles() {
 }
 
 #[tokio::test]
-async fn a_cursor_yields_each_row_once_while_rows_are_added() {
+async fn a_cursor_returns_each_row_once_while_rows_are_added() {
     let app = TestStore::new().await;
     let mut expected = BTreeSet::new();
     for _ in 0..25 {
@@ -155,7 +171,7 @@ async fn a_cursor_yields_each_row_once_while_rows_are_added() {
 }
 
 #[tokio::test]
-async fn filters_are_joined_with_and() {
+async fn filters_are_combined_with_and() {
     let app = TestStore::new().await;
     let new = engine::ports::NewMessage { client_reference: Some("order-7".to_owned()), ..app.new_message() };
     let wanted = app.accept(new).await.message;

@@ -1,61 +1,41 @@
 //! Buttons of new templates.
 
 use super::rules::Rules;
-use super::slots;
-use crate::check::{Fields, Item, is_http_url};
+use super::{samples, slots};
+use crate::check::{Fields, Item, Variant, is_http_url};
 use crate::json::{Object, Value};
 use crate::templates::text::ParameterFormat;
 
-/// Types of buttons that can be created, each with the maximum number in a template.
-const KINDS: [(&str, usize); 11] = [
-    ("QUICK_REPLY", 10),
-    ("URL", 2),
-    ("PHONE_NUMBER", 1),
-    ("COPY_CODE", 1),
-    ("OTP", 1),
-    ("FLOW", 1),
-    ("CATALOG", 1),
-    ("MPM", 1),
-    ("SPM", 1),
-    ("VOICE_CALL", 1),
-    ("ORDER_DETAILS", 1),
+/// Types of buttons that can be created, each with the name of its schema and the maximum number in a template.
+const KINDS: [Variant<usize>; 11] = [
+    ("QUICK_REPLY", "NewLabelButton", 10),
+    ("URL", "NewUrlButton", 2),
+    ("PHONE_NUMBER", "NewPhoneNumberButton", 1),
+    ("COPY_CODE", "NewCopyCodeButton", 1),
+    ("OTP", "NewOtpButton", 1),
+    ("FLOW", "NewFlowButton", 1),
+    ("CATALOG", "NewProductsButton", 1),
+    ("MPM", "NewProductsButton", 1),
+    ("SPM", "NewProductsButton", 1),
+    ("VOICE_CALL", "NewVoiceCallButton", 1),
+    ("ORDER_DETAILS", "NewLabelButton", 1),
 ];
 /// Maximum length of a label.
 const MAX_LABEL: usize = 25;
 
 /// Reads the `buttons` of a component.
 pub(crate) fn read_all(rules: &Rules<'_>, fields: &Fields<'_, '_>, read: &mut Object) {
-    let item = fields.required("buttons");
+    let item = fields.required("buttons").about(
+        "Quick replies must stand together, before or after all other buttons. At most 2 URL buttons, and one button of \
+         each other type.",
+    );
     let most = if rules.is_card { 2 } else { 10 };
     let Some(items) = item.array(1..=most) else { return };
-    let words = KINDS.map(|(word, _)| word);
     let mut kinds: Vec<&'static str> = Vec::new();
     let mut buttons = Vec::new();
     for item in items.iter() {
-        let Some(button) = item.object() else { continue };
-        let kind_item = button.required("type");
-        let Some(kind) = kind_item.one_of_any_case(&words) else {
-            button.finish_open();
-            continue;
-        };
-        kinds.push(kind);
-        let n = kinds.iter().filter(|other| **other == kind).count();
-        let most = KINDS.iter().find(|(word, _)| *word == kind).map_or(1, |(_, most)| *most);
-        if n == most + 1 {
-            kind_item.refuse(format!("must be on at most {most} buttons of a template, is {kind}"));
-        }
-        if rules.is_code() != (kind == "OTP") {
-            kind_item.refuse(if rules.is_code() {
-                format!("must be OTP in an authentication template, is {kind}")
-            } else {
-                "is allowed in an authentication template only, is OTP".to_owned()
-            });
-        }
-        let mut read = Object::new();
-        read.insert("type", kind);
-        one(rules, kind, &button, &mut read);
-        button.finish();
-        buttons.push(Value::Object(read));
+        let button = item.shared("NewTemplateButton", |item| read_button(rules, item, &mut kinds));
+        buttons.extend(button.flatten());
     }
     // Quick replies must be adjacent: in the list of buttons there is at most one change between quick replies and
     // others.
@@ -68,6 +48,31 @@ pub(crate) fn read_all(rules: &Rules<'_>, fields: &Fields<'_, '_>, read: &mut Ob
         item.refuse("must not mix quick replies with other buttons: put all of them first or last");
     }
     read.insert("buttons", Value::Array(buttons));
+}
+
+/// Reads one button, and adds its type to the types of the buttons before.
+fn read_button(rules: &Rules<'_>, item: Item<'_, '_>, kinds: &mut Vec<&'static str>) -> Option<Value> {
+    let button = item.object()?;
+    let mut read = None;
+    button.variants_in_any_case("type", &KINDS, |button, kind, most| {
+        kinds.push(kind);
+        let kind_item = button.optional("type");
+        if kinds.iter().filter(|other| **other == kind).count() == most + 1 {
+            kind_item.refuse(format!("must be on at most {most} buttons of a template, is {kind}"));
+        }
+        if rules.is_code() != (kind == "OTP") {
+            kind_item.refuse(if rules.is_code() {
+                format!("must be OTP in an authentication template, is {kind}")
+            } else {
+                "is allowed in an authentication template only, is OTP".to_owned()
+            });
+        }
+        let mut fields = Object::new();
+        fields.insert("type", kind);
+        one(rules, kind, button, &mut fields);
+        read = Some(Value::Object(fields));
+    });
+    read
 }
 
 fn one(rules: &Rules<'_>, kind: &str, button: &Fields<'_, '_>, read: &mut Object) {
@@ -88,25 +93,18 @@ fn one(rules: &Rules<'_>, kind: &str, button: &Fields<'_, '_>, read: &mut Object
         }
         "PHONE_NUMBER" => {
             label(button, read);
-            let number = button.required("phone_number");
-            if let Some(number) = number.string(1..=20).filter(|text| judge_number(&number, text)) {
+            if let Some(number) = phone_number(button) {
                 read.insert("phone_number", number);
             }
         }
         "COPY_CODE" => {
-            let _fixed = button.optional("text").string(..);
+            let _fixed = button.optional("text").about("Meta supplies the label.").string(..);
             let example = button.required("example");
+            let example =
+                example.about("Sample code, at most 15 characters together with a limited-time offer.");
             let most = if rules.has_offer { 15 } else { 20 };
-            let text = match example.value().and_then(Value::as_array) {
-                Some(list) => list.first().and_then(|value| {
-                    Item::new(value, *example.place(), button.violations()).string(1..=most)
-                }),
-                None => example.string(1..=most),
-            };
-            if let Some(text) = text {
+            if let Some(text) = samples::text_or_first(example, 1..=most, "must hold a sample code") {
                 read.insert("example", Value::Array(vec![text.into()]));
-            } else if example.value().and_then(Value::as_array).is_some_and(<[Value]>::is_empty) {
-                example.refuse("must hold a sample code");
             }
         }
         "FLOW" => flow(button, read),
@@ -120,7 +118,8 @@ fn one(rules: &Rules<'_>, kind: &str, button: &Fields<'_, '_>, read: &mut Object
         }
         // Meta supplies the labels of these buttons.
         _ => {
-            if let Some(text) = button.optional("text").string(1..=MAX_LABEL) {
+            let text = button.optional("text").about("Meta supplies the label.");
+            if let Some(text) = text.string(1..=MAX_LABEL) {
                 read.insert("text", text);
             }
         }
@@ -133,20 +132,23 @@ fn label(button: &Fields<'_, '_>, read: &mut Object) {
     }
 }
 
-/// Returns `true` if the text is a phone number, and adds a violation if it is not.
-pub(crate) fn judge_number(item: &Item<'_, '_>, text: &str) -> bool {
+/// Reads the phone number of a button.
+pub(crate) fn phone_number<'a>(button: &Fields<'a, '_>) -> Option<&'a str> {
+    let item = button.required("phone_number").about("Phone number with its country code.");
+    let text = item.pattern(r"^[-+.() ]*([0-9][-+.() ]*){7,15}$").string(1..=20)?;
     let is_plain = text.chars().all(|c| c.is_ascii_digit() || "+-.() ".contains(c));
     let n_digits = text.chars().filter(char::is_ascii_digit).count();
-    let is_number = is_plain && (7..=15).contains(&n_digits);
-    if !is_number {
-        item.refuse("must be a phone number with its country code");
+    if is_plain && (7..=15).contains(&n_digits) {
+        return Some(text);
     }
-    is_number
+    item.refuse("must be a phone number with its country code");
+    None
 }
 
 fn url(rules: &Rules<'_>, button: &Fields<'_, '_>, read: &mut Object) {
-    let item = button.required("url");
-    let example = button.optional("example");
+    let item = button.required("url").about("URL with at most one parameter, at its end.");
+    let example =
+        button.optional("example").about("List with the whole URL with a sample, if it has a parameter.");
     let Some(text) = item.string(1..=2000) else { return };
     // The slot of a URL is `{{1}}`, also in a template with named parameters, where a name is accepted too.
     let format = match rules.format {
@@ -202,9 +204,16 @@ fn flow(button: &Fields<'_, '_>, read: &mut Object) {
 /// Reads the way in which an authentication template delivers its code, without the labels.
 pub(crate) fn otp(button: &Fields<'_, '_>, read: &mut Object) {
     let kind = button.required("otp_type").one_of_any_case(&["COPY_CODE", "ONE_TAP", "ZERO_TAP"]);
-    let apps = button.optional("supported_apps");
-    let terms = button.optional("zero_tap_terms_accepted");
+    let apps = button.optional("supported_apps").about(
+        "Apps that receive the code: at least one with `ONE_TAP` and `ZERO_TAP`, none with `COPY_CODE`.",
+    );
+    let terms = button.optional("zero_tap_terms_accepted").about("Must be `true` with `ZERO_TAP`.");
     let has_accepted = terms.boolean();
+    if button.is_described() {
+        let _described = read_apps(&apps);
+        // An empty list is allowed with `COPY_CODE`.
+        let _described = apps.keyword("minItems", 0);
+    }
     if let Some(has_accepted) = has_accepted {
         read.insert("zero_tap_terms_accepted", has_accepted);
     }
@@ -222,16 +231,22 @@ pub(crate) fn otp(button: &Fields<'_, '_>, read: &mut Object) {
     if !apps.is_present() {
         apps.refuse(format!("is required with `otp_type: {kind}`"));
     }
-    let Some(items) = apps.array(1..=5) else { return };
+    if let Some(apps) = read_apps(&apps) {
+        read.insert("supported_apps", apps);
+    }
+}
+
+fn read_apps(apps: &Item<'_, '_>) -> Option<Value> {
     let mut read_apps = Vec::new();
-    for item in items.iter() {
+    for item in apps.array(1..=5)?.iter() {
         let Some(app) = item.object() else { continue };
         let mut read_app = Object::new();
-        let package = app.required("package_name").string_that(
-            |text| text.split('.').count() >= 2 && text.split('.').all(|part| !part.is_empty()),
-            "must have at least two parts with a dot between them, such as `com.example`",
-        );
-        let hash = app.required("signature_hash").string_that(
+        let package =
+            app.required("package_name").pattern(r"^[^.]+(\.[^.]+)+$").example("com.example").string_that(
+                |text| text.split('.').count() >= 2 && text.split('.').all(|part| !part.is_empty()),
+                "must have at least two parts with a dot between them, such as `com.example`",
+            );
+        let hash = app.required("signature_hash").pattern("^[A-Za-z0-9+/=]{11}$").string_that(
             |text| text.len() == 11 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"+/=".contains(&b)),
             "must be exactly 11 characters of base64",
         );
@@ -243,5 +258,5 @@ pub(crate) fn otp(button: &Fields<'_, '_>, read: &mut Object) {
         }
         read_apps.push(Value::Object(read_app));
     }
-    read.insert("supported_apps", Value::Array(read_apps));
+    Some(Value::Array(read_apps))
 }

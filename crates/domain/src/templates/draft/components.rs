@@ -16,6 +16,7 @@ pub(super) fn read_components(
     category: Option<&TemplateCategory>,
     format: ParameterFormat,
 ) -> Option<Value> {
+    let item = item.about("Components in Meta's format, at most one of each type. A `BODY` is required.");
     let items = item.array(1..=MAX_COMPONENTS)?;
     let kinds = kinds_of(&items);
     let has = |kind: &str| kinds.contains(&kind);
@@ -33,7 +34,9 @@ pub(super) fn read_components(
         if !kind.is_empty() && kinds.iter().take(index).any(|other| *other == kind) {
             component.refuse(format!("is the second component of type {kind}: there may be one"));
         }
-        read.extend(component::read(&rules, &component));
+        read.extend(
+            component.shared("NewTemplateComponent", |item| component::read(&rules, &item)).flatten(),
+        );
     }
     Some(Value::Array(read))
 }

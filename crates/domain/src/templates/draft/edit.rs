@@ -17,34 +17,43 @@ pub struct TemplateEdit {
 }
 
 impl TemplateEdit {
-    /// Reads a change of the template `before`. Name and language identify the template and cannot be changed.
-    pub fn read(fields: &Fields<'_, '_>, before: &Template) -> Option<Self> {
-        for (name, known) in [("name", &before.name), ("language", &before.language)] {
-            let item = fields.optional(name);
-            if item.string(..).is_some_and(|given| given != known) {
-                item.refuse("cannot be changed: it says which template this is; create another one");
+    /// Reads a change of the template `before`. Name and language identify the template and cannot be changed. Without a
+    /// template the reader can only be described.
+    pub fn read(fields: &Fields<'_, '_>, before: Option<&Template>) -> Option<Self> {
+        fields.describe_at_least_one(&["components", "category", "message_send_ttl_seconds"]);
+        let name = before.map(|before| &before.name);
+        let language = before.map(|before| &before.language);
+        for (field, known) in [("name", name), ("language", language)] {
+            let item =
+                fields.optional(field).about("Cannot be changed. Accepted only with its present value.");
+            if item.string(..).is_some_and(|given| known.is_none_or(|known| given != known)) {
+                item.refuse(
+                    "cannot be changed: name and language identify the template; create a new template",
+                );
             }
         }
-        let given = fields.optional("category");
-        let wanted = category(&given);
-        let is_approved = before.status.is_sendable();
-        if is_approved && wanted.as_ref().is_some_and(|wanted| *wanted != before.category) {
-            given.refuse("cannot be changed once the template is approved");
+        let category_item =
+            fields.optional("category").about("The category of an approved template cannot be changed.");
+        let new_category = category(&category_item);
+        let is_approved = before.is_some_and(|before| before.status.is_sendable());
+        let old_category = before.map(|before| &before.category);
+        if is_approved && new_category.is_some() && new_category.as_ref() != old_category {
+            category_item.refuse("cannot be changed once the template is approved");
         }
-        let holds = wanted.as_ref().unwrap_or(&before.category);
-        let given = fields.optional("components");
-        let components = if given.is_present() {
-            read_components(&given, Some(holds), before.parameter_format)
+        let resulting_category = new_category.as_ref().or(old_category);
+        let item = fields.optional("components");
+        let components = if item.is_present() || fields.is_described() {
+            let format = before.map(|before| before.parameter_format).unwrap_or_default();
+            read_components(&item, resulting_category, format)
         } else {
             None
         };
         let mut extras = Object::new();
-        read_ttl(fields, Some(holds), &mut extras);
-        if wanted.is_none() && !given.is_present() && extras.is_empty() {
-            fields
-                .refuse("needs something to change: `components`, `category` or `message_send_ttl_seconds`");
+        read_ttl(fields, resulting_category, &mut extras);
+        if new_category.is_none() && !item.is_present() && extras.is_empty() {
+            fields.refuse("needs at least one of `components`, `category` and `message_send_ttl_seconds`");
         }
-        Some(Self { category: wanted, components, extras })
+        Some(Self { category: new_category, components, extras })
     }
 
     /// Returns the request body.

@@ -17,6 +17,8 @@ const CODES: [&str; 111] = [
 
 /// Reads a language code.
 pub(crate) fn read(item: &Item<'_, '_>) -> Option<String> {
+    let item =
+        item.about("Meta's code of the language.").pattern("^[a-z]{2,3}(_[A-Z]{2})?$").example("en_GB");
     let text = item.string(1..=15)?;
     if CODES.contains(&text) {
         return Some(text.to_owned());
@@ -25,6 +27,6 @@ pub(crate) fn read(item: &Item<'_, '_>) -> Option<String> {
     let guess = CODES.iter().copied().find(|code| code.eq_ignore_ascii_case(&swapped));
     let guess = guess.or_else(|| nearest(text, &CODES));
     let guess = guess.map(|code| format!("; did you mean `{code}`?")).unwrap_or_default();
-    item.refuse(format!("must be a language code of Meta's, such as `en` or `pt_BR`{guess}"));
+    item.refuse(format!("must be one of Meta's language codes, such as `en` or `pt_BR`{guess}"));
     None
 }

@@ -4,13 +4,22 @@
 
 use super::properties::{MAX_NAME, category, read_extras, read_name};
 use super::{button, language};
-use crate::check::{Fields, Item, is_http_url};
+use crate::check::{Fields, Item, Variant, is_http_url};
 use crate::json::{Object, Value};
 use crate::templates::template::TemplateCategory;
 
-/// Types of buttons that take an input.
-const KINDS: [&str; 9] =
-    ["QUICK_REPLY", "URL", "PHONE_NUMBER", "OTP", "MPM", "CATALOG", "FLOW", "VOICE_CALL", "APP"];
+/// Types of buttons, with the names of the schemas of their inputs.
+const KINDS: [Variant<()>; 9] = [
+    ("QUICK_REPLY", "LibraryOtherButtonInput", ()),
+    ("URL", "LibraryUrlButtonInput", ()),
+    ("PHONE_NUMBER", "LibraryPhoneNumberButtonInput", ()),
+    ("OTP", "LibraryOtpButtonInput", ()),
+    ("MPM", "LibraryOtherButtonInput", ()),
+    ("CATALOG", "LibraryOtherButtonInput", ()),
+    ("FLOW", "LibraryOtherButtonInput", ()),
+    ("VOICE_CALL", "LibraryOtherButtonInput", ()),
+    ("APP", "LibraryOtherButtonInput", ()),
+];
 /// Optional additions to the text.
 const ADDITIONS: [&str; 4] =
     ["add_contact_number", "add_learn_more_link", "add_security_recommendation", "add_track_package_link"];
@@ -37,20 +46,23 @@ pub struct LibraryDraft {
 
 impl LibraryDraft {
     pub(super) fn read(fields: &Fields<'_, '_>) -> Option<Self> {
-        let name = read_name(&fields.required("name"));
+        let name = read_name(&fields.required("name").about("Name of the new template."));
         let language = language::read(&fields.required("language"));
-        let given = fields.required("category");
+        let given = fields.required("category").about("Meta's library has no marketing templates.");
         let category = category(&given);
         if category == Some(TemplateCategory::Marketing) {
             given.refuse("must be UTILITY or AUTHENTICATION: Meta's library has no marketing templates");
         }
-        let library_name = fields.required(LIBRARY).string(1..=MAX_NAME).map(str::to_owned);
+        let library_name = fields.required(LIBRARY).about("Name of the template in Meta's template library.");
+        let library_name = library_name.string(1..=MAX_NAME).map(str::to_owned);
         for name in ["components", "parameter_format"] {
             fields
                 .forbidden(name, "is not allowed together with `library_template_name`: the library has it");
         }
-        let body_inputs = read_body_inputs(&fields.optional(BODY_INPUTS));
-        let button_inputs = read_button_inputs(&fields.optional(BUTTON_INPUTS));
+        let body_inputs = read_body_inputs(&fields.optional(BODY_INPUTS).about("Additions to the text."));
+        let button_inputs = read_button_inputs(
+            &fields.optional(BUTTON_INPUTS).about("Inputs of the buttons, in their order."),
+        );
         let extras = read_extras(fields, category.as_ref());
         Some(Self {
             name: name?,
@@ -100,44 +112,50 @@ fn read_body_inputs(item: &Item<'_, '_>) -> Option<Object> {
 }
 
 fn read_button_inputs(item: &Item<'_, '_>) -> Option<Value> {
-    let mut read = Vec::new();
+    let mut buttons = Vec::new();
     for item in item.array(1..=10)?.iter() {
-        let Some(input) = item.object() else { continue };
-        let kind = input.required("type").one_of_any_case(&KINDS);
-        let Some(kind) = kind else {
-            input.finish_open();
-            continue;
-        };
-        let mut button = Object::new();
-        button.insert("type", kind);
-        match kind {
-            "URL" => {
-                if let Some(url) = read_url(&input.required("url")) {
-                    button.insert("url", Value::Object(url));
-                }
+        let button = item.shared("LibraryButtonInput", |item| {
+            let mut button = None;
+            if let Some(input) = item.object() {
+                input.variants_in_any_case("type", &KINDS, |input, kind, ()| {
+                    button = Some(Value::Object(read_button_input(kind, input)));
+                });
             }
-            "PHONE_NUMBER" => {
-                let number = input.required("phone_number");
-                if let Some(text) = number.string(1..=20).filter(|text| button::judge_number(&number, text)) {
-                    button.insert("phone_number", text);
-                }
-            }
-            "OTP" => button::otp(&input, &mut button),
-            // The other types take no input.
-            _ => {}
-        }
-        input.finish();
-        read.push(Value::Object(button));
+            button
+        });
+        buttons.extend(button.flatten());
     }
-    Some(Value::Array(read))
+    Some(Value::Array(buttons))
+}
+
+fn read_button_input(kind: &'static str, input: &Fields<'_, '_>) -> Object {
+    let mut button = Object::new();
+    button.insert("type", kind);
+    match kind {
+        "URL" => {
+            if let Some(url) = read_url(&input.required("url")) {
+                button.insert("url", Value::Object(url));
+            }
+        }
+        "PHONE_NUMBER" => {
+            if let Some(number) = button::phone_number(input) {
+                button.insert("phone_number", number);
+            }
+        }
+        "OTP" => button::otp(input, &mut button),
+        // The other types take no input.
+        _ => {}
+    }
+    button
 }
 
 /// Reads the URL of a button, with a sample of the whole URL if it ends in a parameter.
 fn read_url(item: &Item<'_, '_>) -> Option<Object> {
     let url = item.object()?;
     let mut read = Object::new();
-    let base = url.required("base_url");
-    let example = url.optional("url_suffix_example");
+    let base = url.required("base_url").about("URL with at most one parameter, `{{1}}`, at its end.");
+    let example =
+        url.optional("url_suffix_example").about("Whole URL with a sample, if `base_url` has a parameter.");
     let text = base.string(1..=2000);
     let fixed = text.unwrap_or_default().split("{{").next().unwrap_or_default();
     let has_parameter = text.is_some_and(|text| text.contains("{{"));

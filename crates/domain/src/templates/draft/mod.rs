@@ -15,6 +15,7 @@ mod new_template;
 mod own;
 mod properties;
 mod rules;
+mod samples;
 mod slots;
 
 pub use edit::TemplateEdit;

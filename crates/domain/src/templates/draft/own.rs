@@ -31,11 +31,12 @@ pub struct TemplateDraft {
 impl TemplateDraft {
     /// Reads a new template and adds all violations. `None` is returned only after a violation.
     pub fn read(fields: &Fields<'_, '_>) -> Option<Self> {
-        let name = read_name(&fields.required("name"));
+        let name = read_name(&fields.required("name").about("Name of the template."));
         let language = language::read(&fields.required("language"));
         let category = category(&fields.required("category"));
         let format = fields.optional("parameter_format");
         let format = format
+            .about("Format of the parameters: `POSITIONAL` (default), such as `{{1}}`, or `NAMED`, such as `{{city}}`.")
             .one_of_any_case(&FORMATS)
             .map_or(Some(ParameterFormat::default()), |word| Some(ParameterFormat::parse(word)))?;
         let components = fields.required("components");

@@ -3,20 +3,21 @@
 use crate::api::openapi::schema::Schema;
 use crate::api::openapi::schema::required;
 use domain::json::Value;
-use engine::messages::dry_run::{DryRun, DryRunCheck};
+use engine::messages::dry_run::{DryRun, DryRunCheck, DryRunCheckName};
 
 use crate::api::error::ApiError;
 use crate::api::response::object;
 
-pub(crate) fn show_rehearsal(rehearsal: DryRun) -> Value {
-    let would_send = rehearsal.would_send();
+/// JSON of the result of a dry run.
+pub(crate) fn serialize_dry_run(dry_run: DryRun) -> Value {
+    let would_send = dry_run.would_send();
     let request =
-        rehearsal.request.and_then(|body| serde_json::from_slice::<Value>(&body).ok()).unwrap_or(Value::Null);
-    let checks = rehearsal.checks.into_iter().map(show_check).collect();
+        dry_run.request.and_then(|body| serde_json::from_slice::<Value>(&body).ok()).unwrap_or(Value::Null);
+    let checks = dry_run.checks.into_iter().map(serialize_check).collect();
     object([("would_send", would_send.into()), ("request", request), ("checks", Value::Array(checks))])
 }
 
-fn show_check(check: DryRunCheck) -> Value {
+fn serialize_check(check: DryRunCheck) -> Value {
     let error = check.error.map(ApiError::from);
     let code = error.as_ref().map_or(Value::Null, |error| error.code().as_str().into());
     let reason = error.as_ref().map_or(Value::Null, |error| error.message().into());
@@ -25,7 +26,7 @@ fn show_check(check: DryRunCheck) -> Value {
         .filter(|error| !error.details().is_empty())
         .map_or(Value::Null, |error| Value::Object(error.details().clone()));
     object([
-        ("name", check.name.into()),
+        ("name", check.name.as_str().into()),
         ("ok", error.is_none().into()),
         ("code", code),
         ("reason", reason),
@@ -40,7 +41,7 @@ pub(crate) fn schemas() -> Vec<(&'static str, Schema)> {
 
 fn dry_run_schema() -> Schema {
     let check = Schema::object([
-        required("name", Schema::string(1..)),
+        required("name", Schema::enumeration(DryRunCheckName::ALL.iter().map(|name| name.as_str()))),
         required("ok", Schema::boolean()),
         required("code", Schema::string(1..).or_null()),
         required("reason", Schema::string(1..).or_null()),

@@ -1,7 +1,6 @@
 //! Builders of JSON Schemas (2020-12) for responses.
 //!
-//! **Invariant:** schemas of requests are closed, because the handlers reject unknown fields. Schemas of responses are
-//! open, because later versions may add fields.
+//! **Invariant:** the schemas are open, because later versions may add fields to responses.
 
 use std::ops::{Bound, RangeBounds};
 
@@ -40,19 +39,6 @@ impl Schema {
     /// A string that matches a regular expression.
     pub(crate) fn pattern(pattern: &str) -> Self {
         Self::of_type("string").set("pattern", pattern)
-    }
-
-    /// One of several strings, in upper or lower case.
-    pub(crate) fn any_case(names: &[&str]) -> Self {
-        let letter = |letter: char| {
-            if letter.is_ascii_alphabetic() {
-                format!("[{}{}]", letter.to_ascii_lowercase(), letter.to_ascii_uppercase())
-            } else {
-                letter.to_string()
-            }
-        };
-        let names: Vec<String> = names.iter().map(|name| name.chars().map(letter).collect()).collect();
-        Self::pattern(&format!("^({})$", names.join("|")))
     }
 
     /// A time in RFC 3339.
@@ -126,19 +112,17 @@ impl Schema {
         Self::one_of(choices).set("discriminator", discriminator)
     }
 
-    /// An object in a request. Further properties are rejected; an optional property may be `null`.
-    pub(crate) fn closed_object(properties: impl IntoIterator<Item = Property>) -> Self {
-        object_schema(properties, true).set("additionalProperties", false)
-    }
-
-    /// An object in a request that may have further properties.
-    pub(crate) fn open_object(properties: impl IntoIterator<Item = Property>) -> Self {
-        object_schema(properties, true)
-    }
-
     /// An object in a response. Further properties may be added.
     pub(crate) fn object(properties: impl IntoIterator<Item = Property>) -> Self {
-        object_schema(properties, false)
+        let (mut schemas, mut required) = (Object::new(), Vec::new());
+        for Property { name, schema, is_required } in properties {
+            if is_required {
+                required.push(name.into());
+            }
+            schemas.insert(name, schema);
+        }
+        let object = Self::of_type("object").set("properties", schemas);
+        if required.is_empty() { object } else { object.set("required", required) }
     }
 
     /// Sets a keyword.
@@ -150,15 +134,6 @@ impl Schema {
     /// Sets the description.
     pub(crate) fn about(self, about: &str) -> Self {
         self.set("description", about)
-    }
-
-    /// Adds a sentence to the description.
-    fn append(self, sentence: &str) -> Self {
-        let about = match self.0.get("description").and_then(Value::as_str) {
-            Some(about) => format!("{about} {sentence}"),
-            None => sentence.to_owned(),
-        };
-        self.about(&about)
     }
 
     /// Sets an example.
@@ -245,64 +220,4 @@ pub(crate) fn required(name: &'static str, schema: Schema) -> Property {
 /// A property that may be missing.
 pub(crate) fn optional(name: &'static str, schema: Schema) -> Property {
     Property { name, schema, is_required: false }
-}
-
-fn object_schema(fields: impl IntoIterator<Item = Property>, is_request: bool) -> Schema {
-    let (mut properties, mut required) = (Object::new(), Vec::new());
-    for Property { name, schema, is_required } in fields {
-        if is_required {
-            required.push(name.into());
-        }
-        let schema = if is_request && !is_required { schema.or_null() } else { schema };
-        properties.insert(name, schema);
-    }
-    let schema = Schema::of_type("object").set("properties", properties);
-    if required.is_empty() { schema } else { schema.set("required", required) }
-}
-
-/// An object of which exactly one of these members must be present and not `null`.
-///
-/// The rule is written with `not`, which code generators leave alone: of a choice of required members they make a union
-/// of types that no object of the caller fits.
-pub(crate) fn exactly_one(schema: Schema, names: &[&str]) -> Schema {
-    let mut wrong = vec![all_absent(names)];
-    for (index, first) in names.iter().enumerate() {
-        wrong.extend(names.iter().skip(index.saturating_add(1)).map(|second| all_present(&[first, second])));
-    }
-    let about = format!("Exactly one of {} is required.", listed(names));
-    schema.set("not", Schema::default().set("anyOf", wrong)).append(&about)
-}
-
-/// An object of which at least one of these members must be present and not `null`.
-pub(crate) fn at_least_one(schema: Schema, names: &[&str]) -> Schema {
-    let about = format!("At least one of {} is required.", listed(names));
-    schema.set("not", all_absent(names)).append(&about)
-}
-
-/// "`a`, `b` and `c`".
-fn listed(names: &[&str]) -> String {
-    let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
-    match quoted.as_slice() {
-        [first @ .., last] if !first.is_empty() => format!("{} and {last}", first.join(", ")),
-        _ => quoted.concat(),
-    }
-}
-
-/// An object in which each of these members is missing or `null`.
-fn all_absent(names: &[&str]) -> Value {
-    let mut properties = Object::new();
-    for name in names {
-        properties.insert(name, Schema::of_type("null"));
-    }
-    Schema::default().set("properties", properties).into()
-}
-
-/// An object in which all of these members are present and not `null`.
-fn all_present(names: &[&str]) -> Value {
-    let mut properties = Object::new();
-    for name in names {
-        properties.insert(name, Schema::default().set("not", Schema::of_type("null")));
-    }
-    let required: Vec<Value> = names.iter().map(|name| Value::from(*name)).collect();
-    Schema::default().set("required", required).set("properties", properties).into()
 }

@@ -1,7 +1,6 @@
 //! Operations on message templates.
 
 pub(crate) mod change;
-pub(crate) mod draft_schemas;
 pub(crate) mod list;
 pub(crate) mod lookup;
 pub(crate) mod preview;

@@ -141,7 +141,7 @@ pub(super) async fn customer(deps: &Deps, sim: &Sim, record: &AccountRecord) -> 
     let account = &record.account;
     let until = deps.now().saturating_add(FIRST_MESSAGE_TIMEOUT).unwrap_or(Timestamp::MAX);
     loop {
-        let known = deps.messages.get_recipient_state(account.workspace, account.id, &recipient).await;
+        let known = deps.messages.get_admission_facts(account.workspace, account.id, &recipient).await;
         if known.context("reading the customer's window")?.window.is_open(deps.now()) {
             return Ok(());
         }

@@ -7,7 +7,7 @@ use engine::accounts::AccountCheck;
 use engine::ports::{AccountCredentials, AccountRecord, Clock as _};
 use jiff::fmt::rfc2822;
 use jiff::{SignedDuration, Timestamp};
-use store::Inspection;
+use store::IntegrityReport;
 
 use super::findings::Findings;
 use crate::cli::gateway_client;
@@ -25,7 +25,7 @@ const EXPIRES_SOON: SignedDuration = SignedDuration::from_hours(14 * 24);
 pub(super) async fn check(
     findings: &mut Findings,
     config: &Config,
-    inspection: Option<&Inspection>,
+    inspection: Option<&IntegrityReport>,
     is_online: bool,
 ) -> anyhow::Result<()> {
     let accounts = read(findings, config, inspection).await?;
@@ -38,7 +38,7 @@ pub(super) async fn check(
         findings.ok("reachable", "not checked: --offline");
         return Ok(());
     }
-    check_callback(findings, config, inspection.is_some_and(|inspection| inspection.n_living > 0)).await;
+    check_callback(findings, config, inspection.is_some_and(|inspection| inspection.n_processes > 0)).await;
     let is_only_sandbox = accounts.as_ref().is_some_and(|(_, accounts)| !accounts.is_empty()) && !has_live;
     findings.area("meta");
     check_clock(
@@ -49,9 +49,10 @@ pub(super) async fn check(
     let Some((deps, accounts)) = accounts else { return Ok(()) };
     for record in &accounts {
         findings.area(format!("account {}", record.account.name));
-        let line =
+        let credentials =
             AccountCredentials { account: record.account.clone(), access_token: record.access_token.clone() };
-        let ends_at = deps.upstream.get_token_info(&line).await.ok().and_then(|token| token.expires_at);
+        let ends_at =
+            deps.upstream.get_token_info(&credentials).await.ok().and_then(|token| token.expires_at);
         let ends_soon = ends_at.is_some_and(|at| at.duration_since(deps.now()) < EXPIRES_SOON);
         for check in accounts::test_account(&deps, record).await? {
             report(findings, &check, ends_soon);
@@ -81,7 +82,7 @@ type Read = (Arc<engine::Deps>, Vec<Arc<AccountRecord>>);
 async fn read(
     findings: &mut Findings,
     config: &Config,
-    inspection: Option<&Inspection>,
+    inspection: Option<&IntegrityReport>,
 ) -> anyhow::Result<Option<Read>> {
     findings.area("accounts");
     // Opening the store would migrate the database, and it fails if a secret cannot be decrypted.
@@ -176,11 +177,11 @@ async fn check_callback(findings: &mut Findings, config: &Config, is_running: bo
     let url_with_query = format!("{url}?hub.mode=subscribe&hub.challenge=doctor&hub.verify_token=doctor");
     let fix = "check the proxy, DNS and the firewall: Meta must be able to connect from the internet";
     match gateway_client::get(&url_with_query).await {
-        Ok(answer) if answer.status == 403 && answer.body.contains("verify token") => {
+        Ok(response) if response.status == 403 && response.body.contains("verify token") => {
             findings.ok("reachable", format!("{url} responds to calls from this machine"));
         }
-        Ok(answer) => {
-            let text = format!("{url} responds with {}, but not like waypost", answer.status.as_u16());
+        Ok(response) => {
+            let text = format!("{url} responds with {}, but not like waypost", response.status.as_u16());
             findings.fail("reachable", text, fix);
         }
         Err(error) => findings.fail("reachable", format!("{url}: {error:#}"), fix),
@@ -189,8 +190,8 @@ async fn check_callback(findings: &mut Findings, config: &Config, is_running: bo
 
 async fn check_clock(findings: &mut Findings, url: &str) {
     let clock = SystemClock::new();
-    let answer = match gateway_client::get(url).await {
-        Ok(answer) => answer,
+    let response = match gateway_client::get(url).await {
+        Ok(response) => response,
         Err(error) => {
             findings.fail(
                 "reachable",
@@ -201,21 +202,21 @@ async fn check_clock(findings: &mut Findings, url: &str) {
         }
     };
     findings.ok("reachable", format!("{url} responds"));
-    let theirs = answer.date.as_deref().and_then(|date| rfc2822::parse(date).ok());
-    let Some(theirs) = theirs.map(|date| date.timestamp()) else {
+    let meta_time = response.date.as_deref().and_then(|date| rfc2822::parse(date).ok());
+    let Some(meta_time) = meta_time.map(|date| date.timestamp()) else {
         findings.warn("clock", format!("{url} sends no Date header"), "check NTP on this machine instead");
         return;
     };
-    report_skew(findings, clock.now(), theirs);
+    report_skew(findings, clock.now(), meta_time);
 }
 
-fn report_skew(findings: &mut Findings, ours: Timestamp, theirs: Timestamp) {
-    let off = ours.duration_since(theirs);
-    let text = format!("this machine's clock differs by {} s", off.abs().as_secs());
+fn report_skew(findings: &mut Findings, local_time: Timestamp, meta_time: Timestamp) {
+    let difference = local_time.duration_since(meta_time);
+    let text = format!("this machine's clock differs by {} s", difference.abs().as_secs());
     let fix = "set the clock (NTP): windows, schedules and signatures depend on it";
-    if off.abs() <= MAX_SKEW {
+    if difference.abs() <= MAX_SKEW {
         findings.ok("clock", text);
-    } else if off.abs() <= FAILING_SKEW {
+    } else if difference.abs() <= FAILING_SKEW {
         findings.warn("clock", text, fix);
     } else {
         findings.fail("clock", text, fix);

@@ -2,7 +2,7 @@
 
 use engine::ports::Clock as _;
 use jiff::{SignedDuration, Timestamp};
-use store::{Inspection, SealCount, Sealer};
+use store::{IntegrityReport, SealedValueCounts, Sealer};
 
 use super::configuration::check_permissions;
 use super::findings::{Findings, bytes};
@@ -12,7 +12,11 @@ use crate::config::Config;
 /// Largest time that the clock may be behind the newest record; the clocks of two machines are never equal.
 const MAX_SKEW: SignedDuration = SignedDuration::from_secs(5);
 
-pub(super) fn check(findings: &mut Findings, config: &Config, sealer: Option<&Sealer>) -> Option<Inspection> {
+pub(super) fn check(
+    findings: &mut Findings,
+    config: &Config,
+    sealer: Option<&Sealer>,
+) -> Option<IntegrityReport> {
     findings.area("database");
     let path = &config.database;
     let shown = path.display();
@@ -26,7 +30,7 @@ pub(super) fn check(findings: &mut Findings, config: &Config, sealer: Option<&Se
     }
     check_permissions(findings, "file", path);
     let now = SystemClock::new().now();
-    let inspection = match store::inspect(path, sealer, now) {
+    let inspection = match store::check_integrity(path, sealer, now) {
         Ok(inspection) => inspection,
         Err(error) => {
             let fix = "check the owner of the file and its folder; if the file is damaged, restore a backup (docs/operating.md)";
@@ -60,7 +64,7 @@ pub(super) fn check(findings: &mut Findings, config: &Config, sealer: Option<&Se
             format!("{}: waypost has not opened the file since it was copied", inspection.journal_mode);
         findings.warn("journal_mode", text, "`waypost migrate` or the next start sets it to wal");
     }
-    if let Some(at) = inspection.copied_at {
+    if let Some(at) = inspection.backup_created_at {
         findings.warn(
             "copy",
             format!("restored from a backup of {at}"),
@@ -77,7 +81,7 @@ pub(super) fn check(findings: &mut Findings, config: &Config, sealer: Option<&Se
             "list them with GET /api/messages?status=unknown; status webhooks resolve most of them, POST /api/messages/{id}/resolve the others",
         );
     }
-    match inspection.n_living {
+    match inspection.n_processes {
         0 => findings.ok("processes", "no process uses the database"),
         n => findings.ok("processes", format!("{n} running")),
     }
@@ -85,8 +89,8 @@ pub(super) fn check(findings: &mut Findings, config: &Config, sealer: Option<&Se
     Some(inspection)
 }
 
-fn migrations(findings: &mut Findings, inspection: &Inspection) {
-    let Inspection { version, known, .. } = *inspection;
+fn migrations(findings: &mut Findings, inspection: &IntegrityReport) {
+    let IntegrityReport { version, known, .. } = *inspection;
     if version == known {
         findings.ok("migrations", format!("up to date (version {version})"));
     } else if version < known {
@@ -102,8 +106,8 @@ fn migrations(findings: &mut Findings, inspection: &Inspection) {
     }
 }
 
-fn seals(findings: &mut Findings, count: SealCount) {
-    let SealCount { present, old, other } = count;
+fn seals(findings: &mut Findings, count: SealedValueCounts) {
+    let SealedValueCounts { present, old, other } = count;
     if other > 0 {
         findings.fail(
             "secrets",
@@ -121,7 +125,7 @@ fn seals(findings: &mut Findings, count: SealCount) {
     }
 }
 
-fn clock(findings: &mut Findings, inspection: &Inspection, now: Timestamp) {
+fn clock(findings: &mut Findings, inspection: &IntegrityReport, now: Timestamp) {
     let Some(newest) = inspection.newest else { return };
     let ahead = newest.duration_since(now);
     if ahead > MAX_SKEW {

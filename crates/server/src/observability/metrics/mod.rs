@@ -41,7 +41,7 @@ struct PageState {
 
 async fn get_metrics(State(state): State<PageState>, headers: HeaderMap) -> Response {
     if let Some(token) = &state.token
-        && !presents(&headers, token)
+        && !has_token(&headers, token)
     {
         let challenge = [(header::WWW_AUTHENTICATE, "Bearer")];
         return (StatusCode::UNAUTHORIZED, challenge, "The token is not valid.\n").into_response();
@@ -52,7 +52,7 @@ async fn get_metrics(State(state): State<PageState>, headers: HeaderMap) -> Resp
     ([(header::CONTENT_TYPE, CONTENT_TYPE)], page.finish()).into_response()
 }
 
-fn presents(headers: &HeaderMap, token: &[u8; 32]) -> bool {
+fn has_token(headers: &HeaderMap, token: &[u8; 32]) -> bool {
     let presented = headers
         .get(header::AUTHORIZATION)
         .and_then(|value| value.to_str().ok())

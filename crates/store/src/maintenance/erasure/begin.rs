@@ -5,11 +5,11 @@ use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
 use crate::error::SqlResult;
-use crate::maintenance::erasure;
-use crate::maintenance::erasure::identifiers;
 use crate::maintenance::erasure::identifiers::Identifiers;
-use crate::maintenance::erasure::messages::BATCH;
+use crate::maintenance::erasure::messages::{BATCH, ErasableMessages};
+use crate::maintenance::erasure::{identifiers, messages};
 use crate::row::{json, micros};
+use crate::sqlite::execute::Execute as _;
 
 /// Begins the erasure of a contact. Returns `false` if the contact does not exist.
 pub(crate) fn begin_erasure(
@@ -19,7 +19,7 @@ pub(crate) fn begin_erasure(
     now: Timestamp,
 ) -> SqlResult<bool> {
     let keys = (workspace.as_bytes(), contact.as_bytes());
-    let Some(Identifiers { now: identifiers, before }) =
+    let Some(Identifiers { current, former }) =
         identifiers::collect_identifiers(connection, workspace, contact)?
     else {
         return Ok(false);
@@ -31,10 +31,10 @@ pub(crate) fn begin_erasure(
         "delete from messaging_limit_recipients where workspace_id = ?1 and contact_id = ?2",
         "delete from contacts where workspace_id = ?1 and id = ?2",
     ] {
-        connection.prepare_cached(sql)?.execute(keys)?;
+        connection.prepare_cached(sql)?.execute_any(keys)?;
     }
-    let identifiers: Vec<String> = identifiers.into_iter().collect();
-    identifiers::delete_number_changes(connection, workspace, (&identifiers, &before))?;
+    let identifiers: Vec<String> = current.into_iter().collect();
+    identifiers::delete_number_changes(connection, workspace, &identifiers, &former)?;
     connection
         .prepare_cached(
             "insert into erasures (
@@ -46,16 +46,11 @@ pub(crate) fn begin_erasure(
                  coalesce((select max(seq) from deliveries where workspace_id = ?1), 0),
                  coalesce((select max(seq) from messages where workspace_id = ?1), 0), ?4)",
         )?
-        .execute(params![keys.0, keys.1, json(&identifiers)?, micros(now), json(&before)?])?;
+        .execute_one(params![keys.0, keys.1, json(&identifiers)?, micros(now), json(&former)?])?;
     // Queued messages to the contact must not be sent.
-    while erasure::messages::erase_messages(
-        connection,
-        (workspace, contact),
-        (&identifiers, BATCH),
-        true,
-        now,
-    )? > 0
-    {}
-    erasure::messages::erase_messages(connection, (workspace, contact), (&identifiers, BATCH), false, now)?;
+    let queued =
+        ErasableMessages { workspace, contact, identifiers: &identifiers, is_queued: true, limit: BATCH };
+    while messages::erase_messages(connection, &queued, now)? > 0 {}
+    messages::erase_messages(connection, &ErasableMessages { is_queued: false, ..queued }, now)?;
     Ok(true)
 }

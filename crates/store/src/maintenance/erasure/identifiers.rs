@@ -7,13 +7,15 @@ use domain::id::{ContactId, WorkspaceId};
 use rusqlite::{Connection, OptionalExtension};
 
 use crate::error::SqlResult;
-use crate::row::json;
+use crate::row::{SelectRow as _, json, row};
+use crate::sqlite::execute::Execute as _;
 
 /// Identifiers of a contact: numbers in every spelling, and business-scoped user IDs.
 pub(crate) struct Identifiers {
-    pub(crate) now: BTreeSet<String>,
-    /// Identifiers that belong to another contact now, with the time until which they were this contact's.
-    pub(crate) before: BTreeMap<String, i64>,
+    pub(crate) current: BTreeSet<String>,
+    /// Identifiers that belong to another contact now, each with the time in microseconds until which they belonged to
+    /// this contact.
+    pub(crate) former: BTreeMap<String, i64>,
 }
 
 /// Collects the present and former identifiers of a contact. Returns `None` if the contact does not exist.
@@ -23,11 +25,7 @@ pub(crate) fn collect_identifiers(
     contact: ContactId,
 ) -> SqlResult<Option<Identifiers>> {
     let keys = (workspace.as_bytes(), contact.as_bytes());
-    let own: Option<(Option<String>, Option<String>)> = connection
-        .prepare_cached("select wa_id, bsuid from contacts where workspace_id = ?1 and id = ?2")?
-        .query_row(keys, |row| Ok((row.get(0)?, row.get(1)?)))
-        .optional()?;
-    let Some((wa_id, user_id)) = own else { return Ok(None) };
+    let Some(OwnRow { wa_id, user_id }) = OwnRow::find(connection, keys)? else { return Ok(None) };
     let mut numbers: BTreeSet<String> = wa_id.into_iter().collect();
     let mut users: BTreeSet<String> = user_id.into_iter().collect();
     let read = |sql: &str, into: &mut BTreeSet<String>| -> SqlResult<()> {
@@ -46,11 +44,41 @@ pub(crate) fn collect_identifiers(
     };
     read(&of_messages("wa_id"), &mut numbers)?;
     read(&of_messages("bsuid"), &mut users)?;
-    // Identifiers that were replaced by one of the collected identifiers.
+    add_former(connection, workspace, &mut numbers, &mut users)?;
+    let spellings = |number: &String| {
+        let variants = PhoneNumber::from_wa_id(number).map(|number| number.variants()).unwrap_or_default();
+        variants.into_iter().map(|variant| variant.digits().to_owned()).collect::<Vec<_>>()
+    };
+    let variants: Vec<String> = numbers.iter().flat_map(spellings).collect();
+    numbers.extend(variants);
+    numbers.append(&mut users);
+    let mut identifiers = Identifiers { current: BTreeSet::new(), former: BTreeMap::new() };
+    for identifier in numbers {
+        match reassigned_at(connection, workspace, contact, &identifier)? {
+            Some(at) => drop(identifiers.former.insert(identifier, at)),
+            None => drop(identifiers.current.insert(identifier)),
+        }
+    }
+    Ok(Some(identifiers))
+}
+
+row! {
+    struct OwnRow {
+        wa_id: Option<String> = get "wa_id",
+        user_id: Option<String> = get "bsuid",
+    } from "contacts where workspace_id = ?1 and id = ?2"
+}
+
+/// Adds the identifiers that were replaced by one of these identifiers, directly or in several changes.
+fn add_former(
+    connection: &Connection,
+    workspace: WorkspaceId,
+    numbers: &mut BTreeSet<String>,
+    users: &mut BTreeSet<String>,
+) -> SqlResult<()> {
     loop {
-        let left = list_former(connection, workspace, (&numbers, &users))?;
         let n_identifiers = numbers.len().saturating_add(users.len());
-        for old_id in left {
+        for old_id in list_former(connection, workspace, numbers, users)? {
             // A number consists of digits; a business-scoped user ID does not.
             let is_number = old_id.bytes().all(|byte| byte.is_ascii_digit());
             if is_number {
@@ -60,31 +88,17 @@ pub(crate) fn collect_identifiers(
             };
         }
         if numbers.len().saturating_add(users.len()) == n_identifiers {
-            break;
+            return Ok(());
         }
     }
-    let spellings = |number: &String| {
-        let variants = PhoneNumber::from_wa_id(number).map(|number| number.variants()).unwrap_or_default();
-        variants.into_iter().map(|variant| variant.digits().to_owned()).collect::<Vec<_>>()
-    };
-    let variants: Vec<String> = numbers.iter().flat_map(spellings).collect();
-    numbers.extend(variants);
-    numbers.append(&mut users);
-    let mut identifiers = Identifiers { now: BTreeSet::new(), before: BTreeMap::new() };
-    for identifier in numbers {
-        match reassigned_at(connection, (workspace, contact), &identifier)? {
-            Some(at) => drop(identifiers.before.insert(identifier, at)),
-            None => drop(identifiers.now.insert(identifier)),
-        }
-    }
-    Ok(Some(identifiers))
 }
 
 /// Lists the identifiers that were replaced by one of these.
 fn list_former(
     connection: &Connection,
     workspace: WorkspaceId,
-    (numbers, users): (&BTreeSet<String>, &BTreeSet<String>),
+    numbers: &BTreeSet<String>,
+    users: &BTreeSet<String>,
 ) -> SqlResult<Vec<String>> {
     let mut statement = connection.prepare_cached(
         "select old_id from number_changes where workspace_id = ?1 and wa_id in (select value from json_each(?2))
@@ -99,7 +113,8 @@ fn list_former(
 /// Returns the time since which an identifier belongs to another contact, in microseconds.
 fn reassigned_at(
     connection: &Connection,
-    (workspace, contact): (WorkspaceId, ContactId),
+    workspace: WorkspaceId,
+    contact: ContactId,
     identifier: &str,
 ) -> SqlResult<Option<i64>> {
     let mut statement = connection.prepare_cached(
@@ -119,19 +134,19 @@ fn reassigned_at(
 pub(crate) fn delete_number_changes(
     connection: &Connection,
     workspace: WorkspaceId,
-    (identifiers, before): (&[String], &BTreeMap<String, i64>),
+    identifiers: &[String],
+    former: &BTreeMap<String, i64>,
 ) -> SqlResult<()> {
-    let old: Vec<_> = before.keys().collect();
+    let former_ids: Vec<_> = former.keys().collect();
     connection
         .prepare_cached(
             "delete from number_changes
              where workspace_id = ?1
                and (old_id in (select value from json_each(?2)) or wa_id in (select value from json_each(?2))
                     or bsuid in (select value from json_each(?2))
-                    -- Somebody else's by now; that this person has left it is forgotten all the same.
+                    -- The identifier belongs to another contact now; this contact's change is deleted, too.
                     or old_id in (select value from json_each(?3))
                        and changed_at <= (select value from json_each(?4) where key = number_changes.old_id))",
         )?
-        .execute((workspace.as_bytes(), json(&identifiers)?, json(&old)?, json(before)?))?;
-    Ok(())
+        .execute_any((workspace.as_bytes(), json(&identifiers)?, json(&former_ids)?, json(former)?))
 }

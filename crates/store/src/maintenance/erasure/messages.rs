@@ -8,11 +8,11 @@ use jiff::Timestamp;
 use rusqlite::Connection;
 
 use crate::error::SqlResult;
-use crate::maintenance::erasure::progress;
-use crate::maintenance::erasure::progress::Erasure;
+use crate::maintenance::erasure::progress::{Erasure, StepRange};
 use crate::messages::{pending_statuses, terminate, wamids};
 use crate::payloads::{ByteRange, Redactions};
-use crate::row::{Cells, micros};
+use crate::row::{Cells, SelectRow as _, micros, row};
+use crate::sqlite::execute::Execute as _;
 use crate::{media, payloads};
 
 /// Maximum number of messages in one transaction: most contacts have fewer.
@@ -24,82 +24,100 @@ struct ErasableMessage {
     account: AccountId,
     status: MessageStatus,
     wamid: Option<String>,
-    raw: Option<(i64, ByteRange)>,
+    span: Option<(i64, ByteRange)>,
 }
 
-/// Erases some messages of a contact, only queued messages or all. Returns their number.
+/// Messages of a contact to erase.
+#[derive(Clone, Copy)]
+pub(crate) struct ErasableMessages<'a> {
+    pub(crate) workspace: WorkspaceId,
+    pub(crate) contact: ContactId,
+    /// Present identifiers of the contact.
+    pub(crate) identifiers: &'a [String],
+    /// `true` if only queued messages are erased.
+    pub(crate) is_queued: bool,
+    /// Maximum number of messages.
+    pub(crate) limit: u32,
+}
+
+row! {
+    struct ErasableRow {
+        message: MessageId = id "id",
+        account: AccountId = id "account_id",
+        status: MessageStatus = parsed "status",
+        wamid: Option<String> = get "wamid",
+        payload: Option<i64> = get "payload_seq",
+        start: Option<u32> = get "payload_start",
+        length: Option<u32> = get "payload_length",
+    }
+}
+
+/// Erases some messages of a contact. Returns their number.
 pub(crate) fn erase_messages(
     connection: &Connection,
-    (workspace, contact): (WorkspaceId, ContactId),
-    (identifiers, limit): (&[String], u32),
-    is_waiting: bool,
+    erasable: &ErasableMessages<'_>,
     now: Timestamp,
 ) -> SqlResult<usize> {
-    let which = if is_waiting { "and status = 'queued'" } else { "" };
+    let condition = if erasable.is_queued { "and status = 'queued'" } else { "" };
     let sql = format!(
-        "select id, account_id, status, wamid, payload_seq, payload_start, payload_length from messages
-         where workspace_id = ?1 and contact_id = ?2 and erased_at is null {which} order by seq limit ?3"
+        "select {} from messages
+         where workspace_id = ?1 and contact_id = ?2 and erased_at is null {condition} order by seq limit ?3",
+        ErasableRow::COLUMNS
     );
     let mut statement = connection.prepare_cached(&sql)?;
-    let mut rows = statement.query((workspace.as_bytes(), contact.as_bytes(), limit))?;
+    let mut rows =
+        statement.query((erasable.workspace.as_bytes(), erasable.contact.as_bytes(), erasable.limit))?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
-        let mut cells = Cells::new("messages", row);
+        let row = ErasableRow::read(&mut Cells::new("messages", row))?;
         found.push(ErasableMessage {
-            message: cells.id()?,
-            account: cells.id()?,
-            status: cells.word()?,
-            wamid: cells.get()?,
-            raw: payloads::read_span(&mut cells)?,
+            message: row.message,
+            account: row.account,
+            status: row.status,
+            wamid: row.wamid,
+            span: payloads::span(row.payload, row.start, row.length),
         });
     }
-    let mut blanks = Redactions::default();
+    let mut redactions = Redactions::default();
     for message in &found {
-        erase_message(connection, workspace, message, (identifiers, now), &mut blanks)?;
+        redactions.add(message.span);
+        erase_message(connection, erasable, message, now, &mut redactions)?;
     }
-    blanks.apply(connection)?;
+    redactions.apply(connection)?;
     Ok(found.len())
+}
+
+row! {
+    struct TimelineSpanRow {
+        wamid: Option<String> = get "wamid",
+        payload: Option<i64> = get "payload_seq",
+        start: Option<u32> = get "payload_start",
+        length: Option<u32> = get "payload_length",
+    } from "message_timeline where workspace_id = ?1 and message_id = ?2"
 }
 
 fn erase_message(
     connection: &Connection,
-    workspace: WorkspaceId,
+    erasable: &ErasableMessages<'_>,
     found: &ErasableMessage,
-    (identifiers, now): (&[String], Timestamp),
-    blanks: &mut Redactions,
+    now: Timestamp,
+    redactions: &mut Redactions,
 ) -> SqlResult<()> {
-    blanks.add(found.raw);
+    let workspace = erasable.workspace;
+    let key = (workspace.as_bytes(), found.message.as_bytes());
     let mut wamids: BTreeSet<String> = found.wamid.iter().cloned().collect();
-    {
-        let mut statement = connection.prepare_cached(
-            "select wamid, payload_seq, payload_start, payload_length from message_timeline where workspace_id = ?1 and message_id = ?2",
-        )?;
-        let mut rows = statement.query((workspace.as_bytes(), found.message.as_bytes()))?;
-        while let Some(row) = rows.next()? {
-            let mut cells = Cells::new("message_timeline", row);
-            wamids.extend(cells.get::<Option<String>>()?);
-            blanks.add(payloads::read_span(&mut cells)?);
-        }
+    for row in TimelineSpanRow::list(connection, key)? {
+        wamids.extend(row.wamid);
+        redactions.add(payloads::span(row.payload, row.start, row.length));
     }
     connection
         .prepare_cached(
             "update message_timeline set error = null, payload_seq = null, payload_start = null, payload_length = null
              where workspace_id = ?1 and message_id = ?2",
         )?
-        .execute((workspace.as_bytes(), found.message.as_bytes()))?;
+        .execute_any(key)?;
     for wamid in &wamids {
-        let digest = wamids::erased_wamid(wamid);
-        for sql in [
-            "update or replace wamids set wamid = ?3 where workspace_id = ?1 and wamid = ?2 and message_id = ?4",
-            "update message_timeline set wamid = ?3 where workspace_id = ?1 and wamid = ?2 and message_id = ?4",
-        ] {
-            connection.prepare_cached(sql)?.execute((
-                workspace.as_bytes(),
-                wamid,
-                &digest,
-                found.message.as_bytes(),
-            ))?;
-        }
+        erase_wamid(connection, workspace, found.message, wamid)?;
         pending_statuses::erase_statuses(connection, (workspace, found.account), wamid)?;
     }
     connection
@@ -110,16 +128,33 @@ fn erase_message(
                  payload_seq = null, payload_start = null, payload_length = null, erased_at = ?4
              where workspace_id = ?1 and id = ?2",
         )?
-        .execute((
-            workspace.as_bytes(),
-            found.message.as_bytes(),
-            found.wamid.as_deref().map(wamids::erased_wamid),
-            micros(now),
-        ))?;
+        .execute_one((key.0, key.1, found.wamid.as_deref().map(wamids::erased_wamid), micros(now)))?;
     media::records::erase_media(connection, workspace, found.message)?;
-    erase_responses(connection, workspace, found.message, identifiers)?;
+    erase_responses(connection, workspace, found.message, erasable.identifiers)?;
     if found.status == MessageStatus::Queued {
         terminate::terminate(connection, workspace, found.message, (MessageStatus::Canceled, None), now)?;
+    }
+    Ok(())
+}
+
+/// Replaces a wamid of a message by its hash.
+fn erase_wamid(
+    connection: &Connection,
+    workspace: WorkspaceId,
+    message: MessageId,
+    wamid: &str,
+) -> SqlResult<()> {
+    let hash = wamids::erased_wamid(wamid);
+    for sql in [
+        "update or replace wamids set wamid = ?3 where workspace_id = ?1 and wamid = ?2 and message_id = ?4",
+        "update message_timeline set wamid = ?3 where workspace_id = ?1 and wamid = ?2 and message_id = ?4",
+    ] {
+        connection.prepare_cached(sql)?.execute_any((
+            workspace.as_bytes(),
+            wamid,
+            &hash,
+            message.as_bytes(),
+        ))?;
     }
     Ok(())
 }
@@ -137,13 +172,13 @@ fn erase_responses(
         .prepare_cached(
             "update idempotency_records set status = null, body = null where workspace_id = ?1 and message_id = ?2",
         )?
-        .execute(keys)?;
+        .execute_any(keys)?;
     for identifier in identifiers {
         connection
             .prepare_cached(
                 "delete from idempotency_records where workspace_id = ?1 and message_id = ?2 and instr(key, ?3) > 0",
             )?
-            .execute((keys.0, keys.1, identifier))?;
+            .execute_any((keys.0, keys.1, identifier))?;
     }
     Ok(())
 }
@@ -154,8 +189,14 @@ pub(crate) fn erase_next(
     limit: u32,
     now: Timestamp,
 ) -> SqlResult<Option<i64>> {
-    let whose = (erasure.workspace, erasure.contact);
-    let n_erased = erase_messages(connection, whose, (&erasure.identifiers, limit.min(BATCH)), false, now)?;
+    let erasable = ErasableMessages {
+        workspace: erasure.workspace,
+        contact: erasure.contact,
+        identifiers: &erasure.identifiers,
+        is_queued: false,
+        limit: limit.min(BATCH),
+    };
+    let n_erased = erase_messages(connection, &erasable, now)?;
     Ok((n_erased > 0).then_some(0))
 }
 
@@ -163,31 +204,25 @@ pub(crate) fn erase_next(
 pub(crate) fn erase_contexts(
     connection: &Connection,
     erasure: &Erasure,
-    last: i64,
     limit: u32,
 ) -> SqlResult<Option<i64>> {
     let sql = "select max(seq) from (
                    select seq from messages where workspace_id = ?1 and seq >= ?2 and seq <= ?3 order by seq limit ?4)";
-    let range = (erasure.next, last, limit);
-    let Some(end) = progress::last_of_step(connection, sql, Some(erasure.workspace), range)? else {
-        return Ok(None);
-    };
-    let answers: Vec<(i64, String)> = {
-        let mut statement = connection.prepare_cached(
-            "select seq, context_wamid from messages
-             where workspace_id = ?1 and seq between ?2 and ?3 and context_wamid is not null",
-        )?;
-        let rows = statement.query_map((erasure.workspace.as_bytes(), erasure.next, end), |row| {
-            Ok((row.get(0)?, row.get(1)?))
-        })?;
-        rows.collect::<Result<_, _>>()?
-    };
-    for (seq, wamid) in answers {
-        if wamids::is_erased_wamid(connection, erasure.workspace, &wamid)? {
+    let range = StepRange { next: erasure.next, last: erasure.last_message, limit };
+    let Some(end) = range.end(connection, sql, Some(erasure.workspace))? else { return Ok(None) };
+    for row in ReplyRow::list(connection, (erasure.workspace.as_bytes(), erasure.next, end))? {
+        if wamids::is_erased_wamid(connection, erasure.workspace, &row.context_wamid)? {
             connection
                 .prepare_cached("update messages set context_wamid = ?2 where seq = ?1")?
-                .execute((seq, wamids::erased_wamid(&wamid)))?;
+                .execute_one((row.seq, wamids::erased_wamid(&row.context_wamid)))?;
         }
     }
     Ok(Some(end.saturating_add(1)))
+}
+
+row! {
+    struct ReplyRow {
+        seq: i64 = get "seq",
+        context_wamid: String = get "context_wamid",
+    } from "messages where workspace_id = ?1 and seq between ?2 and ?3 and context_wamid is not null"
 }

@@ -36,15 +36,26 @@ pub(crate) fn get_oldest(connection: &Connection) -> SqlResult<Option<Erasure>> 
     rows.next()?.map(|row| Erasure::read(&mut Cells::new("erasures", row))).transpose()
 }
 
-/// Returns the last position of this step: the rows from `next` to that position are read.
-pub(crate) fn last_of_step(
-    connection: &Connection,
-    sql: &str,
-    workspace: Option<WorkspaceId>,
-    (next, last, limit): (i64, i64, u32),
-) -> SqlResult<Option<i64>> {
-    let workspace = workspace.map(|workspace| workspace.as_bytes().to_vec());
-    Ok(connection
-        .prepare_cached(sql)?
-        .query_row(params![workspace, next, last, limit], |row| row.get::<_, Option<i64>>(0))?)
+/// Rows of one step: at most `limit` rows from the position `next`, up to the position `last`.
+#[derive(Clone, Copy)]
+pub(crate) struct StepRange {
+    pub(crate) next: i64,
+    pub(crate) last: i64,
+    pub(crate) limit: u32,
+}
+
+impl StepRange {
+    /// Returns the last position of this step; `None` if no rows are left.
+    ///
+    /// The parameters of the query are the workspace, `next`, `last` and `limit`.
+    pub(crate) fn end(
+        self,
+        connection: &Connection,
+        sql: &str,
+        workspace: Option<WorkspaceId>,
+    ) -> SqlResult<Option<i64>> {
+        let workspace = workspace.as_ref().map(WorkspaceId::as_bytes);
+        let parameters = params![workspace, self.next, self.last, self.limit];
+        Ok(connection.prepare_cached(sql)?.query_row(parameters, |row| row.get::<_, Option<i64>>(0))?)
+    }
 }

@@ -4,9 +4,9 @@ use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
 use crate::error::SqlResult;
-use crate::maintenance::erasure::progress;
-use crate::maintenance::erasure::progress::Erasure;
+use crate::maintenance::erasure::progress::{Erasure, StepRange};
 use crate::row::{json, micros};
+use crate::sqlite::execute::Execute as _;
 use crate::webhooks_in::payload_redaction;
 
 /// Maximum number of payloads in one step: each has some kilobytes.
@@ -15,13 +15,12 @@ pub(crate) const PAYLOADS_PER_STEP: u32 = 200;
 pub(crate) fn erase_payloads(
     connection: &Connection,
     erasure: &Erasure,
-    last: i64,
     limit: u32,
 ) -> SqlResult<Option<i64>> {
-    let range = (erasure.next, last, limit);
+    let range = StepRange { next: erasure.next, last: erasure.last_payload, limit };
     let sql = "select max(seq) from (
                    select seq from webhook_payloads where ?1 is null and seq >= ?2 and seq <= ?3 order by seq limit ?4)";
-    let Some(end) = progress::last_of_step(connection, sql, None, range)? else { return Ok(None) };
+    let Some(end) = range.end(connection, sql, None)? else { return Ok(None) };
     let owners = payload_redaction::foreign_numbers(connection, erasure.workspace)?;
     let all: Vec<String> =
         erasure.identifiers.iter().chain(erasure.former_identifiers.keys()).cloned().collect();
@@ -41,13 +40,13 @@ const MINIMAL: &str = "json_object('id', json_extract(data, '$.id'), 'erased', j
 pub(crate) fn erase_events(
     connection: &Connection,
     erasure: &Erasure,
-    (last, limit): (i64, u32),
+    limit: u32,
     now: Timestamp,
 ) -> SqlResult<Option<i64>> {
     let sql = "select max(seq) from (
                    select seq from events where workspace_id = ?1 and seq >= ?2 and seq <= ?3 order by seq limit ?4)";
-    let range = (erasure.next, last, limit);
-    let Some(end) = progress::last_of_step(connection, sql, Some(erasure.workspace), range)? else {
+    let range = StepRange { next: erasure.next, last: erasure.last_event, limit };
+    let Some(end) = range.end(connection, sql, Some(erasure.workspace))? else {
         return Ok(None);
     };
     // Events are also found by identifiers: events of a contact that was merged into this contact have its old ID.
@@ -62,7 +61,7 @@ pub(crate) fn erase_events(
                           json_extract(data, '$.to'), json_extract(data, '$.from'),
                           json_extract(data, '$.phone_number')))))"
     );
-    connection.prepare_cached(&sql)?.execute(params![
+    connection.prepare_cached(&sql)?.execute_any(params![
         erasure.workspace.as_bytes(),
         erasure.next,
         end,
@@ -76,14 +75,13 @@ pub(crate) fn erase_events(
 pub(crate) fn erase_deliveries(
     connection: &Connection,
     erasure: &Erasure,
-    last: i64,
     limit: u32,
 ) -> SqlResult<Option<i64>> {
     let sql = "select max(seq) from (
                    select seq from deliveries where workspace_id = ?1 and seq >= ?2 and seq <= ?3
                    order by seq limit ?4)";
-    let range = (erasure.next, last, limit);
-    let Some(end) = progress::last_of_step(connection, sql, Some(erasure.workspace), range)? else {
+    let range = StepRange { next: erasure.next, last: erasure.last_delivery, limit };
+    let Some(end) = range.end(connection, sql, Some(erasure.workspace))? else {
         return Ok(None);
     };
     // An endpoint's response may contain the contact's identifiers, also for an event about another contact.
@@ -97,6 +95,6 @@ pub(crate) fn erase_deliveries(
                      where e.workspace_id = deliveries.workspace_id and e.seq = deliveries.event_seq
                        and e.erased_at is not null))",
         )?
-        .execute((erasure.workspace.as_bytes(), erasure.next, end, json(&erasure.identifiers)?))?;
+        .execute_any((erasure.workspace.as_bytes(), erasure.next, end, json(&erasure.identifiers)?))?;
     Ok(Some(end.saturating_add(1)))
 }
