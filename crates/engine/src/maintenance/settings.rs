@@ -2,7 +2,7 @@
 
 use jiff::SignedDuration;
 
-/// Retention periods; `None` keeps the rows for ever.
+/// Retention periods; `None` keeps the rows forever.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RetentionSettings {
     /// Messages, counted from their last status.

@@ -31,7 +31,7 @@ const FAN_OUT_BATCH: u32 = 250;
 const EXPIRE_BATCH: u32 = 250;
 /// Time until the next attempt after a task ended without a result.
 const ABORTED_RETRY_DELAY: SignedDuration = SignedDuration::from_secs(10);
-/// Maximum number of deliveries of a queue in a row. Then other queues of the endpoint get a turn.
+/// Maximum number of consecutive deliveries of a queue. Other queues of the endpoint follow.
 const MAX_IN_A_ROW: u32 = 20;
 
 /// Runs one round: fans out a batch of events, expires a batch of deliveries, and starts tasks for due deliveries. The
@@ -134,7 +134,7 @@ impl Task {
                 DeliveryDecision::Dead | DeliveryDecision::Gone => DeliveryOutcome::Dead,
             };
             span.record("delivery.outcome", outcome.as_str());
-            // The lag of a requested repetition says nothing about this process.
+            // A requested repetition is not counted: its lag depends on the time of the request.
             let event_at = (!delivery.is_redelivery).then_some(delivery.event.at);
             self.deps.metrics.count_delivery(outcome, event_at);
             match self.deps.deliveries.finish_delivery_attempt(&delivery.lease, &result).await {
