@@ -70,7 +70,7 @@ pub(crate) fn read_settings(
     };
     let after = accounts.as_deref().or_else(|| before.map(|before| before.accounts.as_slice()));
     if caller.is_some_and(|(deps, caller)| !covers(deps, caller, after.unwrap_or_default())) {
-        let place = fields.place().key("accounts");
+        let place = fields.pointer().key("accounts");
         fields.violations().refuse(
             &place,
             "must list accounts: this API key has no access to some accounts of the workspace",
@@ -155,7 +155,7 @@ fn read_headers(fields: Fields<'_, '_>, before: Option<&WebhookEndpoint>) -> Vec
     }
     let mut headers: Vec<(String, SecretString)> = Vec::new();
     for (name, value) in given.iter() {
-        let refuse = |reason: String| fields.violations().refuse(&fields.place().key(name), reason);
+        let refuse = |reason: String| fields.violations().refuse(&fields.pointer().key(name), reason);
         let Some(value) = value.as_str() else {
             refuse(format!("must be a string, is {}", value.kind_name()));
             continue;
