@@ -1,7 +1,7 @@
-"""The API does what its description says: schemathesis reads it, and tries every route with all its checks.
+"""Tests that the API matches its OpenAPI document. Schemathesis tests every operation of the document with all checks.
 
-It sends what the description shows, what it allows, and what it forbids; it leaves out the key, or sends a wrong one;
-it follows ids from one answer to the next call. `schemathesis.toml` says what is left out, and why.
+Schemathesis sends the examples, other valid requests and invalid requests, with a valid key, without a key and with an
+invalid key. Ids in responses are used in later requests. `schemathesis.toml` lists the exceptions with their reasons.
 """
 
 import json
@@ -18,14 +18,14 @@ from gateway import Gateway
 
 FOLDER = pathlib.Path(__file__).parent
 COMMAND = pathlib.Path(sys.executable).with_name("schemathesis")
-# They would take away the key that calls, so they are tried with no way to come to its id.
+# These operations could revoke the key of the test, so they are tested with a key that cannot find its own id.
 OF_KEYS = ["revoke_api_key", "rotate_api_key"]
-# They would leave accounts with made-up tokens, or none: whatever asks Meta for something could only fail then.
+# These operations create accounts with invalid tokens, with which all calls of Meta would fail.
 OF_ACCOUNTS = ["create_account", "update_account", "delete_account"]
 
 
 def schemas_within(part: object, place: str = "") -> Iterator[tuple[str, dict]]:
-    """Each schema of the description, with its place."""
+    """Returns each schema of the document, with its JSON pointer."""
     if isinstance(part, list):
         for index, element in enumerate(part):
             yield from schemas_within(element, f"{place}/{index}")
@@ -67,15 +67,15 @@ class Description(unittest.TestCase):
             with self.subTest(place):
                 jsonschema_rs.meta.validate({"$schema": "https://json-schema.org/draft/2020-12/schema", **schema})
 
-    def test_each_route_does_what_its_description_says(self) -> None:
+    def test_each_operation_matches_its_description(self) -> None:
         choice = [word for name in OF_KEYS + OF_ACCOUNTS for word in ("--exclude-operation-id", name)]
         self.try_routes(*choice, "--max-examples", "8")
 
-    def test_so_do_the_routes_that_take_keys_away(self) -> None:
+    def test_operations_that_revoke_keys_match_their_descriptions(self) -> None:
         choice = [word for name in [*OF_KEYS, "create_api_key"] for word in ("--include-operation-id", name)]
         self.try_routes(*choice, "--max-examples", "20")
 
-    def test_so_do_the_routes_that_change_accounts(self) -> None:
+    def test_operations_that_change_accounts_match_their_descriptions(self) -> None:
         names = [*OF_ACCOUNTS, "list_accounts", "get_account", "resume_account"]
         choice = [word for name in names for word in ("--include-operation-id", name)]
         self.try_routes(*choice, "--max-examples", "20")

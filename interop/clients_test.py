@@ -1,6 +1,6 @@
-"""Clients that public generators make from the OpenAPI document compile, and send a message.
+"""Tests that generated clients compile and send a message.
 
-The clients are generated again only when the document, or what generates them, has changed.
+The clients are generated again only if the document or a generator has changed.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ JAVASCRIPT = ROOT / "interop" / "javascript"
 MODULES = pathlib.Path(os.environ["WAYPOST_NODE_MODULES"])
 CLIENTS = pathlib.Path(os.environ["WAYPOST_GENERATED_CLIENTS"])
 DOCUMENT = ROOT / "docs" / "openapi.json"
-# What the generated clients depend on.
+# Packages that the generated clients need.
 SOURCES = [
     DOCUMENT,
     ROOT / "README.md",
@@ -30,12 +30,12 @@ SOURCES = [
     *(JAVASCRIPT / name for name in ("first_request.ts", "package-lock.json", "tsconfig.json")),
     pathlib.Path(__file__),
 ]
-# The largest number of models of which a generated type is one.
+# Maximum number of models in a generated union.
 WIDEST_UNION = 18
 
 
 def run(*command: object, cwd: pathlib.Path) -> str:
-    """Runs a program to its end; returns its output."""
+    """Runs a program and returns its output."""
     ran = subprocess.run(
         [str(part) for part in command], cwd=cwd, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120
     )
@@ -45,12 +45,12 @@ def run(*command: object, cwd: pathlib.Path) -> str:
 
 
 def first_request() -> str:
-    """The body of the first request of the README."""
+    """Returns the body of the first request in the README."""
     return re.search(r"^  -d '(\{.*\})'$", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)[1]
 
 
 def generated(name: str, generate) -> pathlib.Path:
-    """The folder of a client, which `generate` fills unless it is up to date."""
+    """Returns the folder of a client. `generate` fills the folder if it is not up to date."""
     digest = hashlib.sha256(b"".join(hashlib.sha256(path.read_bytes()).digest() for path in SOURCES)).hexdigest()
     folder = CLIENTS / name
     stamp = folder / "sources.sha256"

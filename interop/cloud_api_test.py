@@ -1,7 +1,7 @@
-"""A public Cloud API client, pointed at the simulator, notices no difference.
+"""Tests that a public Cloud API client works with the simulator as with Meta.
 
-Each test is one thing that the client's users do. Every test writes to a customer of its own, from Ofcom's numbers
-for drama, so that no test needs another.
+Each test is one use of the client. Every test has its own customer, with a number that Ofcom reserves for drama, so the
+tests are independent.
 """
 
 import base64
@@ -43,7 +43,7 @@ def tearDownModule() -> None:
 
 
 def customer(number: int, has_written: bool = True) -> str:
-    """The customer with this number; one that has written may be answered freely."""
+    """Returns the customer with this number. Free-form messages can be sent to a customer who has written."""
     phone = f"+447700900{number:03}"
     if has_written:
         sandbox.customer_writes(phone, {"type": "text", "text": {"body": "Hello"}})
@@ -60,7 +60,7 @@ class Webhooks(unittest.TestCase):
         self.assertEqual(message.metadata.phone_number_id, sandbox.account["phone_number_id"])
         self.assertTrue(message.id.startswith("wamid."))
 
-    def test_a_body_that_was_changed_on_the_way_is_refused(self) -> None:
+    def test_a_changed_body_is_rejected(self) -> None:
         customer(102)
         body, signature = sandbox.receiver.last_request
         self.assertIsNone(sandbox.client.webhook_update_validator(body, signature))
@@ -92,7 +92,7 @@ class Webhooks(unittest.TestCase):
         )
         self.assertEqual((chosen.data, chosen.title), ("slot-9", "09:00"))
 
-    def test_the_statuses_of_a_message_come_in_with_its_reference(self) -> None:
+    def test_the_statuses_of_a_message_contain_its_reference(self) -> None:
         sent = sandbox.client.send_message(customer(104), "On its way", tracker="order=7")
         for status in (MessageStatusType.SENT, MessageStatusType.DELIVERED, MessageStatusType.READ):
             report = sandbox.status(sent.id, status)
@@ -104,7 +104,7 @@ class Webhooks(unittest.TestCase):
             sent = sandbox.client.send_message(customer(105, has_written=False), "Anybody there?")
         except errors.ReEngagementMessage:
             return
-        # The client complains about the missing contacts, see `failure`.
+        # The client logs an error about the missing contacts, see `failure`.
         with self.assertLogs("pywa", "ERROR"):
             failure = sandbox.failure(sent.id)
         self.assertIsInstance(failure, errors.ReEngagementMessage)
@@ -112,7 +112,7 @@ class Webhooks(unittest.TestCase):
 
 class Messages(unittest.TestCase):
     def received(self, sent) -> str:
-        """What the simulator received for a sent message; fails unless it was answered as Meta answers."""
+        """Returns the request that the simulator received. Fails if the response differs from a response of Meta."""
         self.assertTrue(sent.id.startswith("wamid."), sent)
         return str(sandbox.accepted(sent.id))
 
@@ -154,13 +154,13 @@ class Messages(unittest.TestCase):
         self.assertTrue(message.mark_as_read())
         self.assertTrue(sandbox.client.indicate_typing(message.id))
 
-    def test_too_long_a_button_is_refused_as_meta_refuses_it(self) -> None:
+    def test_a_button_that_is_too_long_is_rejected_as_by_meta(self) -> None:
         number = customer(119)
         with self.assertRaises(errors.InvalidParameter) as refused:
             sandbox.client.send_message(number, "Confirm?", buttons=[Button(title="x" * 21, callback_data="a")])
         self.assertEqual(refused.exception.status_code, 400)
 
-    def test_a_wrong_token_is_refused(self) -> None:
+    def test_a_wrong_token_is_rejected(self) -> None:
         session = httpx.Client(trust_env=False, timeout=10)
         self.addCleanup(session.close)
         stranger = pywa.WhatsApp(
@@ -231,7 +231,7 @@ class Templates(unittest.TestCase):
         self.assertIn("interop_order_left", str(sandbox.accepted(sent.id)))
         sandbox.status(sent.id, MessageStatusType.DELIVERED)
 
-    def test_a_template_with_too_few_parameters_is_refused(self) -> None:
+    def test_a_template_with_too_few_parameters_is_rejected(self) -> None:
         _, created = self.create("interop_too_few")
         sandbox.control("POST", f"/templates/{created.id}/review", {"status": "APPROVED"})
         one = BodyText("Hello {{1}}", "Maya")
@@ -243,7 +243,7 @@ class Templates(unittest.TestCase):
                 [one.params("Maya")],
             )
 
-    def test_an_unknown_template_is_refused(self) -> None:
+    def test_an_unknown_template_is_rejected(self) -> None:
         with self.assertRaises(errors.TemplateNotExists):
             sandbox.client.send_template(
                 customer(143, has_written=False), "interop_nowhere", TemplateLanguage.ENGLISH_US, []
@@ -272,7 +272,7 @@ class Templates(unittest.TestCase):
 
 
 class Numbers(unittest.TestCase):
-    def test_the_number_tells_about_itself(self) -> None:
+    def test_the_properties_of_the_number_are_returned(self) -> None:
         number = sandbox.client.get_business_phone_number()
         self.assertEqual(number.id, sandbox.account["phone_number_id"])
         self.assertTrue(number.display_phone_number)

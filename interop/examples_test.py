@@ -1,4 +1,4 @@
-"""The examples work, and print what they say that they print."""
+"""Tests that the examples print the output in their comments."""
 
 import os
 import pathlib
@@ -11,13 +11,13 @@ import unittest
 from gateway import Gateway
 
 EXAMPLES = pathlib.Path(__file__).parent.parent / "examples"
-# What runs the programs of a folder, and how a comment begins there.
+# Interpreter of the programs of a folder, and the start of a comment in their language.
 LANGUAGES = {"curl": ("sh", "# "), "python": (sys.executable, "# "), "javascript": ("node", "// ")}
 LIBRARIES = ["waypost.py", "waypost.mjs"]
 
 
 def promised(path: pathlib.Path) -> list[str]:
-    """The lines of the comment at the end."""
+    """Returns the lines of the comment at the end."""
     mark = LANGUAGES[path.parent.name][1].strip()
     lines = []
     for line in reversed(path.read_text(encoding="utf-8").splitlines()):
@@ -28,7 +28,7 @@ def promised(path: pathlib.Path) -> list[str]:
 
 
 def pattern(line: str) -> str:
-    """What a promised line stands for: `…` is anything."""
+    """Returns the pattern of an expected line, in which `…` matches any text."""
     return ".*".join(re.escape(part) for part in line.replace(", …", "…").split("…"))
 
 
@@ -47,7 +47,7 @@ class Examples(unittest.TestCase):
         command = [LANGUAGES[path.parent.name][0], str(path)]
         return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
-    def test_each_example_prints_what_it_says(self) -> None:
+    def test_each_example_prints_the_expected_output(self) -> None:
         paths = [path for folder in LANGUAGES for path in sorted((EXAMPLES / folder).glob("*.*"))]
         paths = [path for path in paths if path.name not in LIBRARIES and path.name != "follow_events.sh"]
         self.assertGreaterEqual(len(paths), 18)
@@ -70,7 +70,7 @@ class Examples(unittest.TestCase):
         self.addCleanup(program.stderr.close)
         self.addCleanup(program.wait)
         self.addCleanup(program.kill)
-        # The stream has begun when its first line is here; it would end by itself after a minute.
+        # The first line shows that the stream has started.
         self.assertEqual(program.stdout.readline(), ": the events of this workspace\n")
         message = {"to": "+15550100001", "type": "text", "text": "Hi"}
         threading.Thread(target=self.gateway.call, args=("POST", "/api/messages/send", message)).start()

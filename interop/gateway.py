@@ -1,4 +1,4 @@
-"""A `waypost dev` of one's own: the gateway and a simulated WhatsApp, on free ports, in a folder that is thrown away."""
+"""A `waypost dev` process for tests: gateway and simulator on free ports, in a temporary folder."""
 
 import json
 import os
@@ -7,7 +7,7 @@ import tempfile
 import urllib.request
 
 BINARY = os.environ["WAYPOST_BINARY"]
-# As good as none.
+# Rate limit that no test reaches.
 UNLIMITED = 1_000_000_000
 
 
@@ -17,7 +17,7 @@ class Gateway:
     def __init__(self) -> None:
         self._folder = tempfile.TemporaryDirectory()
         command = [BINARY, "dev", "--json", "--listen", "127.0.0.1:0", "--simulator-listen", "127.0.0.1:0"]
-        # It reads no configuration but its flags: no file is in its folder, and no variable of ours is its own.
+        # The process gets its configuration from flags only: its folder has no file, and its environment no variables.
         environment = {name: value for name, value in os.environ.items() if not name.startswith("WAYPOST_")}
         self._process = subprocess.Popen(
             command, cwd=self._folder.name, env=environment, stdout=subprocess.PIPE, text=True
@@ -26,7 +26,7 @@ class Gateway:
         self.url, self.simulator, self.key = ready["api"], ready["simulator"], ready["key"]
 
     def call(self, method: str, path: str, body: object = None) -> dict:
-        """Makes a call, and hands back `data`."""
+        """Sends a request and returns `data` of the response."""
         request = urllib.request.Request(
             self.url + path,
             method=method,
@@ -37,7 +37,7 @@ class Gateway:
             return json.load(answer)["data"]
 
     def patient_key(self) -> str:
-        """A key without limits to speak of."""
+        """Creates an API key with very high rate limits."""
         wish = {"name": "interop", "scopes": ["send", "read", "manage"]}
         return self.call(
             "POST", "/api/api-keys", wish | {"rate_per_minute": UNLIMITED, "rate_burst": UNLIMITED}

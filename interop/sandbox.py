@@ -1,7 +1,7 @@
-"""What the interoperability tests share: the public client pointed at the simulator, and a receiver for its webhooks.
+"""Shared parts of the Cloud API tests: the public client for the simulator, and a receiver of webhooks.
 
-The client is pywa as it comes from its registry. Nothing of it is replaced: the base URL is changed on the HTTP
-session that it lets its users bring, and webhooks go through the functions it has for servers of one's own.
+The client is the published package pywa without changes. The tests set the base URL of its HTTP session, and pass
+webhooks to its functions for servers.
 """
 
 import http.server
@@ -22,12 +22,12 @@ SIMULATOR = os.environ["WAYPOST_SIMULATOR_URL"]
 VERSION = "24.0"
 VERIFY_TOKEN = "interop-verify-token"
 INBOUND = (Message, CallbackButton, CallbackSelection)
-# How long a webhook may take. Statuses follow the acceptance within two seconds.
+# Maximum time until a webhook arrives. The simulator sends statuses within two seconds.
 DEADLINE_SECONDS = 15
 
 
 class Receiver:
-    """An HTTP server on loopback that hands webhooks to a client, and keeps what the client made of them."""
+    """An HTTP server on loopback that passes webhooks to the client and stores the decoded updates."""
 
     def __init__(self) -> None:
         self.client: pywa.WhatsApp | None = None
@@ -74,11 +74,11 @@ class Receiver:
         self._server.server_close()
 
     def n_seen(self) -> int:
-        """How many updates have been looked at."""
+        """Returns the number of updates until now."""
         return len(self._seen)
 
     def wait_for(self, what: str, is_it, after: int = 0):
-        """Returns the first update, past or to come, that `is_it` accepts; the first `after` are left out."""
+        """Waits for the first update that `is_it` accepts, without the first `after` updates, and returns it."""
         deadline = time.monotonic() + DEADLINE_SECONDS
         while True:
             for update in self._seen[after:]:
@@ -94,12 +94,12 @@ class Receiver:
 
 
 class Sandbox:
-    """One account of the simulator, seen through the public client."""
+    """One account of the simulator, used with the public client."""
 
     def __init__(self) -> None:
         self.account = self.control("GET", "/accounts")[0]
         self.receiver = Receiver()
-        # The environment's proxies are not asked: everything here is on this machine.
+        # Proxies of the environment are ignored, because all servers run on this machine.
         self.session = httpx.Client(trust_env=False, timeout=10)
         self.client = pywa.WhatsApp(
             phone_id=self.account["phone_number_id"],
@@ -134,7 +134,7 @@ class Sandbox:
         return answer.json() if answer.content else None
 
     def customer_writes(self, number: str, message: dict, name: str = "Maya Osei"):
-        """Has a customer write, and returns what the client made of the webhook."""
+        """Sends an inbound message, and returns the update that the client decoded."""
         account = self.account["phone_number_id"]
         after = self.receiver.n_seen()
         self.control("POST", "/inbound", {"account": account, "from": number, "name": name, "message": message})
@@ -146,18 +146,18 @@ class Sandbox:
         )
 
     def accepted(self, message_id: str) -> dict:
-        """The message with this id, as the simulator received it."""
+        """Returns the message with this id in the format that the simulator received."""
         return next(entry for entry in self.control("GET", "/messages") if message_id in json.dumps(entry))
 
     def status(self, message_id: str, status):
-        """The report of this status of a message."""
+        """Waits for a status of a message and returns it."""
         return self.receiver.wait_for(
             f"status {status} of {message_id}",
             lambda update: isinstance(update, MessageStatus) and (update.status, update.id) == (status, message_id),
         )
 
     def failure(self, message_id: str) -> WhatsAppError:
-        """The error of a message that failed.
+        """Waits for the error of a failed message and returns it.
 
         Meta leaves the contacts out of a failed status, and the client cannot decode a status without: so this takes
         the client's raw update, and its own reading of the error.

@@ -1,6 +1,6 @@
-// What Waypost posts to an endpoint verifies with the public Standard Webhooks library.
+// Tests that the deliveries of Waypost verify with the public Standard Webhooks library.
 //
-// The deliveries are real ones: a program of the gateway's posted them to a server a moment ago.
+// The deliveries are real: the gateway has just sent them to a server.
 
 const assert = require("node:assert/strict");
 const crypto = require("node:crypto");

@@ -74,12 +74,11 @@ const fn entry(
 }
 
 const NEW_TOKEN: &str = "Give the account a new access token.";
-const LATER: &str = "Send it again later.";
+const LATER: &str = "Try again later.";
 const SLOWER: &str = "Send more slowly, or ask Meta for more throughput.";
-const PERMISSION: &str =
-    "Give the token's system user the permission that the details name, on this WhatsApp Business Account.";
+const PERMISSION: &str = "Grant the permission named in `details` to the system user of the access token, for this WhatsApp Business Account.";
 const SEE_DETAILS: &str = "Fix the fields listed in `details`, then send again.";
-const NEW_MESSAGE: &str = "Meta does not deliver this message to this recipient; a retry does not help.";
+const NEW_MESSAGE: &str = "Meta does not deliver this message to this recipient; do not retry.";
 const TEMPLATE_FIX: &str = "Compare the parameters with the template's definition.";
 
 /// Meta's documented error codes.
@@ -122,7 +121,7 @@ pub const TABLE: &[MetaErrorEntry] = &[
         80008,
         "Too many calls to the WhatsApp Business Account",
         MetaErrorClass::ThrottleNumber,
-        "Meta limits management calls per WhatsApp Business Account and hour. Send it again later.",
+        "Meta limits management calls per WhatsApp Business Account and hour. Try again later.",
     ),
     // Integrity, eligibility and the recipient's choice.
     entry(
@@ -221,7 +220,7 @@ pub const TABLE: &[MetaErrorEntry] = &[
         131055,
         "Method not allowed",
         MetaErrorClass::Permanent,
-        "Only marketing templates go through the Marketing Messages API.",
+        "The Marketing Messages API accepts marketing templates only.",
     ),
     entry(
         131062,
@@ -233,7 +232,7 @@ pub const TABLE: &[MetaErrorEntry] = &[
         131063,
         "Marketing disabled on Cloud API",
         MetaErrorClass::Permanent,
-        "Marketing templates of this WhatsApp Business Account go through the Marketing Messages API only.",
+        "Marketing templates of this WhatsApp Business Account must be sent with the Marketing Messages API.",
     ),
     entry(
         131064,
@@ -251,9 +250,9 @@ pub const TABLE: &[MetaErrorEntry] = &[
         134100,
         "Only marketing messages",
         MetaErrorClass::Permanent,
-        "Only marketing templates go through the Marketing Messages API.",
+        "The Marketing Messages API accepts marketing templates only.",
     ),
-    entry(134101, "Template syncing", MetaErrorClass::Permanent, "Send it again in ten minutes."),
+    entry(134101, "Template syncing", MetaErrorClass::Permanent, "Send the message again in ten minutes."),
     entry(
         134102,
         "Template unavailable",
@@ -264,7 +263,7 @@ pub const TABLE: &[MetaErrorEntry] = &[
         137000,
         "Recipient identity key hash mismatch",
         MetaErrorClass::Permanent,
-        "The recipient's identity has changed. Verify it before sending again.",
+        "The recipient's identity has changed. Verify the identity before you send again.",
     ),
     // Throughput.
     entry(130429, "Rate limit hit", MetaErrorClass::ThrottleNumber, SLOWER),
@@ -297,13 +296,13 @@ pub const TABLE: &[MetaErrorEntry] = &[
         131052,
         "Media download error",
         MetaErrorClass::Permanent,
-        "Upload the media again or check that its link can be reached.",
+        "Upload the media again or check that the link is reachable.",
     ),
     entry(
         131053,
         "Media upload error",
         MetaErrorClass::Permanent,
-        "Check the media: link reachable, type and size as Meta allows, valid certificate.",
+        "Check the link, the type and the size of the file, and the certificate of the server.",
     ),
     entry(131059, "Invalid paging cursor", MetaErrorClass::Retry, LATER),
     entry(135000, "Generic user error", MetaErrorClass::Permanent, SEE_DETAILS),
@@ -317,7 +316,7 @@ pub const TABLE: &[MetaErrorEntry] = &[
         2046,
         "Invalid order status transition",
         MetaErrorClass::Permanent,
-        "The order cannot go to this status from where it is.",
+        "The order cannot change from its present status to this status.",
     ),
     entry(
         2047,
@@ -331,7 +330,7 @@ pub const TABLE: &[MetaErrorEntry] = &[
         132001,
         "Template does not exist",
         MetaErrorClass::Permanent,
-        "Check name and language, and that Meta has approved the template; then sync the templates.",
+        "Check name and language, and that Meta has approved the template. Then synchronize the templates.",
     ),
     entry(132005, "Template hydrated text too long", MetaErrorClass::Permanent, "Shorten the parameters."),
     entry(132007, "Template format character policy violated", MetaErrorClass::Permanent, TEMPLATE_FIX),
@@ -355,7 +354,7 @@ pub const TABLE: &[MetaErrorEntry] = &[
         132069,
         "Flow is throttled",
         MetaErrorClass::Permanent,
-        "The flow has sent its ten messages. Wait an hour.",
+        "Ten messages with this flow were sent in the last hour. Wait an hour.",
     ),
     entry(
         139000,
@@ -378,7 +377,7 @@ pub const TABLE: &[MetaErrorEntry] = &[
         133005,
         "Two-step verification PIN mismatch",
         MetaErrorClass::Permanent,
-        "Use the number's own PIN.",
+        "Use the PIN of this phone number.",
     ),
     entry(
         133006,
@@ -386,8 +385,18 @@ pub const TABLE: &[MetaErrorEntry] = &[
         MetaErrorClass::Permanent,
         "Verify the number before registering it.",
     ),
-    entry(133008, "Too many PIN guesses", MetaErrorClass::Permanent, "Wait as long as the details say."),
-    entry(133009, "PIN guessed too fast", MetaErrorClass::Permanent, "Wait as long as the details say."),
+    entry(
+        133008,
+        "Too many PIN guesses",
+        MetaErrorClass::Permanent,
+        "Wait for the time that `details` names.",
+    ),
+    entry(
+        133009,
+        "PIN guessed too fast",
+        MetaErrorClass::Permanent,
+        "Wait for the time that `details` names.",
+    ),
     entry(
         133010,
         "Phone number not registered",
@@ -395,7 +404,7 @@ pub const TABLE: &[MetaErrorEntry] = &[
         "Register the number with Meta.",
     ),
     entry(133015, "Phone number recently deleted", MetaErrorClass::Permanent, "Wait five minutes."),
-    entry(136024, "Code refused", MetaErrorClass::Permanent, "Wait before asking for another code."),
+    entry(136024, "Code refused", MetaErrorClass::Permanent, "Wait before you request another code."),
 ];
 
 /// Returns the entry of a code. An unknown code is [`MetaErrorClass::Permanent`]; 200 to 299 are one family.

@@ -1,7 +1,7 @@
 //! Conversion of errors of the engine to error responses.
 
 use domain::access::api_key::PrivilegeEscalation;
-use domain::accounts::account::AccountStatus;
+use domain::accounts::account::{Account, AccountStatus};
 use domain::check::Violation;
 use domain::json::{Object, Value};
 use domain::meta_error::MetaError;
@@ -41,24 +41,12 @@ impl From<SendError> for ApiError {
             SendError::AccountForbidden { is_sandbox, is_test_key } => {
                 Self::new(Code::Forbidden, forbidden(is_sandbox, is_test_key))
             }
-            SendError::AccountSuspended { account, error } => {
-                let reason = match (&account.status_reason, &error) {
-                    (_, Some(error)) => meta_sentence(error),
-                    (Some(reason), None) => reason.clone(),
-                    (None, None) if account.status == AccountStatus::Disconnected => {
-                        "It is disconnected.".to_owned()
-                    }
-                    (None, None) => "It must be resumed with `POST /api/accounts/{id}/resume`.".to_owned(),
-                };
-                let message =
-                    format!("The account `{}` cannot send messages: {reason} Nothing was sent.", account.name);
-                Self::new(Code::AccountDisconnected, message)
-                    .with("whatsapp_account_id", account.id.to_string())
-                    .with_meta(error.as_deref())
-                    .retry_after(HELD_WAIT)
-            }
+            SendError::AccountSuspended { account, error } => account_held(&account, error.as_deref()),
             SendError::ContactNotFound => {
-                Self::new(Code::ContactNotFound, "The contact does not exist, or has neither a phone number nor a user id.")
+                Self::new(
+                    Code::ContactNotFound,
+                    "The contact does not exist, or has neither a phone number nor a user id.",
+                )
             }
             SendError::ContextNotFound => Self::invalid_at(
                 "/context/message_id",
@@ -68,14 +56,7 @@ impl From<SendError> for ApiError {
                 "/recipient",
                 format!("must be a phone number in `to`: `{}` is an authentication template", template.name),
             ),
-            SendError::TemplateNotFound(template) => {
-                let TemplateRef { name, language, account } = *template;
-                let message = format!(
-                    "The account `{account}` has no template `{name}` in the language `{language}`, neither in Waypost nor \
-                     at Meta."
-                );
-                Self::new(Code::TemplateNotFound, message).with("template", name).with("language", language)
-            }
+            SendError::TemplateNotFound(template) => template_not_found(*template),
             SendError::TemplateNotSendable { template, status } => not_sendable(&template, &status),
             SendError::TemplateParameters { template, mismatches } => parameters(&template, mismatches),
             SendError::Media(violations) => Self::invalid(violations),
@@ -114,20 +95,10 @@ impl From<SendError> for ApiError {
                     .with_meta(Some(&error))
             }
             SendError::MetaRateLimited { retry_after, error } => {
-                let reason = error.as_deref().map_or_else(|| "Meta's rate limit is exceeded.".to_owned(), meta_sentence);
-                Self::new(
-                    Code::MetaRateLimited,
-                    format!("{reason} Nothing was sent. Try again in {retry_after} s."),
-                )
-                .with_meta(error.as_deref())
-                .retry_after(retry_after)
+                meta_refusal(Code::MetaRateLimited, "Meta's rate limit is exceeded.", error.as_deref(), retry_after)
             }
             SendError::MetaUnavailable(error) => {
-                let reason =
-                    error.as_deref().map_or_else(|| "Meta is unreachable.".to_owned(), meta_sentence);
-                Self::new(Code::MetaUnavailable, format!("{reason} Nothing was sent. Try again in {META_WAIT} s."))
-                    .with_meta(error.as_deref())
-                    .retry_after(META_WAIT)
+                meta_refusal(Code::MetaUnavailable, "Meta is unreachable.", error.as_deref(), META_WAIT)
             }
             SendError::Store(error) => Self::from(error).with_sentence("Nothing was sent."),
         }
@@ -284,6 +255,38 @@ impl From<PasswordError> for ApiError {
             PasswordError::Failed => Self::internal(),
         }
     }
+}
+
+fn account_held(account: &Account, error: Option<&MetaError>) -> ApiError {
+    let reason = match (&account.status_reason, error) {
+        (_, Some(error)) => meta_sentence(error),
+        (Some(reason), None) => reason.clone(),
+        (None, None) if account.status == AccountStatus::Disconnected => {
+            "The account is disconnected.".to_owned()
+        }
+        (None, None) => "Resume the account with `POST /api/accounts/{id}/resume`.".to_owned(),
+    };
+    let message = format!("The account `{}` cannot send messages: {reason} Nothing was sent.", account.name);
+    ApiError::new(Code::AccountDisconnected, message)
+        .with("whatsapp_account_id", account.id.to_string())
+        .with_meta(error)
+        .retry_after(HELD_WAIT)
+}
+
+fn template_not_found(template: TemplateRef) -> ApiError {
+    let TemplateRef { name, language, account } = template;
+    let message = format!(
+        "The account `{account}` has no template `{name}` in the language `{language}`, neither in Waypost nor at Meta."
+    );
+    ApiError::new(Code::TemplateNotFound, message).with("template", name).with("language", language)
+}
+
+/// The error of a send that Meta did not accept temporarily. `default_reason` is the reason without an error from Meta.
+fn meta_refusal(code: Code, default_reason: &str, error: Option<&MetaError>, wait: u32) -> ApiError {
+    let reason = error.map_or_else(|| default_reason.to_owned(), meta_sentence);
+    ApiError::new(code, format!("{reason} Nothing was sent. Try again in {wait} s."))
+        .with_meta(error)
+        .retry_after(wait)
 }
 
 fn forbidden(is_sandbox: bool, is_test_key: bool) -> &'static str {

@@ -107,7 +107,7 @@ pub(crate) fn read_new(fields: &Fields<'_, '_>, now: Timestamp) -> NewApiKeyRequ
     };
     NewApiKeyRequest {
         name: name(&fields.required("name").about("Name of the key.")).unwrap_or_default(),
-        scopes: scopes(&fields.required("scopes").about("What the key may be used for.")),
+        scopes: scopes(&fields.required("scopes").about("Scopes of the key.")),
         accounts: accounts(
             &fields
                 .optional("accounts")
@@ -225,8 +225,7 @@ pub(crate) fn operations() -> Vec<Operation> {
         Operation::new(
             "create_api_key",
             "Create an API key",
-            "The response contains the key itself. It is shown only \
-             once. A caller cannot give a key more permissions than the caller has.",
+            "The response contains the key itself. No later response contains the key again. A caller cannot give a key more permissions than the caller has.",
         )
         .body(
             RequestSchema::of(|fields| read_new(fields, Timestamp::UNIX_EPOCH)),

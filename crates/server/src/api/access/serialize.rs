@@ -84,7 +84,7 @@ pub(crate) fn api_key_schemas() -> Vec<(&'static str, Schema)> {
     let mut created = api_key_properties();
     created.push(required(
         "key",
-        Schema::string(1..).about("The key itself. It is shown only in this response."),
+        Schema::string(1..).about("The key itself. Only this response contains the key."),
     ));
     vec![("ApiKey", Schema::object(api_key_properties())), ("ApiKeyWithSecret", Schema::object(created))]
 }
@@ -166,7 +166,7 @@ pub(crate) fn audit_schemas() -> Vec<(&'static str, Schema)> {
         required("subject", subject),
         required("client_address", Schema::string(1..).or_null().about("IP address of the caller.")),
         required("request_id", Schema::string(1..).or_null()),
-        required("details", Schema::any_object().about("New settings. Secrets are left out.")),
+        required("details", Schema::any_object().about("New settings, without secrets.")),
     ]);
     vec![("AuditEntry", entry)]
 }

@@ -149,9 +149,7 @@ pub(crate) fn operations() -> Vec<Operation> {
         Operation::new(
             "create_account",
             "Create an account",
-            "Adds a WhatsApp phone number that sends messages. No response contains its \
-             tokens and secrets. After this, test the account, and subscribe it so that Meta sends its \
-             webhooks to Waypost.",
+            "Adds a WhatsApp phone number that sends messages. No response contains the tokens and secrets of the account. After this request, test the account, and subscribe to its webhooks so that Meta sends them to Waypost.",
         )
         .body(
             RequestSchema::of(|fields| read_new(fields, WorkspaceId::from_parts(0, &[0; 10]), false)),

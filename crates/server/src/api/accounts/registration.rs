@@ -98,7 +98,7 @@ pub(crate) fn operations() -> Vec<Operation> {
             "register_account",
             "Register a phone number",
             "Registers the phone number for the Cloud API. If the number has no two-step \
-             verification PIN, the given PIN is set; otherwise it must be the number's PIN.",
+             verification PIN, Meta sets the given PIN; otherwise the given PIN must be the PIN of the number.",
         )
         .id(ACCOUNT_ID, ACCOUNT)
         .errors([Code::AccountNotFound])

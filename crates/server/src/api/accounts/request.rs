@@ -30,7 +30,7 @@ const APP_SECRET: &str = "App secret, with which Meta signs webhooks.";
 /// Documentation of `verify_token`.
 const VERIFY_TOKEN: &str = "Text of your choice, with which Meta verifies the callback URL.";
 /// Documentation of `default`.
-const DEFAULT: &str = "`true`: sends that name no account use this account.";
+const DEFAULT: &str = "`true`: sends without `whatsapp_account` use this account.";
 /// Documentation of `fetch_media`.
 pub(crate) const FETCH_MEDIA: &str = "`true`: Waypost downloads the links in messages and uploads the files to Meta. \
                                       `false`: Meta gets the links. `null`: the configuration decides.";

@@ -75,7 +75,10 @@ pub(crate) fn schemas() -> Vec<(&'static str, Schema)> {
         required("messaging_limit", limit),
         required("status", Schema::enumeration(["connected", "held", "disconnected"])),
         required("status_reason", Schema::string(1..).or_null().about("Reason for the hold.")),
-        required("default", Schema::boolean().about("`true`: sends that name no account use this account.")),
+        required(
+            "default",
+            Schema::boolean().about("`true`: sends without `whatsapp_account` use this account."),
+        ),
         required(
             "sandbox",
             Schema::boolean().about("`true`: the account uses the simulator instead of Meta."),
@@ -92,7 +95,7 @@ pub(crate) fn schemas() -> Vec<(&'static str, Schema)> {
         required("vertical", some()),
         required("profile_picture_url", some()),
     ])
-    .about("The names are Meta's. A field that is not set is `null` or empty.");
+    .about("The fields have Meta's names. A field that is not set is `null` or empty.");
     vec![("Account", account), ("BusinessProfile", profile)]
 }
 

@@ -90,8 +90,7 @@ pub(crate) fn operations() -> Vec<Operation> {
         Operation::new(
             "bulk_upsert_contacts",
             "Create or update many contacts",
-            "Finds each contact by its phone number or user ID and creates or updates it. An \
-             invalid contact is refused with its errors; the other contacts are stored in one transaction.",
+            "Finds each contact by its phone number or user ID and creates or updates it. An invalid contact is rejected with its errors; the other contacts are stored in one transaction.",
         )
         .body(
             RequestSchema::of(|fields| {

@@ -93,8 +93,7 @@ pub(crate) fn operations() -> Vec<Operation> {
         Operation::new(
             "create_contact",
             "Create a contact",
-            "Adds a person who has not written yet. Waypost creates a contact for every \
-             person who writes. A key that is limited to some accounts cannot change contacts.",
+            "Adds a contact who has not written a message yet. Waypost creates a contact for every person who writes. A key that is limited to some accounts cannot change contacts.",
         )
         .query(RequestSchema::of_query(read_upsert))
         .body(RequestSchema::of(ContactChange::read_new), [("person", CREATE_CONTACT_REQUEST)])

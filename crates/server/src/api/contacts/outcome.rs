@@ -85,10 +85,7 @@ pub(crate) fn schemas() -> Vec<(&'static str, Schema)> {
         required("errors", Schema::reference("ValidationErrors")),
         optional(
             "contact_id",
-            Schema::uuid().about(
-                "With `contact_exists`: ID of the contact that has the phone number or \
-             user ID.",
-            ),
+            Schema::uuid().about("`contact_exists`: ID of the contact that has the phone number or user ID."),
         ),
     ]);
     vec![("BulkUpsertedContact", done), ("BulkRefusedContact", refused)]

@@ -82,8 +82,7 @@ pub(crate) fn operations() -> Vec<Operation> {
         Operation::new(
             "get_contact_window",
             "Get the customer service windows of a contact",
-            "Says until when free-form messages can be sent to the contact: from the named \
-             account, or else from the default account. `windows` has an entry for each account that the \
+            "Returns the time until which free-form messages can be sent to the contact: from the given account, or else from the default account. `windows` has an entry for each account that the \
              caller may see.",
         )
         .id(CONTACT_ID, CONTACT)

@@ -83,7 +83,8 @@ fn each_example_is_json() {
         }
     }
     for code in Code::ALL {
-        let (_, details) = errors::example(*code);
+        let (message, details) = errors::example(*code);
+        assert!(!message.is_empty(), "{code:?} has no example");
         assert!(json(details).as_object().is_some(), "{code:?}: {details}");
     }
 }

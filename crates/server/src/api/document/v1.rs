@@ -87,7 +87,7 @@ fn send_message_v1() -> Operation {
     .response_header(REPLAYED_HEADER, REPLAYED_DESCRIPTION, Schema::constant("true"))
     .responds_raw(
         202,
-        "The message is in the queue (`queued`), or its outcome is not known (`unknown`). Do not send it again.",
+        "The message is in the queue (`queued`), or its outcome is not known (`unknown`). Do not send the message again.",
         JSON,
         Schema::reference("V1Sent"),
     )

@@ -72,7 +72,7 @@ codes! {
     InvalidCredentials = "invalid_credentials", UNAUTHORIZED;
     /// The API key or the role lacks a permission, or the API key has no access to the account.
     Forbidden = "forbidden", FORBIDDEN;
-    /// A request with a session cookie lacks the header `X-CSRF-Token`, or another site sent it.
+    /// A request with a session cookie lacks the header `X-CSRF-Token`, or a page of another site sent the request.
     CsrfRequired = "csrf_required", FORBIDDEN;
     /// No resource exists at this path.
     NotFound = "not_found", NOT_FOUND;
@@ -100,7 +100,7 @@ codes! {
     ContactExists = "contact_exists", CONFLICT;
     /// The webhook is disabled. It receives no events, except tests, until it is enabled.
     WebhookDisabled = "webhook_disabled", CONFLICT;
-    /// The maximum number of these resources exists already. `details.limit` is the maximum.
+    /// The workspace has the maximum number of resources of this kind. `details.limit` is the maximum.
     TooMany = "too_many", CONFLICT;
     /// The API key does not exist, or it was revoked.
     ApiKeyNotFound = "api_key_not_found", NOT_FOUND;

@@ -87,7 +87,7 @@ pub(crate) fn operations() -> Vec<Operation> {
             "list_events",
             "List events",
             "Returns the events after a position, oldest first. With `wait`, the response \
-             comes as soon as there is an event. No event is left out or repeated.",
+             comes as soon as there is an event. No event is missing or repeated.",
         )
         .query(RequestSchema::of_query(|fields| {
             let _described = (read_paging(fields), EventQuery::read(None, fields, None));

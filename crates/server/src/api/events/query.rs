@@ -12,8 +12,8 @@ use crate::api::events::kinds::{event_kinds, kind_or_all_schema};
 use crate::api::openapi::schema::Schema;
 
 /// Documentation of `after`.
-const AFTER: &str = "ID of an event: the response has the events after it. `latest`: events from now on. Default: all \
-                     events that are stored.";
+const AFTER: &str = "ID of an event: the response has the events after this event. `latest`: events from now on. Default: all \
+                     stored events.";
 
 /// The events that a client requests: where to start, and which.
 pub(crate) struct EventQuery {

@@ -210,7 +210,7 @@ pub(crate) fn operations() -> Vec<Operation> {
         optional(
             "code",
             Schema::enumeration(Code::ALL.iter().map(|code| code.as_str()))
-                .about("Refused message: error code."),
+                .about("Rejected message: error code."),
         ),
         optional("message", Schema::string(1..)),
         optional("details", Schema::reference("ErrorDetails")),
@@ -219,14 +219,12 @@ pub(crate) fn operations() -> Vec<Operation> {
         Operation::new(
             "send_batch",
             "Queue many messages",
-            "Accepts or refuses each message separately, with the error codes of `POST \
-             /api/messages/send`. A batch counts as one request; its messages are sent within the key's rate \
-             limit.",
+            "Accepts or rejects each message separately, with the error codes of `POST \
+             /api/messages/send`. A batch counts as one request; the messages are sent within the rate limit of the key.",
         )
         .header(
             "Idempotency-Key",
-            "Makes the whole batch safe to repeat for 24 hours. It applies to each message \
-             without an `idempotency_key`.",
+            "Makes the batch safe to repeat for 24 hours. The key applies to each message without an `idempotency_key`.",
             key_schema(),
         )
         .body(batch_request_schema(), [("two", SEND_BATCH_REQUEST)])

@@ -29,7 +29,7 @@ pub(crate) const REPLAYED: HeaderName = HeaderName::from_static("idempotent-repl
 pub(crate) const REPLAYED_HEADER: &str = "Idempotent-Replayed";
 /// Description of [`REPLAYED_HEADER`].
 pub(crate) const REPLAYED_DESCRIPTION: &str =
-    "`true`: the response is that to the first request with this key.";
+    "`true`: this is the response to the first request with this key.";
 
 /// Returns the schema of the header `Idempotency-Key`.
 pub(crate) fn key_schema() -> Schema {

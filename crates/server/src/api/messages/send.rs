@@ -115,17 +115,16 @@ pub(crate) fn operations() -> Vec<Operation> {
         Operation::new(
             "send_message",
             "Send a message",
-            "Sends one message. `type` names the kind of message; the object with that name \
-             has its content, as in Meta's Cloud API.\n\nWith `mode: sync`, the response comes after Meta's \
-             response_body. With `mode: queue` or `send_at`, the response comes immediately (202). An error \
-             429 or 5xx guarantees that nothing was sent: send the request again after `Retry-After` \
-             seconds, with the same `Idempotency-Key`. With `dry_run`, nothing is stored or sent: the \
-             response has the result of every check and the body for Meta.",
+            "Sends one message. `type` names the type of the message; the object with the same name has the content, as in \
+             Meta's Cloud API.\n\nWith `mode: sync`, the response comes after the response of Meta. With \
+             `mode: queue` or `send_at`, the response comes immediately (202). An error 429 or 5xx guarantees \
+             that nothing was sent: send the request again after `Retry-After` seconds, with the same \
+             `Idempotency-Key`. With `dry_run`, nothing is stored or sent: the response has the result of \
+             every check and the body for Meta.",
         )
         .header(
             "Idempotency-Key",
-            "Makes the request safe to repeat for 24 hours: a repeated request with the same \
-             body gets the first response again.",
+            "Makes the request safe to repeat for 24 hours: a repeated request with the same body gets the response to the first request.",
             key_schema(),
         )
         .body(send_request_schema(), EXAMPLES)
@@ -139,7 +138,7 @@ pub(crate) fn operations() -> Vec<Operation> {
         .responds(
             202,
             "The message is in the queue (`queued`), or its outcome is not known \
-             (`unknown`). Do not send it again; read its status with `GET /api/messages/{id}`.",
+             (`unknown`). Do not send the message again; read its status with `GET /api/messages/{id}`.",
             Schema::reference("SentMessage"),
             QUEUED,
         )

@@ -145,19 +145,7 @@ fn read_fields(
     origin: SendOrigin,
     now: Timestamp,
 ) -> Envelope {
-    for other in MessageKind::ALL {
-        let name = other.as_str();
-        match kind {
-            Some(kind) if kind == other => {
-                // `Content` checks the object; here only its presence is checked.
-                let _checked_later = fields.required(name).is_present();
-            }
-            Some(kind) => fields.forbidden(name, &format!("does not belong to the type `{}`", kind.as_str())),
-            None => {
-                let _cannot_be_judged = fields.optional(name).is_present();
-            }
-        }
-    }
+    check_content_fields(fields, kind);
     let to = read_recipient(fields);
     read_meta_envelope(fields);
     let fallback = fields.optional("fallback_template");
@@ -220,11 +208,28 @@ fn read_fields(
         timing,
         valid_for: fields
             .optional("valid_for")
-            .about("Seconds after which an unsent message expires.")
+            .about("Seconds after which a message expires if it is not sent.")
             .integer(1..=MAX_VALID_FOR)
             .map(SignedDuration::from_secs),
         on_unknown,
         idempotency_key,
+    }
+}
+
+/// Checks that the request has the object that the type names, and no object of another type.
+fn check_content_fields(fields: &Fields<'_, '_>, kind: Option<MessageKind>) {
+    for other in MessageKind::ALL {
+        let name = other.as_str();
+        match kind {
+            Some(kind) if kind == other => {
+                // `Content` checks the object; here only its presence is checked.
+                let _checked_later = fields.required(name).is_present();
+            }
+            Some(kind) => fields.forbidden(name, &format!("does not belong to the type `{}`", kind.as_str())),
+            None => {
+                let _cannot_be_judged = fields.optional(name).is_present();
+            }
+        }
     }
 }
 

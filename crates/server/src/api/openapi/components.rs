@@ -88,7 +88,7 @@ fn shared_headers() -> Object {
     add(
         "Replayed",
         header(
-            "`true`: the response is that to the first request with this key.",
+            "`true`: this is the response to the first request with this key.",
             false,
             Schema::constant("true"),
         ),
@@ -132,7 +132,7 @@ fn security_schemes() -> Value {
                 "apiKey",
                 "header",
                 "X-CSRF-Token",
-                "Required with the session cookie for requests that change something: `csrf_token` of the \
+                "Required with the session cookie for requests other than GET: `csrf_token` of the \
                  login.",
             ),
         ),

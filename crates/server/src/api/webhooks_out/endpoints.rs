@@ -168,8 +168,7 @@ pub(crate) fn operations() -> Vec<Operation> {
         Operation::new(
             "create_webhook",
             "Create a webhook",
-            "The response contains the secret with which you verify deliveries. It is shown \
-             only once.",
+            "The response contains the secret with which you verify deliveries. No later response contains the secret again.",
         )
         .body(
             RequestSchema::of(|fields| read_settings(None, fields, None, true)),
@@ -210,7 +209,7 @@ pub(crate) fn operations() -> Vec<Operation> {
         Operation::new(
             "rotate_webhook_secret",
             "Rotate the secret of a webhook",
-            "The response contains the new secret. It is shown only once. For 24 hours, \
+            "The response contains the new secret. No later response contains the secret again. For 24 hours, \
              deliveries are signed with both secrets.",
         )
         .id(WEBHOOK_ID, WEBHOOK)

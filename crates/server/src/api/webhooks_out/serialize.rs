@@ -81,7 +81,7 @@ pub(crate) fn schemas() -> Vec<(&'static str, Schema)> {
     let mut serialize_webhook_with_secret = webhook_properties();
     serialize_webhook_with_secret.push(required(
         "secret",
-        Schema::string(1..).about("Secret (`whsec_…`). It is shown only in this response."),
+        Schema::string(1..).about("Secret (`whsec_…`). Only this response contains the secret."),
     ));
     let delivery = Schema::object([
         required("id", Schema::uuid()),
@@ -108,7 +108,7 @@ pub(crate) fn schemas() -> Vec<(&'static str, Schema)> {
         (
             "Webhook",
             Schema::object(webhook_properties())
-                .about(&format!("An endpoint of yours; a workspace has at most {MAX_WEBHOOKS}.")),
+                .about(&format!("An endpoint of your application. A workspace has at most {MAX_WEBHOOKS}.")),
         ),
         ("WebhookWithSecret", Schema::object(serialize_webhook_with_secret)),
         ("Delivery", delivery),
