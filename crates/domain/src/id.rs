@@ -172,13 +172,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_id_reads_back_from_its_text() {
+    fn an_id_is_parsed_from_its_text() {
         let id = MessageId::from_parts(1_767_225_600_000, &[7; 10]);
         assert_eq!(id.to_string().parse::<MessageId>(), Ok(id));
     }
 
     #[test]
-    fn ids_sort_by_the_time_they_were_made() {
+    fn ids_are_ordered_by_their_creation_time() {
         let early = MessageId::from_parts(1_000, &[255; 10]);
         let late = MessageId::from_parts(1_001, &[0; 10]);
         assert!(early < late);
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn other_spellings_of_an_id_are_refused() {
+    fn other_spellings_of_an_id_are_rejected() {
         let id = MessageId::from_parts(1_000, &[1; 10]).to_string();
         assert_eq!(id.replace('-', "").parse::<MessageId>(), Err(ParseIdError));
         assert_eq!(format!("{{{id}}}").parse::<MessageId>(), Err(ParseIdError));
@@ -199,7 +199,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn an_event_id_holds_its_position(position in 1_i64..1 << 61, ms in 0_i64..1 << 45, byte: u8) {
+        fn an_event_id_contains_its_position(position in 1_i64..1 << 61, ms in 0_i64..1 << 45, byte: u8) {
             let id = EventId::at(workspace(byte), position, Timestamp::from_millisecond(ms).unwrap());
             proptest::prop_assert_eq!(id.position(workspace(byte)), Some(position));
             proptest::prop_assert_eq!(id.to_string().parse::<EventId>(), Ok(id));
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn a_foreign_id_is_hardly_ever_taken_for_a_position() {
+    fn another_id_is_almost_never_decoded_as_a_position() {
         let at = Timestamp::from_millisecond(1_767_225_600_000).unwrap();
         let theirs = EventId::at(workspace(7), 1, at);
         assert_eq!(theirs.position(workspace(7)), Some(1));

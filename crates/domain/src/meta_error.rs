@@ -445,18 +445,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_code_stands_once() {
+    fn each_code_is_listed_once() {
         let codes: BTreeSet<_> = TABLE.iter().map(|entry| entry.code).collect();
         assert_eq!(codes.len(), TABLE.len());
     }
 
     #[test]
-    fn a_code_that_nobody_knows_is_final() {
+    fn an_unknown_code_is_permanent() {
         assert_eq!(lookup(999_999).class, MetaErrorClass::Permanent);
     }
 
     #[test]
-    fn the_two_hundreds_are_permissions() {
+    fn codes_from_200_to_299_are_permission_errors() {
         assert_eq!(lookup(294).title, "API Permission");
     }
 

@@ -37,14 +37,14 @@ mod tests {
     }
 
     #[test]
-    fn a_wait_is_a_number_of_seconds() {
+    fn a_number_is_a_wait_in_seconds() {
         assert_eq!(wait("0"), Some(0));
         assert_eq!(wait("120"), Some(120_000));
         assert_eq!(wait(" 7 "), Some(7_000));
     }
 
     #[test]
-    fn a_wait_is_a_date_in_one_of_three_formats() {
+    fn a_date_is_parsed_in_three_formats() {
         assert_eq!(wait("Sun, 06 Nov 1994 08:49:37 GMT"), Some(59_500));
         assert_eq!(wait("Sunday, 06-Nov-94 08:49:37 GMT"), Some(59_500));
         assert_eq!(wait("Sun Nov  6 08:49:37 1994"), Some(59_500));
@@ -63,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn a_malformed_value_is_no_wait() {
+    fn a_malformed_value_has_no_wait() {
         for value in ["", "-1", "1.5", "soon", "Sun, 99 Nov 1994 08:49:37 GMT", "2026-01-01T00:00:00Z"] {
             assert_eq!(wait(value), None, "{value}");
         }

@@ -1,8 +1,7 @@
-//! API keys and what they allow.
+//! API keys and their access.
 
 use jiff::Timestamp;
 
-use crate::access::permission::Permission;
 use crate::id::{AccountId, KeyId, OwnerId, WorkspaceId};
 use crate::text_enum;
 
@@ -32,7 +31,7 @@ pub struct ApiKey {
     pub workspace: WorkspaceId,
     /// Display name.
     pub name: String,
-    /// First characters of the key, by which a person recognizes it.
+    /// First characters of the key, by which a user recognizes the key.
     pub prefix: String,
     /// SHA-256 of the whole key.
     pub digest: KeyDigest,
@@ -51,7 +50,7 @@ pub struct ApiKey {
     pub expires_at: Option<Timestamp>,
     /// Time at which the key was revoked.
     pub revoked_at: Option<Timestamp>,
-    /// Key that replaced this one.
+    /// Key that replaced this key.
     pub replaced_by: Option<KeyId>,
     /// Time of creation.
     pub created_at: Timestamp,
@@ -63,11 +62,6 @@ impl ApiKey {
     /// Returns `true` if the key is valid at `now`.
     pub fn is_valid(&self, now: Timestamp) -> bool {
         self.revoked_at.is_none_or(|at| now < at) && self.expires_at.is_none_or(|at| now < at)
-    }
-
-    /// Returns `true` if the scopes of the key include the permission.
-    pub fn has_permission(&self, permission: Permission) -> bool {
-        permission.scope().is_some_and(|scope| self.scopes.contains(&scope))
     }
 
     /// Returns `true` if the key may use this account: its kind (sandbox or not) and its list allow it.
@@ -103,7 +97,7 @@ pub enum PrivilegeEscalation {
 }
 
 impl ApiKey {
-    /// Returns what the key may access.
+    /// Returns the access of the key.
     pub fn access(&self) -> KeyAccess {
         KeyAccess {
             scopes: self.scopes.clone(),
@@ -157,26 +151,26 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_within_lets_nothing_through_that_the_maker_has_not(
-            maker in key_access(),
-            made in key_access(),
+        fn a_key_without_escalation_has_no_access_that_the_creating_key_does_not_have(
+            creator in key_access(),
+            created in key_access(),
             n in 1_u8..5,
             second in -1_i64..4,
         ) {
-            if maker.escalation(&made).is_none() {
+            if creator.escalation(&created).is_none() {
                 let opens = |access: &KeyAccess| {
                     let at = Timestamp::from_second(second).unwrap();
                     let is_listed = access.accounts.is_empty() || access.accounts.contains(&account(n));
                     is_listed && access.expires_at.is_none_or(|end| at < end)
                 };
-                prop_assert!(!opens(&made) || opens(&maker));
-                prop_assert!(made.scopes.iter().all(|scope| maker.scopes.contains(scope)));
-                prop_assert_eq!(made.is_test, maker.is_test);
+                prop_assert!(!opens(&created) || opens(&creator));
+                prop_assert!(created.scopes.iter().all(|scope| creator.scopes.contains(scope)));
+                prop_assert_eq!(created.is_test, creator.is_test);
             }
         }
 
         #[test]
-        fn handing_on_twice_is_no_way_around(a in key_access(), b in key_access(), c in key_access()) {
+        fn two_creations_in_a_row_allow_no_escalation(a in key_access(), b in key_access(), c in key_access()) {
             if a.escalation(&b).is_none() && b.escalation(&c).is_none() {
                 prop_assert_eq!(a.escalation(&c), None);
             }

@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn after_five_failures_the_waits_double_up_to_a_quarter_of_an_hour() {
+    fn after_five_failures_the_wait_doubles_up_to_fifteen_minutes() {
         let mut throttle = LoginThrottle::default();
         let ada = attempt("ada", "192.0.2.1");
         for _ in 0..5 {
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn another_name_and_another_address_do_not_wait() {
+    fn another_name_or_another_address_does_not_wait() {
         let mut throttle = LoginThrottle::default();
         for _ in 0..5 {
             throttle.begin(&attempt("ada", "192.0.2.1"), at(0)).unwrap();
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn fifty_from_one_address_or_of_one_name_are_enough() {
+    fn fifty_failures_from_one_address_or_of_one_name_block_further_attempts() {
         let mut throttle = LoginThrottle::default();
         for n in 0..50 {
             throttle.begin(&attempt(&format!("name-{n}"), "192.0.2.1"), at(n)).unwrap();
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn a_success_wipes_the_slate_and_what_was_not_judged_counts_nothing() {
+    fn a_successful_login_deletes_the_failures_and_a_canceled_attempt_does_not_count() {
         let mut throttle = LoginThrottle::default();
         let ada = attempt("ada", "192.0.2.1");
         for _ in 0..100 {
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn neighbours_of_an_ipv6_network_are_one() {
+    fn addresses_of_one_ipv6_network_count_as_one_address() {
         let mut throttle = LoginThrottle::default();
         for n in 0..5 {
             throttle.begin(&attempt("ada", &format!("2001:db8::{n}")), at(0)).unwrap();
@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_remembered_has_a_bound() {
+    fn the_number_of_stored_attempts_is_limited() {
         let mut throttle = LoginThrottle::default();
         for n in 0..MAX_ENTRIES + 10 {
             throttle.begin(&LoginAttempt::new(format!("name-{n}"), None), at(0)).unwrap();

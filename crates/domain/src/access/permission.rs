@@ -1,15 +1,15 @@
 //! Roles, scopes and permissions.
 //!
 //! **Invariant:** a role has all permissions of the roles below it, and no scope has a permission that an admin does
-//! not have. So nobody gets more permissions by creating an API key or a user.
+//! not have: creating an API key or a user gives no additional permissions.
 
-use crate::access::api_key::KeyScope;
+use crate::access::api_key::{ApiKey, KeyScope};
 use crate::text_enum;
 
 text_enum! {
     /// Role of a user in a workspace, in descending order of permissions.
     pub enum Role {
-        /// Has every permission. A workspace that has an owner always keeps one.
+        /// Has every permission. The last owner of a workspace cannot be deleted.
         Owner = "owner",
         /// Manages the workspace.
         Admin = "admin",
@@ -32,12 +32,19 @@ impl Role {
     }
 }
 
+impl ApiKey {
+    /// Returns `true` if the scopes of the key include the permission.
+    pub fn has_permission(&self, permission: Permission) -> bool {
+        permission.scope().is_some_and(|scope| self.scopes.contains(&scope))
+    }
+}
+
 macro_rules! permissions {
-    ($($(#[doc = $doc:literal])+ $variant:ident = $word:literal, $role:ident, $scope:expr;)*) => {
+    ($($(#[doc = $doc:literal])+ $variant:ident = $text:literal, $role:ident, $scope:expr;)*) => {
         text_enum! {
             /// A permission.
             pub enum Permission {
-                $($(#[doc = $doc])+ $variant = $word,)*
+                $($(#[doc = $doc])+ $variant = $text,)*
             }
         }
 
@@ -109,7 +116,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_table_is_total_and_each_role_has_what_those_below_it_have(
+        fn each_role_has_the_permissions_of_the_roles_below_it(
             permission in proptest::sample::select(Permission::ALL.to_vec()),
             role in proptest::sample::select(Role::ALL.to_vec()),
             below in proptest::sample::select(Role::ALL.to_vec()),
@@ -118,7 +125,7 @@ mod tests {
             if role <= below {
                 prop_assert!(role.has_permission(permission) || !below.has_permission(permission));
             }
-            // What a key can have, an admin has: making a key is no way up.
+            // An admin has every permission that a key can have: creating a key gives no additional permissions.
             prop_assert!(permission.scope().is_none() || Role::Admin.has_permission(permission));
             prop_assert_eq!(permission.as_str().parse(), Ok(permission));
             prop_assert_eq!(role.as_str().parse(), Ok(role));
@@ -127,15 +134,16 @@ mod tests {
     }
 
     #[test]
-    fn each_permission_has_a_word_of_its_own() {
-        let words: BTreeSet<_> = Permission::ALL.iter().map(|permission| permission.as_str()).collect();
-        assert_eq!(words.len(), Permission::ALL.len());
+    fn each_permission_has_a_different_text() {
+        let texts: BTreeSet<_> = Permission::ALL.iter().map(|permission| permission.as_str()).collect();
+        assert_eq!(texts.len(), Permission::ALL.len());
     }
 
     #[test]
-    fn the_least_is_reading_and_the_most_is_the_owners_own() {
+    fn a_viewer_may_only_read_and_an_owner_has_two_permissions_that_an_admin_does_not_have() {
         assert!(Role::Viewer.permissions().all(|permission| permission.scope() == Some(KeyScope::Read)));
-        let own: Vec<_> = Role::Owner.permissions().filter(|one| !Role::Admin.has_permission(*one)).collect();
+        let own: Vec<_> =
+            Role::Owner.permissions().filter(|permission| !Role::Admin.has_permission(*permission)).collect();
         assert_eq!(own, [Permission::ManageOwners, Permission::ResetPasswords]);
     }
 }

@@ -218,7 +218,7 @@ mod tests {
     const LIMITS: RateLimits = RateLimits { per_minute: 100, burst: 10 };
 
     #[test]
-    fn the_eleventh_send_of_a_second_is_refused() {
+    fn the_eleventh_send_of_a_second_is_rejected() {
         let mut limiter = RateLimiter::new(LIMITS);
         for i in 0..10 {
             assert_eq!(limiter.acquire(CallKind::Send, LIMITS, at(i)).retry_at, None);
@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn the_hundred_and_first_send_of_a_minute_is_refused() {
+    fn the_hundred_and_first_send_of_a_minute_is_rejected() {
         let mut limiter = RateLimiter::new(LIMITS);
         for i in 0..100 {
             assert_eq!(limiter.acquire(CallKind::Send, LIMITS, at(i * 200)).retry_at, None);
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_leaves_at_the_keys_pace() {
+    fn the_messages_of_a_batch_are_scheduled_within_the_limits_of_the_key() {
         let mut limiter = RateLimiter::new(LIMITS);
         let reserved: Vec<_> = (0..1000).map(|_| limiter.reserve(LIMITS, at(0))).collect();
         for (limit, span) in [(10, 1000), (100, 60_000)] {

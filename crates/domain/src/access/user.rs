@@ -127,7 +127,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_has_one_at_and_a_domain() {
+    fn an_e_mail_address_has_one_at_sign_and_a_domain() {
         for text in ["ada@example.com", " Ada.L+x@mail.example.co ", "o'neil@localhost", "ü@bücher.example"]
         {
             assert!(text.parse::<Email>().is_ok(), "{text}");
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn a_session_ends_when_idle_and_in_any_case_after_its_longest_time() {
+    fn a_session_ends_after_its_idle_time_and_after_its_absolute_time() {
         let day = |n: i64| Timestamp::from_second(n * 86_400).unwrap();
         let span = SessionLifetime::default();
         assert_eq!(span.ends_at(day(0), day(0)), day(14));

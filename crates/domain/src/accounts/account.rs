@@ -93,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_end_of_a_token_is_told_fourteen_seven_and_one_days_before_once_each() {
+    fn warnings_about_a_token_expiry_are_due_fourteen_seven_and_one_days_before() {
         let now = Timestamp::from_second(1_767_225_600).expect("a time");
         let in_hours = |hours| now + SignedDuration::from_hours(hours);
         for (hours, last_warning, due) in [

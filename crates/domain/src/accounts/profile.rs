@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_is_brought_to_metas_form() {
+    fn a_change_is_converted_to_metas_form() {
         assert_eq!(
             read(
                 r#"{"about":"Ferries","email":"desk@harbour.example","address":null,"vertical":"travel",
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn every_limit_is_told_with_its_pointer() {
+    fn every_violated_limit_is_reported_with_its_pointer() {
         let long = |n: usize| "x".repeat(n);
         for (json, pointer) in [
             (format!(r#"{{"about":"{}"}}"#, long(140)), "/about"),

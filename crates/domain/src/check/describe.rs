@@ -44,10 +44,10 @@ pub(super) fn describe_bounds<T: Display + PartialEq>(range: &impl RangeBounds<T
     match (least, most) {
         (Some((least, _)), Some((most, _))) if least == most => least.to_string(),
         (Some((least, "at least")), Some((most, "at most"))) => format!("from {least} to {most}"),
-        (Some((least, least_word)), Some((most, most_word))) => {
-            format!("{least_word} {least} and {most_word} {most}")
+        (Some((least, least_text)), Some((most, most_text))) => {
+            format!("{least_text} {least} and {most_text} {most}")
         }
-        (Some((bound, word)), None) | (None, Some((bound, word))) => format!("{word} {bound}"),
+        (Some((bound, text)), None) | (None, Some((bound, text))) => format!("{text} {bound}"),
         (None, None) => "any number".to_owned(),
     }
 }
@@ -65,9 +65,9 @@ pub(super) fn describe_choices(names: &[&str]) -> String {
 }
 
 /// Returns a caller's text in quotes for a sentence, shortened if it is long.
-pub(super) fn quoted(word: &str) -> String {
-    match word.char_indices().nth(40) {
-        Some((end, _)) => format!("`{}…`", word.get(..end).unwrap_or_default()),
-        None => format!("`{word}`"),
+pub(super) fn quoted(text: &str) -> String {
+    match text.char_indices().nth(40) {
+        Some((end, _)) => format!("`{}…`", text.get(..end).unwrap_or_default()),
+        None => format!("`{text}`"),
     }
 }

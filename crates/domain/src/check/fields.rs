@@ -1,4 +1,4 @@
-//! Asking an object for its fields.
+//! Reading of the fields of an object.
 
 use std::cell::{Cell, RefCell};
 
@@ -7,17 +7,17 @@ use super::nearest::nearest;
 use super::patch::Patch;
 use super::pointer::JsonPointer;
 use super::reader::{FieldNames, Fields, Item};
-use super::schema::Node;
+use super::schema::node::Node;
 use super::violation::Violations;
 use crate::json::{Object, Value};
 
 impl<'a, 'p> Fields<'a, 'p> {
-    /// Starts reading an object that is at `place`.
-    pub fn read(object: &'a Object, place: JsonPointer<'p>, found: &'p Violations) -> Self {
-        Self { object, place, found, requested: FieldNames::new() }
+    /// Starts the reading of an object at `pointer`.
+    pub fn read(object: &'a Object, pointer: JsonPointer<'p>, found: &'p Violations) -> Self {
+        Self { object, pointer, found, requested: FieldNames::new() }
     }
 
-    /// A field that must be there; without it (or with `null`): "is required", at the missing member.
+    /// Returns a required field. Without the field, or with `null`, the missing member has the violation "is required".
     pub fn required(&self, name: &'static str) -> Item<'a, '_> {
         let item = self.optional(name);
         self.describe_field(name, true, false);
@@ -27,45 +27,46 @@ impl<'a, 'p> Fields<'a, 'p> {
         item
     }
 
-    /// A field that may be there; `null` is absent.
+    /// Returns an optional field; `null` is absent.
     pub fn optional(&self, name: &'static str) -> Item<'a, '_> {
         let value = self.lookup(name).filter(|value| !value.is_null());
         self.describe_field(name, false, true);
-        Item { value, place: self.place.key(name), found: self.found }
+        Item { value, pointer: self.pointer.key(name), found: self.found }
     }
 
-    /// A field whose absence and `null` differ: a PUT keeps the one and clears the other.
+    /// Returns a field of a change: an absent field stays unchanged, `null` clears the field.
     pub fn change(&self, name: &'static str) -> Patch<Item<'a, '_>> {
         self.describe_field(name, false, true);
         match self.lookup(name) {
             None if !self.found.is_describing() => Patch::Unchanged,
             Some(Value::Null) => Patch::Clear,
             value @ (Some(_) | None) => {
-                Patch::Set(Item { value, place: self.place.key(name), found: self.found })
+                Patch::Set(Item { value, pointer: self.pointer.key(name), found: self.found })
             }
         }
     }
 
-    /// A field of a change that may be missing, but not `null`, with the reason for `null`: "cannot be cleared".
+    /// Returns a field of a change that may be absent, but not `null`. The reason is the violation for `null`: "cannot be
+    /// cleared".
     pub fn given(&self, name: &'static str, null_reason: &str) -> Item<'a, '_> {
         let change = self.change(name);
         self.describe_field(name, false, false);
         match change {
             Patch::Set(item) => item,
             Patch::Clear => {
-                self.found.refuse(&self.place.key(name), null_reason);
-                Item { value: None, place: self.place.key(name), found: self.found }
+                self.found.refuse(&self.pointer.key(name), null_reason);
+                Item { value: None, pointer: self.pointer.key(name), found: self.found }
             }
-            Patch::Unchanged => Item { value: None, place: self.place.key(name), found: self.found },
+            Patch::Unchanged => Item { value: None, pointer: self.pointer.key(name), found: self.found },
         }
     }
 
-    /// A field that this object must not have, with the reason: "is not allowed in a list message".
+    /// Adds a violation if the object has the field: "is not allowed in a list message".
     pub fn forbidden(&self, name: &'static str, reason: &str) {
         self.forbidden_with(name, || reason.to_owned());
     }
 
-    /// As [`Fields::forbidden`], with a reason that is made only when it is needed.
+    /// Does the same as [`Fields::forbidden`], with a reason that is created only if it is needed.
     pub fn forbidden_with(&self, name: &'static str, reason: impl FnOnce() -> String) {
         if self.found.is_describing() {
             return;
@@ -76,8 +77,8 @@ impl<'a, 'p> Fields<'a, 'p> {
         }
     }
 
-    /// Reads the one field of several that is present. None of them is a violation at the object ("needs exactly one of
-    /// `id` or `link`"), two are one at the later.
+    /// Reads the one field of several that is present. If no field is present, the object has a violation ("needs exactly
+    /// one of `id` or `link`"). If two fields are present, the later field has a violation.
     pub fn exactly_one<T>(
         &self,
         names: &[&'static str],
@@ -91,8 +92,8 @@ impl<'a, 'p> Fields<'a, 'p> {
         one.flatten()
     }
 
-    /// Reads the one field of several that is present, and `main` when none is, which refuses it as missing; two are a
-    /// violation at the later.
+    /// Reads the one field of several that is present. If no field is present, `main` is required. If two fields are
+    /// present, the later field has a violation.
     pub fn exactly_one_or_main<T>(
         &self,
         names: &[&'static str],
@@ -107,7 +108,7 @@ impl<'a, 'p> Fields<'a, 'p> {
         one.flatten()
     }
 
-    /// Reads the one field of several that is present, if any; two are a violation at the later.
+    /// Reads the one field of several that is present, if any. If two fields are present, the later field has a violation.
     pub fn at_most_one<T>(
         &self,
         names: &[&'static str],
@@ -116,7 +117,7 @@ impl<'a, 'p> Fields<'a, 'p> {
         self.one_of_fields(names, read).flatten()
     }
 
-    /// Reads the one field of several that is present. The outer `None`: no field is present.
+    /// Reads the one field of several that is present. Returns `None` if no field is present.
     fn one_of_fields<T>(
         &self,
         names: &[&'static str],
@@ -128,43 +129,43 @@ impl<'a, 'p> Fields<'a, 'p> {
             }
             return None;
         }
-        let mut one = None;
+        let mut present = None;
         for name in names {
             let item = self.optional(name);
-            match one {
+            match present {
                 _ if !item.is_present() => {}
-                None => one = Some((*name, item)),
+                None => present = Some((*name, item)),
                 Some((first, _)) => item.refuse(format!(
                     "cannot be given together with `{first}`: exactly one of {} is allowed",
                     describe_choices(names)
                 )),
             }
         }
-        one.map(|(name, item)| read(name, item))
+        present.map(|(name, item)| read(name, item))
     }
 
-    /// Notes a violation of the object as a whole.
+    /// Adds a violation at the object.
     pub fn refuse(&self, reason: impl Into<String>) {
-        self.found.refuse(&self.place, reason);
+        self.found.refuse(&self.pointer, reason);
     }
 
-    /// The object itself.
+    /// Returns the object.
     pub const fn object(&self) -> &'a Object {
         self.object
     }
 
-    /// Where the object is.
-    pub const fn place(&self) -> &JsonPointer<'p> {
-        &self.place
+    /// Returns the pointer to the object.
+    pub const fn pointer(&self) -> &JsonPointer<'p> {
+        &self.pointer
     }
 
-    /// Where the violations go.
+    /// Returns the list of violations.
     pub const fn violations(&self) -> &'p Violations {
         self.found
     }
 
-    /// Ends the reading: every field that was not asked for is unknown, and the reason names the nearest that is known,
-    /// or all of them.
+    /// Ends the reading. Every field that was not requested is unknown: its violation names the most similar known field,
+    /// or all known fields.
     pub fn finish(self) {
         self.describe(Node::close);
         if self.requested.n_present.get() == self.object.len() {
@@ -181,11 +182,11 @@ impl<'a, 'p> Fields<'a, 'p> {
                 None if names.is_empty() => format!("unknown field {unknown}; this object has no fields"),
                 None => format!("unknown field {unknown}; known are {}", describe_choices(&names)),
             };
-            self.found.refuse(&self.place.key(key), reason);
+            self.found.refuse(&self.pointer.key(key), reason);
         }
     }
 
-    /// Ends the reading of an object that may have fields nobody asked for.
+    /// Ends the reading of an object that may have other fields.
     pub fn finish_open(self) {
         self.describe(Node::open);
         drop(self);
@@ -193,7 +194,7 @@ impl<'a, 'p> Fields<'a, 'p> {
 
     fn lookup(&self, name: &'static str) -> Option<&'a Value> {
         let value = self.object.get(name);
-        if self.requested.note(name) && value.is_some() {
+        if self.requested.insert(name) && value.is_some() {
             self.requested.n_present.set(self.requested.n_present.get() + 1);
         }
         value
@@ -210,8 +211,8 @@ impl FieldNames {
         }
     }
 
-    /// Remembers a name; false when it was asked for before.
-    fn note(&self, name: &'static str) -> bool {
+    /// Adds a name. Returns `false` if the name was requested before.
+    fn insert(&self, name: &'static str) -> bool {
         let n_first = self.n_first.get();
         if self.first.iter().take(n_first).any(|known| known.get() == name) {
             return false;

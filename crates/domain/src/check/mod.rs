@@ -1,4 +1,4 @@
-//! Checks of JSON from callers, with all violations in one answer.
+//! Checks of JSON from callers. One response contains all violations.
 //!
 //! The [`Value`](crate::json::Value) is already parsed. Each line of a reader names a field, says if the field is
 //! required and gives its type and limit. Violations are added to a [`Violations`] list, and reading continues:
@@ -11,7 +11,7 @@
 //! let title = reply.required("title").string(1..=20);
 //! let id = reply.required("id").string(1..=256);
 //! let style = reply.optional("style").one_of(&["plain", "bold"]);
-//! reply.finish(); // Whatever was not asked for is an unknown field.
+//! reply.finish(); // Reports unknown fields.
 //! # let _ = (title, id, style);
 //! found.result(())
 //! # }

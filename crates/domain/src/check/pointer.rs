@@ -44,7 +44,7 @@ impl<'p> JsonPointer<'p> {
 
     /// Returns the text form (RFC 6901).
     #[must_use]
-    pub fn pointer(&self) -> String {
+    pub fn text(&self) -> String {
         let mut pointer = String::new();
         self.write(&mut pointer);
         pointer

@@ -6,7 +6,8 @@ use std::ops::RangeBounds;
 use super::describe::{describe_bounds, describe_choices, describe_count, limits, quoted};
 use super::nearest::nearest;
 use super::pointer::JsonPointer;
-use super::schema::{NOTHING, Node, ONE_ELEMENT};
+use super::schema::node::Node;
+use super::schema::recorder::{EMPTY_OBJECT, ONE_ELEMENT};
 use super::url::is_http_url;
 use super::violation::Violations;
 use crate::json::{Object, Value, whole_of};
@@ -21,7 +22,7 @@ const HTTP_URL: &str = "^[hH][tT][tT][pP][sS]?://";
 #[must_use = "without `finish` unknown fields go unnoticed"]
 pub struct Fields<'a, 'p> {
     pub(super) object: &'a Object,
-    pub(super) place: JsonPointer<'p>,
+    pub(super) pointer: JsonPointer<'p>,
     pub(super) found: &'p Violations,
     pub(super) requested: FieldNames,
 }
@@ -43,7 +44,7 @@ pub(super) struct FieldNames {
 #[must_use = "an item that is not checked can be anything"]
 pub struct Item<'a, 'p> {
     pub(super) value: Option<&'a Value>,
-    pub(super) place: JsonPointer<'p>,
+    pub(super) pointer: JsonPointer<'p>,
     pub(super) found: &'p Violations,
 }
 
@@ -51,14 +52,14 @@ pub struct Item<'a, 'p> {
 #[derive(Clone, Copy, Debug)]
 pub struct Items<'a, 'p> {
     pub(super) elements: &'a [Value],
-    pub(super) place: JsonPointer<'p>,
+    pub(super) pointer: JsonPointer<'p>,
     pub(super) found: &'p Violations,
 }
 
 impl<'a, 'p> Item<'a, 'p> {
     /// Creates an item for a value that is not part of an object.
-    pub const fn new(value: &'a Value, place: JsonPointer<'p>, found: &'p Violations) -> Self {
-        Self { value: Some(value), place, found }
+    pub const fn new(value: &'a Value, pointer: JsonPointer<'p>, found: &'p Violations) -> Self {
+        Self { value: Some(value), pointer, found }
     }
 
     /// Returns `true` if there is a value; `null` is none.
@@ -75,13 +76,13 @@ impl<'a, 'p> Item<'a, 'p> {
 
     /// Returns the pointer to the value.
     #[must_use]
-    pub const fn place(&self) -> &JsonPointer<'p> {
-        &self.place
+    pub const fn pointer(&self) -> &JsonPointer<'p> {
+        &self.pointer
     }
 
     /// Adds a violation of a rule beyond type and limit.
     pub fn refuse(&self, reason: impl Into<String>) {
-        self.found.refuse(&self.place, reason);
+        self.found.refuse(&self.pointer, reason);
     }
 
     /// Returns a string with a length in Unicode characters: `1..=20`, `..=60`, `1..`, `..`.
@@ -224,14 +225,14 @@ impl<'a, 'p> Item<'a, 'p> {
 
     /// Returns one of several values, with exact spelling.
     pub fn one_of(&self, words: &[&'static str]) -> Option<&'static str> {
-        self.describe(|node| node.words(words));
+        self.describe(|node| node.texts(words));
         let text = self.text()?;
         words.iter().copied().find(|word| *word == text).or_else(|| self.not_among(text, words))
     }
 
     /// Returns one of several values in any case, spelled as in the list.
     pub fn one_of_any_case(&self, words: &[&'static str]) -> Option<&'static str> {
-        self.describe(|node| node.words_in_any_case(words));
+        self.describe(|node| node.texts_in_any_case(words));
         let text = self.text()?;
         words
             .iter()
@@ -242,7 +243,7 @@ impl<'a, 'p> Item<'a, 'p> {
 
     /// Returns the value that belongs to a text in a list.
     pub fn choice<T: Copy>(&self, choices: &[(&'static str, T)]) -> Option<T> {
-        self.describe(|node| node.words(&choices.iter().map(|(word, _)| *word).collect::<Vec<_>>()));
+        self.describe(|node| node.texts(&choices.iter().map(|(word, _)| *word).collect::<Vec<_>>()));
         let text = self.text()?;
         if let Some((_, meaning)) = choices.iter().find(|(word, _)| *word == text) {
             return Some(*meaning);
@@ -256,7 +257,7 @@ impl<'a, 'p> Item<'a, 'p> {
     pub fn array(&self, length: impl RangeBounds<usize>) -> Option<Items<'a, 'p>> {
         if self.found.is_describing() {
             self.describe(|node| node.array(&length));
-            return Some(Items { elements: &ONE_ELEMENT, place: self.place, found: self.found });
+            return Some(Items { elements: &ONE_ELEMENT, pointer: self.pointer, found: self.found });
         }
         let Value::Array(elements) = self.value? else { return self.wrong_kind("an array") };
         let (least, most) = limits(&length);
@@ -266,16 +267,16 @@ impl<'a, 'p> Item<'a, 'p> {
             self.refuse(format!("must have {}, has {count}", describe_count(least, most, "element")));
             elements = most.and_then(|most| elements.get(..most)).unwrap_or(elements);
         }
-        Some(Items { elements, place: self.place, found: self.found })
+        Some(Items { elements, pointer: self.pointer, found: self.found })
     }
 
     /// Returns an object to be read field by field.
     pub fn object(&self) -> Option<Fields<'a, 'p>> {
         if self.found.is_describing() {
             self.describe(Node::object);
-            return Some(Fields::read(&NOTHING, self.place, self.found));
+            return Some(Fields::read(&EMPTY_OBJECT, self.pointer, self.found));
         }
-        self.open_object().map(|object| Fields::read(object, self.place, self.found))
+        self.open_object().map(|object| Fields::read(object, self.pointer, self.found))
     }
 
     /// Returns an object with any fields.
@@ -320,7 +321,7 @@ impl<'a> Items<'a, '_> {
     pub fn iter(&self) -> impl ExactSizeIterator<Item = Item<'a, '_>> {
         self.elements.iter().enumerate().map(|(index, value)| Item {
             value: if self.found.is_describing() { None } else { Some(value) },
-            place: self.place.index(index),
+            pointer: self.pointer.index(index),
             found: self.found,
         })
     }
@@ -339,6 +340,6 @@ impl<'a> Items<'a, '_> {
 
     /// Adds a violation of the array as a whole.
     pub fn refuse(&self, reason: impl Into<String>) {
-        self.found.refuse(&self.place, reason);
+        self.found.refuse(&self.pointer, reason);
     }
 }

@@ -60,7 +60,7 @@ fn all_violations_are_found_at_once() {
 }
 
 #[test]
-fn an_unknown_field_is_named_with_the_nearest_known_one() {
+fn the_most_similar_field_is_suggested_for_an_unknown_field() {
     let ask = |o: &Fields<'_, '_>| {
         o.optional("body").string(..);
         o.optional("preview_url").boolean();
@@ -82,7 +82,7 @@ fn an_unknown_field_is_named_with_the_nearest_known_one() {
 }
 
 #[test]
-fn a_name_asked_for_twice_hides_no_unknown_field() {
+fn an_unknown_field_is_found_also_if_another_field_is_requested_twice() {
     let faults = found(r#"{"type":"a","typo":1}"#, |o| {
         o.required("type").string(..);
         o.required("type").string(..);
@@ -108,7 +108,7 @@ fn an_object_may_have_more_fields_than_the_stack_holds() {
 }
 
 #[test]
-fn null_is_absent_unless_the_caller_asks() {
+fn null_is_absent_unless_the_field_is_read_as_a_change() {
     let faults = found(r#"{"a":null,"b":null}"#, |o| {
         assert!(!o.optional("a").is_present());
         o.required("b").string(..);
@@ -127,7 +127,7 @@ fn null_is_absent_unless_the_caller_asks() {
 }
 
 #[test]
-fn exactly_one_of_several_fields_is_asked_for() {
+fn exactly_one_of_several_fields_is_required() {
     let ask = |o: &Fields<'_, '_>| {
         o.exactly_one(&["id", "link", "url"], |_, item| item.string(1..));
     };
@@ -169,7 +169,7 @@ fn lengths_count_characters_and_not_bytes() {
 }
 
 #[test]
-fn numbers_have_bounds_and_may_come_as_text() {
+fn numbers_have_bounds_and_may_be_texts() {
     let index = |item: Item<'_, '_>| {
         item.integer_or_text(0..=9);
     };
@@ -218,7 +218,7 @@ fn numbers_have_bounds_and_may_come_as_text() {
 }
 
 #[test]
-fn a_word_of_a_list_is_suggested() {
+fn the_most_similar_name_of_a_list_is_suggested() {
     let words = ["button", "list", "flow"];
     assert_eq!(reason("\"list\"", |item| assert_eq!(item.one_of(&words), Some("list"))), "");
     assert_eq!(
@@ -244,7 +244,7 @@ fn a_word_of_a_list_is_suggested() {
 }
 
 #[test]
-fn an_array_that_is_too_long_is_read_as_far_as_it_may_go() {
+fn the_first_elements_of_an_array_that_is_too_long_are_read() {
     let faults = reason("[1,2,3,4]", |item| {
         let items = item.array(1..=2).unwrap();
         assert_eq!(items.len(), 2);
@@ -259,7 +259,7 @@ fn an_array_that_is_too_long_is_read_as_far_as_it_may_go() {
 }
 
 #[test]
-fn a_flood_of_faults_is_cut() {
+fn the_number_of_violations_is_limited() {
     let members: Vec<String> = (0..5000).map(|n| format!("\"k{n}\":{n}")).collect();
     let faults = found(&format!("{{{}}}", members.join(",")), |o| {
         o.required("key").string(..);
@@ -268,15 +268,15 @@ fn a_flood_of_faults_is_cut() {
 }
 
 #[test]
-fn places_below_a_base_keep_it() {
+fn pointers_below_a_base_begin_with_the_base() {
     let base = JsonPointer::from_pointer("/messages/3");
     let text = base.key("text");
-    assert_eq!(text.index(2).pointer(), "/messages/3/text/2");
-    assert_eq!(JsonPointer::root().pointer(), "");
+    assert_eq!(text.index(2).text(), "/messages/3/text/2");
+    assert_eq!(JsonPointer::root().text(), "");
 }
 
 #[test]
-fn only_absolute_http_urls_pass() {
+fn only_absolute_http_urls_are_accepted() {
     for good in ["https://a.example", "HTTP://a:81/b?c#d", "https://u:p@host/x", "http://[::1]/"] {
         assert!(is_http_url(good), "{good}");
     }

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 
 use super::pointer::JsonPointer;
-use super::schema::SchemaRecorder;
+use super::schema::recorder::SchemaRecorder;
 
 /// A violation in the caller's JSON.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,7 +27,7 @@ impl Violation {
 #[derive(Debug, Default)]
 pub struct Violations {
     list: RefCell<Vec<Violation>>,
-    /// Set while a reader is described: no value is checked then, and nothing is refused.
+    /// Recorder of the described reader; `None` while a value is checked.
     pub(super) recorder: Option<Box<SchemaRecorder>>,
 }
 
@@ -41,9 +41,14 @@ impl Violations {
         Self { list: RefCell::new(Vec::new()), recorder: None }
     }
 
-    /// A list for a reader that is described.
+    /// Creates a list for a reader that is described.
     pub(super) fn describing(recorder: SchemaRecorder) -> Self {
         Self { recorder: Some(Box::new(recorder)), ..Self::default() }
+    }
+
+    /// Returns `true` while a reader is described, and no value is checked.
+    pub(crate) const fn is_describing(&self) -> bool {
+        self.recorder.is_some()
     }
 
     /// Returns `true` if there is no violation.
@@ -78,9 +83,9 @@ impl Violations {
     }
 
     /// Adds one violation at a pointer.
-    pub fn refuse(&self, place: &JsonPointer<'_>, reason: impl Into<String>) {
+    pub fn refuse(&self, pointer: &JsonPointer<'_>, reason: impl Into<String>) {
         if !self.is_full() {
-            self.push(Violation { pointer: place.pointer(), reason: reason.into() });
+            self.push(Violation { pointer: pointer.text(), reason: reason.into() });
         }
     }
 

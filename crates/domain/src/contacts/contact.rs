@@ -394,7 +394,7 @@ fn read_custom(item: &Item<'_, '_>) -> Option<Object> {
     let mut custom = Object::new();
     let fields = item.object()?;
     for (key, value) in given.iter() {
-        let refuse = |reason: String| fields.violations().refuse(&fields.place().key(key), reason);
+        let refuse = |reason: String| fields.violations().refuse(&fields.pointer().key(key), reason);
         if let Err(reason) = check_length(key, MAX_CUSTOM_KEY) {
             refuse(format!("has a name that {reason}"));
         }
@@ -456,7 +456,7 @@ mod tests {
     }
 
     #[test]
-    fn every_fault_is_told_at_its_place() {
+    fn every_violation_is_reported_with_its_pointer() {
         let long = "x".repeat(201);
         let json = format!(
             r#"{{"phone_number":"12","name":"{long}","tags":["a","","b|c",5],"stage":"","email":"a@b",
@@ -485,7 +485,7 @@ mod tests {
     }
 
     #[test]
-    fn limits_are_the_last_that_pass() {
+    fn values_at_the_limits_are_accepted() {
         let tags = |n: usize| (0..n).map(|i| format!("\"t{i}\"")).collect::<Vec<_>>().join(",");
         let custom = |n: usize| (0..n).map(|i| format!("\"k{i}\":true")).collect::<Vec<_>>().join(",");
         for (good, bad) in [
@@ -509,7 +509,7 @@ mod tests {
     }
 
     #[test]
-    fn an_email_has_a_name_and_a_host() {
+    fn an_e_mail_address_has_a_local_part_and_a_host() {
         for good in ["maya@example.com", "maya.osei+shop@mail.example.co.uk", "\u{fc}@b\u{fc}cher.example"] {
             assert_eq!(check_email(good), Ok(()), "{good}");
         }
@@ -521,7 +521,7 @@ mod tests {
     }
 
     #[test]
-    fn tags_in_a_cell_read_back() {
+    fn tags_are_parsed_from_their_cell() {
         let back = |tags: &[&str]| {
             let tags: Vec<String> = tags.iter().map(|tag| (*tag).to_owned()).collect();
             assert_eq!(split_tags(&join_tags(&tags)), Ok(tags));
@@ -533,7 +533,7 @@ mod tests {
     }
 
     #[test]
-    fn a_column_is_known_by_its_name() {
+    fn a_column_is_found_by_its_name() {
         for (name, column) in COLUMNS {
             assert_eq!(ImportColumn::parse(name), Ok(column.clone()));
             assert_eq!(column.name(), name);

@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_is_read_as_people_write_it() {
+    fn a_number_is_parsed_in_the_usual_spellings() {
         for text in [
             "+447700900123",
             "447700900123",
@@ -294,14 +294,14 @@ mod tests {
     }
 
     #[test]
-    fn a_zero_that_belongs_to_the_number_stays() {
+    fn a_leading_zero_that_is_part_of_the_number_stays() {
         assert_eq!(digits("+39 06 6982 0000"), "390669820000");
         assert_eq!(digits("+225 01 23 45 67 89"), "2250123456789");
         assert_eq!(digits("+49 (0)1512 3456789"), "4915123456789");
     }
 
     #[test]
-    fn what_is_no_number_is_refused_with_its_reason() {
+    fn a_text_that_is_not_a_number_is_rejected_with_a_reason() {
         use PhoneError::*;
         for (text, error) in [
             ("", Empty),
@@ -334,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_wa_id_meta_gives_is_taken() {
+    fn any_wa_id_of_meta_is_accepted() {
         for wa_id in ["447700900123", "1", "99912345678901234567", "5215512345678"] {
             assert_eq!(PhoneNumber::from_wa_id(wa_id).unwrap().digits(), wa_id);
         }
@@ -344,7 +344,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_is_shown_with_plus_and_logged_by_its_end() {
+    fn a_number_is_displayed_with_a_plus_and_logged_with_its_last_digits() {
         let number = PhoneNumber::parse("447700900123").unwrap();
         assert_eq!(number.to_string(), "+447700900123");
         assert_eq!(number.last_four(), "0123");
@@ -353,7 +353,7 @@ mod tests {
     }
 
     #[test]
-    fn one_person_has_several_spellings() {
+    fn the_number_of_one_user_has_several_spellings() {
         for (a, b) in [
             ("5531987654321", "553187654321"),
             ("5511912345678", "551112345678"),
@@ -375,21 +375,21 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(256))]
 
         #[test]
-        fn any_text_is_read_or_refused(text in ".{0,24}") {
+        fn any_text_is_parsed_or_rejected(text in ".{0,24}") {
             if let Ok(number) = PhoneNumber::parse(&text) {
                 prop_assert_eq!(PhoneNumber::parse(number.digits()), Ok(number.clone()));
             }
         }
 
         #[test]
-        fn reading_a_number_again_changes_nothing(text in "\\+?[1-9][0-9 ()-]{5,18}") {
+        fn parsing_a_parsed_number_changes_nothing(text in "\\+?[1-9][0-9 ()-]{5,18}") {
             if let Ok(number) = PhoneNumber::parse(&text) {
                 prop_assert_eq!(PhoneNumber::parse(&number.to_string()), Ok(number.clone()));
             }
         }
 
         #[test]
-        fn variants_name_each_other(wa_id in "(55|52|521|54|549|)[0-9]{8,11}") {
+        fn the_variant_of_a_variant_is_the_number(wa_id in "(55|52|521|54|549|)[0-9]{8,11}") {
             let number = PhoneNumber::from_wa_id(&wa_id).unwrap();
             for variant in number.variants() {
                 prop_assert_ne!(&variant, &number);

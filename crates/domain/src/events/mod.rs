@@ -101,7 +101,7 @@ mod tests {
     use crate::text_enum::UnknownVariant;
 
     #[test]
-    fn a_kind_reads_back_from_its_word() {
+    fn each_event_kind_is_parsed_from_its_text() {
         for kind in EventKind::ALL {
             assert_eq!(kind.as_str().parse(), Ok(kind));
         }
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn every_status_but_the_handing_over_itself_is_told() {
+    fn every_status_except_sending_has_an_event() {
         for status in MessageStatus::ALL {
             assert_eq!(EventKind::of_status(status).is_none(), status == MessageStatus::Sending);
         }

@@ -60,7 +60,7 @@ fn an_object_keeps_the_order_of_its_keys() {
 }
 
 #[test]
-fn a_key_that_comes_twice_is_refused_by_name() {
+fn a_repeated_key_is_rejected_with_its_name() {
     let error = serde_json::from_str::<Value>(r#"{"a":{"to":"1","x":0,"to":"2"}}"#).unwrap_err();
     assert!(error.to_string().starts_with("duplicate key `to`"), "{error}");
     let members: Vec<String> = (0..40).map(|n| format!("\"k{n}\":{n}")).collect();
@@ -89,7 +89,7 @@ fn equal_json_in_another_order_or_notation_is_the_same() {
 }
 
 #[test]
-fn the_first_nul_is_found_with_its_pointer() {
+fn the_pointer_of_the_first_nul_character_is_found() {
     let value = read(r#"{"a":"x","b":[{"c~/":"\u0000"}],"d":"\u0000"}"#);
     assert_eq!(value.find_nul(), Some(NulCharacter { pointer: "/b/0/c~0~1".to_owned(), in_key: false }));
     let value = read(r#"{"a":{"\u0000":1}}"#);
@@ -98,7 +98,7 @@ fn the_first_nul_is_found_with_its_pointer() {
 }
 
 #[test]
-fn members_are_set_renamed_and_removed_in_their_place() {
+fn members_keep_their_positions_when_they_are_set_renamed_and_removed() {
     let mut value = read(r#"{"url":"u","caption":"c"}"#);
     let object = value.as_object_mut().unwrap();
     object.rename("url", "link");
@@ -114,13 +114,13 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(96))]
 
     #[test]
-    fn a_value_survives_being_written_and_read(value in any_value()) {
+    fn a_value_is_read_as_it_was_written(value in any_value()) {
         prop_assert_eq!(&read(&value.to_string()), &value);
         prop_assert_eq!(&read(&serde_json::to_string(&value).unwrap()), &value);
     }
 
     #[test]
-    fn the_canonical_text_decides_sameness(a in any_value(), b in any_value()) {
+    fn values_are_the_same_if_and_only_if_their_canonical_texts_are_equal(a in any_value(), b in any_value()) {
         prop_assert!(a.same_as(&reversed(&a)));
         prop_assert_eq!(a.canonical(), reversed(&a).canonical());
         prop_assert_eq!(a.same_as(&b), a.canonical() == b.canonical());
@@ -128,7 +128,7 @@ proptest! {
     }
 
     #[test]
-    fn every_place_has_a_pointer_that_leads_there(value in any_value()) {
+    fn every_pointer_leads_to_its_value(value in any_value()) {
         let mut all = Vec::new();
         pointers(&value, "", &mut all);
         let mut copy = value.clone();

@@ -34,8 +34,9 @@ impl Template {
 fn render(template: &Template, message: &TemplateMessage<'_>) -> RenderedTemplate {
     let parts = &template.components;
     let format = template.parameter_format;
-    let mut rendered =
-        part((parts.header.as_ref(), parts.body.as_ref(), &parts.buttons), message.components, format);
+    let common =
+        CommonParts { header: parts.header.as_ref(), body: parts.body.as_ref(), buttons: &parts.buttons };
+    let mut rendered = render_parts(&common, message.components, format);
     rendered.footer.clone_from(&parts.footer);
     let sent = component(message.components, "carousel").and_then(|carousel| carousel.get("cards"));
     let sent = sent.and_then(Value::as_array).unwrap_or_default();
@@ -45,34 +46,35 @@ fn render(template: &Template, message: &TemplateMessage<'_>) -> RenderedTemplat
         let Some(card) = parts.cards.get(index).or(parts.cards.first()) else { continue };
         let given = sent.iter().find(|card| number(card, "card_index") == i64::try_from(index).ok());
         let given = given.and_then(|card| card.get("components")).and_then(Value::as_array);
-        rendered.cards.push(part(
-            (card.header.as_ref(), card.body.as_ref(), &card.buttons),
-            given.unwrap_or_default(),
-            format,
-        ));
+        let common =
+            CommonParts { header: card.header.as_ref(), body: card.body.as_ref(), buttons: &card.buttons };
+        rendered.cards.push(render_parts(&common, given.unwrap_or_default(), format));
     }
     rendered
 }
 
-fn part(
-    (header, body, buttons): (Option<&TemplateHeader>, Option<&TemplateText>, &[TemplateButton]),
-    given: &[Value],
-    format: ParameterFormat,
-) -> RenderedTemplate {
-    let header = header.map(|header| match header {
+/// Parts that a template and a card have in common.
+struct CommonParts<'t> {
+    header: Option<&'t TemplateHeader>,
+    body: Option<&'t TemplateText>,
+    buttons: &'t [TemplateButton],
+}
+
+fn render_parts(parts: &CommonParts<'_>, given: &[Value], format: ParameterFormat) -> RenderedTemplate {
+    let header = parts.header.map(|header| match header {
         TemplateHeader::Text(text) => fill(text, component(given, "header"), format),
         TemplateHeader::Image => "[image]".to_owned(),
         TemplateHeader::Video | TemplateHeader::Gif => "[video]".to_owned(),
         TemplateHeader::Document => "[document]".to_owned(),
         TemplateHeader::Location => "[location]".to_owned(),
         TemplateHeader::Product => "[product]".to_owned(),
-        TemplateHeader::Other(word) => format!("[{}]", word.to_ascii_lowercase()),
+        TemplateHeader::Other(format) => format!("[{}]", format.to_ascii_lowercase()),
     });
     RenderedTemplate {
         header,
-        body: body.map(|body| fill(body, component(given, "body"), format)).unwrap_or_default(),
+        body: parts.body.map(|body| fill(body, component(given, "body"), format)).unwrap_or_default(),
         footer: None,
-        buttons: buttons.iter().map(|button| button.text.clone()).collect(),
+        buttons: parts.buttons.iter().map(|button| button.text.clone()).collect(),
         cards: Vec::new(),
     }
 }
@@ -91,7 +93,7 @@ fn fill(text: &TemplateText, component: Option<&Value>, format: ParameterFormat)
     })
 }
 
-/// Returns the text of a parameter that the customer sees.
+/// Returns the text of a parameter as the customer sees it.
 pub(crate) fn shown(parameter: &Value) -> Option<&str> {
     let kind = parameter.get("type")?.as_str()?;
     let value = parameter.get(kind)?;

@@ -56,18 +56,18 @@ impl TemplateStatus {
         ("LOCKED", Self::Locked),
     ];
 
-    /// Parses Meta's status, in any case; an unknown one is kept.
+    /// Parses Meta's status, in any case. An unknown status becomes `Other`.
     #[must_use]
-    pub fn parse(word: &str) -> Self {
-        let known = Self::ALL.iter().find(|(name, _)| name.eq_ignore_ascii_case(word));
-        known.map_or_else(|| Self::Other(word.to_owned()), |(_, status)| status.clone())
+    pub fn parse(text: &str) -> Self {
+        let known = Self::ALL.iter().find(|(name, _)| name.eq_ignore_ascii_case(text));
+        known.map_or_else(|| Self::Other(text.to_owned()), |(_, status)| status.clone())
     }
 
     /// Returns Meta's spelling of the status.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        if let Self::Other(word) = self {
-            return word;
+        if let Self::Other(text) = self {
+            return text;
         }
         Self::ALL.iter().find(|(_, status)| status == self).map_or("", |(name, _)| name)
     }
@@ -93,10 +93,12 @@ impl TemplateStatus {
             Self::InAppeal => "was rejected by Meta's review, and the appeal is not decided",
             Self::PendingDeletion => "is being deleted",
             Self::Deleted => "was deleted",
-            Self::LimitExceeded => "was not taken by Meta: the account has as many templates as it may have",
+            Self::LimitExceeded => {
+                "was not accepted by Meta: the account has the maximum number of templates"
+            }
             Self::Archived => "is archived by Meta because it was not used",
             Self::Locked => "is locked by Meta",
-            Self::Other(word) => return format!("is in the state {word}"),
+            Self::Other(text) => return format!("is in the state {text}"),
         }
         .to_owned()
     }

@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn the_waits_grow_as_the_schedule_says_and_then_it_is_a_dead_letter() {
+    fn the_waits_follow_the_schedule_and_a_dead_letter_follows() {
         for (n_failures, wait) in (0..).zip(WAITS) {
             assert_eq!(decide(&schedule(), &failed(n_failures, 0)), DeliveryDecision::Retry { at: at(wait) });
         }
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_endpoint_asks_for_is_honoured_where_it_is_longer() {
+    fn the_requested_wait_is_used_if_it_is_longer() {
         let requested = |seconds| DeliveryAttempt {
             response: EndpointResponse::Failed { retry_after: Some(SignedDuration::from_secs(seconds)) },
             ..failed(0, 0)
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn an_endpoint_that_is_gone_is_not_asked_again() {
+    fn a_delivery_to_an_endpoint_that_is_gone_is_not_retried() {
         assert_eq!(
             decide(&schedule(), &DeliveryAttempt { response: EndpointResponse::Gone, ..failed(0, 0) }),
             DeliveryDecision::Gone
@@ -199,7 +199,7 @@ mod tests {
         }
 
         #[test]
-        fn the_jitter_is_a_fifth_at_most(wait in 0_i64..1_000_000, random: u64) {
+        fn the_jitter_is_at_most_a_fifth(wait in 0_i64..1_000_000, random: u64) {
             let offset = jittered(SignedDuration::from_secs(wait), random).as_micros();
             prop_assert!(offset * 5 >= i128::from(wait) * 4_000_000 - 5);
             prop_assert!(offset * 5 <= i128::from(wait) * 6_000_000 + 5);

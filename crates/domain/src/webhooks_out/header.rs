@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ordinary_headers_pass() {
+    fn ordinary_headers_are_accepted() {
         for (name, value) in [
             ("Authorization", "Bearer abc.def=="),
             ("X-Shop", "two words\tand a tab"),
@@ -98,14 +98,14 @@ mod tests {
     }
 
     #[test]
-    fn names_that_are_none_are_refused() {
+    fn invalid_header_names_are_rejected() {
         for name in ["", "a b", "a:b", "a\r\nb", "ä", "a\0", "(a)", "a/b", "a\"", &"x".repeat(101)] {
             assert_eq!(validate(name, "v"), Err(HeaderError::Name), "{name:?}");
         }
     }
 
     #[test]
-    fn what_we_or_http_set_is_refused_in_any_case() {
+    fn reserved_header_names_are_rejected_in_any_case() {
         for name in OURS {
             assert_eq!(validate(name, "v"), Err(HeaderError::Reserved), "{name}");
             assert_eq!(validate(&name.to_ascii_uppercase(), "v"), Err(HeaderError::Reserved), "{name}");
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn values_of_more_than_one_line_are_refused() {
+    fn header_values_with_more_than_one_line_are_rejected() {
         for value in ["a\r\nb: c", "a\nb", "a\rb", "\0", "\u{7f}", "ä", " a", "a ", "\t"] {
             assert_eq!(validate("X-A", value), Err(HeaderError::Value), "{value:?}");
         }

@@ -16,7 +16,7 @@ fn pressed(sub_type: &str, parameters: &str) -> String {
 }
 
 #[test]
-fn each_button_takes_what_its_kind_needs() {
+fn each_button_needs_the_parameters_of_its_type() {
     let text = r#"{"type":"text","text":"x"}"#;
     let at = "/template/components/0";
     let url = button(r#"{"type":"URL","text":"Open","url":"https://a/{{1}}"}"#);
@@ -128,7 +128,7 @@ fn each_button_takes_what_its_kind_needs() {
 }
 
 #[test]
-fn a_button_that_is_not_there_is_extra() {
+fn a_button_that_the_template_does_not_have_is_extra() {
     let two = utility(
         r#"[{"type":"BODY","text":"b"},{"type":"BUTTONS","buttons":[{"type":"QUICK_REPLY","text":"A"},{"type":"QUICK_REPLY","text":"B"}]}]"#,
     );
@@ -153,7 +153,7 @@ fn a_button_that_is_not_there_is_extra() {
 }
 
 #[test]
-fn a_one_time_code_is_given_twice_and_short() {
+fn a_one_time_code_is_in_body_and_button_and_short() {
     let stored = r#"[{"type":"BODY","text":"*{{1}}* is your verification code."},{"type":"BUTTONS","buttons":[{"type":"URL","text":"Copy code","url":"https://www.whatsapp.com/otp/code/?otp_type=COPY_CODE&code=otp{{1}}"}]}]"#;
     let created = r#"[{"type":"BODY","add_security_recommendation":true},{"type":"FOOTER","code_expiration_minutes":5},{"type":"BUTTONS","buttons":[{"type":"OTP","otp_type":"COPY_CODE"}]}]"#;
     for components in [stored, created] {
@@ -251,7 +251,7 @@ fn a_carousel_of_products_has_two_to_ten_cards() {
 }
 
 #[test]
-fn a_limited_time_offer_says_when_it_ends() {
+fn a_limited_time_offer_needs_its_expiry() {
     let offer = |has_expiration: bool| {
         utility(&format!(
             r#"[{{"type":"BODY","text":"b"}},{{"type":"LIMITED_TIME_OFFER","limited_time_offer":{{"text":"Now!","has_expiration":{has_expiration}}}}},{{"type":"BUTTONS","buttons":[{{"type":"COPY_CODE"}}]}}]"#
@@ -294,7 +294,7 @@ fn a_limited_time_offer_says_when_it_ends() {
 }
 
 #[test]
-fn what_is_not_known_is_not_judged() {
+fn undocumented_components_are_not_checked() {
     let odd = utility(
         r#"[{"type":"HEADER","format":"HOLOGRAM"},{"type":"BODY","text":"b"},{"type":"CALL_PERMISSION_REQUEST"},{"type":"BUTTONS","buttons":[{"type":"TELEPORT","text":"Go"}]},5]"#,
     );

@@ -51,7 +51,7 @@ fn takes(template: &serde_json::Value) -> TemplateDraft {
 }
 
 #[test]
-fn the_sample_of_the_reference_is_taken_and_brought_to_one_form() {
+fn the_sample_template_of_meta_is_accepted_and_normalized() {
     let draft = takes(&json!({"name": "ferry_delay", "language": "en_GB", "category": "utility",
         "parameter_format": "named", "components": [
         {"type": "header", "format": "document", "example": {"header_handle": ["4:ZmVycnk="]}},
@@ -82,7 +82,7 @@ fn the_sample_of_the_reference_is_taken_and_brought_to_one_form() {
 }
 
 #[test]
-fn samples_are_taken_flat_bare_or_nested() {
+fn samples_may_be_a_list_a_text_or_a_nested_list() {
     for example in [json!([["Oban", "45"]]), json!(["Oban", "45"])] {
         let text = "From {{1}} it is {{2}} minutes.";
         let draft = takes(&of(
@@ -101,7 +101,7 @@ fn samples_are_taken_flat_bare_or_nested() {
 }
 
 #[test]
-fn the_envelope_is_checked() {
+fn the_properties_of_a_template_are_checked() {
     let with = |name: &str, value: serde_json::Value| {
         let mut template = of("UTILITY", &json!([body("Late.", &[])]));
         template["components"] = json!([{"type": "BODY", "text": "Late."}]);
@@ -115,8 +115,8 @@ fn the_envelope_is_checked() {
         ("name", json!("x".repeat(513)), "is 513"),
         ("name", json!(7), "must be a string"),
         ("language", json!("en-GB"), "did you mean `en_GB`?"),
-        ("language", json!("xx"), "language code of Meta's"),
-        ("language", json!("english"), "language code of Meta's"),
+        ("language", json!("xx"), "one of Meta's language codes"),
+        ("language", json!("english"), "one of Meta's language codes"),
         ("category", json!("SPAM"), "must be"),
         ("category", json!("MARKETIN"), "did you mean `MARKETING`?"),
         ("parameter_format", json!("BOTH"), "must be"),
@@ -332,7 +332,7 @@ fn buttons_are_checked() {
 }
 
 #[test]
-fn authentication_templates_have_a_shape_of_their_own() {
+fn authentication_templates_have_special_rules() {
     let button = |button: serde_json::Value| {
         of(
             "AUTHENTICATION",
@@ -395,7 +395,7 @@ fn authentication_templates_have_a_shape_of_their_own() {
     refuses(
         &with(json!([{"type": "BODY", "text": "Code {{1}}!"}, otp])),
         "/components/0/text",
-        "Meta writes it",
+        "Meta supplies the text",
     );
     refuses(&with(json!([{"type": "BODY"}])), "/components", "OTP button");
     refuses(
@@ -406,7 +406,7 @@ fn authentication_templates_have_a_shape_of_their_own() {
     refuses(
         &with(json!([{"type": "BODY"}, otp, {"type": "FOOTER", "text": "a"}])),
         "/components/2/text",
-        "Meta writes it",
+        "Meta supplies the text",
     );
     for minutes in [0, 91] {
         let footer = json!({"type": "FOOTER", "code_expiration_minutes": minutes});
@@ -511,7 +511,7 @@ fn edit(change: &serde_json::Value, before: &Template) -> Result<serde_json::Val
 }
 
 #[test]
-fn a_change_names_what_changes() {
+fn a_template_change_needs_at_least_one_field() {
     let (approved, rejected) = (approved(TemplateStatus::Approved), approved(TemplateStatus::Rejected));
     let components = json!([{"type": "BODY", "text": "On time."}]);
     let change = json!({"components": components, "name": "ferry_delay", "language": "en"});
@@ -533,7 +533,7 @@ fn a_change_names_what_changes() {
 }
 
 #[test]
-fn some_states_take_no_changes() {
+fn templates_in_some_statuses_cannot_be_changed() {
     for status in ["APPROVED", "REJECTED", "PAUSED", "SOMETHING_NEW"] {
         assert!(TemplateStatus::parse(status).is_editable(), "{status}");
     }
@@ -581,7 +581,7 @@ const RIGHT: [&str; 3] = [
 
 proptest! {
     #[test]
-    fn whatever_a_stranger_sends_is_judged_and_what_is_taken_is_in_its_one_form(
+    fn any_template_is_rejected_or_normalized(
         right in prop::sample::select(&RIGHT[..]),
         place in any::<prop::sample::Index>(),
         new in any_json(),
@@ -602,7 +602,7 @@ proptest! {
 }
 
 #[test]
-fn what_is_damaged_in_the_law_above_is_right_at_first() {
+fn the_messages_that_are_damaged_are_valid_before() {
     for right in RIGHT {
         takes(&serde_json::from_str(right).unwrap());
     }

@@ -50,7 +50,7 @@ const LEAST: [(&str, &str); 15] = [
 ];
 
 #[test]
-fn the_least_of_each_type_passes_as_it_is() {
+fn the_minimal_message_of_each_type_is_accepted_unchanged() {
     for (kind, rest) in LEAST {
         let object = interactive(kind, rest);
         assert_eq!(metas_form("interactive", &object), object);
@@ -59,14 +59,14 @@ fn the_least_of_each_type_passes_as_it_is() {
 }
 
 #[test]
-fn a_misspelled_type_is_named_with_the_nearest() {
+fn the_most_similar_type_is_suggested_for_a_misspelled_type() {
     let faults = faults("interactive", r#"{"type":"buttons","body":{"text":"b"},"action":{}}"#);
     assert!(faults[0].starts_with("/interactive/type must be `button`, `list`"), "{faults:?}");
     assert!(faults[0].ends_with("is `buttons`; did you mean `button`?") && faults.len() == 1, "{faults:?}");
 }
 
 #[test]
-fn each_type_takes_the_headers_of_its_own() {
+fn each_type_accepts_only_its_headers() {
     let header = |kind: &str| match kind {
         "text" => r#"{"type":"text","text":"h"}"#.to_owned(),
         _ => format!(r#"{{"type":"{kind}","{kind}":{{"id":"1"}}}}"#),
@@ -107,7 +107,7 @@ fn each_type_takes_the_headers_of_its_own() {
 }
 
 #[test]
-fn each_type_takes_body_and_footer_as_the_table_says() {
+fn each_type_accepts_body_and_footer_as_in_the_table() {
     for (kind, rest) in LEAST {
         let without = interactive(kind, &rest.replace(r#""body":{"text":"b"},"#, ""));
         if ["product", "call_permission_request"].contains(&kind) {
@@ -135,7 +135,7 @@ fn each_type_takes_body_and_footer_as_the_table_says() {
 }
 
 #[test]
-fn a_header_names_what_it_holds() {
+fn a_header_needs_the_object_of_its_type() {
     let with = |header: &str| interactive("button", &format!("\"header\":{header},{}", LEAST[0].1));
     assert_eq!(
         metas_form(
@@ -189,7 +189,7 @@ fn buttons_differ_in_id_and_title() {
 }
 
 #[test]
-fn a_list_has_ten_rows_in_all_and_unique_ids() {
+fn a_list_has_at_most_ten_rows_with_unique_ids() {
     let section = |title: &str, ids: std::ops::Range<usize>| {
         let rows: Vec<String> = ids.map(|id| format!(r#"{{"id":"r{id}","title":"t"}}"#)).collect();
         format!(r#"{{{title}"rows":[{}]}}"#, rows.join(","))
@@ -222,7 +222,7 @@ fn a_list_has_ten_rows_in_all_and_unique_ids() {
 }
 
 #[test]
-fn thirty_products_are_the_most_of_a_message() {
+fn a_message_has_at_most_thirty_products() {
     let section = |count: usize| {
         let items: Vec<String> =
             (0..count).map(|id| format!(r#"{{"product_retailer_id":"{id}"}}"#)).collect();
@@ -244,7 +244,7 @@ fn thirty_products_are_the_most_of_a_message() {
 }
 
 #[test]
-fn a_flow_is_named_once_and_its_payload_goes_with_navigate() {
+fn a_flow_has_one_identifier_and_a_payload_only_with_navigate() {
     let flow = |rest: &str| {
         interactive(
             "flow",
@@ -292,7 +292,7 @@ fn a_flow_is_named_once_and_its_payload_goes_with_navigate() {
 }
 
 #[test]
-fn an_address_is_asked_for_in_india() {
+fn an_address_message_is_for_numbers_of_india() {
     let address = |rest: &str| {
         interactive(
             "address_message",
@@ -340,7 +340,7 @@ fn carousel(a: &str, b: &str) -> String {
 }
 
 #[test]
-fn the_cards_of_a_carousel_are_alike() {
+fn the_cards_of_a_carousel_have_equal_components() {
     let at = "/interactive/action/cards/1";
     passes("interactive", &carousel(&media_card(0, "image", ""), &media_card(1, "image", "")));
     fails(
@@ -368,7 +368,7 @@ fn the_cards_of_a_carousel_are_alike() {
 }
 
 #[test]
-fn a_cards_text_has_two_line_breaks_at_most() {
+fn the_text_of_a_card_has_at_most_two_line_breaks() {
     let body = |text: &str| format!(r#""body":{{"text":"{text}"}},"#);
     passes(
         "interactive",
@@ -382,7 +382,7 @@ fn a_cards_text_has_two_line_breaks_at_most() {
 }
 
 #[test]
-fn quick_replies_on_cards_pass() {
+fn quick_replies_on_cards_are_accepted() {
     let card = |index: usize| {
         format!(
             r#"{{"card_index":{index},"type":"cta_url","header":{{"type":"image","image":{{"link":"https://a"}}}},"action":{{"buttons":[{{"type":"quick_reply","quick_reply":{{"id":"a","title":"A"}}}}]}}}}"#

@@ -43,7 +43,7 @@ fn refuses(template: &Value, pointer: &str, part: &str) {
 }
 
 #[test]
-fn what_meta_is_asked_is_in_its_form() {
+fn the_request_to_meta_has_metas_form() {
     let plain = update(&json!({}));
     assert_eq!(asks(&plain)["category"], "UTILITY");
     let full = update(&json!({
@@ -66,7 +66,7 @@ fn what_meta_is_asked_is_in_its_form() {
 }
 
 #[test]
-fn what_breaks_a_rule_is_told_at_its_place() {
+fn each_violation_is_reported_with_its_pointer() {
     for (more, pointer, part) in [
         (json!({"name": "My"}), "/name", "lower-case"),
         (json!({"language": null}), "/language", "is required"),
@@ -131,7 +131,7 @@ fn what_breaks_a_rule_is_told_at_its_place() {
 }
 
 #[test]
-fn inputs_without_the_library_are_refused() {
+fn inputs_without_a_library_template_are_rejected() {
     let own = json!({"name": "a", "language": "en", "category": "UTILITY",
         "components": [{"type": "BODY", "text": "Late."}], "library_template_body_inputs": {},
         "library_template_button_inputs": []});
@@ -147,7 +147,7 @@ const RIGHT: &str = r#"{"name": "a", "language": "en", "category": "UTILITY", "l
 
 proptest! {
     #[test]
-    fn whatever_stands_somewhere_is_refused_with_a_reason_or_brought_to_one_form(
+    fn any_value_is_rejected_with_a_reason_or_normalized(
         place in any::<prop::sample::Index>(),
         new in any_json(),
     ) {
@@ -171,6 +171,6 @@ proptest! {
 }
 
 #[test]
-fn what_is_damaged_in_the_law_above_is_right_at_first() {
+fn the_messages_that_are_damaged_are_valid_before() {
     read(&serde_json::from_str(RIGHT).unwrap()).unwrap();
 }

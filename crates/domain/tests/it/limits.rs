@@ -309,7 +309,7 @@ fn words(least: usize, most: usize, unit: &str) -> String {
 }
 
 #[test]
-fn each_string_passes_at_its_limits_and_is_refused_beyond() {
+fn each_string_is_accepted_at_its_limits_and_rejected_beyond() {
     for (kind, object, pointer, least, most) in LENGTHS {
         // Two bytes each: lengths are characters.
         let with = |length: usize| object.replace('§', &format!("\"{}\"", "ß".repeat(length)));
@@ -324,7 +324,7 @@ fn each_string_passes_at_its_limits_and_is_refused_beyond() {
 }
 
 #[test]
-fn each_array_passes_at_its_limits_and_is_refused_beyond() {
+fn each_array_is_accepted_at_its_limits_and_rejected_beyond() {
     for (kind, object, element, pointer, least, most) in COUNTS {
         let with = |count: usize| {
             let elements: Vec<String> =
@@ -341,7 +341,7 @@ fn each_array_passes_at_its_limits_and_is_refused_beyond() {
 }
 
 #[test]
-fn each_number_passes_within_its_bounds_and_is_refused_outside() {
+fn each_number_is_accepted_within_its_bounds_and_rejected_outside() {
     for (kind, object, pointer, good, bad) in BOUNDS {
         for number in *good {
             passes(kind, &object.replace('§', number));

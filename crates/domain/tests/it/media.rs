@@ -33,7 +33,7 @@ fn unsaid(file_name: Option<&str>, head: &[u8]) -> Result<&'static str, MediaTyp
 }
 
 #[test]
-fn each_type_of_metas_list_is_recognised_by_its_content() {
+fn each_type_of_metas_list_is_detected_from_the_content() {
     let words = zip("[Content_Types].xml word/document.xml");
     let slides = zip("ppt/presentation.xml");
     let sheet = zip("_rels/.rels xl/workbook.xml");
@@ -73,7 +73,7 @@ fn each_type_of_metas_list_is_recognised_by_its_content() {
 }
 
 #[test]
-fn a_png_that_says_it_is_a_pdf_is_refused() {
+fn a_png_that_is_declared_as_a_pdf_is_rejected() {
     assert_eq!(
         said("application/pdf", PNG).unwrap_err().to_string(),
         "is said to be application/pdf, but its content is a PNG image"
@@ -92,7 +92,7 @@ fn a_png_that_says_it_is_a_pdf_is_refused() {
 }
 
 #[test]
-fn what_meta_does_not_take_is_refused_with_all_that_it_takes() {
+fn an_unsupported_type_is_rejected_with_the_list_of_supported_types() {
     let told = said("image/gif", b"GIF89a").unwrap_err().to_string();
     assert!(
         told.starts_with("is image/gif, which Meta does not take; it takes audio/aac, audio/mp4,"),
@@ -107,7 +107,7 @@ fn what_meta_does_not_take_is_refused_with_all_that_it_takes() {
 }
 
 #[test]
-fn the_name_decides_between_types_that_begin_alike() {
+fn the_file_name_decides_between_types_with_equal_first_bytes() {
     let ole = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1";
     assert_eq!(unsaid(Some("prices.XLS"), ole), Ok("application/vnd.ms-excel"));
     assert_eq!(unsaid(Some("letter"), ole), Ok("application/msword"));
@@ -130,7 +130,7 @@ fn a_pdf_header_is_found_within_the_first_kilobyte() {
 }
 
 #[test]
-fn an_error_page_is_not_taken_for_the_file_that_its_name_promises() {
+fn an_error_page_is_not_accepted_as_a_file_of_the_type_of_its_name() {
     for (page, found) in [
         ("<!DOCTYPE html><html><body>log in</body></html>", "an HTML page"),
         ("\u{feff}  <HTML lang=\"en\">", "an HTML page"),
@@ -152,7 +152,7 @@ fn an_error_page_is_not_taken_for_the_file_that_its_name_promises() {
 }
 
 #[test]
-fn csv_is_taken_under_each_of_its_names() {
+fn csv_files_are_accepted_with_each_of_their_types() {
     let csv = b"a,b\n1,2\n";
     for mime in ["text/csv", "text/csv; charset=utf-8", "application/csv", "text/x-csv", "text/plain"] {
         assert_eq!(said(mime, csv), Ok("text/plain"), "{mime}");
@@ -198,7 +198,7 @@ fn sizes_are_metas() {
 }
 
 #[test]
-fn a_place_takes_its_own_types_only() {
+fn each_member_accepts_only_its_media_types() {
     let fits = |mime: &str, kind| MediaType::named(mime).unwrap().fits(kind);
     assert!(fits("image/png", MediaKind::Image) && fits("image/png", MediaKind::Document));
     assert!(!fits("image/webp", MediaKind::Image) && fits("image/webp", MediaKind::Sticker));
@@ -208,7 +208,7 @@ fn a_place_takes_its_own_types_only() {
 }
 
 #[test]
-fn a_digest_is_read_in_hex_and_in_base64() {
+fn a_digest_is_parsed_from_hex_and_base64() {
     let zeros = Some([0; 32]);
     assert_eq!(parse_sha256(&"0".repeat(64)), zeros);
     assert_eq!(parse_sha256(&format!("{}=", "A".repeat(43))), zeros);
@@ -237,7 +237,7 @@ fn inbound(kind: &str, object: &str) -> InboundMessage {
 }
 
 #[test]
-fn a_customers_file_is_announced_by_its_message() {
+fn an_inbound_message_describes_its_file() {
     let document = inbound(
         "document",
         r#"{"id":"77","mime_type":"application/pdf","sha256":"LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ=","filename":"a.pdf"}"#,
@@ -263,7 +263,7 @@ fn a_customers_file_is_announced_by_its_message() {
 }
 
 #[test]
-fn a_fetch_is_tried_again_ever_more_slowly_until_meta_has_it_no_more() {
+fn the_wait_between_download_attempts_grows_until_meta_deletes_the_file() {
     let start = Timestamp::from_second(1_767_225_600).unwrap();
     let wait = |n, chance| next_download_at(n, start, start, chance).unwrap().duration_since(start).as_secs();
     assert_eq!(wait(1, 0), 1);
@@ -276,14 +276,14 @@ fn a_fetch_is_tried_again_ever_more_slowly_until_meta_has_it_no_more() {
 }
 
 #[test]
-fn an_upload_is_renewed_before_meta_forgets_it() {
+fn an_upload_expires_before_meta_deletes_it() {
     let start = Timestamp::from_second(1_767_225_600).unwrap();
     assert_eq!(upload_expires_at(start).duration_since(start), SignedDuration::from_hours(29 * 24));
 }
 
 proptest! {
     #[test]
-    fn whatever_is_taken_is_of_metas_list_and_what_it_was_said_to_be(
+    fn an_accepted_file_has_a_supported_type_that_matches_its_declaration(
         start in select(vec![&b""[..], PNG, b"%PDF-", b"PK\x03\x04", b"OggS", b"\xff\xfb", b"\0\0\0\x20ftyp", b"RIFF\0\0\0\0WEBP"]),
         rest in vec(any::<u8>(), 0..64),
         mime in option::of(select(TYPES.map(|known| known.mime).to_vec())),
@@ -301,7 +301,7 @@ proptest! {
     }
 
     #[test]
-    fn every_digest_reads_back_from_hex(digest in any::<[u8; 32]>()) {
+    fn every_digest_is_parsed_from_hex(digest in any::<[u8; 32]>()) {
         let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
         prop_assert_eq!(parse_sha256(&hex), Some(digest));
     }

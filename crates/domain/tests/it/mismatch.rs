@@ -5,14 +5,14 @@ use crate::support::{
 };
 
 #[test]
-fn the_seed_message_fits_its_template() {
+fn the_message_of_the_seed_data_fits_its_template() {
     fits(&utility(ORDER_CONFIRMATION), &body(&["John", "ORD-789"]));
     fits(&utility(r#"[{"type":"BODY","text":"Hello world"}]"#), "[]");
     fits(&template_of("NAMED", "UTILITY", FERRY), FERRY_MESSAGE);
 }
 
 #[test]
-fn components_may_come_in_any_order_and_static_ones_may_be_empty() {
+fn components_may_have_any_order_and_components_without_slots_may_be_empty() {
     let message = json(FERRY_MESSAGE);
     let mut components = message.as_array().unwrap().to_vec();
     components.reverse();
@@ -24,7 +24,7 @@ fn components_may_come_in_any_order_and_static_ones_may_be_empty() {
 }
 
 #[test]
-fn every_mismatch_is_told_at_once() {
+fn all_mismatches_are_reported_at_once() {
     let ferry = template_of("NAMED", "UTILITY", FERRY);
     differs(
         &ferry,
@@ -153,7 +153,7 @@ fn the_text_of_a_parameter_is_one_line_and_not_empty() {
 }
 
 #[test]
-fn a_body_has_a_greatest_length_with_its_parameters() {
+fn a_body_with_its_parameters_has_a_maximum_length() {
     let alone = utility(r#"[{"type":"BODY","text":"{{1}}"}]"#);
     fits(&alone, &body(&[&"ß".repeat(32_768)]));
     let alone = utility(r#"[{"type":"BODY","text":"ab {{1}}"}]"#);
@@ -250,7 +250,7 @@ fn each_header_needs_its_own_kind_of_parameter() {
 }
 
 #[test]
-fn a_flood_of_mismatches_is_cut() {
+fn the_number_of_mismatches_is_limited() {
     let texts = vec!["x"; 5000];
     assert_eq!(bind(&utility(ORDER_CONFIRMATION), &body(&texts)).len(), domain::check::Violations::MAX);
 }

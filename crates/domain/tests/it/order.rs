@@ -49,7 +49,7 @@ fn fault(pointer: &str, value: &str, fault: &str) {
 }
 
 #[test]
-fn an_order_whose_sums_are_right_passes() {
+fn an_order_with_correct_sums_is_accepted() {
     passes("interactive", &message(&json(ORDER)));
     passes("interactive", &message(&Value::String(ORDER.to_owned())));
     fails("interactive", &message(&Value::from("[]")), &format!("{AT} must be an object, is a string"));
@@ -164,7 +164,7 @@ fn each_gateway_has_its_own_fields() {
 }
 
 #[test]
-fn an_order_lives_five_minutes_at_least() {
+fn an_order_expires_after_at_least_five_minutes() {
     passes("interactive", &with("/order/expiration/timestamp", &format!("\"{}\"", NOW + 300)));
     fault(
         "/order/expiration/timestamp",

@@ -271,7 +271,7 @@ fn check_binding(template: &Template, message: &Value) -> Result<(), TestCaseErr
 }
 
 #[test]
-fn the_valid_messages_are_valid_and_fit() {
+fn the_valid_messages_are_valid_and_fit_their_templates() {
     for (name, object) in VALID {
         let kind = name.parse::<MessageKind>().unwrap();
         assert_eq!(read(kind, &json(object)).err(), None, "{object}");
@@ -289,12 +289,12 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(192))]
 
     #[test]
-    fn reading_any_json_finds_faults_at_places_that_exist(value in any_json(), kind in select(&MessageKind::ALL[..])) {
+    fn violations_of_any_json_have_pointers_that_exist(value in any_json(), kind in select(&MessageKind::ALL[..])) {
         check_reading(kind, &value)?;
     }
 
     #[test]
-    fn reading_a_damaged_message_finds_faults_at_places_that_exist((kind, value) in damaged()) {
+    fn violations_of_a_damaged_message_have_pointers_that_exist((kind, value) in damaged()) {
         check_reading(kind, &value)?;
     }
 
@@ -309,7 +309,7 @@ proptest! {
     }
 
     #[test]
-    fn any_choice_of_buttons_within_the_limits_passes(
+    fn any_buttons_within_the_limits_are_accepted(
         buttons in prop::collection::btree_map("[a-z0-9:]{1,256}", "[A-Za-z ]{1,20}", 1..=3),
         body in ".{1,1024}",
     ) {
@@ -323,7 +323,7 @@ proptest! {
     }
 
     #[test]
-    fn binding_anything_to_anything_is_answered(
+    fn binding_any_message_to_any_template_returns_a_result(
         definition in any_json(), message in any_json(), is_named in any::<bool>(), is_code in any::<bool>(),
     ) {
         let category = if is_code { TemplateCategory::Authentication } else { TemplateCategory::Utility };
@@ -336,7 +336,7 @@ proptest! {
     }
 
     #[test]
-    fn binding_a_damaged_message_is_answered(
+    fn binding_a_damaged_message_returns_a_result(
         (kind, message) in damaged().prop_filter("template", |(kind, _)| *kind == MessageKind::Template),
         is_named in any::<bool>(),
     ) {
@@ -372,7 +372,7 @@ proptest! {
     }
 
     #[test]
-    fn any_text_with_brackets_is_read_into_slots(text in "[{}a1 ]{0,24}", is_named in any::<bool>()) {
+    fn any_text_with_braces_is_parsed_into_slots(text in "[{}a1 ]{0,24}", is_named in any::<bool>()) {
         let definition = json(&format!(r#"[{{"type":"BODY","text":"{text}"}}]"#));
         let template = template_of(&definition, format_of(is_named), TemplateCategory::Utility);
         let content = read(MessageKind::Template, &json(r#"{"name":"a","language":"en"}"#)).unwrap();
@@ -381,7 +381,7 @@ proptest! {
     }
 
     #[test]
-    fn no_debug_of_a_number_shows_it(digits in "[1-9][0-9]{7,14}") {
+    fn the_debug_output_of_a_number_does_not_contain_the_number(digits in "[1-9][0-9]{7,14}") {
         let number = PhoneNumber::from_wa_id(&digits).unwrap();
         let shown = format!("{number:?}");
         let n_shown = shown.chars().filter(char::is_ascii_digit).count();

@@ -6,7 +6,7 @@ use domain::text_enum::UnknownVariant;
 use crate::support::{fails, faults, kind, metas_form, passes, read};
 
 #[test]
-fn the_bodies_of_the_seed_page_are_taken_as_printed() {
+fn the_request_bodies_of_the_documentation_are_accepted() {
     assert_eq!(
         metas_form("text", r#""Hello! Your order has been shipped.""#),
         r#"{"body":"Hello! Your order has been shipped."}"#
@@ -99,7 +99,7 @@ fn a_null_member_is_absent_and_not_sent() {
 }
 
 #[test]
-fn a_location_may_give_its_coordinates_as_text() {
+fn the_coordinates_of_a_location_may_be_texts() {
     let location = r#"{"latitude":"56.4152","longitude":-5.471,"name":"Ferry terminal","address":"Oban"}"#;
     assert_eq!(metas_form("location", location), location);
     assert_eq!(
@@ -393,7 +393,7 @@ fn every_medium_of_a_message_can_be_found_and_replaced() {
 }
 
 #[test]
-fn a_message_has_a_line_to_show() {
+fn each_message_has_a_summary_line() {
     for (name, object, line) in [
         ("text", r#""Hi""#, Some("Hi")),
         ("image", r#"{"id":"1"}"#, None),

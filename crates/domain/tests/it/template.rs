@@ -28,14 +28,14 @@ fn the_slots_of_a_description_are_found() {
 }
 
 #[test]
-fn a_node_without_its_identity_is_refused() {
+fn an_element_without_its_identifier_is_rejected() {
     let violations = Template::from_node(&json(r#"{"name":"a","status":5}"#)).unwrap_err();
     let pointers: Vec<&str> = violations.iter().map(|violation| violation.pointer.as_str()).collect();
     assert_eq!(pointers, ["/language", "/status", "/category"]);
 }
 
 #[test]
-fn states_and_categories_read_metas_words() {
+fn statuses_and_categories_are_parsed_from_metas_texts() {
     for word in [
         "APPROVED",
         "PENDING",
@@ -71,7 +71,7 @@ fn states_and_categories_read_metas_words() {
 }
 
 #[test]
-fn a_template_is_shown_as_the_customer_sees_it() {
+fn a_rendered_template_is_the_text_that_the_customer_sees() {
     let ferry = template_of("NAMED", "UTILITY", FERRY);
     let content =
         read("template", &format!(r#"{{"name":"a","language":"en","components":{FERRY_MESSAGE}}}"#)).unwrap();

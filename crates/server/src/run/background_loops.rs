@@ -5,7 +5,7 @@ use std::sync::Arc;
 use engine::background::PollInterval;
 use engine::maintenance::retention;
 use engine::messages::queue;
-use engine::webhooks_out::deliver;
+use engine::webhooks_out::{deliver, tasks};
 use engine::{Deps, background, contacts, directory, media};
 use jiff::SignedDuration;
 use tokio::task::JoinSet;
@@ -153,7 +153,7 @@ impl Loop {
                 }
             }
             Self::Deliveries => {
-                let interval = PollInterval { interval: deliver::POLL_INTERVAL, hint: Some(&deps.committed) };
+                let interval = PollInterval { interval: tasks::POLL_INTERVAL, hint: Some(&deps.committed) };
                 background::run("webhooks", &*clock, interval, &stop, || deliver::tick(&deps)).await;
             }
             Self::Media => {

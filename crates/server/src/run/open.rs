@@ -11,7 +11,7 @@ use engine::deps::Ports;
 use engine::media::MediaPorts;
 use engine::metrics::Metrics;
 use engine::ports::{Blobs, Clock};
-use engine::webhooks_out::deliver::DeliverySettings;
+use engine::webhooks_out::settings::DeliverySettings;
 use engine::{Deps, Settings, background};
 use graph::{GraphClient, GraphConfig};
 use jiff::SignedDuration;

@@ -13,7 +13,7 @@ use secrecy::ExposeSecret;
 use crate::support::{TestStore, page};
 
 #[tokio::test]
-async fn an_account_comes_back_with_its_secrets() {
+async fn an_account_is_read_with_its_secrets() {
     let app = TestStore::new().await.restart();
     let directory = app.store.get_directory().await.unwrap();
     let record = &directory.accounts[0];
@@ -23,7 +23,7 @@ async fn an_account_comes_back_with_its_secrets() {
 }
 
 #[tokio::test]
-async fn no_secret_is_readable_in_the_files() {
+async fn the_database_files_contain_no_readable_secret() {
     let app = TestStore::new().await;
     let folder = app.folder.path().to_owned();
     for entry in std::fs::read_dir(folder).unwrap() {
@@ -35,7 +35,7 @@ async fn no_secret_is_readable_in_the_files() {
 }
 
 #[tokio::test]
-async fn a_name_or_a_number_is_taken_once() {
+async fn names_and_numbers_of_accounts_are_unique() {
     let app = TestStore::new().await;
     let directory = app.store.get_directory().await.unwrap();
     let mut record = (*directory.accounts[0]).clone();
@@ -50,7 +50,7 @@ async fn a_name_or_a_number_is_taken_once() {
 }
 
 #[tokio::test]
-async fn each_change_moves_the_revision() {
+async fn each_change_increments_the_revision() {
     let app = TestStore::new().await;
     let before = app.store.get_revision().await.unwrap();
     let entry = app.entry(AuditAction::AccountHeld);
@@ -63,7 +63,7 @@ async fn each_change_moves_the_revision() {
     assert_eq!(before.templates, after.templates);
 }
 
-/// A key of every property.
+/// Returns a key with a value in every field.
 pub(crate) fn an_api_key(app: &TestStore) -> ApiKey {
     ApiKey {
         id: app.id(KeyId::from_parts),
@@ -86,7 +86,7 @@ pub(crate) fn an_api_key(app: &TestStore) -> ApiKey {
 }
 
 #[tokio::test]
-async fn a_key_comes_back_and_is_revoked_once() {
+async fn a_key_is_read_as_it_was_written_and_is_revoked_once() {
     let app = TestStore::new().await;
     let key = an_api_key(&app);
     app.store.insert_api_key(key.clone(), app.entry(AuditAction::KeyCreated)).await.unwrap();
@@ -120,7 +120,7 @@ fn listed(name: &str, status: TemplateStatus) -> ListedTemplate {
 }
 
 #[tokio::test]
-async fn a_complete_list_removes_what_meta_no_longer_has() {
+async fn a_complete_synchronization_deletes_templates_that_meta_does_not_list() {
     let app = TestStore::new().await;
     let put = |names: &[&str], is_complete| TemplateSync {
         workspace: app.workspace,

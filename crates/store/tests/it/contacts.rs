@@ -1,4 +1,4 @@
-//! People: known by number, by user id, by both.
+//! Contacts: identified by number, by business-scoped user ID, or by both.
 
 use domain::contacts::bsuid::Bsuid;
 use domain::contacts::phone::PhoneNumber;
@@ -28,7 +28,7 @@ fn by(
 }
 
 #[tokio::test]
-async fn a_customer_who_writes_becomes_a_contact_with_an_open_window() {
+async fn an_inbound_message_creates_a_contact_with_an_open_window() {
     let app = TestStore::new().await;
     app.inbound(by(&app, "wamid.1", Some(CUSTOMER), None)).await;
     let known = contacts(&app).await;
@@ -67,7 +67,7 @@ async fn a_contact_may_have_no_number() {
 }
 
 #[tokio::test]
-async fn number_and_user_id_merge_when_both_are_known() {
+async fn contacts_with_the_number_and_the_user_id_of_one_user_are_merged() {
     let app = TestStore::new().await;
     app.inbound(by(&app, "wamid.1", None, Some("GB.77120394857261034"))).await;
     app.inbound(by(&app, "wamid.2", Some(CUSTOMER), None)).await;
@@ -81,13 +81,13 @@ async fn number_and_user_id_merge_when_both_are_known() {
 }
 
 #[tokio::test]
-async fn what_meta_answers_as_the_number_joins_the_same_contact() {
+async fn the_number_in_metas_response_is_added_to_the_contact() {
     let app = TestStore::new().await;
     let number = PhoneNumber::parse("+55 11 98765 4321").unwrap();
     let new =
         || engine::ports::NewMessage { recipient: Recipient::Phone(number.clone()), ..app.new_message() };
     let lease = app.accept(new()).await;
-    // Meta drops the nine.
+    // Meta returns the number without the nine.
     let accepted = AcceptedMessage {
         wamid: "wamid.A".to_owned(),
         wa_id: Some("551187654321".to_owned()),
@@ -100,7 +100,7 @@ async fn what_meta_answers_as_the_number_joins_the_same_contact() {
 }
 
 #[tokio::test]
-async fn spellings_of_a_number_are_one_person_even_before_meta_says_so() {
+async fn all_spellings_of_a_number_are_one_contact() {
     let app = TestStore::new().await;
     app.inbound(by(&app, "wamid.1", Some("5215512345678"), None)).await;
     let number = PhoneNumber::parse("+52 55 1234 5678").unwrap();
@@ -114,7 +114,7 @@ async fn spellings_of_a_number_are_one_person_even_before_meta_says_so() {
 }
 
 #[tokio::test]
-async fn messages_about_messages_do_not_open_the_window() {
+async fn reactions_and_system_messages_do_not_open_the_window() {
     let app = TestStore::new().await;
     for kind in ["system", "edit", "revoke"] {
         let message = domain::messages::inbound::InboundMessage {

@@ -1,4 +1,4 @@
-//! What is on disk, and which SQLite puts it there.
+//! Durability of writes, and versions of the database.
 
 use domain::messages::status::MessageStatus;
 use engine::ports::{Messages, Workers};
@@ -6,7 +6,7 @@ use tokio::task::JoinSet;
 
 use crate::support::TestStore;
 
-/// Runs futures side by side.
+/// Runs futures concurrently.
 async fn join_all<T: Send + 'static>(futures: Vec<impl Future<Output = T> + Send + 'static>) -> Vec<T> {
     let mut set: JoinSet<T> = futures.into_iter().collect();
     let mut ends = Vec::new();
@@ -22,7 +22,7 @@ fn the_linked_sqlite_has_the_wal_reset_fix() {
 }
 
 #[tokio::test]
-async fn an_accepted_message_is_there_after_a_restart() {
+async fn an_accepted_message_is_stored_after_a_restart() {
     let app = TestStore::new().await;
     let lease = app.accept(app.new_message()).await;
     let app = app.restart();
@@ -30,7 +30,7 @@ async fn an_accepted_message_is_there_after_a_restart() {
 }
 
 #[tokio::test]
-async fn a_hundred_acceptances_at_once_are_a_hundred_messages() {
+async fn a_hundred_concurrent_inserts_are_a_hundred_messages() {
     let app = TestStore::new().await;
     let news: Vec<_> = (0..100).map(|_| app.new_message()).collect();
     let ids: Vec<_> = news.iter().map(|new| new.id).collect();
@@ -48,12 +48,12 @@ async fn a_hundred_acceptances_at_once_are_a_hundred_messages() {
 }
 
 #[tokio::test]
-async fn a_write_that_fails_takes_no_neighbour_with_it() {
+async fn a_failed_write_does_not_affect_other_writes() {
     let app = TestStore::new().await;
     let good: Vec<_> = (0..20).map(|_| app.new_message()).collect();
     let ids: Vec<_> = good.iter().map(|new| new.id).collect();
     let mut all: Vec<_> = good.clone();
-    // The same ids again: each of these cannot be written.
+    // Messages with identifiers that exist already cannot be inserted.
     all.extend(good);
     let accepts = all
         .into_iter()
@@ -70,7 +70,7 @@ async fn a_write_that_fails_takes_no_neighbour_with_it() {
 }
 
 #[tokio::test]
-async fn a_commit_syncs_the_log_in_full() {
+async fn the_database_uses_a_write_ahead_log() {
     let app = TestStore::new().await;
     app.store.check_writable(app.now()).await.unwrap();
     let connection = rusqlite::Connection::open(app.path()).unwrap();
@@ -79,7 +79,7 @@ async fn a_commit_syncs_the_log_in_full() {
 }
 
 #[tokio::test]
-async fn a_database_of_a_newer_program_is_refused() {
+async fn a_database_of_a_newer_program_is_rejected() {
     let app = TestStore::new().await;
     let path = app.path();
     let connection = rusqlite::Connection::open(&path).unwrap();
@@ -94,7 +94,7 @@ async fn a_database_of_a_newer_program_is_refused() {
 }
 
 #[tokio::test]
-async fn a_database_says_how_far_it_is() {
+async fn the_migration_state_of_a_database_can_be_read() {
     let app = TestStore::new().await;
     let state = store::migration_state(&app.path()).unwrap();
     assert_eq!(state.applied, state.known);
@@ -103,7 +103,7 @@ async fn a_database_says_how_far_it_is() {
 }
 
 #[tokio::test]
-async fn a_database_of_a_development_version_is_refused() {
+async fn a_database_of_a_development_version_is_rejected() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("waypost.db");
     let old = rusqlite::Connection::open(&path).unwrap();

@@ -1,4 +1,4 @@
-//! A store that cannot write: nothing is half done, it says so, and it works again by itself.
+//! A store that cannot write: writes are rolled back and return an error, and later writes succeed.
 
 use std::process::Command;
 
@@ -8,7 +8,7 @@ use engine::ports::{AttemptResult, InsertMessageResult, MessageQueue, Messages, 
 
 use crate::support::{CUSTOMER, TestStore};
 
-/// How large the files of this process may become from now on.
+/// Sets the maximum size of files of this process.
 fn limit_files(bytes: &str) {
     let pid = std::process::id().to_string();
     let status =
@@ -16,7 +16,7 @@ fn limit_files(bytes: &str) {
     assert!(status.success());
 }
 
-/// Whether this process runs one test only, and takes a write beyond the limit for an error and not for its end.
+/// Returns `true` if this process runs one test only, and a write beyond the limit is an error instead of a signal.
 fn is_prepared() -> bool {
     const XFSZ: u32 = 25;
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
@@ -25,22 +25,23 @@ fn is_prepared() -> bool {
     is_ignored && std::env::args().any(|arg| arg == "--exact")
 }
 
-/// The limit of a process stands for the disk, so the test runs itself in a process of its own, without the limit's signal.
+/// A limit of the process simulates a full disk. The test therefore runs itself in another process that ignores the
+/// signal of the limit.
 #[tokio::test]
-async fn a_full_disk_takes_nothing_by_halves_and_works_again_once_it_has_room() {
+async fn a_full_disk_rolls_back_writes_and_the_store_works_again_afterwards() {
     if is_prepared() {
-        return on_a_disk_that_fills_up().await;
+        return run_with_full_disk().await;
     }
-    let end = Command::new("sh") .args(["-c", r#"trap "" XFSZ; exec "$0" --exact full_disk::a_full_disk_takes_nothing_by_halves_and_works_again_once_it_has_room"#]) .arg(std::env::current_exe().unwrap()) .output() .unwrap();
-    let said = String::from_utf8_lossy(&end.stdout);
+    let end = Command::new("sh") .args(["-c", r#"trap "" XFSZ; exec "$0" --exact full_disk::a_full_disk_rolls_back_writes_and_the_store_works_again_afterwards"#]) .arg(std::env::current_exe().unwrap()) .output() .unwrap();
+    let output = String::from_utf8_lossy(&end.stdout);
     assert!(
-        end.status.success() && said.contains("1 passed"),
-        "{said}{}",
+        end.status.success() && output.contains("1 passed"),
+        "{output}{}",
         String::from_utf8_lossy(&end.stderr)
     );
 }
 
-async fn on_a_disk_that_fills_up() {
+async fn run_with_full_disk() {
     let app = TestStore::new().await;
     let lease = app.accept(app.new_message()).await;
     let waiting = app.accept(app.queued(CUSTOMER)).await.message;
@@ -59,11 +60,12 @@ async fn on_a_disk_that_fills_up() {
     }
     let sent =
         AttemptResult::Sent(AcceptedMessage { wamid: "wamid.A".to_owned(), ..AcceptedMessage::default() });
-    let settled = app.store.finish_attempt(&lease, &sent, None, app.now()).await;
-    assert_eq!(settled.unwrap_err().kind(), StoreErrorKind::Unavailable);
+    let finished = app.store.finish_attempt(&lease, &sent, None, app.now()).await;
+    assert_eq!(finished.unwrap_err().kind(), StoreErrorKind::Unavailable);
     let leased = app.store.lease_due_messages(app.lease_request(app.worker, 10)).await;
     assert_eq!(leased.unwrap_err().kind(), StoreErrorKind::Unavailable);
-    assert_eq!(app.store.check_writable(app.now()).await.unwrap_err().kind(), StoreErrorKind::Unavailable); // What is there can be read, and is as it was.
+    assert_eq!(app.store.check_writable(app.now()).await.unwrap_err().kind(), StoreErrorKind::Unavailable);
+    // The stored rows can be read and have not changed.
     let after =
         (format!("{:?}", app.detail(lease.message).await), app.store.list_queue_depths().await.unwrap());
     assert_eq!(after, before);
@@ -81,17 +83,17 @@ async fn on_a_disk_that_fills_up() {
 }
 
 #[tokio::test]
-async fn a_database_that_another_program_has_locked_is_unavailable_until_it_is_let_go() {
+async fn a_database_that_another_program_locks_is_unavailable_until_it_is_unlocked() {
     let app = TestStore::new().await;
     let lease = app.accept(app.new_message()).await;
-    let stranger = rusqlite::Connection::open(app.path()).unwrap();
-    stranger.execute_batch("begin immediate").unwrap();
+    let other = rusqlite::Connection::open(app.path()).unwrap();
+    other.execute_batch("begin immediate").unwrap();
     let sent =
         AttemptResult::Sent(AcceptedMessage { wamid: "wamid.A".to_owned(), ..AcceptedMessage::default() });
-    let settled = app.store.finish_attempt(&lease, &sent, None, app.now()).await;
-    assert_eq!(settled.unwrap_err().kind(), StoreErrorKind::Unavailable);
+    let finished = app.store.finish_attempt(&lease, &sent, None, app.now()).await;
+    assert_eq!(finished.unwrap_err().kind(), StoreErrorKind::Unavailable);
     assert_eq!(app.status(lease.message).await, MessageStatus::Sending);
-    stranger.execute_batch("rollback").unwrap();
+    other.execute_batch("rollback").unwrap();
     app.store.finish_attempt(&lease, &sent, None, app.now()).await.unwrap();
     assert_eq!(app.status(lease.message).await, MessageStatus::Sent);
 }

@@ -1,4 +1,4 @@
-//! The answers kept for repeated requests.
+//! Idempotency records and cached responses.
 
 use domain::id::OwnerId;
 use domain::messages::outcome::AcceptedMessage;
@@ -46,7 +46,7 @@ fn failed(code: &'static str) -> AttemptResult {
 }
 
 #[tokio::test]
-async fn a_key_is_known_with_its_message_from_the_acceptance_on() {
+async fn a_key_is_stored_with_its_message_at_acceptance() {
     let app = TestStore::new().await;
     assert_eq!(kept(&app, "k").await, None);
     let lease = app.accept(keyed(&app, "k", app.new_message())).await;
@@ -59,7 +59,7 @@ async fn a_key_is_known_with_its_message_from_the_acceptance_on() {
 }
 
 #[tokio::test]
-async fn a_hundred_acceptances_with_one_key_are_one_message() {
+async fn a_hundred_concurrent_requests_with_one_key_are_one_message() {
     let app = TestStore::new().await;
     let mut accepts = tokio::task::JoinSet::new();
     for _ in 0..100 {
@@ -74,7 +74,7 @@ async fn a_hundred_acceptances_with_one_key_are_one_message() {
 }
 
 #[tokio::test]
-async fn keys_of_others_are_other_keys() {
+async fn equal_keys_of_two_owners_are_different_keys() {
     let app = TestStore::new().await;
     app.accept(keyed(&app, "k", app.new_message())).await;
     app.accept(keyed(&app, "K", app.new_message())).await;
@@ -86,7 +86,7 @@ async fn keys_of_others_are_other_keys() {
 }
 
 #[tokio::test]
-async fn an_answer_is_kept_with_the_end_and_not_changed_by_what_comes_after() {
+async fn the_cached_response_is_stored_with_the_result_and_does_not_change() {
     let app = TestStore::new().await;
     let refused = AttemptResult::Failed(MessageFailure {
         code: "meta_error",
@@ -98,7 +98,7 @@ async fn an_answer_is_kept_with_the_end_and_not_changed_by_what_comes_after() {
         let settled = app.store.finish_attempt(&lease, &end, Some(answer("first")), app.now()).await.unwrap();
         assert_eq!(settled, LeaseCheck::Valid);
         assert_eq!(kept(&app, key).await.unwrap().answer, Some(answer("first")), "{key}");
-        // A definite answer that comes late.
+        // A late definite result.
         app.store.finish_attempt(&lease, &sent(), Some(answer("second")), app.now()).await.unwrap();
         app.store.finish_attempt(&lease, &failed("meta_unavailable"), None, app.now()).await.unwrap();
         assert_eq!(kept(&app, key).await.unwrap().answer, Some(answer("first")), "{key}");
@@ -106,20 +106,20 @@ async fn an_answer_is_kept_with_the_end_and_not_changed_by_what_comes_after() {
 }
 
 #[tokio::test]
-async fn an_end_that_invites_to_try_again_frees_the_key() {
+async fn a_retryable_failure_releases_the_key() {
     let app = TestStore::new().await;
     let lease = app.accept(keyed(&app, "k", app.new_message())).await;
     app.store.finish_attempt(&lease, &failed("meta_rate_limited"), None, app.now()).await.unwrap();
     assert_eq!(kept(&app, "k").await, None);
     let next = app.accept(keyed(&app, "k", app.new_message())).await;
     assert_eq!(kept(&app, "k").await.unwrap().message, next.message);
-    // The first message has nothing to do with the key any more.
+    // The first message no longer uses the key.
     app.store.finish_attempt(&lease, &sent(), Some(answer("of the first")), app.now()).await.unwrap();
     assert_eq!(kept(&app, "k").await.unwrap().answer, None);
 }
 
 #[tokio::test]
-async fn a_message_that_is_tried_again_keeps_its_key() {
+async fn the_key_stays_in_use_while_the_message_is_retried() {
     let app = TestStore::new().await;
     let lease = app.accept(keyed(&app, "k", app.new_message())).await;
     let again = AttemptResult::Retry { due_at: app.now(), keeps_lease: true, error: None };
@@ -131,7 +131,7 @@ async fn a_message_that_is_tried_again_keeps_its_key() {
 }
 
 #[tokio::test]
-async fn a_queued_message_answers_from_its_acceptance_on_whatever_becomes_of_it() {
+async fn the_cached_response_of_a_queued_message_is_stored_at_acceptance() {
     let app = TestStore::new().await;
     let mut new = keyed(&app, "k", app.queued(CUSTOMER));
     if let Some(key) = &mut new.idempotency {
@@ -145,7 +145,7 @@ async fn a_queued_message_answers_from_its_acceptance_on_whatever_becomes_of_it(
 }
 
 #[tokio::test]
-async fn a_key_whose_time_has_run_out_is_unknown_replaced_and_forgotten() {
+async fn an_expired_key_is_not_found_and_is_replaced_and_deleted() {
     let app = TestStore::new().await;
     let first = app.accept(keyed(&app, "a", app.new_message())).await;
     app.store.finish_attempt(&first, &sent(), Some(answer("first")), app.now()).await.unwrap();
@@ -171,7 +171,7 @@ async fn a_key_whose_time_has_run_out_is_unknown_replaced_and_forgotten() {
 }
 
 #[tokio::test]
-async fn forgetting_is_bounded() {
+async fn the_number_of_records_that_expire_in_one_call_is_limited() {
     let app = TestStore::new().await;
     for i in 0..5 {
         app.accept(keyed(&app, &i.to_string(), app.new_message())).await;
@@ -185,14 +185,14 @@ async fn forgetting_is_bounded() {
 }
 
 #[tokio::test]
-async fn the_key_of_a_send_that_may_have_left_stays_when_its_process_dies() {
+async fn the_key_of_a_message_that_may_have_been_sent_stays_when_its_process_dies() {
     let app = TestStore::new().await;
     let lease = app.accept(keyed(&app, "k", app.new_message())).await;
     assert_eq!(app.die().await, 1);
     assert_eq!(app.status(lease.message).await, MessageStatus::Unknown);
     let orphan = IdempotencyRecord { digest: DIGEST, message: lease.message, answer: None };
     assert_eq!(kept(&app, "k").await, Some(orphan));
-    // The dead was only slow: what it has to tell is told to whoever asks.
+    // The process was only slow: its response is returned to repeated requests.
     assert_eq!(
         app.store.finish_attempt(&lease, &sent(), Some(answer("late")), app.now()).await.unwrap(),
         LeaseCheck::Lost
@@ -201,7 +201,7 @@ async fn the_key_of_a_send_that_may_have_left_stays_when_its_process_dies() {
 }
 
 #[tokio::test]
-async fn the_key_of_a_send_that_never_left_is_free_when_its_process_dies() {
+async fn the_key_of_a_message_that_was_not_sent_is_released_when_its_process_dies() {
     let app = TestStore::new().await;
     let waiting = NewMessage { schedule: SendSchedule::Paced, ..app.new_message() };
     let lease = app.accept(keyed(&app, "k", waiting)).await;

@@ -1,23 +1,23 @@
-//! The promises of the store, each tried on a real file.
+//! Tests of the store on a real database file.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+mod account_changes;
 mod accounts;
+mod backups;
+mod contact_data;
 mod contacts;
-mod copies;
 mod durability;
 #[cfg(target_os = "linux")]
 mod full_disk;
 mod idempotency;
 mod media;
 mod messages;
-mod news;
-mod people;
+mod messaging_limit_properties;
 mod queue;
-mod queue_laws;
-mod reach;
-mod registry;
-mod reports;
+mod queue_properties;
 mod retention;
+mod status_reports;
 mod support;
 mod users;
-mod work;
+mod webhook_payloads;
+mod worker_recovery;

@@ -1,4 +1,4 @@
-//! What is written down of files.
+//! Media records.
 
 use domain::access::audit::AuditAction;
 use domain::id::{MediaId, MessageId, WorkerId, WorkspaceId};
@@ -26,11 +26,11 @@ impl TestStore {
         }
     }
 
-    /// A customer sends a picture; gives the ids of the message and of the file.
-    async fn picture(&self, wamid: &str) -> (MessageId, MediaId) {
-        let part = self.part(WebhookUpdate::Message(self.image(wamid, "77")), (0, 2));
-        let ids = (part.ids.message, part.ids.media);
-        let ingested = self.post(&format!("post {wamid}"), vec![part]).await;
+    /// Ingests an image of a customer. Returns the identifiers of the message and of the file.
+    async fn image_message(&self, wamid: &str) -> (MessageId, MediaId) {
+        let change = self.change(WebhookUpdate::Message(self.image(wamid, "77")), (0, 2));
+        let ids = (change.ids.message, change.ids.media);
+        let ingested = self.post(&format!("post {wamid}"), vec![change]).await;
         assert!(ingested.has_media);
         ids
     }
@@ -47,7 +47,7 @@ impl TestStore {
         }
     }
 
-    async fn fetch_claims(&self, worker: WorkerId) -> Vec<LeasedMedia> {
+    async fn lease_files(&self, worker: WorkerId) -> Vec<LeasedMedia> {
         self.store.lease_media(self.fetch_request(worker, 10)).await.unwrap()
     }
 
@@ -68,7 +68,7 @@ impl TestStore {
         key
     }
 
-    fn whole(&self, key: BlobKey, content: u8) -> ReceivedMedia {
+    fn received(&self, key: BlobKey, content: u8) -> ReceivedMedia {
         ReceivedMedia {
             key,
             account: None,
@@ -86,17 +86,17 @@ fn ready() -> MediaFetchResult {
 }
 
 #[tokio::test]
-async fn an_erased_persons_file_that_is_being_fetched_is_deleted_when_the_fetch_is_over() {
+async fn a_file_of_an_erased_contact_is_deleted_when_its_download_ends() {
     let app = TestStore::new().await;
-    let (_, id) = app.picture("wamid.1").await;
+    let (_, id) = app.image_message("wamid.1").await;
     let worker = app.id(WorkerId::from_parts);
     app.store.record_heartbeat(worker, app.now()).await.unwrap();
-    let leased = app.fetch_claims(worker).await.remove(0);
+    let leased = app.lease_files(worker).await.remove(0);
     let contacts = app.store.list_contacts(app.workspace, &ContactFilter::default(), page(5)).await.unwrap();
     assert!(
         app.store.begin_erasure(contacts.rows[0].id, app.entry(AuditAction::ContactErased)).await.unwrap()
     );
-    // The fetch may write yet: what is deleted too early would come back.
+    // The download may still write the file: the file must not be deleted before the download ends.
     assert_eq!(app.store.expire_media(app.now(), 10).await.unwrap(), []);
     let end = MediaFetchResult::Ready {
         sha256: [1; 32],
@@ -114,45 +114,45 @@ async fn an_erased_persons_file_that_is_being_fetched_is_deleted_when_the_fetch_
 }
 
 #[tokio::test]
-async fn a_customers_picture_is_a_file_to_fetch_once_however_often_it_is_posted() {
+async fn an_image_of_a_customer_is_one_file_also_if_its_webhook_is_repeated() {
     let app = TestStore::new().await;
-    let (message, media) = app.picture("wamid.A").await;
-    let repeated = app.part(WebhookUpdate::Message(app.image("wamid.A", "77")), (0, 2));
+    let (message, media) = app.image_message("wamid.A").await;
+    let repeated = app.change(WebhookUpdate::Message(app.image("wamid.A", "77")), (0, 2));
     assert!(!app.post("again", vec![repeated]).await.has_media);
     let file = app.file(media).await;
     assert_eq!((file.state, file.origin), (MediaState::Pending, MediaOrigin::Inbound));
     assert_eq!((file.account, file.message), (Some(app.account), Some(message)));
     assert_eq!(file.sha256, parse_sha256(&"0".repeat(64)));
     assert_eq!(app.detail(message).await.media, Some(file));
-    let leased = app.fetch_claims(app.worker).await;
+    let leased = app.lease_files(app.worker).await;
     assert_eq!(leased.len(), 1);
     assert_eq!((leased[0].id, leased[0].meta_id.as_str()), (media, "77"));
 }
 
 #[tokio::test]
-async fn a_file_without_an_id_has_failed_from_the_start() {
+async fn a_file_without_a_media_id_has_failed() {
     let app = TestStore::new().await;
     let message = InboundMessage { kind: "video".to_owned(), ..app.text_from(CUSTOMER, "wamid.B") };
-    let part = app.part(WebhookUpdate::Message(message), (0, 2));
-    let id = part.ids.media;
-    assert!(!app.post("large", vec![part]).await.has_media);
+    let change = app.change(WebhookUpdate::Message(message), (0, 2));
+    let id = change.ids.media;
+    assert!(!app.post("large", vec![change]).await.has_media);
     let file = app.file(id).await;
     assert_eq!(file.state, MediaState::Failed);
     assert!(file.reason.unwrap().contains("100 MB"));
-    assert!(app.fetch_claims(app.worker).await.is_empty());
+    assert!(app.lease_files(app.worker).await.is_empty());
 }
 
 #[tokio::test]
-async fn a_claim_is_one_workers_until_it_dies() {
+async fn a_file_is_leased_to_one_worker_until_the_worker_dies() {
     let app = TestStore::new().await;
-    let (_, media) = app.picture("wamid.A").await;
-    let first = app.fetch_claims(app.worker).await.remove(0);
+    let (_, media) = app.image_message("wamid.A").await;
+    let first = app.lease_files(app.worker).await.remove(0);
     let other = WorkerId::from_parts(2, &[3; 10]);
     app.store.record_heartbeat(other, app.now()).await.unwrap();
-    assert!(app.fetch_claims(other).await.is_empty(), "it is held");
+    assert!(app.lease_files(other).await.is_empty(), "it is held");
     app.advance(11);
     app.store.record_heartbeat(other, app.now()).await.unwrap();
-    let second = app.fetch_claims(other).await.remove(0);
+    let second = app.lease_files(other).await.remove(0);
     assert_eq!(second.id, media);
     let key = app.key(media);
     assert_eq!(app.store.finish_media_fetch(key, first.token, ready()).await.unwrap(), LeaseCheck::Lost);
@@ -167,20 +167,20 @@ async fn a_claim_is_one_workers_until_it_dies() {
 }
 
 #[tokio::test]
-async fn a_claim_of_a_living_worker_runs_out_as_well() {
+async fn a_lease_of_a_living_worker_expires() {
     let app = TestStore::new().await;
-    app.picture("wamid.A").await;
-    assert_eq!(app.fetch_claims(app.worker).await.len(), 1);
+    app.image_message("wamid.A").await;
+    assert_eq!(app.lease_files(app.worker).await.len(), 1);
     app.advance(20 * 60);
     app.store.record_heartbeat(app.worker, app.now()).await.unwrap();
-    assert_eq!(app.fetch_claims(app.worker).await.len(), 1);
+    assert_eq!(app.lease_files(app.worker).await.len(), 1);
 }
 
 #[tokio::test]
-async fn a_fetch_that_failed_waits_for_its_time_and_says_why() {
+async fn a_failed_download_has_a_retry_time_and_a_reason() {
     let app = TestStore::new().await;
-    let (_, media) = app.picture("wamid.A").await;
-    let lease = app.fetch_claims(app.worker).await.remove(0);
+    let (_, media) = app.image_message("wamid.A").await;
+    let lease = app.lease_files(app.worker).await.remove(0);
     let due_at = app.now() + SignedDuration::from_secs(5);
     let end = MediaFetchResult::Retry { due_at, reason: "HTTP 500".to_owned() };
     app.store.finish_media_fetch(app.key(media), lease.token, end).await.unwrap();
@@ -189,25 +189,25 @@ async fn a_fetch_that_failed_waits_for_its_time_and_says_why() {
         (file.state, file.reason.as_deref(), file.due_at),
         (MediaState::Pending, Some("HTTP 500"), Some(due_at))
     );
-    assert!(app.fetch_claims(app.worker).await.is_empty());
+    assert!(app.lease_files(app.worker).await.is_empty());
     app.advance(5);
-    let again = app.fetch_claims(app.worker).await.remove(0);
+    let again = app.lease_files(app.worker).await.remove(0);
     assert_eq!(again.n_failures, 1);
     let end = MediaFetchResult::Failed { reason: "given up".to_owned() };
     app.store.finish_media_fetch(app.key(media), again.token, end).await.unwrap();
     assert_eq!(app.file(media).await.state, MediaState::Failed);
     app.advance(DAY);
     app.store.record_heartbeat(app.worker, app.now()).await.unwrap();
-    assert!(app.fetch_claims(app.worker).await.is_empty());
+    assert!(app.lease_files(app.worker).await.is_empty());
 }
 
 #[tokio::test]
-async fn one_account_takes_no_more_than_its_share_of_fetches() {
+async fn the_number_of_leased_files_of_one_account_is_limited() {
     let app = TestStore::new().await;
     for n in 0..6 {
-        app.picture(&format!("wamid.{n}")).await;
+        app.image_message(&format!("wamid.{n}")).await;
     }
-    assert_eq!(app.fetch_claims(app.worker).await.len(), 4);
+    assert_eq!(app.lease_files(app.worker).await.len(), 4);
     let busy = MediaLeaseRequest { busy: vec![app.account], ..app.fetch_request(app.worker, 9) };
     assert!(app.store.lease_media(busy).await.unwrap().is_empty());
     let one_token = app.fetch_request(app.worker, 1);
@@ -215,36 +215,36 @@ async fn one_account_takes_no_more_than_its_share_of_fetches() {
 }
 
 #[tokio::test]
-async fn the_same_content_again_is_the_file_that_is_there_kept_on() {
+async fn a_repeated_upload_extends_the_expiry_of_the_existing_file() {
     let app = TestStore::new().await;
     let first = app.begin_upload().await;
     assert_eq!(app.file(first.media).await.state, MediaState::Receiving);
-    let kept = app.store.finish_media(app.whole(first, 1)).await.unwrap();
+    let kept = app.store.finish_media(app.received(first, 1)).await.unwrap();
     assert!(kept.is_new);
     assert_eq!((kept.media.id, kept.media.state), (first.media, MediaState::Ready));
     app.advance(DAY);
     let second = app.begin_upload().await;
-    let again = app.store.finish_media(app.whole(second, 1)).await.unwrap();
+    let again = app.store.finish_media(app.received(second, 1)).await.unwrap();
     assert!(!again.is_new);
     assert_eq!(again.media.id, first.media);
     assert_eq!(again.media.expires_at, Some(app.now() + SignedDuration::from_hours(24 * 30)));
     assert_eq!(app.store.expire_media(app.now(), 10).await.unwrap(), [second], "its content is given up");
     let third = app.begin_upload().await;
-    let other_type = ReceivedMedia { mime_type: "text/plain".to_owned(), ..app.whole(third, 1) };
+    let other_type = ReceivedMedia { mime_type: "text/plain".to_owned(), ..app.received(third, 1) };
     assert!(app.store.finish_media(other_type).await.unwrap().is_new, "sent as another type");
     let fourth = app.begin_upload().await;
-    let other_owner = ReceivedMedia { account: Some(app.account), ..app.whole(fourth, 1) };
+    let other_owner = ReceivedMedia { account: Some(app.account), ..app.received(fourth, 1) };
     assert!(app.store.finish_media(other_owner).await.unwrap().is_new, "others may not see it");
 }
 
 #[tokio::test]
-async fn what_is_over_is_marked_deleted_and_forgotten() {
+async fn expired_files_are_marked_and_deleted() {
     let app = TestStore::new().await;
     let never_whole = app.begin_upload().await;
     let upload = app.begin_upload().await;
-    app.store.finish_media(app.whole(upload, 1)).await.unwrap();
-    let (_, inbound) = app.picture("wamid.A").await;
-    let lease = app.fetch_claims(app.worker).await.remove(0);
+    app.store.finish_media(app.received(upload, 1)).await.unwrap();
+    let (_, inbound) = app.image_message("wamid.A").await;
+    let lease = app.lease_files(app.worker).await.remove(0);
     let expires_at = Some(app.now() + SignedDuration::from_hours(24 * 90));
     let end =
         MediaFetchResult::Ready { sha256: [1; 32], size: 9, mime_type: "image/png".to_owned(), expires_at };
@@ -277,7 +277,7 @@ async fn what_is_over_is_marked_deleted_and_forgotten() {
 }
 
 #[tokio::test]
-async fn an_upload_is_remembered_until_its_end_for_its_account_only() {
+async fn an_upload_is_valid_until_its_expiry_for_one_account() {
     let app = TestStore::new().await;
     let key = UploadKey {
         workspace: app.workspace,
@@ -302,18 +302,18 @@ async fn an_upload_is_remembered_until_its_end_for_its_account_only() {
 }
 
 #[tokio::test]
-async fn another_workspace_sees_no_file() {
+async fn a_file_is_not_found_in_another_workspace() {
     let app = TestStore::new().await;
-    let (_, media) = app.picture("wamid.A").await;
+    let (_, media) = app.image_message("wamid.A").await;
     let stranger = WorkspaceId::from_parts(1, &[9; 10]);
     assert_eq!(app.store.get_media(stranger, media).await.unwrap(), None);
     assert!(!app.store.retain_media(BlobKey { workspace: stranger, media }, app.now()).await.unwrap());
 }
 
 #[tokio::test]
-async fn a_file_of_one_account_does_not_wait_for_the_thousands_of_another() {
+async fn many_files_of_one_account_do_not_delay_another_account() {
     let app = TestStore::new().await;
-    let (_, first) = app.picture("wamid.A").await;
+    let (_, first) = app.image_message("wamid.A").await;
     let connection = rusqlite::Connection::open(app.path()).unwrap();
     for n in 0..2_500 {
         let id: MediaId = app.id(MediaId::from_parts);
@@ -334,30 +334,30 @@ async fn a_file_of_one_account_does_not_wait_for_the_thousands_of_another() {
     app.advance(60);
     app.store.record_heartbeat(app.worker, app.now()).await.unwrap();
     let clinic = app.add_account("clinic", "330011220099888").await;
-    let mut part = app.part(WebhookUpdate::Message(app.image("wamid.B", "78")), (0, 2));
-    part.route.as_mut().unwrap().account = Some(clinic);
-    let theirs = part.ids.media;
-    assert!(app.post("post wamid.B", vec![part]).await.has_media);
-    // The first account has all under way that it may.
+    let mut change = app.change(WebhookUpdate::Message(app.image("wamid.B", "78")), (0, 2));
+    change.route.as_mut().unwrap().account = Some(clinic);
+    let theirs = change.ids.media;
+    assert!(app.post("post wamid.B", vec![change]).await.has_media);
+    // The first account has the maximum number of downloads.
     let busy = MediaLeaseRequest { busy: vec![app.account], ..app.fetch_request(app.worker, 12) };
     let leased = app.store.lease_media(busy).await.unwrap();
     assert_eq!(leased.iter().map(|lease| lease.id).collect::<Vec<_>>(), [theirs]);
-    let leased = app.fetch_claims(app.worker).await;
+    let leased = app.lease_files(app.worker).await;
     assert_eq!((leased.len(), leased[0].id), (4, first));
 }
 
 #[tokio::test]
-async fn a_file_goes_with_the_message_that_brought_it() {
+async fn a_file_is_deleted_with_its_message() {
     let app = TestStore::new().await;
-    let (_, id) = app.picture("wamid.A").await;
-    let lease = app.fetch_claims(app.worker).await.remove(0);
+    let (_, id) = app.image_message("wamid.A").await;
+    let lease = app.lease_files(app.worker).await.remove(0);
     app.store.finish_media_fetch(app.key(id), lease.token, ready()).await.unwrap();
-    let (_, kept) = app.picture("wamid.B").await;
+    let (_, kept) = app.image_message("wamid.B").await;
     app.advance(400 * DAY);
     let (what, before) = (RetentionTarget::Messages(app.workspace), app.now());
     let overdue = app.store.list_expired_rows(what, before, RetentionCursor::default(), 10).await.unwrap();
     assert_eq!(app.store.delete_expired_rows(what, before, overdue.rows).await.unwrap(), 1);
-    // It is kept for ever otherwise, and no erasure would find it: whose it was is gone with the message.
+    // Otherwise the file would never be deleted: the message that names its contact is deleted.
     assert_eq!(app.store.expire_media(app.now(), 10).await.unwrap(), [app.key(id)]);
     app.store.delete_media(app.key(id)).await.unwrap();
     assert_eq!(app.store.get_media(app.workspace, id).await.unwrap(), None);

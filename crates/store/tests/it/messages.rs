@@ -1,4 +1,4 @@
-//! Acceptance, the end of a send, and lists.
+//! Insertion of messages, results of attempts, and lists.
 
 use std::collections::BTreeSet;
 
@@ -14,7 +14,7 @@ use engine::ports::{
 use crate::support::{CUSTOMER, TestStore, page};
 
 #[tokio::test]
-async fn an_accepted_message_is_sending_and_a_settled_one_is_sent() {
+async fn an_accepted_message_is_sending_and_a_finished_message_is_sent() {
     let app = TestStore::new().await;
     let lease = app.accept(app.new_message()).await;
     assert_eq!(app.status(lease.message).await, MessageStatus::Sending);
@@ -60,7 +60,7 @@ async fn a_window_belongs_to_one_account() {
 }
 
 #[tokio::test]
-async fn a_failed_message_says_why() {
+async fn a_failed_message_has_a_reason() {
     let app = TestStore::new().await;
     let lease = app.accept(app.new_message()).await;
     let error = MetaError {
@@ -77,7 +77,7 @@ async fn a_failed_message_says_why() {
 }
 
 #[tokio::test]
-async fn metas_refusal_of_the_window_closes_it() {
+async fn the_window_closes_when_meta_rejects_a_message_outside_of_it() {
     let app = TestStore::new().await;
     app.inbound(app.text_from(CUSTOMER, "wamid.IN")).await;
     app.advance(60);
@@ -96,7 +96,7 @@ async fn metas_refusal_of_the_window_closes_it() {
 }
 
 #[tokio::test]
-async fn marketing_is_kept_from_those_who_stopped_it_or_rest() {
+async fn marketing_is_not_sent_after_an_opt_out_or_during_metas_limit() {
     let app = TestStore::new().await;
     let marketing = || {
         let new = app.new_message();
@@ -127,7 +127,7 @@ async fn marketing_is_kept_from_those_who_stopped_it_or_rest() {
 }
 
 #[tokio::test]
-async fn only_the_holder_says_that_nobody_knows() {
+async fn only_the_lease_holder_sets_a_message_to_unknown() {
     let app = TestStore::new().await;
     let lease = app.accept(app.new_message()).await;
     let stranger = engine::ports::Lease { token: LeaseToken(-1), ..lease };
@@ -140,7 +140,7 @@ async fn only_the_holder_says_that_nobody_knows() {
 }
 
 #[tokio::test]
-async fn a_definite_answer_that_comes_late_still_settles() {
+async fn a_late_definite_result_finishes_the_message() {
     let app = TestStore::new().await;
     let lease = app.accept(app.new_message()).await;
     app.finish_unknown(&lease).await;
@@ -151,7 +151,7 @@ async fn a_definite_answer_that_comes_late_still_settles() {
 }
 
 #[tokio::test]
-async fn a_cursor_yields_each_row_once_while_rows_are_added() {
+async fn a_cursor_returns_each_row_once_while_rows_are_added() {
     let app = TestStore::new().await;
     let mut expected = BTreeSet::new();
     for _ in 0..25 {
@@ -171,7 +171,7 @@ async fn a_cursor_yields_each_row_once_while_rows_are_added() {
 }
 
 #[tokio::test]
-async fn filters_are_joined_with_and() {
+async fn filters_are_combined_with_and() {
     let app = TestStore::new().await;
     let new = engine::ports::NewMessage { client_reference: Some("order-7".to_owned()), ..app.new_message() };
     let wanted = app.accept(new).await.message;

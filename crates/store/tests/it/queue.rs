@@ -1,4 +1,4 @@
-//! The queue: one holder, in order, at its time, and counted.
+//! The queue: leases, order, due times and depth.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -30,22 +30,22 @@ fn unknown() -> AttemptResult {
     AttemptResult::Unknown { reason: "cut".to_owned() }
 }
 
-async fn settle(app: &TestStore, lease: &Lease, end: &AttemptResult) -> LeaseCheck {
+async fn finish(app: &TestStore, lease: &Lease, end: &AttemptResult) -> LeaseCheck {
     app.store.finish_attempt(lease, end, None, app.now()).await.unwrap()
 }
 
-async fn again(app: &TestStore, lease: &Lease, keeps_lease: bool) -> LeaseCheck {
-    settle(app, lease, &AttemptResult::Retry { due_at: app.now(), keeps_lease, error: None }).await
+async fn retry(app: &TestStore, lease: &Lease, keeps_lease: bool) -> LeaseCheck {
+    finish(app, lease, &AttemptResult::Retry { due_at: app.now(), keeps_lease, error: None }).await
 }
 
 #[tokio::test]
-async fn a_contacts_messages_leave_one_by_one_in_their_order() {
+async fn the_messages_of_a_contact_are_leased_one_by_one_in_order() {
     let app = TestStore::new().await;
     let mut expected = Vec::new();
     for _ in 0..3 {
         expected.push(app.accept(app.queued(CUSTOMER)).await.message);
     }
-    // Scheduled for later, but first in the table by its id.
+    // The message is scheduled for later, but is the first row of the table.
     let mut later = app.queued(CUSTOMER);
     let at = app.now() + SignedDuration::from_secs(60);
     later.schedule = SendSchedule::Queued { due_at: at, order_at: at };
@@ -60,13 +60,13 @@ async fn a_contacts_messages_leave_one_by_one_in_their_order() {
         assert_eq!(round.len(), 1);
         assert_eq!(app.lease(10).await.len(), 0, "the one before is under way");
         left.extend(ids(&round));
-        settle(&app, &round[0].lease, &sent(&format!("wamid.{n}"))).await;
+        finish(&app, &round[0].lease, &sent(&format!("wamid.{n}"))).await;
     }
     assert_eq!(left, expected);
 }
 
 #[tokio::test]
-async fn whoever_is_due_first_leaves_first_and_no_more_than_asked_for() {
+async fn messages_are_leased_in_the_order_of_their_due_times_up_to_the_requested_number() {
     let app = TestStore::new().await;
     let mut expected = Vec::new();
     for i in 0..7 {
@@ -81,7 +81,7 @@ async fn whoever_is_due_first_leaves_first_and_no_more_than_asked_for() {
 }
 
 #[tokio::test]
-async fn a_message_that_was_refused_for_a_moment_keeps_its_place() {
+async fn a_retried_message_keeps_its_position_in_the_queue() {
     let app = TestStore::new().await;
     let first = app.accept(app.queued(CUSTOMER)).await.message;
     app.advance(1);
@@ -89,23 +89,23 @@ async fn a_message_that_was_refused_for_a_moment_keeps_its_place() {
     let lease = app.lease(10).await.remove(0).lease;
     let due_at = app.now() + SignedDuration::from_secs(5);
     let end = AttemptResult::Retry { due_at, keeps_lease: false, error: None };
-    assert_eq!(settle(&app, &lease, &end).await, LeaseCheck::Valid);
+    assert_eq!(finish(&app, &lease, &end).await, LeaseCheck::Valid);
     assert_eq!(app.status(first).await, MessageStatus::Queued);
     assert_eq!(app.lease(10).await.len(), 0, "nobody overtakes it");
     app.advance(5);
     let retried = app.lease(10).await.remove(0).lease;
     assert_eq!((retried.message, retried.attempt), (first, 2));
     assert_ne!(retried.token, lease.token);
-    // What the first holder still says does not count any more.
-    assert_eq!(again(&app, &lease, false).await, LeaseCheck::Lost);
-    assert_eq!(settle(&app, &lease, &unknown()).await, LeaseCheck::Lost);
+    // The result of the first lease holder is ignored.
+    assert_eq!(retry(&app, &lease, false).await, LeaseCheck::Lost);
+    assert_eq!(finish(&app, &lease, &unknown()).await, LeaseCheck::Lost);
     assert_eq!(app.status(first).await, MessageStatus::Sending);
-    settle(&app, &retried, &sent("wamid.1")).await;
+    finish(&app, &retried, &sent("wamid.1")).await;
     assert_eq!(ids(&app.lease(10).await), [second]);
 }
 
 #[tokio::test]
-async fn a_recipient_who_must_wait_is_put_off_and_delays_nobody() {
+async fn a_deferred_recipient_does_not_delay_other_recipients() {
     let app = TestStore::new().await;
     let waiting = app.accept(app.queued(CUSTOMER)).await.message;
     let free = app.accept(app.queued(OTHER)).await.message;
@@ -124,7 +124,7 @@ async fn a_recipient_who_must_wait_is_put_off_and_delays_nobody() {
 }
 
 #[tokio::test]
-async fn a_window_that_has_closed_changes_the_message_or_fails_it() {
+async fn a_closed_window_selects_the_fallback_or_fails_the_message() {
     let app = TestStore::new().await;
     for (to, wamid) in [(CUSTOMER, "wamid.IN"), (OTHER, "wamid.IN2")] {
         app.inbound(app.text_from(to, wamid)).await;
@@ -157,14 +157,14 @@ async fn a_window_that_has_closed_changes_the_message_or_fails_it() {
         (detail.sent_as, &*detail.kind, detail.status),
         (SentAs::Template, "template", MessageStatus::Sending)
     );
-    // Once changed it stays so, also when the window has opened again.
-    again(&app, &leased.lease, false).await;
+    // The fallback stays selected, also after the window opens again.
+    retry(&app, &leased.lease, false).await;
     app.inbound(app.text_from(OTHER, "wamid.IN3")).await;
     assert_eq!(app.lease(10).await.remove(0).kind, "template");
 }
 
 #[tokio::test]
-async fn what_is_overdue_is_not_claimed_and_expires() {
+async fn an_expired_message_is_not_leased() {
     let app = TestStore::new().await;
     let until = app.now() + SignedDuration::from_secs(30);
     let short = |to| NewMessage { expires_at: Some(until), ..app.queued(to) };
@@ -177,16 +177,16 @@ async fn what_is_overdue_is_not_claimed_and_expires() {
     assert_eq!(app.store.expire_messages(app.now(), 10).await.unwrap(), 1);
     assert_eq!(app.status(overdue).await, MessageStatus::Expired);
     assert_eq!(ids(&app.lease(10).await), [lasting]);
-    // What is under way is not called back; once it is, it is too late.
+    // A message that is being sent does not expire. If it is queued again, it expires.
     assert_eq!((lease.message, app.status(held).await), (held, MessageStatus::Sending));
-    again(&app, &lease, false).await;
+    retry(&app, &lease, false).await;
     assert_eq!(app.lease(10).await.len(), 0);
     assert_eq!(app.store.expire_messages(app.now(), 10).await.unwrap(), 1);
     assert_eq!(app.status(held).await, MessageStatus::Expired);
 }
 
 #[tokio::test]
-async fn expiring_is_bounded() {
+async fn the_number_of_messages_that_expire_in_one_call_is_limited() {
     let app = TestStore::new().await;
     for i in 0..5 {
         let new = app.queued(&format!("1555010003{i}"));
@@ -200,7 +200,7 @@ async fn expiring_is_bounded() {
 }
 
 #[tokio::test]
-async fn only_what_waits_can_be_canceled() {
+async fn only_a_waiting_message_can_be_canceled() {
     let app = TestStore::new().await;
     let cancel = async |id| app.store.cancel_message(app.workspace, id, app.now()).await.unwrap();
     let waiting = app.accept(app.queued(CUSTOMER)).await.message;
@@ -210,18 +210,18 @@ async fn only_what_waits_can_be_canceled() {
     app.accept(app.queued(CUSTOMER)).await;
     let lease = app.lease(10).await.remove(0).lease;
     assert_eq!(cancel(lease.message).await, CancelMessageResult::TooLate(MessageStatus::Sending));
-    again(&app, &lease, false).await;
+    retry(&app, &lease, false).await;
     assert_eq!(cancel(lease.message).await, CancelMessageResult::Canceled);
-    // A caller waits for this one.
+    // A caller waits for this message.
     let sync = app.accept(NewMessage { schedule: SendSchedule::Paced, ..app.new_message() }).await;
     assert_eq!(cancel(sync.message).await, CancelMessageResult::TooLate(MessageStatus::Queued));
     assert_eq!(cancel(app.id(MessageId::from_parts)).await, CancelMessageResult::NotFound);
-    // A canceled message never leaves, whoever thinks to hold it.
+    // A canceled message is never sent, also if a worker has its lease.
     assert_eq!(app.store.begin_attempt(&lease, app.now()).await.unwrap(), LeaseCheck::Lost);
 }
 
 #[tokio::test]
-async fn of_a_claim_and_a_cancel_at_once_one_wins() {
+async fn of_a_concurrent_lease_and_cancellation_one_succeeds() {
     let app = TestStore::new().await;
     let second = open(&app.path(), &app.clock, &app.random);
     for i in 0..20 {
@@ -246,7 +246,7 @@ fn swap<A, B>((a, b): (A, B)) -> (B, A) {
 }
 
 #[tokio::test]
-async fn a_full_queue_takes_no_more_until_something_has_left() {
+async fn a_full_queue_rejects_messages_until_a_message_was_sent() {
     let app = TestStore::new().await;
     let limited = |to| {
         let new = app.queued(to);
@@ -261,20 +261,20 @@ async fn a_full_queue_takes_no_more_until_something_has_left() {
         InsertMessageResult::Rejected(Rejection::QueueFull)
     );
     assert_eq!(n_messages(&app), before);
-    // What is sent while its caller waits is not of the queue.
+    // A synchronous message does not count in the queue.
     app.accept(NewMessage { schedule: SendSchedule::Paced, ..app.new_message() }).await;
     let lease = app.lease(1).await.remove(0).lease;
     app.accept(limited(OTHER)).await;
-    // One that comes back may make it one too many; it was there before.
-    again(&app, &lease, false).await;
+    // A message that is queued again may exceed the limit: it was in the queue before.
+    retry(&app, &lease, false).await;
     assert_eq!(app.store.list_queue_depths().await.unwrap(), BTreeMap::from([(app.account, 3)]));
-    // Another account has a queue of its own.
+    // Another account has a separate queue.
     let other = app.add_account("other", "330011220099888").await;
     app.accept(NewMessage { account: other, ..limited(CUSTOMER) }).await;
 }
 
 #[tokio::test]
-async fn a_queue_is_one_accounts() {
+async fn each_account_has_its_own_queue() {
     let app = TestStore::new().await;
     let other = app.add_account("other", "330011220099888").await;
     let theirs = app.accept(NewMessage { account: other, ..app.queued(CUSTOMER) }).await.message;
@@ -285,7 +285,7 @@ async fn a_queue_is_one_accounts() {
 }
 
 #[tokio::test]
-async fn a_message_begins_only_with_its_own_token() {
+async fn an_attempt_begins_only_with_the_token_of_the_lease() {
     let app = TestStore::new().await;
     let lease = app.accept(NewMessage { schedule: SendSchedule::Paced, ..app.new_message() }).await;
     let stranger = Lease { token: LeaseToken(lease.token.0 + 1), ..lease };
@@ -293,33 +293,33 @@ async fn a_message_begins_only_with_its_own_token() {
     assert_eq!(app.status(lease.message).await, MessageStatus::Queued);
     assert_eq!(app.store.begin_attempt(&lease, app.now()).await.unwrap(), LeaseCheck::Valid);
     assert_eq!(app.status(lease.message).await, MessageStatus::Sending);
-    settle(&app, &lease, &sent("wamid.A")).await;
+    finish(&app, &lease, &sent("wamid.A")).await;
     assert_eq!(app.store.begin_attempt(&lease, app.now()).await.unwrap(), LeaseCheck::Lost);
     assert_eq!(app.status(lease.message).await, MessageStatus::Sent);
 }
 
 #[tokio::test]
-async fn what_a_dead_process_held_is_let_go_as_far_as_it_may_have_left() {
+async fn messages_of_a_dead_process_are_queued_again_unless_they_may_have_been_sent() {
     let app = TestStore::new().await;
     let sending = app.accept(app.queued(CUSTOMER)).await.message;
     app.lease(1).await;
     let waiting = app.accept(app.queued(CUSTOMER)).await.message;
     let put_back = app.accept(app.queued(OTHER)).await.message;
     let lease = app.lease(1).await.remove(0).lease;
-    again(&app, &lease, true).await;
+    retry(&app, &lease, true).await;
     let sync = app.accept(NewMessage { schedule: SendSchedule::Paced, ..app.new_message() }).await;
     assert_eq!(app.die().await, 3);
     assert_eq!(app.status(sending).await, MessageStatus::Unknown);
     let detail = app.detail(sync.message).await.message;
     assert_eq!((detail.status, detail.failure_code.as_deref()), (MessageStatus::Failed, Some("interrupted")));
     assert_eq!(app.store.begin_attempt(&sync, app.now()).await.unwrap(), LeaseCheck::Lost);
-    // The rest waits in the queue, for anybody.
+    // The other messages wait in the queue.
     let left: BTreeSet<_> = ids(&app.lease(10).await).into_iter().collect();
     assert_eq!(left, BTreeSet::from([waiting, put_back]));
 }
 
 #[tokio::test]
-async fn an_unknown_message_is_claimed_once_in_its_life() {
+async fn an_unknown_message_is_resent_at_most_once() {
     let app = TestStore::new().await;
     let first = app.accept(app.new_message()).await;
     let lease = async || {
@@ -330,7 +330,7 @@ async fn an_unknown_message_is_claimed_once_in_its_life() {
             .unwrap()
     };
     assert!(lease().await.is_none(), "it is being sent");
-    settle(&app, &first, &unknown()).await;
+    finish(&app, &first, &unknown()).await;
     let mut leases = JoinSet::new();
     for _ in 0..8 {
         let (store, workspace, by) = (app.store.clone(), app.workspace, (app.worker, app.token()));
@@ -343,14 +343,14 @@ async fn an_unknown_message_is_claimed_once_in_its_life() {
     assert_eq!(won.len(), 1);
     let again = won.remove(0).lease;
     assert_eq!((again.attempt, app.status(first.message).await), (2, MessageStatus::Unknown));
-    // While it is being sent again nobody gives it up.
+    // A message that is resent cannot be resolved as failed.
     assert!(
         !app.store
             .fail_unknown_message(app.workspace, first.message, app.entry(AuditAction::MessageResolved))
             .await
             .unwrap()
     );
-    settle(&app, &again, &unknown()).await;
+    finish(&app, &again, &unknown()).await;
     assert!(lease().await.is_none(), "it was sent again before");
     assert!(
         app.store
@@ -368,7 +368,7 @@ async fn an_unknown_message_is_claimed_once_in_its_life() {
 }
 
 #[tokio::test]
-async fn two_processes_that_claim_at_once_never_hold_the_same_message() {
+async fn two_processes_never_lease_the_same_message() {
     let app = TestStore::new().await;
     let mut expected = BTreeSet::new();
     for i in 0..60 {

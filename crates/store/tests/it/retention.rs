@@ -1,4 +1,4 @@
-//! What is old goes, and nothing that is needed.
+//! Retention: expired rows are deleted, and rows that are needed stay.
 
 use domain::id::{EventId, MessageId};
 use domain::messages::status::MessageStatus;
@@ -13,13 +13,13 @@ use crate::support::{CUSTOMER, TestStore};
 
 const DAY: i64 = 24 * 3600;
 
-/// Looks through all in steps of two, as a sweep does, and deletes.
-async fn sweep(app: &TestStore, what: RetentionTarget, before: Timestamp) -> u32 {
+/// Lists and deletes the expired rows in steps of two.
+async fn delete_expired(app: &TestStore, target: RetentionTarget, before: Timestamp) -> u32 {
     let (mut n_gone, mut place) = (0, RetentionCursor::default());
     loop {
-        let ExpiredRows { rows, next } = app.store.list_expired_rows(what, before, place, 2).await.unwrap();
+        let ExpiredRows { rows, next } = app.store.list_expired_rows(target, before, place, 2).await.unwrap();
         assert!(rows.len() <= 2);
-        n_gone += app.store.delete_expired_rows(what, before, rows).await.unwrap();
+        n_gone += app.store.delete_expired_rows(target, before, rows).await.unwrap();
         match next {
             Some(next) => place = next,
             None => return n_gone,
@@ -47,7 +47,7 @@ async fn events(app: &TestStore, start: EventStart) -> (Vec<StoredEvent>, bool) 
 }
 
 #[tokio::test]
-async fn a_message_goes_when_it_was_silent_for_long_and_takes_all_that_is_its_own_with_it() {
+async fn an_expired_message_is_deleted_with_its_rows_in_other_tables() {
     let app = TestStore::new().await;
     let old = app.accept(app.new_message()).await;
     app.finish_sent(&old, "wamid.OLD").await;
@@ -59,7 +59,7 @@ async fn a_message_goes_when_it_was_silent_for_long_and_takes_all_that_is_its_ow
     app.report(app.reported("wamid.READ", MessageStatus::Read)).await;
     let young = app.accept(app.new_message()).await;
     app.finish_sent(&young, "wamid.YOUNG").await;
-    assert_eq!(sweep(&app, RetentionTarget::Messages(app.workspace), days_ago(&app, 10)).await, 2);
+    assert_eq!(delete_expired(&app, RetentionTarget::Messages(app.workspace), days_ago(&app, 10)).await, 2);
     assert!(!keeps_lease(&app, old.message).await);
     assert!(keeps_lease(&app, heard_of.message).await && keeps_lease(&app, young.message).await);
     for wamid in ["wamid.OLD", "wamid.IN"] {
@@ -70,12 +70,12 @@ async fn a_message_goes_when_it_was_silent_for_long_and_takes_all_that_is_its_ow
     let orphans = "select count(*) from message_timeline where message_id not in (select id from messages)";
     assert_eq!(count(&app, orphans), 0);
     assert_eq!(count(&app, "select count(*) from contacts"), 1);
-    // Again: nothing is left to do.
-    assert_eq!(sweep(&app, RetentionTarget::Messages(app.workspace), days_ago(&app, 10)).await, 0);
+    // The second run deletes nothing.
+    assert_eq!(delete_expired(&app, RetentionTarget::Messages(app.workspace), days_ago(&app, 10)).await, 0);
 }
 
 #[tokio::test]
-async fn a_message_that_waits_is_being_sent_or_is_unknown_stays_however_old_it_is() {
+async fn a_message_that_is_not_final_never_expires() {
     let app = TestStore::new().await;
     let sending = app.accept(app.new_message()).await.message;
     let unknown = app.accept(app.new_message()).await;
@@ -86,7 +86,7 @@ async fn a_message_that_waits_is_being_sent_or_is_unknown_stays_however_old_it_i
     let queued = app.accept(scheduled).await.message;
     app.advance(800 * DAY);
     app.inbound(app.text_from(CUSTOMER, "wamid.LAST")).await;
-    assert_eq!(sweep(&app, RetentionTarget::Messages(app.workspace), app.now()).await, 0);
+    assert_eq!(delete_expired(&app, RetentionTarget::Messages(app.workspace), app.now()).await, 0);
     for (id, status) in [
         (sending, MessageStatus::Sending),
         (unknown.message, MessageStatus::Unknown),
@@ -97,7 +97,7 @@ async fn a_message_that_waits_is_being_sent_or_is_unknown_stays_however_old_it_i
 }
 
 #[tokio::test]
-async fn a_post_goes_with_the_last_that_points_into_it() {
+async fn a_payload_is_deleted_after_the_last_row_that_refers_to_it() {
     let app = TestStore::new().await;
     app.inbound(app.text_from(CUSTOMER, "wamid.A")).await;
     app.report(app.reported("wamid.NOBODY", MessageStatus::Sent)).await;
@@ -105,26 +105,26 @@ async fn a_post_goes_with_the_last_that_points_into_it() {
     app.inbound(app.text_from(CUSTOMER, "wamid.B")).await;
     app.inbound(app.text_from(CUSTOMER, "wamid.C")).await;
     let before = days_ago(&app, 10);
-    assert_eq!(sweep(&app, RetentionTarget::WebhookPayloads, before).await, 0);
+    assert_eq!(delete_expired(&app, RetentionTarget::WebhookPayloads, before).await, 0);
     let found = app.store.get_message(app.workspace, &MessageKey::Wamid("wamid.A".to_owned())).await.unwrap();
     assert_eq!(&found.unwrap().raw.unwrap()[..], b"inbound");
 
-    assert_eq!(sweep(&app, RetentionTarget::PendingStatuses, before).await, 1);
-    assert_eq!(sweep(&app, RetentionTarget::WebhookPayloads, before).await, 1);
-    assert_eq!(sweep(&app, RetentionTarget::Messages(app.workspace), before).await, 1);
-    assert_eq!(sweep(&app, RetentionTarget::WebhookPayloads, before).await, 1);
+    assert_eq!(delete_expired(&app, RetentionTarget::PendingStatuses, before).await, 1);
+    assert_eq!(delete_expired(&app, RetentionTarget::WebhookPayloads, before).await, 1);
+    assert_eq!(delete_expired(&app, RetentionTarget::Messages(app.workspace), before).await, 1);
+    assert_eq!(delete_expired(&app, RetentionTarget::WebhookPayloads, before).await, 1);
     assert_eq!(count(&app, "select count(*) from webhook_payloads"), 2);
 }
 
 #[tokio::test]
-async fn the_last_event_stays_so_that_no_position_is_given_twice() {
+async fn the_last_event_stays_so_that_no_position_is_used_twice() {
     let app = TestStore::new().await;
     for n in 0..5 {
         app.inbound(app.text_from(CUSTOMER, &format!("wamid.{n}"))).await;
     }
     let (all, _) = events(&app, EventStart::Oldest).await;
     app.advance(100 * DAY);
-    let n_gone = sweep(&app, RetentionTarget::Events(app.workspace), app.now()).await;
+    let n_gone = delete_expired(&app, RetentionTarget::Events(app.workspace), app.now()).await;
     assert_eq!(usize::try_from(n_gone).unwrap(), all.len() - 1);
     app.inbound(app.text_from(CUSTOMER, "wamid.NEXT")).await;
     let (left, _) = events(&app, EventStart::Oldest).await;
@@ -133,7 +133,7 @@ async fn the_last_event_stays_so_that_no_position_is_given_twice() {
 }
 
 #[tokio::test]
-async fn a_reader_that_comes_too_late_is_told_of_the_gap() {
+async fn a_reader_that_has_missed_deleted_events_sees_the_gap() {
     let app = TestStore::new().await;
     for n in 0..4 {
         app.inbound(app.text_from(CUSTOMER, &format!("wamid.{n}"))).await;
@@ -141,7 +141,7 @@ async fn a_reader_that_comes_too_late_is_told_of_the_gap() {
     let (all, _) = events(&app, EventStart::Oldest).await;
     app.advance(100 * DAY);
     app.inbound(app.text_from(CUSTOMER, "wamid.YOUNG")).await;
-    sweep(&app, RetentionTarget::Events(app.workspace), days_ago(&app, 50)).await;
+    delete_expired(&app, RetentionTarget::Events(app.workspace), days_ago(&app, 50)).await;
     let last_gone = &all[all.len() - 1];
     let (rest, has_gap) = events(&app, EventStart::After(all[0].id)).await;
     assert!(has_gap);
@@ -153,7 +153,7 @@ async fn a_reader_that_comes_too_late_is_told_of_the_gap() {
 }
 
 #[tokio::test]
-async fn a_reader_of_another_history_is_told_so_at_any_time() {
+async fn an_event_id_of_another_history_is_rejected() {
     let app = TestStore::new().await;
     for n in 0..4 {
         app.inbound(app.text_from(CUSTOMER, &format!("wamid.{n}"))).await;
@@ -161,7 +161,7 @@ async fn a_reader_of_another_history_is_told_so_at_any_time() {
     let (all, _) = events(&app, EventStart::Oldest).await;
     let filter = EventFilter::default();
     for event in &all {
-        // What stood there before the database was replaced by an older copy of itself.
+        // An event from before the database was replaced by an older backup.
         let theirs = EventId::at(app.workspace, event.position, days_ago(&app, 1));
         for (id, is_known) in [(event.id, true), (theirs, false)] {
             let found =
@@ -172,23 +172,23 @@ async fn a_reader_of_another_history_is_told_so_at_any_time() {
 }
 
 #[tokio::test]
-async fn the_audit_log_and_kept_parts_go_by_their_age() {
+async fn audit_entries_and_archived_changes_expire_by_their_age() {
     let app = TestStore::new().await;
     app.add_account("second", "330011220099888").await;
     app.advance(20 * DAY);
     app.add_account("third", "330011220099889").await;
-    assert_eq!(sweep(&app, RetentionTarget::Audit(app.workspace), days_ago(&app, 10)).await, 2);
+    assert_eq!(delete_expired(&app, RetentionTarget::Audit(app.workspace), days_ago(&app, 10)).await, 2);
     assert_eq!(count(&app, "select count(*) from audit_entries"), 1);
-    // The last one stays, however old.
+    // The last row stays.
     app.advance(20 * DAY);
-    assert_eq!(sweep(&app, RetentionTarget::Audit(app.workspace), days_ago(&app, 10)).await, 0);
+    assert_eq!(delete_expired(&app, RetentionTarget::Audit(app.workspace), days_ago(&app, 10)).await, 0);
 
     for n in 0..3 {
-        let mut part = app.part(domain::webhooks_in::update::WebhookUpdate::Other, (0, 5));
-        "flows".clone_into(&mut part.change.field);
-        app.post(&format!("{n} other"), vec![part]).await;
+        let mut change = app.change(domain::webhooks_in::update::WebhookUpdate::Other, (0, 5));
+        "flows".clone_into(&mut change.change.field);
+        app.post(&format!("{n} other"), vec![change]).await;
         app.advance(20 * DAY);
     }
-    assert_eq!(sweep(&app, RetentionTarget::WebhookChanges, days_ago(&app, 10)).await, 2);
-    assert_eq!(sweep(&app, RetentionTarget::WebhookPayloads, days_ago(&app, 10)).await, 2);
+    assert_eq!(delete_expired(&app, RetentionTarget::WebhookChanges, days_ago(&app, 10)).await, 2);
+    assert_eq!(delete_expired(&app, RetentionTarget::WebhookPayloads, days_ago(&app, 10)).await, 2);
 }

@@ -1,4 +1,4 @@
-//! A store in a folder of its own, with time and chance in the test's hands.
+//! A store in a temporary folder, with a clock and random numbers that the test controls.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -31,7 +31,7 @@ use secrecy::SecretSlice;
 use store::{Sealer, SqliteStore};
 use tempfile::TempDir;
 
-/// A clock that stands still until it is moved.
+/// Clock that a test advances.
 pub(crate) struct FakeClock(Mutex<Timestamp>);
 
 #[async_trait]
@@ -45,11 +45,11 @@ impl Clock for FakeClock {
     }
 }
 
-/// Chance that counts.
+/// Random numbers from a counter.
 #[derive(Default)]
-pub(crate) struct Counting(AtomicU64);
+pub(crate) struct CountingRandom(AtomicU64);
 
-impl Random for Counting {
+impl Random for CountingRandom {
     fn fill(&self, bytes: &mut [u8]) {
         for chunk in bytes.rchunks_mut(8) {
             let n = self.0.fetch_add(1, Ordering::Relaxed).to_be_bytes();
@@ -61,7 +61,7 @@ impl Random for Counting {
 pub(crate) struct TestStore {
     pub(crate) store: Arc<SqliteStore>,
     pub(crate) clock: Arc<FakeClock>,
-    pub(crate) random: Arc<Counting>,
+    pub(crate) random: Arc<CountingRandom>,
     pub(crate) folder: TempDir,
     pub(crate) workspace: WorkspaceId,
     pub(crate) account: AccountId,
@@ -75,7 +75,7 @@ impl TestStore {
         let folder = tempfile::tempdir().unwrap();
         let start = Timestamp::from_second(1_767_225_600).unwrap();
         let clock = Arc::new(FakeClock(Mutex::new(start)));
-        let random = Arc::new(Counting::default());
+        let random = Arc::new(CountingRandom::default());
         let store = open(&folder.path().join("waypost.db"), &clock, &random);
         let directory = store.get_directory().await.unwrap();
         let workspace = *directory.workspaces.keys().next().unwrap();
@@ -120,7 +120,7 @@ impl TestStore {
         from_parts(self.now().as_millisecond().try_into().unwrap(), &random)
     }
 
-    /// An entry of the audit log.
+    /// Returns an entry for the audit log.
     pub(crate) fn entry(&self, action: AuditAction) -> AuditEntry {
         AuditEntry {
             id: self.id(AuditEntryId::from_parts),
@@ -164,7 +164,7 @@ impl TestStore {
         id
     }
 
-    /// Another workspace with one account, written past the store: its command is not there yet.
+    /// Inserts another workspace with one account, without the store.
     pub(crate) fn add_workspace(&self, name: &str, phone_number_id: &str) -> (WorkspaceId, AccountId) {
         let (workspace, account) = (self.id(WorkspaceId::from_parts), self.id(AccountId::from_parts));
         let connection = rusqlite::Connection::open(self.path()).unwrap();
@@ -217,7 +217,7 @@ impl TestStore {
         }
     }
 
-    /// A message for the queue, due now.
+    /// Returns a message for the queue that is due now.
     pub(crate) fn queued(&self, to: &str) -> NewMessage {
         let schedule = SendSchedule::Queued { due_at: self.now(), order_at: self.now() };
         let recipient = Recipient::Phone(PhoneNumber::parse(to).unwrap());
@@ -237,7 +237,7 @@ impl TestStore {
         LeaseToken(i64::from_be_bytes(bytes))
     }
 
-    /// What a process asks for when it has room for `n` messages.
+    /// Returns the request of a process for at most `n` messages.
     pub(crate) fn lease_request(&self, worker: WorkerId, n: usize) -> LeaseRequest {
         LeaseRequest {
             workspace: self.workspace,
@@ -249,19 +249,19 @@ impl TestStore {
         }
     }
 
-    /// Claims due messages as the store's own process.
+    /// Leases due messages to the worker of the test.
     pub(crate) async fn lease(&self, n: usize) -> Vec<LeasedMessage> {
         self.store.lease_due_messages(self.lease_request(self.worker, n)).await.unwrap().leased
     }
 
-    /// The store's own process dies, and another notices.
+    /// Lets the worker of the test die and recovers its messages.
     pub(crate) async fn die(&self) -> u32 {
         self.advance(60);
         let silent_since = self.now() - SignedDuration::from_secs(10);
         self.store.recover_messages(silent_since, self.now(), 1000).await.unwrap()
     }
 
-    /// Accepts a message, and claims it as its sender would.
+    /// Inserts a message and returns its lease.
     pub(crate) async fn accept(&self, new: NewMessage) -> Lease {
         let lease = Lease {
             workspace: new.workspace,
@@ -297,8 +297,8 @@ impl TestStore {
         self.detail(id).await.message.status
     }
 
-    /// One part of a POST that concerns the account.
-    pub(crate) fn part(&self, update: WebhookUpdate, span: (u32, u32)) -> RoutedChange {
+    /// Returns a change of a payload for the account.
+    pub(crate) fn change(&self, update: WebhookUpdate, span: (u32, u32)) -> RoutedChange {
         RoutedChange {
             route: Some(ChangeRoute {
                 workspace: self.workspace,
@@ -335,18 +335,18 @@ impl TestStore {
         self.store.ingest_payload(post).await.unwrap()
     }
 
-    /// The customer writes.
+    /// Ingests a message of a customer.
     pub(crate) async fn inbound(&self, message: InboundMessage) -> IngestSummary {
         let body = format!("inbound {}", message.wamid);
-        let part = self.part(WebhookUpdate::Message(message), (0, 7));
-        self.post(&body, vec![part]).await
+        let change = self.change(WebhookUpdate::Message(message), (0, 7));
+        self.post(&body, vec![change]).await
     }
 
-    /// Meta reports.
+    /// Ingests a status.
     pub(crate) async fn report(&self, report: StatusReport) -> IngestSummary {
         let body = format!("report {} {}", report.wamid, report.status);
-        let part = self.part(WebhookUpdate::Status(report), (0, 6));
-        self.post(&body, vec![part]).await
+        let change = self.change(WebhookUpdate::Status(report), (0, 6));
+        self.post(&body, vec![change]).await
     }
 
     pub(crate) fn text_from(&self, wa_id: &str, wamid: &str) -> InboundMessage {
@@ -388,7 +388,11 @@ impl TestStore {
     }
 }
 
-pub(crate) fn open(path: &std::path::Path, clock: &FakeClock, random: &Arc<Counting>) -> Arc<SqliteStore> {
+pub(crate) fn open(
+    path: &std::path::Path,
+    clock: &FakeClock,
+    random: &Arc<CountingRandom>,
+) -> Arc<SqliteStore> {
     let sealer = Sealer::new(&SecretSlice::from(vec![9; 32]), random.clone()).unwrap();
     let metrics = Metrics::new(Arc::new(FakeClock(Mutex::new(clock.now()))));
     Arc::new(SqliteStore::open(path, sealer, clock, &**random, Arc::new(metrics)).unwrap())

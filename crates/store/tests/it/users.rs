@@ -1,4 +1,4 @@
-//! Users, sessions, rotations of keys, and acts that stand or fall with what they tell of.
+//! Users, sessions, rotation of keys, and audit entries.
 
 use domain::access::audit::{AuditAction, AuditEntry};
 use domain::access::permission::Role;
@@ -47,7 +47,7 @@ fn change(app: &TestStore, user: &User) -> UserUpdate {
     }
 }
 
-async fn n_acts(app: &TestStore, action: AuditAction) -> u32 {
+async fn n_audit_entries(app: &TestStore, action: AuditAction) -> u32 {
     let filter = AuditFilter { action: Some(action), ..AuditFilter::default() };
     app.store.list_audit_entries(app.workspace, &filter, page(1)).await.unwrap().total
 }
@@ -63,13 +63,13 @@ fn session(app: &TestStore, user: &User, n: u8) -> NewSession {
 }
 
 #[tokio::test]
-async fn an_act_that_cannot_be_written_undoes_what_it_tells_of() {
+async fn an_action_without_its_audit_entry_is_rolled_back() {
     let app = TestStore::new().await;
     let owner = add(&app, "ada@example.com", Role::Owner).await;
     let filter = AuditFilter { action: Some(AuditAction::UserAdded), ..AuditFilter::default() };
     let written =
         app.store.list_audit_entries(app.workspace, &filter, page(1)).await.unwrap().rows.pop().unwrap();
-    // An id that is there already: the act cannot be written.
+    // The identifier exists already: the audit entry cannot be inserted.
     let broken = |action| AuditEntry { id: written.id, ..app.entry(action) };
     let new = user(&app, "bob@example.com", Role::Agent);
     let error = app.store.insert_user(new, "hash", broken(AuditAction::UserAdded)).await.unwrap_err();
@@ -92,7 +92,7 @@ async fn an_act_that_cannot_be_written_undoes_what_it_tells_of() {
 }
 
 #[tokio::test]
-async fn an_act_comes_back_as_it_was() {
+async fn an_audit_entry_is_read_as_it_was_written() {
     let app = TestStore::new().await;
     let entry = AuditEntry {
         client: Some("2001:db8::1".parse().unwrap()),
@@ -113,7 +113,7 @@ async fn an_act_comes_back_as_it_was() {
 }
 
 #[tokio::test]
-async fn the_last_owner_is_kept_and_a_role_that_was_not_seen_is_not_overwritten() {
+async fn the_last_owner_stays_and_a_concurrently_changed_role_is_not_overwritten() {
     let app = TestStore::new().await;
     let owner = add(&app, "ada@example.com", Role::Owner).await;
     let demote = || UserUpdate { role: Some(Role::Admin), ..change(&app, &owner) };
@@ -131,13 +131,16 @@ async fn the_last_owner_is_kept_and_a_role_that_was_not_seen_is_not_overwritten(
     assert!(matches!(remove(Role::Admin).await.unwrap(), UpdateUserResult::Updated(_)));
     assert_eq!(remove(Role::Admin).await.unwrap(), UpdateUserResult::NotFound);
     assert_eq!(
-        (n_acts(&app, AuditAction::UserChanged).await, n_acts(&app, AuditAction::UserRemoved).await),
+        (
+            n_audit_entries(&app, AuditAction::UserChanged).await,
+            n_audit_entries(&app, AuditAction::UserRemoved).await
+        ),
         (1, 1)
     );
 }
 
 #[tokio::test]
-async fn a_session_begins_only_with_the_password_that_was_checked() {
+async fn a_session_starts_only_with_the_password_that_was_checked() {
     let app = TestStore::new().await;
     let owner = add(&app, "ada@example.com", Role::Owner).await;
     let begin = |n| app.store.insert_session(session(&app, &owner, n), app.entry(AuditAction::UserLoggedIn));
@@ -147,7 +150,8 @@ async fn a_session_begins_only_with_the_password_that_was_checked() {
         (kept.user.id, kept.user.last_login_at, kept.created_at),
         (owner.id, Some(app.now()), app.now())
     );
-    // The password was changed between its check and the session: there is none, and the others are over.
+    // The password was changed between its check and the start of the session: the session is not created, and the other
+    // sessions are deleted.
     let edit = UserUpdate { password_hash: Some("other".to_owned()), ..change(&app, &owner) };
     app.store.update_user(edit, app.entry(AuditAction::UserChanged)).await.unwrap();
     assert!(!begin(2).await.unwrap());
@@ -159,7 +163,7 @@ async fn a_session_begins_only_with_the_password_that_was_checked() {
 }
 
 #[tokio::test]
-async fn sessions_that_are_over_are_forgotten() {
+async fn expired_sessions_are_deleted() {
     let app = TestStore::new().await;
     let owner = add(&app, "ada@example.com", Role::Owner).await;
     for n in 1..=3 {
@@ -171,7 +175,7 @@ async fn sessions_that_are_over_are_forgotten() {
     }
     app.store.update_sessions_last_used(&[([1; 32], app.now()), ([9; 32], app.now())]).await.unwrap();
     let ago = |seconds| app.now() - SignedDuration::from_secs(seconds);
-    // The first is in use, the second is not; the first began too long ago only by the other measure.
+    // The first session was used, the second was not. The first session expires only by its age.
     app.store.expire_sessions(ago(3600), ago(100), 10).await.unwrap();
     let left = |n: u8| {
         let store = app.store.clone();
@@ -183,7 +187,7 @@ async fn sessions_that_are_over_are_forgotten() {
 }
 
 #[tokio::test]
-async fn a_key_is_replaced_once() {
+async fn a_key_is_rotated_once() {
     let app = TestStore::new().await;
     let old = an_api_key(&app);
     app.store.insert_api_key(old.clone(), app.entry(AuditAction::KeyCreated)).await.unwrap();
@@ -204,11 +208,11 @@ async fn a_key_is_replaced_once() {
         (Some(id), Some(app.now() + SignedDuration::from_secs(60)))
     );
     assert_eq!(directory.key(&[1; 32]).unwrap().owner, old.owner);
-    assert_eq!((directory.keys.len(), n_acts(&app, AuditAction::KeyRotated).await), (2, 1));
+    assert_eq!((directory.keys.len(), n_audit_entries(&app, AuditAction::KeyRotated).await), (2, 1));
 }
 
 #[tokio::test]
-async fn a_workspaces_name_is_taken_once() {
+async fn the_name_of_a_workspace_is_unique() {
     let app = TestStore::new().await;
     let [id, other] = [(); 2].map(|()| app.id(WorkspaceId::from_parts));
     let entry = |workspace| AuditEntry { workspace, ..app.entry(AuditAction::WorkspaceAdded) };

@@ -1,40 +1,40 @@
-//! Documentation that readers add to their fields, and readers of values of several kinds.
+//! Documentation of fields, and reading of values of several kinds.
 
 use super::node::{Node, all_absent, both_present, listed};
-use super::{REFERENCE, SchemaRecorder};
-use crate::check::{Fields, Item};
+use super::recorder::{REFERENCE, SchemaRecorder};
+use crate::check::reader::{Fields, Item};
 use crate::json::{Object, Value};
 
-/// One kind of an object: the value of its tag, the name of its schema, and what the reader makes of it.
+/// Kind of an object: the value of its tag, the name of its schema, and the parameter of the reader.
 pub type Variant<T> = (&'static str, &'static str, T);
 
 impl<'a, 'p> Item<'a, 'p> {
-    /// Adds to the description of the field, if a description is being made.
+    /// Changes the description of the field, if the reader is described.
     pub(crate) fn describe(&self, f: impl FnOnce(&mut Node)) {
         if let Some(recorder) = &self.found.recorder {
-            recorder.at(&self.place, f);
+            recorder.at(&self.pointer, f);
         }
     }
 
-    /// Documentation of the field.
+    /// Adds documentation of the field.
     pub fn about(self, about: &str) -> Self {
         self.describe(|node| node.about(about));
         self
     }
 
-    /// An example of a value.
+    /// Adds an example of a value.
     pub fn example(self, example: &str) -> Self {
         self.describe(|node| node.set("examples", vec![Value::from(example)]));
         self
     }
 
-    /// Pattern of the text, which the reader checks in another way.
+    /// Adds a pattern of the text, which the reader checks in another way.
     pub fn pattern(self, pattern: &str) -> Self {
         self.describe(|node| node.set("pattern", pattern));
         self
     }
 
-    /// Format of the text, which the reader checks in another way.
+    /// Adds a format of the text, which the reader checks in another way.
     pub fn format(self, format: &str) -> Self {
         self.describe(|node| {
             node.set("type", "string");
@@ -43,13 +43,13 @@ impl<'a, 'p> Item<'a, 'p> {
         self
     }
 
-    /// A further keyword of JSON Schema, for a rule that the reader checks in another way.
+    /// Adds a keyword of JSON Schema, for a rule that the reader checks in another way.
     pub fn keyword(self, keyword: &str, value: impl Into<Value>) -> Self {
         self.describe(|node| node.set(keyword, value));
         self
     }
 
-    /// JSON Schema of a value that the reader checks in a way of its own.
+    /// Sets the JSON Schema of a value that the reader checks in another way.
     pub fn written_as(self, schema: impl FnOnce() -> Value) -> Self {
         self.describe(|node| {
             if let Value::Object(keywords) = schema() {
@@ -59,21 +59,21 @@ impl<'a, 'p> Item<'a, 'p> {
         self
     }
 
-    /// Default of a query parameter. Code generators take a field of a body with a default for a required one, so in a
-    /// body the default belongs in the documentation.
+    /// Sets the default of a query parameter. Code generators treat a field of a body with a default as required: the
+    /// default of a field of a body belongs in its documentation.
     pub fn default_of(self, value: impl Into<Value>) -> Self {
         self.keyword("default", value)
     }
 
-    /// Reads a value whose schema has a name, because several readers share it or a client needs its type.
+    /// Reads a value whose schema has a name, because several readers share the schema or a client needs its type.
     pub fn shared<T>(self, name: &str, read: impl FnOnce(Self) -> T) -> Option<T> {
         let Some(recorder) = &self.found.recorder else { return Some(read(self)) };
-        let about = recorder.at(&self.place, |node| std::mem::take(&mut node.sentences));
+        let about = recorder.at(&self.pointer, |node| std::mem::take(&mut node.sentences));
         if recorder.definitions.borrow().get(name).is_none() {
-            let node = recorder.apart(&self.place, Node::default(), || drop(read(self)));
+            let node = recorder.separately(&self.pointer, Node::default(), || drop(read(self)));
             recorder.define(name, node);
         }
-        recorder.at(&self.place, |node| {
+        recorder.at(&self.pointer, |node| {
             node.set("$ref", format!("{REFERENCE}{name}"));
             node.sentences = about;
         });
@@ -95,9 +95,9 @@ impl<'a, 'p> Item<'a, 'p> {
         let Some(recorder) = &self.found.recorder else {
             return Some(if self.value.is_some_and(is_first) { first(self) } else { second(self) });
         };
-        let first = recorder.apart(&self.place, Node::default(), || drop(first(self)));
-        let second = recorder.apart(&self.place, Node::default(), || drop(second(self)));
-        recorder.at(&self.place, |node| node.set("anyOf", vec![first.schema(), second.schema()]));
+        let first = recorder.separately(&self.pointer, Node::default(), || drop(first(self)));
+        let second = recorder.separately(&self.pointer, Node::default(), || drop(second(self)));
+        recorder.at(&self.pointer, |node| node.set("anyOf", vec![first.schema(), second.schema()]));
         None
     }
 }
@@ -106,17 +106,17 @@ impl<'a, 'p> Fields<'a, 'p> {
         self.found.recorder.as_deref()
     }
 
-    /// Adds to the description of the object, if a description is being made.
+    /// Changes the description of the object, if the reader is described.
     pub(crate) fn describe(&self, f: impl FnOnce(&mut Node)) {
         if let Some(recorder) = self.recorder() {
-            recorder.at(&self.place, f);
+            recorder.at(&self.pointer, f);
         }
     }
 
     pub(crate) fn describe_field(&self, name: &str, is_required: bool, is_nullable: bool) {
         if let Some(recorder) = self.recorder() {
             let is_nullable = is_nullable && !recorder.is_query;
-            recorder.at(&self.place, |node| {
+            recorder.at(&self.pointer, |node| {
                 node.field(name, |field| {
                     field.is_required |= is_required;
                     field.is_nullable = is_nullable && !field.is_required;
@@ -125,13 +125,13 @@ impl<'a, 'p> Fields<'a, 'p> {
         }
     }
 
-    /// `true` while the reader is described: fields that only some values have are described as optional then.
+    /// Returns `true` while the reader is described: fields that only some values have are described as optional.
     #[must_use]
     pub const fn is_described(&self) -> bool {
         self.found.is_describing()
     }
 
-    /// Documentation of the object.
+    /// Adds documentation of the object.
     pub fn about(&self, about: &str) {
         self.describe(|node| node.about(about));
     }
@@ -184,9 +184,9 @@ impl<'a, 'p> Fields<'a, 'p> {
             return Some(if self.optional(field).is_present() { with(self) } else { without(self) });
         };
         // The fields that were read before belong to both kinds.
-        let start = recorder.at(&self.place, |node| node.clone());
-        let mut with_node = recorder.apart(&self.place, start.clone(), || drop(with(self)));
-        let mut without_node = recorder.apart(&self.place, start, || drop(without(self)));
+        let start = recorder.at(&self.pointer, |node| node.clone());
+        let mut with_node = recorder.separately(&self.pointer, start.clone(), || drop(with(self)));
+        let mut without_node = recorder.separately(&self.pointer, start, || drop(without(self)));
         with_node.close();
         without_node.close();
         let choices =
@@ -199,7 +199,7 @@ impl<'a, 'p> Fields<'a, 'p> {
         None
     }
 
-    /// As [`Fields::variants`], for a tag in upper or lower case.
+    /// Reads an object as [`Fields::variants`] does, for a tag in upper or lower case.
     pub fn variants_in_any_case<T: Copy>(
         self,
         tag: &'static str,
@@ -219,21 +219,22 @@ impl<'a, 'p> Fields<'a, 'p> {
         let Some(recorder) = self.recorder() else {
             let item = self.required(tag);
             let Some(text) = item.text() else { return };
-            let is_it = |word: &str| if is_any_case { word.eq_ignore_ascii_case(text) } else { word == text };
-            match variants.iter().find(|(word, _, _)| is_it(word)) {
-                Some((word, _, meaning)) => {
-                    read(&self, word, *meaning);
+            let is_tag =
+                |name: &str| if is_any_case { name.eq_ignore_ascii_case(text) } else { name == text };
+            match variants.iter().find(|(name, _, _)| is_tag(name)) {
+                Some((name, _, parameter)) => {
+                    read(&self, name, *parameter);
                     self.finish();
                 }
                 None => {
-                    let words: Vec<&str> = variants.iter().map(|(word, _, _)| *word).collect();
-                    let _refused: Option<()> = item.not_among(text, &words);
+                    let names: Vec<&str> = variants.iter().map(|(name, _, _)| *name).collect();
+                    let _refused: Option<()> = item.not_among(text, &names);
                 }
             }
             return;
         };
         // The fields that were read before the tag belong to each kind.
-        let mut start = recorder.at(&self.place, |node| node.clone());
+        let mut start = recorder.at(&self.pointer, |node| node.clone());
         // A reader that is described twice finds the choice that it described before.
         start.keywords = Object::new();
         let (mut choices, mut mapping) = (Vec::new(), Object::new());
@@ -245,7 +246,7 @@ impl<'a, 'p> Fields<'a, 'p> {
             done.push(name);
             let alike: Vec<&Variant<T>> = variants.iter().filter(|(_, other, _)| other == name).collect();
             let words: Vec<&'static str> = alike.iter().map(|(word, _, _)| *word).collect();
-            let node = recorder.apart(&self.place, start.clone(), || {
+            let node = recorder.separately(&self.pointer, start.clone(), || {
                 self.describe(Node::object);
                 let item = self.required(tag);
                 if is_any_case {

@@ -14,7 +14,7 @@ pub(crate) struct Node {
     pub(crate) items: Option<Box<Self>>,
     pub(crate) sentences: Vec<String>,
     pub(crate) is_query: bool,
-    /// The keywords, if they are written by hand.
+    /// Keywords that replace the recorded keywords.
     pub(crate) written: Option<Object>,
 }
 
@@ -30,8 +30,8 @@ pub(crate) fn number_of(n: usize) -> Value {
     i64::try_from(n).unwrap_or(i64::MAX).into()
 }
 
-/// One of several words in any case, as a pattern.
-pub(crate) fn any_case_pattern(words: &[&str]) -> String {
+/// Returns a pattern for one of several texts in any case.
+pub(crate) fn any_case_pattern(texts: &[&str]) -> String {
     let letter = |letter: char| {
         if letter.is_ascii_alphabetic() {
             format!("[{}{}]", letter.to_ascii_lowercase(), letter.to_ascii_uppercase())
@@ -39,8 +39,8 @@ pub(crate) fn any_case_pattern(words: &[&str]) -> String {
             letter.to_string()
         }
     };
-    let words: Vec<String> = words.iter().map(|word| word.chars().map(letter).collect()).collect();
-    format!("^({})$", words.join("|"))
+    let texts: Vec<String> = texts.iter().map(|text| text.chars().map(letter).collect()).collect();
+    format!("^({})$", texts.join("|"))
 }
 
 impl Node {
@@ -72,21 +72,26 @@ impl Node {
 
     pub(crate) fn string(&mut self, length: &impl RangeBounds<usize>) {
         self.set("type", "string");
-        self.counts(length, ("minLength", "maxLength"));
+        self.limit_count(length, "minLength", "maxLength");
     }
 
     pub(crate) fn array(&mut self, length: &impl RangeBounds<usize>) {
         self.set("type", "array");
-        self.counts(length, ("minItems", "maxItems"));
+        self.limit_count(length, "minItems", "maxItems");
     }
 
-    pub(crate) fn counts(&mut self, length: &impl RangeBounds<usize>, (least_name, most_name): (&str, &str)) {
+    pub(crate) fn limit_count(
+        &mut self,
+        length: &impl RangeBounds<usize>,
+        least_keyword: &str,
+        most_keyword: &str,
+    ) {
         let (least, most) = limits(length);
         if least > 0 {
-            self.set(least_name, number_of(least));
+            self.set(least_keyword, number_of(least));
         }
         if let Some(most) = most.filter(|most| *most < usize::MAX) {
-            self.set(most_name, number_of(most));
+            self.set(most_keyword, number_of(most));
         }
     }
 
@@ -114,7 +119,7 @@ impl Node {
         }
     }
 
-    /// Allows the same as a text, in a body. A query has nothing but texts.
+    /// Also allows a text with the pattern, in a body. All values of a query are texts.
     pub(crate) fn or_text(&mut self, pattern: &str) {
         if !self.is_query {
             let about = self.keywords.remove("description");
@@ -129,18 +134,18 @@ impl Node {
         }
     }
 
-    pub(crate) fn words(&mut self, words: &[&str]) {
+    pub(crate) fn texts(&mut self, texts: &[&str]) {
         self.set("type", "string");
-        match words {
-            [word] => self.set("const", *word),
-            _ => self.set("enum", words.iter().map(|word| Value::from(*word)).collect::<Vec<_>>()),
+        match texts {
+            [text] => self.set("const", *text),
+            _ => self.set("enum", texts.iter().map(|text| Value::from(*text)).collect::<Vec<_>>()),
         }
     }
 
-    pub(crate) fn words_in_any_case(&mut self, words: &[&str]) {
+    pub(crate) fn texts_in_any_case(&mut self, texts: &[&str]) {
         self.set("type", "string");
-        self.set("pattern", any_case_pattern(words));
-        self.sentences.push(format!("{}, in any case.", describe_choices(words)));
+        self.set("pattern", any_case_pattern(texts));
+        self.sentences.push(format!("{}, in any case.", describe_choices(texts)));
     }
 
     pub(crate) fn object(&mut self) {
@@ -169,7 +174,7 @@ impl Node {
         }
     }
 
-    /// The part as JSON Schema.
+    /// Returns the part as JSON Schema.
     pub(crate) fn schema(self) -> Value {
         let Self { mut keywords, fields, items, sentences, written, .. } = self;
         if let Some(mut keywords) = written {
@@ -211,7 +216,7 @@ impl Node {
         if !sentences.is_empty() {
             keywords.insert("description", sentences.join(" "));
         }
-        // The type first, as people write it.
+        // The type is the first keyword.
         let mut schema = Object::new();
         if let Some(kind) = keywords.remove("type") {
             schema.insert("type", kind);
@@ -223,14 +228,14 @@ impl Node {
     }
 }
 
-/// The schema, or `null`.
+/// Returns a schema that also accepts `null`.
 pub(crate) fn or_null(schema: Value) -> Value {
     let Value::Object(mut keywords) = schema else { return schema };
-    if let Some(Value::Array(words)) = keywords.get_mut("enum") {
-        words.push(Value::Null);
+    if let Some(Value::Array(texts)) = keywords.get_mut("enum") {
+        texts.push(Value::Null);
     }
-    if let Some(word) = keywords.remove("const") {
-        keywords.insert("enum", vec![word, Value::Null]);
+    if let Some(text) = keywords.remove("const") {
+        keywords.insert("enum", vec![text, Value::Null]);
     }
     match keywords.get("type").cloned() {
         Some(Value::String(kind)) => {
@@ -261,7 +266,7 @@ pub(crate) fn or_null(schema: Value) -> Value {
     }
 }
 
-/// An object in which each of these members is missing or `null`.
+/// Returns the schema of an object in which each of these members is missing or `null`.
 pub(crate) fn all_absent(names: &[&'static str]) -> Value {
     let mut null = Object::new();
     null.insert("type", "null");
@@ -271,7 +276,7 @@ pub(crate) fn all_absent(names: &[&'static str]) -> Value {
     schema.into()
 }
 
-/// An object in which both members are present and not `null`.
+/// Returns the schema of an object in which both members are present and not `null`.
 pub(crate) fn both_present(first: &'static str, second: &'static str) -> Value {
     let mut null = Object::new();
     null.insert("type", "null");
@@ -285,7 +290,7 @@ pub(crate) fn both_present(first: &'static str, second: &'static str) -> Value {
     schema.into()
 }
 
-/// "`a`, `b` and `c`".
+/// Lists names: "`a`, `b` and `c`".
 pub(crate) fn listed(names: &[&str]) -> String {
     describe_choices(names).replace(" or ", " and ")
 }

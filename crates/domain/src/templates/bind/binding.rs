@@ -7,7 +7,7 @@ use crate::json::Value;
 use crate::templates::mismatch::{TemplateMismatch, TemplateMismatchKind};
 use crate::templates::text::ParameterFormat;
 
-/// Mismatches found so far, and properties of the template that each part needs.
+/// Mismatches found so far, and properties of the template on which the checks depend.
 pub(super) struct Binding {
     pub(super) format: ParameterFormat,
     /// `true` for an authentication template: its parameters are the one-time code.
@@ -19,13 +19,20 @@ pub(super) struct Binding {
 
 /// Part of the template that a mismatch concerns.
 #[derive(Clone, Copy)]
-pub(super) struct Name<'n> {
+pub(super) struct ComponentName<'n> {
     pub(super) card: Option<i64>,
-    pub(super) part: Part<'n>,
+    pub(super) part: ComponentPart<'n>,
+}
+
+/// Component of a message and the pointer to its parameters.
+#[derive(Clone, Copy)]
+pub(super) struct Target<'t> {
+    pub(super) pointer: &'t JsonPointer<'t>,
+    pub(super) name: ComponentName<'t>,
 }
 
 #[derive(Clone, Copy)]
-pub(super) enum Part<'n> {
+pub(super) enum ComponentPart<'n> {
     Header,
     Body,
     Button(i64),
@@ -33,34 +40,35 @@ pub(super) enum Part<'n> {
     WholeCard,
 }
 
-impl fmt::Display for Name<'_> {
+impl fmt::Display for ComponentName<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(card) = self.card {
             write!(formatter, "card {card}")?;
-            if !matches!(self.part, Part::WholeCard) {
+            if !matches!(self.part, ComponentPart::WholeCard) {
                 formatter.write_str(" ")?;
             }
         }
         match self.part {
-            Part::Header => formatter.write_str("header"),
-            Part::Body => formatter.write_str("body"),
-            Part::Button(index) => write!(formatter, "button {index}"),
-            Part::Other(kind) => formatter.write_str(kind),
-            Part::WholeCard => Ok(()),
+            ComponentPart::Header => formatter.write_str("header"),
+            ComponentPart::Body => formatter.write_str("body"),
+            ComponentPart::Button(index) => write!(formatter, "button {index}"),
+            ComponentPart::Other(kind) => formatter.write_str(kind),
+            ComponentPart::WholeCard => Ok(()),
         }
     }
 }
 
 impl Binding {
-    /// Returns `true` if no further mismatch is stored: a body of five megabytes can have a million.
+    /// Returns `true` if no further mismatch is stored: a body of five megabytes can have a million mismatches.
     pub(super) const fn is_full(&self) -> bool {
         self.mismatches.len() >= Violations::MAX
     }
 
-    pub(super) fn note(
+    /// Adds a mismatch.
+    pub(super) fn add(
         &mut self,
-        place: &JsonPointer<'_>,
-        name: Name<'_>,
+        pointer: &JsonPointer<'_>,
+        name: ComponentName<'_>,
         kind: TemplateMismatchKind,
         reason: impl Into<String>,
     ) {
@@ -68,7 +76,7 @@ impl Binding {
             return;
         }
         self.mismatches.push(TemplateMismatch {
-            pointer: place.pointer(),
+            pointer: pointer.text(),
             component: name.to_string(),
             kind,
             reason: reason.into(),

@@ -5,7 +5,7 @@ mod binding;
 mod button;
 mod slots;
 
-use self::binding::{Binding, Name, Part, text};
+use self::binding::{Binding, ComponentName, ComponentPart, Target, text};
 use super::message::TemplateMessage;
 use super::mismatch::{TemplateMismatch, TemplateMismatchKind};
 use super::render::number;
@@ -29,8 +29,8 @@ impl Template {
 }
 
 fn bind(template: &Template, message: &TemplateMessage<'_>, base: &str) -> Result<(), Vec<TemplateMismatch>> {
-    let place = JsonPointer::from_pointer(base);
-    let place = place.key("components");
+    let pointer = JsonPointer::from_pointer(base);
+    let pointer = pointer.key("components");
     let parts = &template.components;
     let mut binding = Binding {
         format: template.parameter_format,
@@ -50,8 +50,8 @@ fn bind(template: &Template, message: &TemplateMessage<'_>, base: &str) -> Resul
             && parts.limited_time_offer.is_none()
             && parts.others.is_empty(),
     };
-    let rest = binding.parts(&whole, message.components, &place);
-    binding.rest(parts, message.components, &place, rest);
+    let rest = binding.parts(&whole, message.components, &pointer);
+    binding.rest(parts, message.components, &pointer, rest);
     if binding.mismatches.is_empty() { Ok(()) } else { Err(binding.mismatches) }
 }
 
@@ -64,6 +64,15 @@ struct Parts<'t> {
     is_body_alone: bool,
 }
 
+/// Parts that a message has.
+#[derive(Clone, Copy)]
+struct GivenParts {
+    has_header: bool,
+    has_body: bool,
+    /// One bit for each button.
+    buttons: u64,
+}
+
 /// Components besides header, body and buttons, by their position in the message.
 #[derive(Clone, Copy, Default)]
 struct Rest {
@@ -72,9 +81,9 @@ struct Rest {
 }
 
 impl Binding {
-    /// Checks header, body and buttons: the given parts, then the missing ones.
-    fn parts(&mut self, parts: &Parts<'_>, given: &[Value], place: &JsonPointer<'_>) -> Rest {
-        let named = |part| Name { card: parts.card, part };
+    /// Checks header, body and buttons: the given parts, then the missing parts.
+    fn parts(&mut self, parts: &Parts<'_>, given: &[Value], pointer: &JsonPointer<'_>) -> Rest {
+        let named = |part| ComponentName { card: parts.card, part };
         let mut rest = Rest::default();
         let mut has_header = false;
         let mut has_body = false;
@@ -82,44 +91,48 @@ impl Binding {
         let mut buttons_given = 0_u64;
         let code_of_body = if self.is_code { code_of_body(given) } else { None };
         for (index, component) in given.iter().enumerate() {
-            let here = place.index(index);
+            let element = pointer.index(index);
             let kind = text(component, "type");
             let parameters = component.get("parameters").and_then(Value::as_array).unwrap_or_default();
-            let here_parameters = here.key("parameters");
+            let parameters_pointer = element.key("parameters");
             match kind {
                 "header" => {
-                    let name = named(Part::Header);
+                    let name = named(ComponentPart::Header);
                     if std::mem::replace(&mut has_header, true) {
-                        self.note(&here, name, TemplateMismatchKind::Extra, "is given twice");
+                        self.add(&element, name, TemplateMismatchKind::Extra, "is given twice");
                         continue;
                     }
-                    self.header(parts.header, parameters, &here_parameters, name);
+                    self.header(parts.header, parameters, &parameters_pointer, name);
                 }
                 "body" => {
-                    let name = named(Part::Body);
+                    let name = named(ComponentPart::Body);
                     if std::mem::replace(&mut has_body, true) {
-                        self.note(&here, name, TemplateMismatchKind::Extra, "is given twice");
+                        self.add(&element, name, TemplateMismatchKind::Extra, "is given twice");
                         continue;
                     }
-                    self.body(parts, parameters, &here_parameters);
+                    self.body(parts, parameters, &parameters_pointer);
                 }
                 "button" => {
                     let Some(number) = number(component, "index") else { continue };
-                    let name = named(Part::Button(number));
+                    let name = named(ComponentPart::Button(number));
                     let bit = bit(number);
                     if buttons_given & bit != 0 {
-                        self.note(&here, name, TemplateMismatchKind::Extra, "is given twice");
+                        self.add(&element, name, TemplateMismatchKind::Extra, "is given twice");
                         continue;
                     }
                     buttons_given |= bit;
                     let button = usize::try_from(number).ok().and_then(|number| parts.buttons.get(number));
                     match button {
                         Some(button) => {
-                            self.button(button, component, &here, name);
-                            self.twin_code(code_of_body, parameters, (&here_parameters, name));
+                            self.button(button, component, &element, name);
+                            self.same_code(
+                                code_of_body,
+                                parameters,
+                                Target { pointer: &parameters_pointer, name },
+                            );
                         }
-                        None => self.note(
-                            &here,
+                        None => self.add(
+                            &element,
                             name,
                             TemplateMismatchKind::Extra,
                             no_such_button(parts.buttons.len()),
@@ -131,50 +144,62 @@ impl Binding {
                     rest.offer = Some(index)
                 }
                 "carousel" | "limited_time_offer" => {
-                    self.note(&here, named(Part::Other(kind)), TemplateMismatchKind::Extra, "is given twice");
+                    self.add(
+                        &element,
+                        named(ComponentPart::Other(kind)),
+                        TemplateMismatchKind::Extra,
+                        "is given twice",
+                    );
                 }
                 "footer" if !parameters.is_empty() => {
-                    let name = named(Part::Other(kind));
-                    self.note(&here_parameters, name, TemplateMismatchKind::Extra, "takes no parameters");
+                    let name = named(ComponentPart::Other(kind));
+                    self.add(&parameters_pointer, name, TemplateMismatchKind::Extra, "takes no parameters");
                 }
                 // Configurations and payments are not documented enough to be checked.
                 _ => {}
             }
         }
-        if !has_header {
-            self.missing_header(parts.header, place, named(Part::Header));
+        let given = GivenParts { has_header, has_body, buttons: buttons_given };
+        self.missing_parts(parts, given, pointer);
+        rest
+    }
+
+    /// Reports the parts that the template needs and the message does not have.
+    fn missing_parts(&mut self, parts: &Parts<'_>, given: GivenParts, pointer: &JsonPointer<'_>) {
+        let named = |part| ComponentName { card: parts.card, part };
+        if !given.has_header {
+            self.missing_header(parts.header, pointer, named(ComponentPart::Header));
         }
-        if !has_body
+        if !given.has_body
             && let Some(body) = parts.body
             && !body.slots.is_empty()
         {
-            self.note(
-                place,
-                named(Part::Body),
+            self.add(
+                pointer,
+                named(ComponentPart::Body),
                 TemplateMismatchKind::Missing,
                 format!("needs a `body` component with {}", slots::wanted(body, self.format)),
             );
         }
         for (number, button) in (0_i64..).zip(parts.buttons) {
-            if buttons_given & bit(number) == 0 {
-                self.missing_button(button, place, named(Part::Button(number)));
+            if given.buttons & bit(number) == 0 {
+                self.missing_button(button, pointer, named(ComponentPart::Button(number)));
             }
         }
-        rest
     }
 
     fn header(
         &mut self,
         header: Option<&TemplateHeader>,
         given: &[Value],
-        place: &JsonPointer<'_>,
-        name: Name<'_>,
+        pointer: &JsonPointer<'_>,
+        name: ComponentName<'_>,
     ) {
         let wanted = match header {
             None => {
                 if !given.is_empty() {
-                    self.note(
-                        place,
+                    self.add(
+                        pointer,
                         name,
                         TemplateMismatchKind::Extra,
                         "takes no parameters: the template has no header",
@@ -182,40 +207,45 @@ impl Binding {
                 }
                 return;
             }
-            Some(TemplateHeader::Text(text)) => return self.text(text, given, place, name),
+            Some(TemplateHeader::Text(text)) => return self.text(text, given, pointer, name),
             Some(TemplateHeader::Other(_)) => return,
             Some(header) => header.parameter(),
         };
-        self.only_parameter(given, wanted, true, (place, name));
+        self.only_parameter(given, wanted, true, Target { pointer, name });
     }
 
-    fn missing_header(&mut self, header: Option<&TemplateHeader>, place: &JsonPointer<'_>, name: Name<'_>) {
+    fn missing_header(
+        &mut self,
+        header: Option<&TemplateHeader>,
+        pointer: &JsonPointer<'_>,
+        name: ComponentName<'_>,
+    ) {
         let wanted = match header {
             None | Some(TemplateHeader::Other(_)) => return,
             Some(TemplateHeader::Text(text)) if text.slots.is_empty() => return,
             Some(TemplateHeader::Text(text)) => slots::wanted(text, self.format),
             Some(header) => format!("one `{}` parameter", header.parameter()),
         };
-        self.note(
-            place,
+        self.add(
+            pointer,
             name,
             TemplateMismatchKind::Missing,
             format!("needs a `header` component with {wanted}"),
         );
     }
 
-    fn body(&mut self, parts: &Parts<'_>, given: &[Value], place: &JsonPointer<'_>) {
-        let name = Name { card: parts.card, part: Part::Body };
+    fn body(&mut self, parts: &Parts<'_>, given: &[Value], pointer: &JsonPointer<'_>) {
+        let name = ComponentName { card: parts.card, part: ComponentPart::Body };
         let Some(body) = parts.body else {
             if !given.is_empty() {
-                self.note(place, name, TemplateMismatchKind::Extra, "takes no parameters: there is no body");
+                self.add(pointer, name, TemplateMismatchKind::Extra, "takes no parameters: there is no body");
             }
             return;
         };
         let n_before = self.mismatches.len();
-        self.text(body, given, place, name);
+        self.text(body, given, pointer, name);
         if self.mismatches.len() == n_before {
-            self.body_length(body, given, parts.is_body_alone, (place, name));
+            self.body_length(body, given, parts.is_body_alone, Target { pointer, name });
         }
     }
 
@@ -225,12 +255,12 @@ impl Binding {
         given: &[Value],
         wanted: &str,
         is_required: bool,
-        (place, name): (&JsonPointer<'_>, Name<'_>),
+        Target { pointer, name }: Target<'_>,
     ) -> bool {
         let [only, extra @ ..] = given else {
             if is_required {
-                self.note(
-                    place,
+                self.add(
+                    pointer,
                     name,
                     TemplateMismatchKind::Missing,
                     format!("needs one `{wanted}` parameter"),
@@ -238,33 +268,39 @@ impl Binding {
             }
             return false;
         };
-        let fits = self.kind_is(only, wanted, &place.index(0), name);
+        let fits = self.kind_is(only, wanted, &pointer.index(0), name);
         for index in 1..=extra.len().min(Violations::MAX) {
             let reason = format!("takes one `{wanted}` parameter, this is another");
-            self.note(&place.index(index), name, TemplateMismatchKind::Extra, reason);
+            self.add(&pointer.index(index), name, TemplateMismatchKind::Extra, reason);
         }
         fits
     }
 
-    /// Returns the type of a parameter. The media of a `gif` header may be sent as a video.
-    fn kind_is(&mut self, parameter: &Value, wanted: &str, place: &JsonPointer<'_>, name: Name<'_>) -> bool {
+    /// Checks the type of a parameter. The media of a `gif` header may be sent as a video.
+    fn kind_is(
+        &mut self,
+        parameter: &Value,
+        wanted: &str,
+        pointer: &JsonPointer<'_>,
+        name: ComponentName<'_>,
+    ) -> bool {
         let kind = text(parameter, "type");
         let fits = kind == wanted || (wanted == "gif" && kind == "video");
         if !fits {
             let reason = format!("needs a parameter of type `{wanted}`, this is `{kind}`");
-            self.note(place, name, TemplateMismatchKind::WrongKind, reason);
+            self.add(pointer, name, TemplateMismatchKind::WrongKind, reason);
         }
         fits
     }
 
     /// Checks carousel and offer, and reports components that the template does not have.
-    fn rest(&mut self, parts: &TemplateComponents, given: &[Value], place: &JsonPointer<'_>, rest: Rest) {
-        let named = |kind| Name { card: None, part: Part::Other(kind) };
+    fn rest(&mut self, parts: &TemplateComponents, given: &[Value], pointer: &JsonPointer<'_>, rest: Rest) {
+        let named = |kind| ComponentName { card: None, part: ComponentPart::Other(kind) };
         let carousel = rest.carousel.and_then(|index| Some((index, given.get(index)?)));
         match (carousel, parts.cards.as_slice()) {
             (None, []) => {}
-            (None, cards) => self.note(
-                place,
+            (None, cards) => self.add(
+                pointer,
                 named("carousel"),
                 TemplateMismatchKind::Missing,
                 format!("needs a `carousel` component with {} cards", cards.len()),
@@ -272,26 +308,26 @@ impl Binding {
             (Some((index, _)), []) => {
                 if !parts.others.iter().any(|other| other == "CAROUSEL") {
                     let reason = "is not part of this template";
-                    self.note(&place.index(index), named("carousel"), TemplateMismatchKind::Extra, reason);
+                    self.add(&pointer.index(index), named("carousel"), TemplateMismatchKind::Extra, reason);
                 }
             }
             (Some((index, carousel)), cards) => {
-                let here = place.index(index);
-                self.cards(cards, carousel, &here.key("cards"));
+                let element = pointer.index(index);
+                self.cards(cards, carousel, &element.key("cards"));
             }
         }
         match (rest.offer, &parts.limited_time_offer) {
             (Some(index), None) => {
                 let reason = "is not part of this template";
-                self.note(
-                    &place.index(index),
+                self.add(
+                    &pointer.index(index),
                     named("limited_time_offer"),
                     TemplateMismatchKind::Extra,
                     reason,
                 );
             }
-            (None, Some(offer)) if offer.has_expiration => self.note(
-                place,
+            (None, Some(offer)) if offer.has_expiration => self.add(
+                pointer,
                 named("limited_time_offer"),
                 TemplateMismatchKind::Missing,
                 "needs a `limited_time_offer` component with one `limited_time_offer` parameter",
@@ -299,27 +335,27 @@ impl Binding {
             (Some(index), Some(offer)) => {
                 let parameters = given.get(index).and_then(|offer| offer.get("parameters"));
                 let parameters = parameters.and_then(Value::as_array).unwrap_or_default();
-                let here = place.index(index);
-                let here = here.key("parameters");
-                let at = (&here, named("limited_time_offer"));
-                self.only_parameter(parameters, "limited_time_offer", offer.has_expiration, at);
+                let element = pointer.index(index);
+                let element = element.key("parameters");
+                let target = Target { pointer: &element, name: named("limited_time_offer") };
+                self.only_parameter(parameters, "limited_time_offer", offer.has_expiration, target);
             }
             (None, Some(_) | None) => {}
         }
     }
 
-    fn cards(&mut self, cards: &[TemplateCard], carousel: &Value, place: &JsonPointer<'_>) {
+    fn cards(&mut self, cards: &[TemplateCard], carousel: &Value, pointer: &JsonPointer<'_>) {
         let given = carousel.get("cards").and_then(Value::as_array).unwrap_or_default();
         let is_of_products =
             cards.first().is_some_and(|card| matches!(card.header, Some(TemplateHeader::Product)));
         let mut cards_given = 0_u64;
         for (index, value) in given.iter().enumerate() {
-            let here = place.index(index);
+            let element = pointer.index(index);
             let Some(number) = number(value, "card_index") else { continue };
-            let name = Name { card: Some(number), part: Part::WholeCard };
+            let name = ComponentName { card: Some(number), part: ComponentPart::WholeCard };
             let bit = bit(number);
             if cards_given & bit != 0 {
-                self.note(&here, name, TemplateMismatchKind::Extra, "is given twice");
+                self.add(&element, name, TemplateMismatchKind::Extra, "is given twice");
                 continue;
             }
             cards_given |= bit;
@@ -328,7 +364,7 @@ impl Binding {
             let card = cards.get(number_in_template).or(cards.first().filter(|_| is_of_products));
             let Some(card) = card else {
                 let reason = format!("the template has {} cards, numbered from 0", cards.len());
-                self.note(&here, name, TemplateMismatchKind::Extra, reason);
+                self.add(&element, name, TemplateMismatchKind::Extra, reason);
                 continue;
             };
             let parts = Parts {
@@ -339,20 +375,20 @@ impl Binding {
                 is_body_alone: false,
             };
             let components = value.get("components").and_then(Value::as_array).unwrap_or_default();
-            self.parts(&parts, components, &here.key("components"));
+            self.parts(&parts, components, &element.key("components"));
         }
         if is_of_products {
             if given.len() < 2 {
-                let name = Name { card: None, part: Part::Other("carousel") };
-                self.note(place, name, TemplateMismatchKind::Missing, "needs 2 to 10 cards");
+                let name = ComponentName { card: None, part: ComponentPart::Other("carousel") };
+                self.add(pointer, name, TemplateMismatchKind::Missing, "needs 2 to 10 cards");
             }
             return;
         }
         for (number, _) in (0_i64..).zip(cards) {
             if cards_given & bit(number) == 0 {
-                let name = Name { card: Some(number), part: Part::WholeCard };
+                let name = ComponentName { card: Some(number), part: ComponentPart::WholeCard };
                 let reason = format!("is missing: all {} cards of the template must be sent", cards.len());
-                self.note(place, name, TemplateMismatchKind::Missing, reason);
+                self.add(pointer, name, TemplateMismatchKind::Missing, reason);
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Parameters of texts.
 
-use super::binding::{Binding, Name, text};
+use super::binding::{Binding, ComponentName, Target, text};
 use crate::check::{JsonPointer, nearest};
 use crate::json::Value;
 use crate::templates::mismatch::TemplateMismatchKind;
@@ -20,55 +20,67 @@ impl Binding {
         &mut self,
         slots: &TemplateText,
         given: &[Value],
-        place: &JsonPointer<'_>,
-        name: Name<'_>,
+        pointer: &JsonPointer<'_>,
+        name: ComponentName<'_>,
     ) {
         match self.format {
-            ParameterFormat::Positional => self.by_order(slots, given, place, name),
-            ParameterFormat::Named => self.by_name(slots, given, place, name),
+            ParameterFormat::Positional => self.by_order(slots, given, pointer, name),
+            ParameterFormat::Named => self.by_name(slots, given, pointer, name),
         }
     }
 
-    fn by_order(&mut self, slots: &TemplateText, given: &[Value], place: &JsonPointer<'_>, name: Name<'_>) {
+    fn by_order(
+        &mut self,
+        slots: &TemplateText,
+        given: &[Value],
+        pointer: &JsonPointer<'_>,
+        name: ComponentName<'_>,
+    ) {
         let n_slots = slots.slots.len();
         for (index, parameter) in given.iter().enumerate() {
             if self.is_full() {
                 return;
             }
-            let here = place.index(index);
+            let element = pointer.index(index);
             if index < n_slots {
-                self.value(parameter, &here, name);
+                self.value(parameter, &element, name);
             } else {
                 let reason = format!("takes {}, has {}", count(n_slots), given.len());
-                self.note(&here, name, TemplateMismatchKind::Extra, reason);
+                self.add(&element, name, TemplateMismatchKind::Extra, reason);
             }
         }
         for (index, slot) in slots.slots.iter().enumerate().skip(given.len()) {
             let reason = format!("needs {}, has {}: {{{{{slot}}}}} is missing", count(n_slots), given.len());
-            self.note(&place.index(index), name, TemplateMismatchKind::Missing, reason);
+            self.add(&pointer.index(index), name, TemplateMismatchKind::Missing, reason);
         }
     }
 
-    fn by_name(&mut self, slots: &TemplateText, given: &[Value], place: &JsonPointer<'_>, name: Name<'_>) {
+    fn by_name(
+        &mut self,
+        slots: &TemplateText,
+        given: &[Value],
+        pointer: &JsonPointer<'_>,
+        name: ComponentName<'_>,
+    ) {
         let mut slots_given = vec![false; slots.slots.len()];
         for (index, parameter) in given.iter().enumerate() {
             if self.is_full() {
                 return;
             }
-            let here = place.index(index);
+            let element = pointer.index(index);
             let given_name = text(parameter, "parameter_name");
             if slots.slots.is_empty() {
-                self.note(&here, name, TemplateMismatchKind::Extra, "takes no parameters");
+                self.add(&element, name, TemplateMismatchKind::Extra, "takes no parameters");
             } else if given_name.is_empty() {
                 let reason =
                     format!("needs `parameter_name`: this template's parameters are {}", names(slots));
-                self.note(&here.key("parameter_name"), name, TemplateMismatchKind::WrongName, reason);
+                self.add(&element.key("parameter_name"), name, TemplateMismatchKind::WrongName, reason);
             } else if let Some(slot) = slots.slots.iter().position(|slot| slot == given_name) {
                 if slots_given.get_mut(slot).is_some_and(|is_given| std::mem::replace(is_given, true)) {
                     let reason = format!("is given the parameter `{given_name}` twice");
-                    self.note(&here, name, TemplateMismatchKind::Extra, reason);
+                    self.add(&element, name, TemplateMismatchKind::Extra, reason);
                 } else {
-                    self.value(parameter, &here, name);
+                    self.value(parameter, &element, name);
                 }
             } else {
                 let known: Vec<&str> = slots.slots.iter().map(String::as_str).collect();
@@ -77,50 +89,50 @@ impl Binding {
                     None => format!("known are {}", names(slots)),
                 };
                 let reason = format!("has no parameter `{given_name}`; {guess}");
-                self.note(&here.key("parameter_name"), name, TemplateMismatchKind::WrongName, reason);
+                self.add(&element.key("parameter_name"), name, TemplateMismatchKind::WrongName, reason);
             }
         }
         for (slot, is_given) in slots.slots.iter().zip(slots_given) {
             if !is_given {
                 let reason = format!("needs a parameter named `{slot}`");
-                self.note(place, name, TemplateMismatchKind::Missing, reason);
+                self.add(pointer, name, TemplateMismatchKind::Missing, reason);
             }
         }
     }
 
     /// Checks one parameter of a text: a text, a currency or a date.
-    fn value(&mut self, parameter: &Value, place: &JsonPointer<'_>, name: Name<'_>) {
+    fn value(&mut self, parameter: &Value, pointer: &JsonPointer<'_>, name: ComponentName<'_>) {
         match text(parameter, "type") {
             "currency" | "date_time" => {}
             "text" => {
-                self.plain_text(text(parameter, "text"), &place.key("text"), name);
+                self.plain_text(text(parameter, "text"), &pointer.key("text"), name);
             }
             kind => {
                 let reason = format!("needs a parameter of type `text`, this is `{kind}`");
-                self.note(place, name, TemplateMismatchKind::WrongKind, reason);
+                self.add(pointer, name, TemplateMismatchKind::WrongKind, reason);
             }
         }
     }
 
     /// Checks the rules whose violation Meta refuses with 131008 or 132018.
-    pub(crate) fn plain_text(&mut self, value: &str, place: &JsonPointer<'_>, name: Name<'_>) {
+    pub(crate) fn plain_text(&mut self, value: &str, pointer: &JsonPointer<'_>, name: ComponentName<'_>) {
         if value.is_empty() {
-            self.note(place, name, TemplateMismatchKind::Invalid, "needs a text that is not empty");
+            self.add(pointer, name, TemplateMismatchKind::Invalid, "needs a text that is not empty");
         } else if value.contains(['\n', '\r', '\t']) {
-            self.note(
-                place,
+            self.add(
+                pointer,
                 name,
                 TemplateMismatchKind::Invalid,
                 "cannot take a text with line breaks or tabs",
             );
         } else if value.contains("     ") {
             let reason = "cannot take a text with more than four spaces in a row";
-            self.note(place, name, TemplateMismatchKind::Invalid, reason);
+            self.add(pointer, name, TemplateMismatchKind::Invalid, reason);
         }
         if self.is_code && is_longer(value, MAX_CODE) {
             let reason =
                 format!("takes a code of at most {MAX_CODE} characters, this has {}", value.chars().count());
-            self.note(place, name, TemplateMismatchKind::TooLong, reason);
+            self.add(pointer, name, TemplateMismatchKind::TooLong, reason);
         }
     }
 
@@ -130,7 +142,7 @@ impl Binding {
         body: &TemplateText,
         given: &[Value],
         is_alone: bool,
-        (place, name): (&JsonPointer<'_>, Name<'_>),
+        Target { pointer, name }: Target<'_>,
     ) {
         let most = if is_alone { MAX_BODY_ALONE } else { MAX_BODY };
         let mut has_long = false;
@@ -142,7 +154,7 @@ impl Binding {
                     "takes parameters of at most {most} characters, this has {}",
                     value.chars().count()
                 );
-                self.note(&place.index(index).key("text"), name, TemplateMismatchKind::TooLong, reason);
+                self.add(&pointer.index(index).key("text"), name, TemplateMismatchKind::TooLong, reason);
             }
         }
         if has_long {
@@ -159,7 +171,7 @@ impl Binding {
         });
         if length > most {
             let reason = format!("has {length} characters with its parameters, at most {most} are allowed");
-            self.note(place, name, TemplateMismatchKind::TooLong, reason);
+            self.add(pointer, name, TemplateMismatchKind::TooLong, reason);
         }
     }
 }

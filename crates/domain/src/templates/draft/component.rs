@@ -9,7 +9,7 @@ use crate::json::{Object, Value};
 pub(crate) const KINDS: [&str; 7] =
     ["HEADER", "BODY", "FOOTER", "BUTTONS", "CAROUSEL", "LIMITED_TIME_OFFER", "CALL_PERMISSION_REQUEST"];
 /// Types of components of an authentication template.
-const OF_CODES: [&str; 3] = ["BODY", "FOOTER", "BUTTONS"];
+const CODE_KINDS: [&str; 3] = ["BODY", "FOOTER", "BUTTONS"];
 
 /// Formats of headers with a media file.
 const MEDIA_FORMATS: [&str; 4] = ["IMAGE", "VIDEO", "DOCUMENT", "GIF"];
@@ -53,7 +53,7 @@ pub(crate) fn read(rules: &Rules<'_>, item: &Item<'_, '_>) -> Option<Value> {
     let kind_item = fields.optional("type");
     let kind = kind_item.value().and_then(Value::as_str).unwrap_or_default();
     let kind = KINDS.iter().find(|known| known.eq_ignore_ascii_case(kind));
-    if let Some(kind) = kind.filter(|kind| rules.is_code() && !OF_CODES.contains(*kind)) {
+    if let Some(kind) = kind.filter(|kind| rules.is_code() && !CODE_KINDS.contains(*kind)) {
         kind_item.refuse(format!("is not allowed in an authentication template, is {kind}"));
         fields.finish_open();
         return None;
@@ -91,8 +91,7 @@ fn header(rules: &Rules<'_>, described: Described, fields: &Fields<'_, '_>, read
     let format = fields.required("format").one_of_any_case(formats);
     let described_format = formats.first().copied().filter(|_| fields.is_described());
     let Some(format) = format.or(described_format) else {
-        let _cannot_be_judged =
-            (fields.optional("text").is_present(), fields.optional("example").is_present());
+        let _not_checked = (fields.optional("text").is_present(), fields.optional("example").is_present());
         return;
     };
     read.insert("format", format);
@@ -191,14 +190,14 @@ const BODY_SAMPLES: &str =
 
 /// Reads the body of an authentication template, whose text Meta supplies.
 fn code_body(fields: &Fields<'_, '_>, read: &mut Object) {
-    fields.forbidden("text", "is not allowed in an authentication template: Meta writes it");
+    fields.forbidden("text", "is not allowed in an authentication template: Meta supplies the text");
     if let Some(warns) = fields.optional("add_security_recommendation").boolean() {
         read.insert("add_security_recommendation", warns);
     }
 }
 
 fn code_footer(fields: &Fields<'_, '_>, read: &mut Object) {
-    fields.forbidden("text", "is not allowed in an authentication template: Meta writes it");
+    fields.forbidden("text", "is not allowed in an authentication template: Meta supplies the text");
     if let Some(minutes) = fields.required("code_expiration_minutes").integer(1..=90) {
         read.insert("code_expiration_minutes", minutes);
     }
@@ -254,38 +253,39 @@ fn carousel(rules: &Rules<'_>, fields: &Fields<'_, '_>, read: &mut Object) {
             part.shared("NewTemplateCardComponent", |part| self::read(&rules, &part)).flatten()
         };
         let read: Vec<Value> = parts_given.iter().filter_map(read_part).collect();
-        let mut shape: Vec<String> = read.iter().map(shape_of).collect();
-        shape.sort();
+        let mut signature: Vec<String> = read.iter().map(signature_of).collect();
+        signature.sort();
         if parts_given.len() == read.len() {
-            judge_card(&parts, &shape, first.get_or_insert_with(|| shape.clone()));
+            check_card(&parts, &signature, first.get_or_insert_with(|| signature.clone()));
         }
         card.finish();
         let mut card = Object::new();
         card.insert("components", Value::Array(read));
         cards.push(Value::Object(card));
     }
-    let is_of_products = first.is_some_and(|shape| shape.iter().any(|part| part == "HEADER PRODUCT "));
+    let is_of_products =
+        first.is_some_and(|signature| signature.iter().any(|part| part == "HEADER PRODUCT "));
     if is_of_products && cards.len() != 2 {
         item.refuse(format!("must have 2 cards when they show products, has {}", cards.len()));
     }
     read.insert("cards", Value::Array(cards));
 }
 
-fn judge_card(parts: &Item<'_, '_>, shape: &[String], first: &[String]) {
-    let n_headers = shape.iter().filter(|part| part.starts_with("HEADER")).count();
-    let kinds: Vec<&str> = shape.iter().filter_map(|part| part.split(' ').next()).collect();
+fn check_card(parts: &Item<'_, '_>, signature: &[String], first: &[String]) {
+    let n_headers = signature.iter().filter(|part| part.starts_with("HEADER")).count();
+    let kinds: Vec<&str> = signature.iter().filter_map(|part| part.split(' ').next()).collect();
     let is_twice = kinds.iter().zip(kinds.iter().skip(1)).any(|(left, right)| left == right);
     if n_headers == 0 {
         parts.refuse("must hold a component of type HEADER");
     } else if is_twice {
         parts.refuse("must hold one component of each type");
-    } else if shape != first {
+    } else if signature != first {
         parts.refuse("must have the same components, header format and button types as the first card");
     }
 }
 
 /// Returns the properties that must be equal on all cards.
-fn shape_of(part: &Value) -> String {
+fn signature_of(part: &Value) -> String {
     let word =
         |value: &Value, key: &str| value.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
     let buttons = part.get("buttons").and_then(Value::as_array).unwrap_or_default();

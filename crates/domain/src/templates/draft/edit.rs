@@ -27,7 +27,9 @@ impl TemplateEdit {
             let item =
                 fields.optional(field).about("Cannot be changed. Accepted only with its present value.");
             if item.string(..).is_some_and(|given| known.is_none_or(|known| given != known)) {
-                item.refuse("cannot be changed: it says which template this is; create another one");
+                item.refuse(
+                    "cannot be changed: name and language identify the template; create a new template",
+                );
             }
         }
         let category_item =
@@ -49,8 +51,7 @@ impl TemplateEdit {
         let mut extras = Object::new();
         read_ttl(fields, resulting_category, &mut extras);
         if new_category.is_none() && !item.is_present() && extras.is_empty() {
-            fields
-                .refuse("needs something to change: `components`, `category` or `message_send_ttl_seconds`");
+            fields.refuse("needs at least one of `components`, `category` and `message_send_ttl_seconds`");
         }
         Some(Self { category: new_category, components, extras })
     }

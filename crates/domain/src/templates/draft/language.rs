@@ -27,6 +27,6 @@ pub(crate) fn read(item: &Item<'_, '_>) -> Option<String> {
     let guess = CODES.iter().copied().find(|code| code.eq_ignore_ascii_case(&swapped));
     let guess = guess.or_else(|| nearest(text, &CODES));
     let guess = guess.map(|code| format!("; did you mean `{code}`?")).unwrap_or_default();
-    item.refuse(format!("must be a language code of Meta's, such as `en` or `pt_BR`{guess}"));
+    item.refuse(format!("must be one of Meta's language codes, such as `en` or `pt_BR`{guess}"));
     None
 }

@@ -46,7 +46,7 @@ async fn get_metrics(State(state): State<PageState>, headers: HeaderMap) -> Resp
         let challenge = [(header::WWW_AUTHENTICATE, "Bearer")];
         return (StatusCode::UNAUTHORIZED, challenge, "The token is not valid.\n").into_response();
     }
-    let mut page = metrics::gather(&state.deps).await;
+    let mut page = metrics::gather::gather(&state.deps).await;
     process::print(&mut page);
     page.add_sample(list::BUILD_INFO, &[env!("CARGO_PKG_VERSION")], 1);
     ([(header::CONTENT_TYPE, CONTENT_TYPE)], page.finish()).into_response()

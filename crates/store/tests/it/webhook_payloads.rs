@@ -1,4 +1,4 @@
-//! What is known of news: who hears of them, how long they wait, in which order they count.
+//! Pending statuses, archived payloads and account updates.
 
 use domain::access::audit::AuditAction;
 use domain::accounts::account::AccountChange;
@@ -20,54 +20,55 @@ use secrecy::ExposeSecret;
 use crate::support::TestStore;
 
 #[tokio::test]
-async fn a_report_waits_eight_days_for_its_message_and_leaves_in_small_steps() {
+async fn a_pending_status_expires_after_eight_days_in_small_steps() {
     let app = TestStore::new().await;
     for n in 0..7 {
         app.report(app.reported(&format!("wamid.old{n}"), MessageStatus::Sent)).await;
     }
     app.advance(86_400);
     app.report(app.reported("wamid.A", MessageStatus::Delivered)).await;
-    let n_early = || -> i64 {
+    let n_pending = || -> i64 {
         let connection = Connection::open(app.path()).unwrap();
         connection.query_row("select count(*) from pending_statuses", (), |row| row.get(0)).unwrap()
     };
     app.advance(7 * 86_400 - 1);
     app.store.expire_messages(app.now(), 3).await.unwrap();
-    assert_eq!(n_early(), 8);
+    assert_eq!(n_pending(), 8);
     app.advance(2);
     for left in [5, 2, 1, 1] {
         app.store.expire_messages(app.now(), 3).await.unwrap();
-        assert_eq!(n_early(), left);
-    } // The younger one still finds its message.
+        assert_eq!(n_pending(), left);
+    }
+    // The newer status still finds its message.
     let lease = app.accept(app.new_message()).await;
     app.finish_sent(&lease, "wamid.A").await;
     assert_eq!(app.status(lease.message).await, MessageStatus::Delivered);
-    assert_eq!(n_early(), 0);
+    assert_eq!(n_pending(), 0);
 }
 
 #[tokio::test]
-async fn a_post_that_says_nothing_new_is_not_kept_again() {
+async fn a_payload_without_new_changes_is_not_archived_again() {
     let app = TestStore::new().await;
-    let parts = || {
+    let changes = || {
         vec![
-            app.part(WebhookUpdate::Status(app.reported("wamid.early", MessageStatus::Read)), (0, 1)),
-            app.part(WebhookUpdate::Message(app.text_from("447700900001", "wamid.1")), (1, 1)),
-            app.part(hold(SuspensionCause::Disabled), (2, 1)),
-            RoutedChange { route: None, ..app.part(WebhookUpdate::Other, (3, 1)) },
-            undecodable(app.part(WebhookUpdate::Other, (4, 1))),
+            app.change(WebhookUpdate::Status(app.reported("wamid.early", MessageStatus::Read)), (0, 1)),
+            app.change(WebhookUpdate::Message(app.text_from("447700900001", "wamid.1")), (1, 1)),
+            app.change(hold(SuspensionCause::Disabled), (2, 1)),
+            RoutedChange { route: None, ..app.change(WebhookUpdate::Other, (3, 1)) },
+            undecodable(app.change(WebhookUpdate::Other, (4, 1))),
         ]
     };
-    app.post("abcde", parts()).await;
+    app.post("abcde", changes()).await;
     for body in ["abcde", "abcdefgh", "abcde with more"] {
         assert_eq!(
-            app.post(body, parts()).await,
+            app.post(body, changes()).await,
             IngestSummary { duplicates: 5, ..IngestSummary::default() }
         );
     }
     let connection = Connection::open(app.path()).unwrap();
-    let n_posts: u32 =
+    let n_payloads: u32 =
         connection.query_row("select count(*) from webhook_payloads", (), |row| row.get(0)).unwrap();
-    assert_eq!(n_posts, 1);
+    assert_eq!(n_payloads, 1);
 }
 
 fn hold(cause: SuspensionCause) -> WebhookUpdate {
@@ -78,7 +79,7 @@ fn hold(cause: SuspensionCause) -> WebhookUpdate {
     })
 }
 
-/// Adds a workspace, as nothing else does yet.
+/// Inserts a workspace without the store.
 fn add_workspace(app: &TestStore) -> WorkspaceId {
     let id = app.id(WorkspaceId::from_parts);
     let connection = Connection::open(app.path()).unwrap();
@@ -88,72 +89,76 @@ fn add_workspace(app: &TestStore) -> WorkspaceId {
     id
 }
 
-/// The same change, but one that cannot be decoded.
+/// Returns the same change as a change that cannot be decoded.
 fn undecodable(routed: RoutedChange) -> RoutedChange {
     let undecodable = Some("strange".to_owned());
     RoutedChange { change: WebhookChange { undecodable, ..routed.change }, ..routed }
 }
 
-async fn n_told(app: &TestStore, workspace: WorkspaceId) -> usize {
+async fn n_account_events(app: &TestStore, workspace: WorkspaceId) -> usize {
     let filter = EventFilter { kinds: Some(vec![EventKind::AccountStatus]), ..EventFilter::default() };
     let page = app.store.list_events(workspace, &filter, EventStart::Oldest, 100).await.unwrap().unwrap();
     page.events.len()
 }
 
 #[tokio::test]
-async fn each_workspace_of_a_business_account_hears_of_it_once() {
+async fn each_workspace_of_a_waba_receives_one_event_of_an_update() {
     let mut app = TestStore::new().await;
     let (first, other) = (app.workspace, add_workspace(&app));
     app.workspace = other;
     app.add_account("theirs", "330011220099999").await;
     let of = |workspace| {
         let route = ChangeRoute { workspace, waba_id: "210987650001234".to_owned(), account: None };
-        RoutedChange { route: Some(route), ..app.part(hold(SuspensionCause::Disabled), (0, 3)) }
+        RoutedChange { route: Some(route), ..app.change(hold(SuspensionCause::Disabled), (0, 3)) }
     };
-    let parts = || vec![of(first), of(other)];
-    assert_eq!(app.post("abc", parts()).await.applied, 2);
-    assert_eq!(app.post("abc", parts()).await, IngestSummary { duplicates: 2, ..IngestSummary::default() }); // In another post, beside other things.
-    let moved =
-        |part: RoutedChange| RoutedChange { change: WebhookChange { span: (2, 3), ..part.change }, ..part };
-    let again = app.post("x abc", parts().into_iter().map(moved).collect()).await;
+    let changes = || vec![of(first), of(other)];
+    assert_eq!(app.post("abc", changes()).await.applied, 2);
+    assert_eq!(app.post("abc", changes()).await, IngestSummary { duplicates: 2, ..IngestSummary::default() });
+    // The changes are in another payload, with other changes.
+    let moved = |change: RoutedChange| RoutedChange {
+        change: WebhookChange { span: (2, 3), ..change.change },
+        ..change
+    };
+    let again = app.post("x abc", changes().into_iter().map(moved).collect()).await;
     assert_eq!(again, IngestSummary { duplicates: 2, ..IngestSummary::default() });
     for workspace in [first, other] {
-        assert_eq!(n_told(&app, workspace).await, 1);
+        assert_eq!(n_account_events(&app, workspace).await, 1);
     }
     let directory = app.store.get_directory().await.unwrap();
     assert!(directory.accounts.iter().all(|record| record.account.status.as_str() == "held"));
 }
 
 #[tokio::test]
-async fn what_was_of_nobody_is_applied_when_the_same_post_comes_again_for_somebody() {
+async fn an_unrouted_change_is_applied_when_it_is_received_again_with_a_route() {
     let app = TestStore::new().await;
-    let part = || app.part(hold(SuspensionCause::AppRemoved), (0, 3));
-    let nobodys = RoutedChange { route: None, ..part() };
+    let change = || app.change(hold(SuspensionCause::AppRemoved), (0, 3));
+    let nobodys = RoutedChange { route: None, ..change() };
     assert_eq!(app.post("abc", vec![nobodys.clone()]).await.unrouted, 1);
-    assert_eq!(app.post("abc", vec![part()]).await.applied, 1); // And nobody's word takes nothing back.
+    assert_eq!(app.post("abc", vec![change()]).await.applied, 1);
+    // A change without a route does not undo the change.
     assert_eq!(app.post("abc", vec![nobodys]).await.duplicates, 1);
-    assert_eq!(app.post("abc", vec![part()]).await.duplicates, 1);
-    assert_eq!(n_told(&app, app.workspace).await, 1);
+    assert_eq!(app.post("abc", vec![change()]).await.duplicates, 1);
+    assert_eq!(n_account_events(&app, app.workspace).await, 1);
 }
 
 #[tokio::test]
-async fn a_kept_post_carries_its_proof_and_is_found_by_what_it_holds() {
+async fn an_archived_payload_has_its_signature_and_is_found_by_the_state_of_its_changes() {
     let app = TestStore::new().await;
     let signature = PayloadSignature {
         header: Some("sha256=00".into()),
         signers: vec![app.account, AccountId::from_parts(7, &[7; 10])],
     };
-    let post = |body: &'static str, part: RoutedChange| WebhookPayload {
+    let post = |body: &'static str, change: RoutedChange| WebhookPayload {
         body: body.into(),
-        changes: vec![part],
+        changes: vec![change],
         signature: signature.clone(),
         archived: None,
         now: app.now(),
     };
-    let strange = undecodable(app.part(WebhookUpdate::Other, (0, 3)));
+    let strange = undecodable(app.change(WebhookUpdate::Other, (0, 3)));
     app.store.ingest_payload(post("abc", strange.clone())).await.unwrap();
     app.advance(60);
-    app.store.ingest_payload(post("def", app.part(WebhookUpdate::Other, (0, 3)))).await.unwrap();
+    app.store.ingest_payload(post("def", app.change(WebhookUpdate::Other, (0, 3)))).await.unwrap();
     let all = ArchiveQuery { since: Timestamp::UNIX_EPOCH, reason: None, after: 0, limit: 10 };
     let found = app.store.list_payloads(&all).await.unwrap();
     assert_eq!(found.iter().map(|post| &*post.body).collect::<Vec<_>>(), [b"abc", b"def"]);
@@ -164,9 +169,10 @@ async fn a_kept_post_carries_its_proof_and_is_found_by_what_it_holds() {
     let found = app.store.list_payloads(&strange_ones).await.unwrap();
     assert_eq!(found.len(), 1);
     let next = ArchiveQuery { after: found[0].entry.seq, ..strange_ones };
-    assert!(app.store.list_payloads(&next).await.unwrap().is_empty()); // Split in another way by now, it holds nothing strange any more.
+    assert!(app.store.list_payloads(&next).await.unwrap().is_empty());
+    // After the redrive the payload has no undecodable change.
     let archived = Some(found[0].entry);
-    let understood = app.part(hold(SuspensionCause::Disabled), (1, 2));
+    let understood = app.change(hold(SuspensionCause::Disabled), (1, 2));
     let done =
         app.store.ingest_payload(WebhookPayload { archived, ..post("abc", understood) }).await.unwrap();
     assert_eq!((done.applied, done.has_account_changes), (1, true));
@@ -174,7 +180,7 @@ async fn a_kept_post_carries_its_proof_and_is_found_by_what_it_holds() {
 }
 
 #[tokio::test]
-async fn a_replaced_secret_is_sealed_and_ends_with_the_account() {
+async fn an_old_app_secret_is_sealed_and_is_deleted_with_the_account() {
     let app = TestStore::new().await;
     let until = app.now() + SignedDuration::from_hours(1);
     let changes = AccountChanges {

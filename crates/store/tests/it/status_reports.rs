@@ -1,4 +1,4 @@
-//! What Meta reports: in any order, more than once, early, late, and by reference.
+//! Statuses from Meta: in any order, repeated, early, late, and by reference.
 
 use domain::messages::status::MessageStatus;
 use domain::messages::status_report::Pricing;
@@ -27,7 +27,7 @@ async fn a_status_never_moves_backwards() {
 }
 
 #[tokio::test]
-async fn the_same_report_again_changes_nothing() {
+async fn a_repeated_status_changes_nothing() {
     let app = TestStore::new().await;
     let lease = app.accept(app.new_message()).await;
     app.finish_sent(&lease, "wamid.A").await;
@@ -40,7 +40,7 @@ async fn the_same_report_again_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_status_that_comes_before_the_wamid_is_known_is_kept_and_applied() {
+async fn a_status_that_arrives_before_the_wamid_is_known_is_applied_later() {
     let app = TestStore::new().await;
     let lease = app.accept(app.new_message()).await;
     let early = app.report(app.reported("wamid.A", MessageStatus::Delivered)).await;
@@ -51,7 +51,7 @@ async fn a_status_that_comes_before_the_wamid_is_known_is_kept_and_applied() {
 }
 
 #[tokio::test]
-async fn an_unknown_message_is_settled_by_our_reference() {
+async fn a_status_with_our_reference_resolves_an_unknown_message() {
     let app = TestStore::new().await;
     let lease = app.accept(app.new_message()).await;
     app.finish_unknown(&lease).await;
@@ -64,7 +64,7 @@ async fn an_unknown_message_is_settled_by_our_reference() {
 }
 
 #[tokio::test]
-async fn a_reference_is_honoured_for_the_messages_of_its_own_account_only() {
+async fn a_reference_is_valid_only_for_messages_of_the_same_account() {
     let app = TestStore::new().await;
     let other = app.add_account("other", "330011220099888").await;
     let new = engine::ports::NewMessage { account: other, ..app.new_message() };
@@ -76,7 +76,7 @@ async fn a_reference_is_honoured_for_the_messages_of_its_own_account_only() {
 }
 
 #[tokio::test]
-async fn a_second_copy_shows_as_a_duplicate_and_changes_nothing() {
+async fn a_status_of_a_second_copy_is_a_duplicate_and_changes_nothing() {
     let app = TestStore::new().await;
     let lease = app.accept(app.new_message()).await;
     app.finish_unknown(&lease).await;
@@ -92,7 +92,7 @@ async fn a_second_copy_shows_as_a_duplicate_and_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_failure_after_the_acceptance_tells_metas_reason() {
+async fn a_failure_after_acceptance_has_the_reason_of_meta() {
     let app = TestStore::new().await;
     let lease = app.accept(app.new_message()).await;
     app.finish_sent(&lease, "wamid.A").await;
@@ -103,19 +103,19 @@ async fn a_failure_after_the_acceptance_tells_metas_reason() {
     assert_eq!(message.status, MessageStatus::Failed);
     assert_eq!(message.failure_code.as_deref(), Some("meta_error"));
     assert_eq!(message.error.map(|error| error.code), Some(131_026));
-    // It arrived after all: then there is no error left to tell.
+    // The message was delivered after all: the error is removed.
     app.report(app.reported("wamid.A", MessageStatus::Delivered)).await;
     let message = app.detail(lease.message).await.message;
     assert_eq!((message.status, message.failure_code, message.error), (MessageStatus::Delivered, None, None));
 }
 
 #[tokio::test]
-async fn one_post_of_a_thousand_statuses_is_one_transaction() {
+async fn a_payload_with_a_thousand_statuses_is_one_transaction() {
     let app = TestStore::new().await;
     let mut parts = Vec::new();
     for i in 0..1000 {
         let report = app.reported(&format!("wamid.{i}"), MessageStatus::Sent);
-        parts.push(app.part(WebhookUpdate::Status(report), (i, 1)));
+        parts.push(app.change(WebhookUpdate::Status(report), (i, 1)));
     }
     let body = "x".repeat(1000);
     assert_eq!(app.post(&body, parts.clone()).await.pending_statuses, 1000);
@@ -124,13 +124,13 @@ async fn one_post_of_a_thousand_statuses_is_one_transaction() {
 }
 
 #[tokio::test]
-async fn a_part_of_nobody_is_kept_once_and_applied_to_nobody() {
+async fn a_change_of_no_account_is_archived_once_and_not_applied() {
     let app = TestStore::new().await;
     let inbound = WebhookUpdate::Message(app.text_from(CUSTOMER, "wamid.IN"));
-    let part = || RoutedChange { route: None, ..app.part(inbound.clone(), (2, 3)) };
-    let first = app.post("abcdefgh", vec![part()]).await;
+    let change = || RoutedChange { route: None, ..app.change(inbound.clone(), (2, 3)) };
+    let first = app.post("abcdefgh", vec![change()]).await;
     assert_eq!(first, IngestSummary { unrouted: 1, ..IngestSummary::default() });
-    let again = app.post("abcdefgh", vec![part()]).await;
+    let again = app.post("abcdefgh", vec![change()]).await;
     assert_eq!(again, IngestSummary { duplicates: 1, ..IngestSummary::default() });
     let found =
         app.store.get_message(app.workspace, &MessageKey::Wamid("wamid.IN".to_owned())).await.unwrap();
@@ -138,15 +138,15 @@ async fn a_part_of_nobody_is_kept_once_and_applied_to_nobody() {
 }
 
 #[tokio::test]
-async fn a_part_that_cannot_be_written_takes_no_neighbour_with_it() {
+async fn a_change_that_cannot_be_written_does_not_affect_the_other_changes() {
     let app = TestStore::new().await;
-    let first = app.part(WebhookUpdate::Message(app.text_from("447700900001", "wamid.1")), (0, 1));
-    // Its id is taken: the row cannot be written.
+    let first = app.change(WebhookUpdate::Message(app.text_from("447700900001", "wamid.1")), (0, 1));
+    // The identifier exists already: the row cannot be inserted.
     let clash = RoutedChange {
         ids: first.ids,
-        ..app.part(WebhookUpdate::Message(app.text_from("447700900002", "wamid.2")), (1, 1))
+        ..app.change(WebhookUpdate::Message(app.text_from("447700900002", "wamid.2")), (1, 1))
     };
-    let third = app.part(WebhookUpdate::Message(app.text_from("447700900003", "wamid.3")), (2, 1));
+    let third = app.change(WebhookUpdate::Message(app.text_from("447700900003", "wamid.3")), (2, 1));
     let ingested = app.post("abc", vec![first, clash, third]).await;
     assert_eq!(ingested, IngestSummary { applied: 2, undecodable: 1, ..IngestSummary::default() });
     for (wamid, is_there) in [("wamid.1", true), ("wamid.2", false), ("wamid.3", true)] {
@@ -155,7 +155,7 @@ async fn a_part_that_cannot_be_written_takes_no_neighbour_with_it() {
     }
 }
 
-/// What can happen to one message, beside its own answer.
+/// Statuses of one message, besides the response of its send.
 #[derive(Clone, Debug, PartialEq)]
 enum Step {
     Report(MessageStatus),
@@ -175,7 +175,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 1..7)
 }
 
-async fn play(steps: &[Step]) -> (MessageStatus, Option<String>, Option<i64>, Option<String>) {
+async fn run(steps: &[Step]) -> (MessageStatus, Option<String>, Option<i64>, Option<String>) {
     let app = TestStore::new().await;
     let lease = app.accept(app.new_message()).await;
     for step in steps {
@@ -203,14 +203,14 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 
     #[test]
-    fn any_order_and_multiplicity_of_the_same_news_ends_in_the_same_state(
+    fn statuses_in_any_order_and_number_lead_to_the_same_state(
         (news, shuffled) in steps().prop_flat_map(|news| {
             let twice: Vec<_> = news.iter().chain(&news).cloned().collect();
             (Just(news), Just(twice).prop_shuffle())
         }),
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let (once, again) = runtime.block_on(async { (play(&news).await, play(&shuffled).await) });
+        let (once, again) = runtime.block_on(async { (run(&news).await, run(&shuffled).await) });
         prop_assert_eq!(once, again);
     }
 }

@@ -1,4 +1,4 @@
-//! Laws of the queue: whatever happens to it, in whatever order.
+//! Properties of the queue that hold after any sequence of operations.
 
 use std::collections::BTreeMap;
 
@@ -16,16 +16,16 @@ use proptest::prelude::*;
 
 use crate::support::TestStore;
 
-/// What can happen to a queue; numbers choose among what is there.
+/// Operation on a queue. Numbers select a message or a lease.
 #[derive(Clone, Debug)]
 enum Step {
     Accept { person: u8, how: u8 },
     Lease { worker: u8, n: usize },
-    Settle { nth: usize, how: u8 },
+    Finish { nth: usize, how: u8 },
     Begin { nth: usize },
     Cancel { nth: usize },
-    ClaimUnknown { nth: usize },
-    GiveUp { nth: usize },
+    LeaseUnknown { nth: usize },
+    FailUnknown { nth: usize },
     Report { nth: usize, status: MessageStatus },
     Advance,
     Expire,
@@ -42,11 +42,11 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
         6 => (0_u8..4, 0_u8..8).prop_map(|(person, how)| Step::Accept { person, how }),
         5 => (0_u8..3, 0_usize..4).prop_map(|(worker, n)| Step::Lease { worker, n }),
-        6 => (0_usize..20, 0_u8..6).prop_map(|(nth, how)| Step::Settle { nth, how }),
+        6 => (0_usize..20, 0_u8..6).prop_map(|(nth, how)| Step::Finish { nth, how }),
         1 => (0_usize..20).prop_map(|nth| Step::Begin { nth }),
         2 => (0_usize..20).prop_map(|nth| Step::Cancel { nth }),
-        1 => (0_usize..20).prop_map(|nth| Step::ClaimUnknown { nth }),
-        1 => (0_usize..20).prop_map(|nth| Step::GiveUp { nth }),
+        1 => (0_usize..20).prop_map(|nth| Step::LeaseUnknown { nth }),
+        1 => (0_usize..20).prop_map(|nth| Step::FailUnknown { nth }),
         2 => (0_usize..20, status).prop_map(|(nth, status)| Step::Report { nth, status }),
         2 => Just(Step::Advance),
         1 => Just(Step::Expire),
@@ -55,39 +55,39 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 10..60)
 }
 
-/// A queue, what was accepted and what was claimed.
+/// A queue, its messages and its leases.
 struct Model {
     app: TestStore,
     reader: rusqlite::Connection,
     accepted: Vec<MessageId>,
     leases: Vec<Lease>,
-    /// Who holds what, by all that was answered.
-    held: BTreeMap<MessageId, LeaseToken>,
+    /// Leases of the messages, according to the results of the operations.
+    holders: BTreeMap<MessageId, LeaseToken>,
 }
 
 impl Model {
     async fn new() -> Self {
         let app = TestStore::new().await;
         let reader = rusqlite::Connection::open(app.path()).unwrap();
-        Self { app, reader, accepted: Vec::new(), leases: Vec::new(), held: BTreeMap::new() }
+        Self { app, reader, accepted: Vec::new(), leases: Vec::new(), holders: BTreeMap::new() }
     }
 
-    fn take(&mut self, lease: Lease) {
-        let before = self.held.insert(lease.message, lease.token);
+    fn add_lease(&mut self, lease: Lease) {
+        let before = self.holders.insert(lease.message, lease.token);
         assert_eq!(before, None, "held by two");
         self.leases.push(lease);
     }
 
-    /// A settlement was the holder's exactly if the answer says so.
-    fn settled(&mut self, lease: &Lease, settled: LeaseCheck, lets_go: bool) {
-        let is_ours = self.held.get(&lease.message) == Some(&lease.token);
-        assert!(is_ours || settled == LeaseCheck::Lost, "settled by somebody who does not hold it");
-        if is_ours && lets_go {
-            self.held.remove(&lease.message);
+    /// Checks that the result of an operation is valid if and only if the lease is current.
+    fn check_lease(&mut self, lease: &Lease, check: LeaseCheck, releases: bool) {
+        let is_ours = self.holders.get(&lease.message) == Some(&lease.token);
+        assert!(is_ours || check == LeaseCheck::Lost, "check by somebody who does not hold it");
+        if is_ours && releases {
+            self.holders.remove(&lease.message);
         }
     }
 
-    async fn play(&mut self, step: Step) {
+    async fn run(&mut self, step: Step) {
         match step {
             Step::Accept { person, how } => {
                 let to = format!("1555010007{person}");
@@ -117,7 +117,7 @@ impl Model {
                 ) {
                     self.accepted.push(lease.message);
                     if is_held {
-                        self.take(lease);
+                        self.add_lease(lease);
                     }
                 }
             }
@@ -125,12 +125,12 @@ impl Model {
                 let request = self.app.lease_request(WorkerId::from_parts(3, &[worker; 10]), n);
                 self.app.store.record_heartbeat(request.worker, request.now).await.unwrap();
                 for leased in self.app.store.lease_due_messages(request).await.unwrap().leased {
-                    self.take(leased.lease);
+                    self.add_lease(leased.lease);
                 }
             }
-            Step::Settle { nth, how } => {
+            Step::Finish { nth, how } => {
                 let Some(lease) = self.leases.get(nth).copied() else { return };
-                let (end, lets_go) = match how {
+                let (end, releases) = match how {
                     0 | 1 => {
                         let wamid = format!("wamid.{}.{}", lease.message, lease.attempt);
                         (AttemptResult::Sent(AcceptedMessage { wamid, ..AcceptedMessage::default() }), true)
@@ -143,42 +143,41 @@ impl Model {
                         let keeps_lease = how == 4;
                         let due_at = self.app.now() + SignedDuration::from_secs(3);
                         let status = self.app.status(lease.message).await;
-                        // A report may have told more: then there is nothing to keep it for.
+                        // After a status was reported, the lease is not kept.
                         let waits = matches!(status, MessageStatus::Queued | MessageStatus::Sending);
                         (AttemptResult::Retry { due_at, keeps_lease, error: None }, !keeps_lease || !waits)
                     }
                 };
-                let settled =
-                    self.app.store.finish_attempt(&lease, &end, None, self.app.now()).await.unwrap();
-                self.settled(&lease, settled, lets_go);
+                let check = self.app.store.finish_attempt(&lease, &end, None, self.app.now()).await.unwrap();
+                self.check_lease(&lease, check, releases);
             }
             Step::Begin { nth } => {
                 let Some(lease) = self.leases.get(nth).copied() else { return };
                 let begun = self.app.store.begin_attempt(&lease, self.app.now()).await.unwrap();
-                self.settled(&lease, begun, false);
+                self.check_lease(&lease, begun, false);
             }
             Step::Cancel { nth } => {
                 let Some(id) = self.accepted.get(nth).copied() else { return };
                 let end =
                     self.app.store.cancel_message(self.app.workspace, id, self.app.now()).await.unwrap();
                 assert!(
-                    end != CancelMessageResult::Canceled || !self.held.contains_key(&id),
-                    "canceled under its holder"
+                    end != CancelMessageResult::Canceled || !self.holders.contains_key(&id),
+                    "canceled while it is leased"
                 );
             }
-            Step::ClaimUnknown { nth } => {
+            Step::LeaseUnknown { nth } => {
                 let Some(id) = self.accepted.get(nth).copied() else { return };
                 let by = (self.app.worker, self.app.token());
                 let entry = self.app.entry(AuditAction::MessageResolved);
                 if let Some(leased) =
                     self.app.store.lease_unknown_message(self.app.workspace, id, by, entry).await.unwrap()
                 {
-                    self.take(leased.lease);
+                    self.add_lease(leased.lease);
                 }
             }
-            Step::GiveUp { nth } => {
+            Step::FailUnknown { nth } => {
                 let Some(id) = self.accepted.get(nth).copied() else { return };
-                let is_given_up = self
+                let has_failed = self
                     .app
                     .store
                     .fail_unknown_message(
@@ -188,7 +187,7 @@ impl Model {
                     )
                     .await
                     .unwrap();
-                assert!(!is_given_up || !self.held.contains_key(&id), "given up under its holder");
+                assert!(!has_failed || !self.holders.contains_key(&id), "resolved while it is leased");
             }
             Step::Report { nth, status } => {
                 let Some(id) = self.accepted.get(nth).copied() else { return };
@@ -198,12 +197,12 @@ impl Model {
             Step::Expire => drop(self.app.store.expire_messages(self.app.now(), 10).await.unwrap()),
             Step::Recover => {
                 self.app.die().await;
-                self.held.clear();
+                self.holders.clear();
             }
         }
     }
 
-    /// What holds at any time.
+    /// Checks the properties.
     async fn check(&self) {
         let mut counted = BTreeMap::new();
         let mut statement = self
@@ -216,7 +215,7 @@ impl Model {
         while let Some(row) = rows.next().unwrap() {
             counted.insert(AccountId::from_bytes(row.get(0).unwrap()), row.get::<_, u32>(1).unwrap());
         }
-        assert_eq!(self.app.store.list_queue_depths().await.unwrap(), counted, "the counter is wrong");
+        assert_eq!(self.app.store.list_queue_depths().await.unwrap(), counted, "the queue depth is wrong");
         let none = |sql: &str, why: &str| {
             let found: bool =
                 self.reader.query_row(&format!("select exists ({sql})"), (), |row| row.get(0)).unwrap();
@@ -224,19 +223,19 @@ impl Model {
         };
         none(
             "select 1 from messages where mode = 'queue' and status = 'sending' group by contact_id having count(*) > 1",
-            "two messages of the queue are under way to one person",
+            "two messages of the queue are sent to one contact at the same time",
         );
         none(
             "select 1 from messages where status = 'sending' and worker_id is null",
-            "nobody holds what is under way",
+            "a message that is being sent has no lease",
         );
         none(
             "select 1 from messages where (worker_id is null) <> (lease_token is null)",
-            "a holder without a token",
+            "a lease without a token or a token without a lease",
         );
         none(
             "select 1 from messages where status in ('expired', 'canceled') and worker_id is not null",
-            "something that has ended is held",
+            "a final message is leased",
         );
     }
 }
@@ -245,12 +244,12 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
 
     #[test]
-    fn whatever_happens_each_message_has_one_holder_and_the_queue_is_counted_right(steps in steps()) {
+    fn each_message_has_at_most_one_lease_and_the_queue_depth_is_correct(steps in steps()) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(async {
             let mut model = Model::new().await;
             for step in steps {
-                model.play(step).await;
+                model.run(step).await;
                 model.check().await;
             }
         });

@@ -1,4 +1,4 @@
-//! Laws of the messaging limit: whatever happens, two processes together reach no more people than it allows.
+//! Properties of the messaging limit: two processes together never exceed the limit.
 
 use std::sync::Arc;
 
@@ -20,14 +20,14 @@ use crate::support::{CUSTOMER, TestStore, open};
 
 const USER: &str = "GB.77120394857261034";
 
-/// What can happen; numbers choose among what is there.
+/// Operation on the store. Numbers select a contact or a lease.
 #[derive(Clone, Debug)]
 enum Step {
-    Queue { person: u8 },
+    Queue { contact: u8 },
     Lease { is_other: bool, n: usize },
-    Settle { nth: usize, how: u8 },
+    Finish { nth: usize, how: u8 },
     Report { nth: usize, status: MessageStatus },
-    Write { person: u8 },
+    Inbound { contact: u8 },
     Review,
     FiveHours,
 }
@@ -36,18 +36,18 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let status =
         prop::sample::select(vec![MessageStatus::Sent, MessageStatus::Failed, MessageStatus::Delivered]);
     let step = prop_oneof![
-        6 => (0_u8..10).prop_map(|person| Step::Queue { person }),
+        6 => (0_u8..10).prop_map(|contact| Step::Queue { contact }),
         5 => (any::<bool>(), 1_usize..5).prop_map(|(is_other, n)| Step::Lease { is_other, n }),
-        6 => (0_usize..8, 0_u8..5).prop_map(|(nth, how)| Step::Settle { nth, how }),
+        6 => (0_usize..8, 0_u8..5).prop_map(|(nth, how)| Step::Finish { nth, how }),
         2 => (0_usize..8, status).prop_map(|(nth, status)| Step::Report { nth, status }),
-        1 => (0_u8..10).prop_map(|person| Step::Write { person }),
+        1 => (0_u8..10).prop_map(|contact| Step::Inbound { contact }),
         1 => Just(Step::Review),
         2 => Just(Step::FiveHours),
     ];
     prop::collection::vec(step, 10..60)
 }
 
-/// Two processes on one database, and what they hold.
+/// Two processes with one database, and their leases.
 struct Model {
     app: TestStore,
     other: Arc<SqliteStore>,
@@ -71,11 +71,11 @@ impl Model {
         Self { app, other, reader, leases: Vec::new(), n_written: 0 }
     }
 
-    async fn play(&mut self, step: Step) {
+    async fn run(&mut self, step: Step) {
         let now = self.app.now();
         match step {
-            Step::Queue { person } => {
-                let to = format!("1555010007{person}");
+            Step::Queue { contact } => {
+                let to = format!("1555010007{contact}");
                 let new = NewMessage { kind: "template", ..self.app.queued(&to) };
                 self.app.accept(new).await;
             }
@@ -86,7 +86,7 @@ impl Model {
                 let round = store.lease_due_messages(self.app.lease_request(worker, n)).await.unwrap();
                 self.leases.extend(round.leased.into_iter().map(|leased| leased.lease));
             }
-            Step::Settle { nth, how } => {
+            Step::Finish { nth, how } => {
                 if nth >= self.leases.len() {
                     return;
                 }
@@ -107,14 +107,14 @@ impl Model {
                 let wamid = format!("wamid.{}.{}", lease.message, lease.attempt);
                 self.app.report(self.app.reported_for(lease.message, &wamid, status)).await;
             }
-            Step::Write { person } => {
+            Step::Inbound { contact } => {
                 self.n_written += 1;
                 let wamid = format!("wamid.in.{}", self.n_written);
-                self.app.inbound(self.app.text_from(&format!("1555010007{person}"), &wamid)).await;
+                self.app.inbound(self.app.text_from(&format!("1555010007{contact}"), &wamid)).await;
             }
             Step::Review => self.app.store.update_messaging_limits(now).await.unwrap(),
             Step::FiveHours => {
-                // Nothing is under way that long.
+                // No attempt takes that long.
                 self.app.die().await;
                 self.leases.clear();
                 self.app.advance(5 * 3600);
@@ -122,20 +122,20 @@ impl Model {
         }
     }
 
-    /// What holds at any time.
+    /// Checks the properties.
     fn check(&self) {
         let one = |sql: &str| self.reader.query_row::<u32, _, _>(sql, (), |row| row.get(0)).unwrap();
-        let n_people = one("select coalesce(sum(n_recipients), 0) from messaging_limit_usage");
+        let n_recipients = one("select coalesce(sum(n_recipients), 0) from messaging_limit_usage");
         let n_reserved = one("select coalesce(sum(n_reserved), 0) from messaging_limit_usage");
         assert_eq!(
-            n_people,
+            n_recipients,
             one("select count(*) from messaging_limit_recipients where reserved_by is null")
         );
         assert_eq!(
             n_reserved,
             one("select count(*) from messaging_limit_recipients where reserved_by is not null")
         );
-        assert!(n_people + n_reserved <= LIMIT, "{n_people} reached and {n_reserved} more");
+        assert!(n_recipients + n_reserved <= LIMIT, "{n_recipients} counted and {n_reserved} reserved");
         let n_orphaned = one(
             "select count(*) from messaging_limit_recipients r where reserved_by is not null and not exists (
                  select 1 from messages m where m.id = r.reserved_by and m.worker_id is not null)",
@@ -148,12 +148,12 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
 
     #[test]
-    fn no_more_people_are_reached_than_the_limit_allows(steps in steps()) {
+    fn the_messaging_limit_is_never_exceeded(steps in steps()) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(async {
             let mut model = Model::new().await;
             for step in steps {
-                model.play(step).await;
+                model.run(step).await;
                 model.check();
             }
         });
@@ -161,7 +161,7 @@ proptest! {
 }
 
 #[test]
-fn the_looks_at_what_waits_use_indexes() {
+fn the_queries_of_waiting_messages_use_indexes() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let app = runtime.block_on(TestStore::new());
     let reader = rusqlite::Connection::open(app.path()).unwrap();
@@ -193,8 +193,8 @@ fn the_looks_at_what_waits_use_indexes() {
     }
 }
 
-/// A template to somebody who is about to be reached.
-async fn reserved(app: &TestStore, recipient: Recipient) -> Lease {
+/// Inserts and leases a template for a recipient, which reserves the messaging limit.
+async fn reserve(app: &TestStore, recipient: Recipient) -> Lease {
     let number =
         PhoneNumberInfo { messaging_limit_tier: Some("TIER_3".to_owned()), ..PhoneNumberInfo::default() };
     app.store.update_account_number(app.workspace, app.account, &number, app.now()).await.unwrap();
@@ -206,47 +206,47 @@ fn by_user() -> Recipient {
     Recipient::Bsuid(Bsuid::parse(USER).unwrap())
 }
 
-/// The person turns out to be one whose number is known.
-async fn merges(app: &TestStore) {
+/// Ingests a call that merges the contact of the user ID with the contact of the number.
+async fn merge(app: &TestStore) {
     let from = WhatsAppUser {
         wa_id: Some(CUSTOMER.to_owned()),
         user_id: Some(USER.to_owned()),
         ..WhatsAppUser::default()
     };
     let call = InboundCall { from, at: app.now() - SignedDuration::from_hours(48) };
-    let part = app.part(WebhookUpdate::Call(call), (0, 4));
-    assert_eq!(app.post("call", vec![part]).await.applied, 1);
+    let change = app.change(WebhookUpdate::Call(call), (0, 4));
+    assert_eq!(app.post("call", vec![change]).await.applied, 1);
 }
 
-async fn n_reached(app: &TestStore) -> Option<u32> {
+async fn messaging_limit_usage(app: &TestStore) -> Option<u32> {
     let reached = app.store.get_messaging_limit_usage(app.workspace, Timestamp::MIN).await.unwrap();
     reached.values().copied().next()
 }
 
 #[tokio::test]
-async fn a_reservation_of_two_who_turned_out_to_be_one_was_never_given_back() {
+async fn a_reservation_of_a_merged_contact_was_never_released() {
     let app = TestStore::new().await;
     app.inbound(app.text_from(CUSTOMER, "wamid.1")).await;
     app.advance(48 * 3600);
-    let lease = reserved(&app, by_user()).await;
-    merges(&app).await;
-    assert_eq!(n_reached(&app).await, None);
+    let lease = reserve(&app, by_user()).await;
+    merge(&app).await;
+    assert_eq!(messaging_limit_usage(&app).await, None);
     let end = AttemptResult::Failed(MessageFailure { code: "meta_unavailable", meta: None });
     app.store.finish_attempt(&lease, &end, None, app.now()).await.unwrap();
-    assert_eq!(n_reached(&app).await, None, "nobody was reached");
+    assert_eq!(messaging_limit_usage(&app).await, None, "no recipient was counted");
 }
 
 #[tokio::test]
-async fn somebody_who_was_reached_was_not_counted_after_a_reservation_of_the_same_person_fell_through() {
+async fn a_counted_recipient_was_lost_after_the_reservation_of_a_merged_contact_was_released() {
     let app = TestStore::new().await;
     let known_by_user = NewMessage { kind: "template", recipient: by_user(), ..app.new_message() };
     let sent = AcceptedMessage { wamid: "wamid.out".to_owned(), ..AcceptedMessage::default() };
     let lease = app.accept(known_by_user).await;
     app.store.finish_attempt(&lease, &AttemptResult::Sent(sent), None, app.now()).await.unwrap();
-    assert_eq!(n_reached(&app).await, Some(1));
-    let lease = reserved(&app, app.queued(CUSTOMER).recipient).await;
-    merges(&app).await;
+    assert_eq!(messaging_limit_usage(&app).await, Some(1));
+    let lease = reserve(&app, app.queued(CUSTOMER).recipient).await;
+    merge(&app).await;
     let end = AttemptResult::Failed(MessageFailure { code: "meta_unavailable", meta: None });
     app.store.finish_attempt(&lease, &end, None, app.now()).await.unwrap();
-    assert_eq!(n_reached(&app).await, Some(1));
+    assert_eq!(messaging_limit_usage(&app).await, Some(1));
 }

@@ -1,4 +1,4 @@
-//! What is written down about people, joined and erased.
+//! Merge, import, opt-out and erasure of contacts.
 
 use domain::access::audit::{AuditAction, AuditEntry};
 use domain::check::Patch;
@@ -29,7 +29,7 @@ fn number(digits: &str) -> Patch<PhoneNumber> {
     Patch::Set(PhoneNumber::from_wa_id(digits).unwrap())
 }
 
-async fn put(app: &TestStore, target: ContactTarget, change: ContactChange) -> UpsertContactResult {
+async fn upsert(app: &TestStore, target: ContactTarget, change: ContactChange) -> UpsertContactResult {
     let put =
         ContactUpsert { target, change, reason: OptOutReason::Api, new_id: app.id(ContactId::from_parts) };
     app.store
@@ -48,7 +48,7 @@ fn texts(pairs: &[(&str, &str)]) -> Object {
 }
 
 #[tokio::test]
-async fn two_that_turn_out_to_be_one_keep_what_both_had() {
+async fn a_merged_contact_has_the_data_of_both_contacts() {
     let app = TestStore::new().await;
     let numbered = ContactChange {
         phone_number: number(MAYA),
@@ -57,7 +57,7 @@ async fn two_that_turn_out_to_be_one_keep_what_both_had() {
         custom_fields: Patch::Set(CustomFields::All(texts(&[("plan", "gold"), ("city", "Lagos")]))),
         ..ContactChange::default()
     };
-    put(&app, ContactTarget::New, numbered).await;
+    upsert(&app, ContactTarget::New, numbered).await;
     app.advance(10);
     let identified = ContactChange {
         user_id: Patch::Set(Bsuid::parse(USER).unwrap()),
@@ -69,7 +69,7 @@ async fn two_that_turn_out_to_be_one_keep_what_both_had() {
         opted_out: Patch::Set(true),
         ..ContactChange::default()
     };
-    put(&app, ContactTarget::New, identified).await;
+    upsert(&app, ContactTarget::New, identified).await;
     assert_eq!(contacts(&app).await.len(), 2);
     let from = WhatsAppUser {
         wa_id: Some(MAYA.to_owned()),
@@ -92,10 +92,10 @@ async fn two_that_turn_out_to_be_one_keep_what_both_had() {
 }
 
 #[tokio::test]
-async fn another_workspaces_people_are_nobody_here() {
+async fn contacts_of_another_workspace_are_not_found() {
     let app = TestStore::new().await;
     let change = ContactChange { phone_number: number(MAYA), ..ContactChange::default() };
-    let UpsertContactResult::Created(maya) = put(&app, ContactTarget::New, change).await else {
+    let UpsertContactResult::Created(maya) = upsert(&app, ContactTarget::New, change).await else {
         panic!("made")
     };
     let elsewhere = WorkspaceId::from_parts(1, &[7; 10]);
@@ -113,7 +113,7 @@ async fn another_workspaces_people_are_nobody_here() {
 }
 
 #[tokio::test]
-async fn texts_from_a_table_join_the_custom_fields_up_to_their_number() {
+async fn imported_custom_fields_are_added_up_to_the_maximum_number() {
     let app = TestStore::new().await;
     let with = |fields| ContactChange {
         phone_number: number(MAYA),
@@ -124,18 +124,18 @@ async fn texts_from_a_table_join_the_custom_fields_up_to_their_number() {
     for i in 0..49_i64 {
         fields.insert(&format!("k{i}"), i);
     }
-    put(&app, ContactTarget::New, with(CustomFields::All(fields))).await;
+    upsert(&app, ContactTarget::New, with(CustomFields::All(fields))).await;
     let some = |pairs: &[(&str, &str)]| {
         with(CustomFields::Some(
             pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
         ))
     };
-    let same = put(&app, ContactTarget::Matching, some(&[("k7", "7")])).await;
+    let same = upsert(&app, ContactTarget::Matching, some(&[("k7", "7")])).await;
     assert!(matches!(same, UpsertContactResult::Unchanged(_)), "{same:?}");
-    let more = put(&app, ContactTarget::Matching, some(&[("k7", "seven"), ("new", "x")])).await;
+    let more = upsert(&app, ContactTarget::Matching, some(&[("k7", "seven"), ("new", "x")])).await;
     assert!(matches!(more, UpsertContactResult::Updated(_)), "{more:?}");
     assert_eq!(
-        put(&app, ContactTarget::Matching, some(&[("newer", "x")])).await,
+        upsert(&app, ContactTarget::Matching, some(&[("newer", "x")])).await,
         UpsertContactResult::TooManyFields(51)
     );
     let keys = app.store.list_custom_field_names(app.workspace, 500).await.unwrap();
@@ -143,24 +143,24 @@ async fn texts_from_a_table_join_the_custom_fields_up_to_their_number() {
 }
 
 #[tokio::test]
-async fn a_word_and_its_opposite_in_one_post_end_as_they_were_said() {
+async fn an_opt_out_and_an_opt_in_in_one_payload_are_applied_in_order() {
     let app = TestStore::new().await;
     let later = app.now();
     app.advance(60);
     let said = |wamid: &str, at, wish| RoutedChange {
         opt_out_signal: Some(wish),
-        ..app.part(WebhookUpdate::Message(InboundMessage { at, ..app.text_from(CUSTOMER, wamid) }), (0, 4))
+        ..app.change(WebhookUpdate::Message(InboundMessage { at, ..app.text_from(CUSTOMER, wamid) }), (0, 4))
     };
     let start_then_stop =
         vec![said("wamid.2", app.now(), OptOutSignal::Start), said("wamid.1", later, OptOutSignal::Stop)];
     app.post("stop and start", start_then_stop).await;
     assert_eq!(contacts(&app).await[0].opted_out, None);
     app.post("stop again", vec![said("wamid.3", app.now(), OptOutSignal::Stop)]).await;
-    // At the same moment the one to be left alone counts.
+    // Of two signals at the same time, the opt-out counts.
     assert_eq!(contacts(&app).await[0].opted_out, Some((app.now(), OptOutReason::Keyword)));
 }
 
-/// Erases the only contact with this number, to the end. Returns how many steps that took.
+/// Erases the only contact with this number completely. Returns the number of steps.
 async fn erase(app: &TestStore, digits: &str) -> usize {
     let filter = ContactFilter { wa_ids: Some(vec![digits.to_owned()]), ..ContactFilter::default() };
     let maya = app.store.list_contacts(app.workspace, &filter, page(5)).await.unwrap().rows.remove(0);
@@ -176,14 +176,14 @@ async fn erase(app: &TestStore, digits: &str) -> usize {
     }
 }
 
-fn places(app: &TestStore, mark: &str) -> usize {
+fn n_occurrences(app: &TestStore, identifier: &str) -> usize {
     let mut bytes = std::fs::read(app.path()).unwrap();
     bytes.extend(std::fs::read(app.path().with_extension("db-wal")).unwrap_or_default());
-    bytes.windows(mark.len()).filter(|window| *window == mark.as_bytes()).count()
+    bytes.windows(identifier.len()).filter(|window| *window == identifier.as_bytes()).count()
 }
 
 #[tokio::test]
-async fn a_person_of_many_messages_is_erased_in_steps_and_reports_meanwhile_are_dropped() {
+async fn a_contact_is_erased_in_steps_and_statuses_in_the_meantime_are_dropped() {
     let app = TestStore::new().await;
     let mut first = None;
     for i in 0..450 {
@@ -201,39 +201,39 @@ async fn a_person_of_many_messages_is_erased_in_steps_and_reports_meanwhile_are_
     let filter = ContactFilter { wa_ids: Some(vec![MAYA.to_owned()]), ..ContactFilter::default() };
     let maya = app.store.list_contacts(app.workspace, &filter, page(5)).await.unwrap().rows.remove(0);
     assert!(app.store.begin_erasure(maya.id, app.entry(AuditAction::ContactErased)).await.unwrap());
-    // The last message has not been reached, and a report of it comes.
-    assert!(places(&app, "parcel 449") > 0);
+    // A status of the last message arrives before the message is erased.
+    assert!(n_occurrences(&app, "parcel 449") > 0);
     let report = |status| {
         let body = format!("{last} {status}");
         let span = (0, u32::try_from(body.len()).unwrap());
-        let part = app.part(WebhookUpdate::Status(app.reported(&last, status)), span);
+        let change = app.change(WebhookUpdate::Status(app.reported(&last, status)), span);
         let app = &app;
-        async move { app.post(&body, vec![part]).await }
+        async move { app.post(&body, vec![change]).await }
     };
     let effect = report(MessageStatus::Read).await;
     assert_eq!((effect.applied, effect.duplicates), (0, 1));
     while app.store.run_erasure_step(50, app.now()).await.unwrap() == ErasureStep::RowsRemain {}
     assert!(app.store.finish_erasures().await.unwrap());
     assert_eq!(app.store.run_erasure_step(50, app.now()).await.unwrap(), ErasureStep::Idle);
-    for mark in ["parcel", "NDQ3NzAwOTAwMTEx", MAYA] {
-        assert_eq!(places(&app, mark), 0, "{mark}");
+    for identifier in ["parcel", "NDQ3NzAwOTAwMTEx", MAYA] {
+        assert_eq!(n_occurrences(&app, identifier), 0, "{identifier}");
     }
     let filter = MessageFilter { contact: Some(maya.id), ..MessageFilter::default() };
     assert_eq!(app.store.list_messages(app.workspace, &filter, page(5)).await.unwrap().total, 450);
     assert_eq!(app.status(first.unwrap()).await, MessageStatus::Sent);
-    // Nor does one that comes when all is done.
+    // A status that arrives after the erasure is dropped, too.
     let again = report(MessageStatus::Played).await;
     assert_eq!((again.applied, again.pending_statuses), (0, 0));
-    assert_eq!(places(&app, &last), 0);
+    assert_eq!(n_occurrences(&app, &last), 0);
 }
 
 #[tokio::test]
-async fn an_answer_to_an_erased_message_names_it_by_its_digest() {
+async fn a_reply_to_an_erased_message_refers_to_its_hash() {
     let app = TestStore::new().await;
     let wamid = "wamid.HBgMNDQ3NzAwOTAwMTEx";
-    let part = app.part(WebhookUpdate::Message(app.text_from(MAYA, wamid)), (0, 26));
-    app.post(wamid, vec![part]).await;
-    // Somebody used her message as the context of one to another person.
+    let change = app.change(WebhookUpdate::Message(app.text_from(MAYA, wamid)), (0, 26));
+    app.post(wamid, vec![change]).await;
+    // A message to another contact replies to the erased message.
     let new = engine::ports::NewMessage { context_wamid: Some(wamid.to_owned()), ..app.new_message() };
     let other = new.id;
     app.accept(new).await;
@@ -242,11 +242,11 @@ async fn an_answer_to_an_erased_message_names_it_by_its_digest() {
     assert_eq!(context.len(), 64);
     let found = app.store.get_message(app.workspace, &MessageKey::Wamid(context)).await.unwrap().unwrap();
     assert_eq!(found.message.content, None);
-    assert_eq!(places(&app, "NDQ3NzAwOTAwMTEx"), 0);
+    assert_eq!(n_occurrences(&app, "NDQ3NzAwOTAwMTEx"), 0);
 }
 
 #[tokio::test]
-async fn posts_keep_what_is_another_persons_or_another_workspaces() {
+async fn payloads_keep_the_data_of_other_contacts_and_other_workspaces() {
     let app = TestStore::new().await;
     let message = |from: &str, wamid: &str| {
         format!(
@@ -263,11 +263,12 @@ async fn posts_keep_what_is_another_persons_or_another_workspaces() {
         change("5550001112223", &message(MAYA, "wamid.C")),
     );
     let elsewhere = app.add_workspace("elsewhere", "5550001112223");
-    let span =
-        |part: &str| (u32::try_from(body.find(part).unwrap()).unwrap(), u32::try_from(part.len()).unwrap());
+    let span = |change: &str| {
+        (u32::try_from(body.find(change).unwrap()).unwrap(), u32::try_from(change.len()).unwrap())
+    };
     let routed = |workspace: WorkspaceId, account: AccountId, wamid: &str, from: &str, span| RoutedChange {
         route: Some(ChangeRoute { workspace, waba_id: "1".to_owned(), account: Some(account) }),
-        ..app.part(WebhookUpdate::Message(app.text_from(from, wamid)), span)
+        ..app.change(WebhookUpdate::Message(app.text_from(from, wamid)), span)
     };
     let parts = vec![
         routed(app.workspace, app.account, "wamid.A", MAYA, span(&hers)),
@@ -283,11 +284,11 @@ async fn posts_keep_what_is_another_persons_or_another_workspaces() {
     };
     assert_eq!(raw(app.workspace, "wamid.B").await.unwrap(), theirs);
     assert_eq!(raw(elsewhere.0, "wamid.C").await.unwrap(), message(MAYA, "wamid.C"));
-    assert_eq!(places(&app, "wamid.A"), 0);
+    assert_eq!(n_occurrences(&app, "wamid.A"), 0);
 }
 
 #[tokio::test]
-async fn a_reader_in_the_way_puts_the_end_off() {
+async fn a_reader_of_the_log_delays_the_end_of_an_erasure() {
     let app = TestStore::new().await;
     app.inbound(app.text_from(MAYA, "wamid.1")).await;
     let reader = rusqlite::Connection::open(app.path()).unwrap();
@@ -296,16 +297,16 @@ async fn a_reader_in_the_way_puts_the_end_off() {
     assert!(app.store.begin_erasure(contact, app.entry(AuditAction::ContactErased)).await.unwrap());
     while app.store.run_erasure_step(50, app.now()).await.unwrap() == ErasureStep::RowsRemain {}
     assert!(!app.store.finish_erasures().await.unwrap());
-    // Others write meanwhile, and the next round comes through.
+    // Other writes succeed in the meantime, and the next attempt succeeds.
     app.store.check_writable(app.now()).await.unwrap();
     assert_eq!(app.store.run_erasure_step(50, app.now()).await.unwrap(), ErasureStep::FilesRemain);
     reader.execute_batch("commit").unwrap();
     assert!(app.store.finish_erasures().await.unwrap());
-    assert_eq!(places(&app, MAYA), 0);
+    assert_eq!(n_occurrences(&app, MAYA), 0);
 }
 
 #[tokio::test]
-async fn the_log_keeps_its_positions_and_forgets_whom_it_told_of() {
+async fn erased_events_keep_their_positions_and_lose_their_data() {
     let app = TestStore::new().await;
     app.inbound(app.text_from(MAYA, "wamid.1")).await;
     app.inbound(app.text_from(CUSTOMER, "wamid.2")).await;
@@ -319,7 +320,7 @@ async fn the_log_keeps_its_positions_and_forgets_whom_it_told_of() {
 }
 
 #[tokio::test]
-async fn a_message_under_way_ends_without_its_person() {
+async fn a_message_that_is_being_sent_is_finished_without_the_erased_contact() {
     for (end, expected) in [
         (
             AttemptResult::Sent(AcceptedMessage {
@@ -352,16 +353,16 @@ async fn a_message_under_way_ends_without_its_person() {
         let lease = app.accept(new).await;
         erase(&app, MAYA).await;
         let answer = CachedResponse { status: 200, body: format!("to +{MAYA}").into_bytes().into() };
-        let settled = app.store.finish_attempt(&lease, &end, Some(answer), app.now()).await.unwrap();
-        assert_eq!(settled, LeaseCheck::Valid);
+        let check = app.store.finish_attempt(&lease, &end, Some(answer), app.now()).await.unwrap();
+        assert_eq!(check, LeaseCheck::Valid);
         assert_eq!(app.status(lease.message).await, expected);
         // The key stays in use: a repeated request sends nothing.
         let owner = OwnerId::from_parts(1, &[3; 10]);
         let key = app.store.get_idempotency_record(app.workspace, owner, "key", app.now()).await.unwrap();
         assert_eq!(key.unwrap().answer, None);
         assert!(contacts(&app).await.is_empty());
-        for mark in [MAYA, "NDQ3NzAwOTAwMTEx"] {
-            assert_eq!(places(&app, mark), 0, "{mark} after {end:?}");
+        for identifier in [MAYA, "NDQ3NzAwOTAwMTEx"] {
+            assert_eq!(n_occurrences(&app, identifier), 0, "{identifier} after {end:?}");
         }
     }
 }

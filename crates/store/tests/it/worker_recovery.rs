@@ -1,4 +1,4 @@
-//! What a dead process leaves behind.
+//! Recovery of the messages of dead workers.
 
 use domain::id::WorkerId;
 use domain::messages::status::MessageStatus;
@@ -7,7 +7,7 @@ use engine::ports::Workers;
 use crate::support::TestStore;
 
 #[tokio::test]
-async fn what_a_dead_process_was_sending_becomes_unknown() {
+async fn messages_that_a_dead_process_was_sending_become_unknown() {
     let app = TestStore::new().await;
     let lease = app.accept(app.new_message()).await;
     app.advance(60);
@@ -20,7 +20,7 @@ async fn what_a_dead_process_was_sending_becomes_unknown() {
 }
 
 #[tokio::test]
-async fn what_a_living_process_is_sending_stays() {
+async fn messages_of_a_living_process_are_not_recovered() {
     let app = TestStore::new().await;
     let lease = app.accept(app.new_message()).await;
     app.advance(60);
@@ -31,7 +31,7 @@ async fn what_a_living_process_is_sending_stays() {
 }
 
 #[tokio::test]
-async fn nobody_waits_for_the_silence_of_a_process_that_said_farewell() {
+async fn leases_of_a_deregistered_worker_are_recovered_without_a_timeout() {
     let app = TestStore::new().await;
     app.store.record_heartbeat(app.worker, app.now()).await.unwrap();
     let lease = app.accept(app.new_message()).await;
@@ -44,7 +44,7 @@ async fn nobody_waits_for_the_silence_of_a_process_that_said_farewell() {
 }
 
 #[tokio::test]
-async fn what_was_reported_meanwhile_is_not_unknown_again() {
+async fn a_message_whose_status_was_reported_does_not_become_unknown() {
     let app = TestStore::new().await;
     let lease = app.accept(app.new_message()).await;
     app.report(app.reported_for(lease.message, "wamid.A", MessageStatus::Delivered)).await;

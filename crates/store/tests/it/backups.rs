@@ -1,4 +1,4 @@
-//! Copies of the database: whole, private, and known for what they are.
+//! Backups, restores, integrity checks and re-encryption.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
@@ -18,7 +18,7 @@ use crate::support::{CUSTOMER, TestStore, open};
 
 const OTHER: &str = "15550100002";
 
-/// Ends the store, puts the copy in the place of its database, and starts it again.
+/// Closes the store, restores the backup over its database, and opens the store again.
 fn restored(app: TestStore, copy: &std::path::Path, mode: RestoreMode) -> TestStore {
     app.advance(60);
     let (path, now) = (app.path(), app.now());
@@ -31,7 +31,7 @@ fn restored(app: TestStore, copy: &std::path::Path, mode: RestoreMode) -> TestSt
 }
 
 #[tokio::test]
-async fn a_copy_is_made_beside_the_writer_and_holds_one_moment() {
+async fn a_backup_is_created_during_writes_and_has_the_state_of_one_moment() {
     let app = TestStore::new().await;
     let sent = app.accept(app.new_message()).await;
     let copy = app.folder.path().join("copy.db");
@@ -52,12 +52,12 @@ async fn a_copy_is_made_beside_the_writer_and_holds_one_moment() {
     let status: String = connection.query_row("select status from messages", (), |row| row.get(0)).unwrap();
     assert_eq!(status, "sending");
     assert_eq!(app.status(sent.message).await, MessageStatus::Sent);
-    // The original does not take itself for a copy.
+    // The original database has no backup marker.
     assert_eq!(app.store.get_restored_backup_time().await.unwrap(), None);
 }
 
 #[tokio::test]
-async fn a_copy_replaces_nothing_unasked_and_a_failed_one_leaves_what_was_there() {
+async fn a_backup_does_not_replace_a_file_and_a_failed_backup_leaves_the_file_unchanged() {
     let app = TestStore::new().await;
     let copy = app.folder.path().join("copy.db");
     fs::write(&copy, "something else").unwrap();
@@ -75,7 +75,7 @@ async fn a_copy_replaces_nothing_unasked_and_a_failed_one_leaves_what_was_there(
 }
 
 #[tokio::test]
-async fn what_may_have_left_since_the_copy_was_made_does_not_leave_again() {
+async fn messages_that_may_have_been_sent_since_the_backup_are_quarantined() {
     let app = TestStore::new().await;
     let sending = app.accept(app.new_message()).await.message;
     let queued = app.accept(app.queued(CUSTOMER)).await.message;
@@ -87,7 +87,7 @@ async fn what_may_have_left_since_the_copy_was_made_does_not_leave_again() {
     let copy = app.folder.path().join("copy.db");
     let made_at = app.now();
     backup(&app.path(), &copy, false, made_at).unwrap();
-    // The original goes on: all that is due leaves.
+    // The original database continues: all due messages are leased.
     assert_eq!(app.lease(10).await.len(), 2);
 
     let app = restored(app, &copy, RestoreMode::Quarantine);
@@ -106,22 +106,22 @@ async fn what_may_have_left_since_the_copy_was_made_does_not_leave_again() {
     assert_eq!(app.lease(10).await.len(), 0);
     assert_eq!(app.store.list_queue_depths().await.unwrap().get(&app.account), Some(&1));
     assert_eq!(app.store.get_restored_backup_time().await.unwrap(), None);
-    // Meta's report settles what is unknown, by the reference that the original sent along.
+    // A status from Meta resolves an unknown message by the reference that the original database sent.
     app.report(app.reported_for(queued, "wamid.Q", MessageStatus::Delivered)).await;
     assert_eq!(app.status(queued).await, MessageStatus::Delivered);
-    // What was not due then was not due for the original either: it leaves in its time.
+    // A message that was not due is still queued and is sent at its time.
     app.advance(49 * 3600);
     let left: Vec<_> = app.lease(10).await.iter().map(|leased| leased.lease.message).collect();
     assert_eq!(left, [scheduled]);
 }
 
 #[tokio::test]
-async fn where_nothing_left_since_the_queue_goes_on() {
+async fn the_queue_continues_if_no_message_was_sent_since_the_backup() {
     let app = TestStore::new().await;
     let queued = app.accept(app.queued(CUSTOMER)).await.message;
     let copy = app.folder.path().join("copy.db");
     backup(&app.path(), &copy, false, app.now()).unwrap();
-    // Root restores for a service that is not root: the database keeps its owner. Nobody else can try that.
+    // If root restores for a service with another user, the owner of the database does not change. Only root can test this.
     let is_given = std::os::unix::fs::chown(app.path(), Some(65_534), None).is_ok();
     let app = restored(app, &copy, RestoreMode::ContinueQueue);
     assert!(!is_given || fs::metadata(app.path()).unwrap().uid() == 65_534);
@@ -131,12 +131,12 @@ async fn where_nothing_left_since_the_queue_goes_on() {
 }
 
 #[tokio::test]
-async fn a_file_copied_by_other_means_is_taken_for_a_copy_when_it_is_restored() {
+async fn a_file_that_was_copied_by_other_means_is_quarantined_when_it_is_restored() {
     let app = TestStore::new().await;
     app.accept(app.queued(CUSTOMER)).await;
     let app = app.restart();
     let copy = app.folder.path().join("copy.db");
-    // Everything is in the file itself: the store was closed, which empties its log.
+    // The file is complete: the log was emptied when the store was closed.
     fs::copy(app.path(), &copy).unwrap();
     let app = restored(app, &copy, RestoreMode::Quarantine);
     assert!(app.store.get_restored_backup_time().await.unwrap().is_some());
@@ -144,7 +144,7 @@ async fn a_file_copied_by_other_means_is_taken_for_a_copy_when_it_is_restored() 
 }
 
 #[tokio::test]
-async fn a_database_that_somebody_works_with_is_not_replaced() {
+async fn a_database_in_use_is_not_replaced() {
     let app = TestStore::new().await;
     let copy = app.folder.path().join("copy.db");
     backup(&app.path(), &copy, false, app.now()).unwrap();
@@ -171,14 +171,14 @@ fn key(byte: u8) -> SecretSlice<u8> {
 }
 
 #[tokio::test]
-async fn a_rotation_seals_everything_with_the_new_key_and_can_be_repeated() {
+async fn re_encryption_seals_every_secret_with_the_new_key_and_can_be_repeated() {
     let app = TestStore::new().await;
     for n in 0..120 {
         app.add_account(&format!("account {n}"), &format!("3300112200{n:05}")).await;
     }
     let both = Sealer::new(&key(8), app.random.clone()).unwrap().with_old(&key(9)).unwrap();
     let path = app.path();
-    // A gateway that does not know the new key works with the database: it could not read what is sealed again.
+    // A running gateway without the new key could not read re-encrypted secrets.
     assert_eq!(
         reencrypt(&path, &both, app.now()).unwrap(),
         ReencryptResult::OtherKeyInUse { n_processes: 1 }
@@ -193,7 +193,7 @@ async fn a_rotation_seals_everything_with_the_new_key_and_can_be_repeated() {
         reencrypt(&path, &both, app.now()).unwrap(),
         ReencryptResult::Done { n_reencrypted: 0, count }
     );
-    // The old key alone opens nothing any more; the new one alone opens all.
+    // The old key opens no secret, and the new key opens all secrets.
     let old = Sealer::new(&key(9), app.random.clone()).unwrap();
     let with_old = check_integrity(&path, Some(&old), app.now()).unwrap().seals;
     assert_eq!(with_old, Some(SealedValueCounts { present: 0, old: 0, other: 242 }));
@@ -210,7 +210,7 @@ async fn a_rotation_seals_everything_with_the_new_key_and_can_be_repeated() {
     assert_eq!(store.get_directory().await.unwrap().accounts.len(), 121);
 }
 
-/// What a database that was moved away without its log leaves behind.
+/// Returns the write-ahead log of another database.
 async fn stray_log() -> Vec<u8> {
     let other = TestStore::new().await;
     for n in 0..20 {
@@ -220,7 +220,7 @@ async fn stray_log() -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn the_log_of_another_database_does_not_get_into_a_copy() {
+async fn the_log_of_another_database_is_not_used_by_a_backup() {
     let log = stray_log().await;
     let app = TestStore::new().await;
     let sent = app.accept(app.new_message()).await;
@@ -233,7 +233,7 @@ async fn the_log_of_another_database_does_not_get_into_a_copy() {
     let n_messages: i64 = check().query_row("select count(*) from messages", (), |row| row.get(0)).unwrap();
     assert_eq!(n_messages, 1);
 
-    // Somebody has taken the database away by hand, and left its log.
+    // The database was moved without its log.
     let place = app.folder.path().join("elsewhere.db");
     fs::write(app.folder.path().join("elsewhere.db-wal"), &log).unwrap();
     restore(&copy, &place, RestoreOptions { mode: RestoreMode::Quarantine, replaces: false }, app.now())

@@ -1,4 +1,4 @@
-//! Accounts and templates as people change them, and what is watched of tokens.
+//! Changes of accounts and templates, and expiry of access tokens.
 
 use domain::access::audit::AuditAction;
 use domain::accounts::suspension::SuspensionCause;
@@ -31,7 +31,7 @@ async fn record(app: &TestStore, id: AccountId) -> AccountRecord {
     (**record).clone()
 }
 
-/// What the account's events say has changed.
+/// Returns the data of the events of the account.
 async fn changes(app: &TestStore) -> Vec<Value> {
     let filter = EventFilter { kinds: Some(vec![EventKind::AccountStatus]), ..EventFilter::default() };
     let told = app.store.list_events(app.workspace, &filter, EventStart::Oldest, 100).await.unwrap().unwrap();
@@ -39,7 +39,7 @@ async fn changes(app: &TestStore) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn a_change_keeps_what_it_does_not_name_and_clears_what_it_says() {
+async fn an_update_changes_only_the_fields_that_it_contains() {
     let app = TestStore::new().await;
     let token = Some(SecretString::from("demo-second-token"));
     let named =
@@ -68,7 +68,7 @@ async fn a_change_keeps_what_it_does_not_name_and_clears_what_it_says() {
 }
 
 #[tokio::test]
-async fn what_an_account_says_of_links_is_kept_until_it_says_otherwise() {
+async fn the_link_setting_of_an_account_stays_until_it_is_changed() {
     let app = TestStore::new().await;
     let says = |fetches_links| AccountChanges { fetches_links, ..AccountChanges::default() };
     assert_eq!(record(&app, app.account).await.account.fetches_links, None);
@@ -84,7 +84,7 @@ async fn what_an_account_says_of_links_is_kept_until_it_says_otherwise() {
 }
 
 #[tokio::test]
-async fn a_name_that_is_taken_changes_nothing() {
+async fn an_update_to_a_used_name_is_rejected() {
     let app = TestStore::new().await;
     let other = app.add_account("clinic", "330011220099888").await;
     let clash =
@@ -95,7 +95,7 @@ async fn a_name_that_is_taken_changes_nothing() {
 }
 
 #[tokio::test]
-async fn there_is_one_default_and_it_moves_on_within_its_kind() {
+async fn a_workspace_has_one_default_account_and_its_successor_is_of_the_same_kind() {
     let app = TestStore::new().await;
     let second = app.add_account("second", "330011220099888").await;
     let third = app.add_account("third", "330011220099889").await;
@@ -113,7 +113,7 @@ async fn there_is_one_default_and_it_moves_on_within_its_kind() {
         .await
         .unwrap();
     assert_eq!(removal, DeleteAccountResult::Deleted);
-    // Nor does one that is gone take it away.
+    // The deletion of another account does not change the default.
     let late = AccountChanges { is_default: Some(true), ..AccountChanges::default() };
     assert!(!change(&app, third, late).await.unwrap());
     assert!(record(&app, app.account).await.account.is_default);
@@ -124,7 +124,7 @@ async fn there_is_one_default_and_it_moves_on_within_its_kind() {
         .await
         .unwrap();
     assert_eq!(again, DeleteAccountResult::NotFound);
-    // All but a live one are gone: what was meant for the simulator does not begin to reach customers.
+    // Only an account at Meta is left: messages for the simulator must not be sent to customers.
     let mut live = record(&app, second).await;
     live.account.id = app.id(AccountId::from_parts);
     live.account.name = "live".to_owned();
@@ -143,7 +143,7 @@ async fn there_is_one_default_and_it_moves_on_within_its_kind() {
 }
 
 #[tokio::test]
-async fn a_waiting_message_keeps_its_account_unless_it_is_forced() {
+async fn an_account_with_queued_messages_is_deleted_only_by_force() {
     let app = TestStore::new().await;
     let first = app.accept(app.queued(CUSTOMER)).await.message;
     let second = app.accept(app.queued("15550100002")).await.message;
@@ -158,7 +158,7 @@ async fn a_waiting_message_keeps_its_account_unless_it_is_forced() {
     assert_eq!(remove(false).await.unwrap(), DeleteAccountResult::HasQueuedMessages(2));
     assert_eq!(app.status(first).await, MessageStatus::Queued);
     assert_eq!(remove(true).await.unwrap(), DeleteAccountResult::Deleted);
-    // One at a time, as a long queue would be.
+    // The messages are canceled one at a time, as in a long queue.
     assert_eq!(app.store.expire_messages(app.now(), 1).await.unwrap(), 1);
     assert_eq!(app.store.expire_messages(app.now(), 1).await.unwrap(), 1);
     assert_eq!(app.store.expire_messages(app.now(), 1).await.unwrap(), 0);
@@ -169,7 +169,7 @@ async fn a_waiting_message_keeps_its_account_unless_it_is_forced() {
 }
 
 #[tokio::test]
-async fn the_end_of_a_token_is_told_at_each_notice_once_also_after_a_restart() {
+async fn each_warning_about_a_token_expiry_is_published_once_also_after_a_restart() {
     let app = TestStore::new().await;
     let ends = app.now() + SignedDuration::from_hours(24 * 20);
     let look = |app: &TestStore| {
@@ -198,7 +198,7 @@ async fn the_end_of_a_token_is_told_at_each_notice_once_also_after_a_restart() {
     assert_eq!(days(&told), [14, 7, 1]);
     assert_eq!(told[2]["change"], "token_expiry");
     assert_eq!(told[2]["details"]["expires_at"], ends.to_string());
-    // Another token has notices of its own; one without an end has none.
+    // A new token has its own warnings; a token without an expiry has none.
     let next = app.now() + SignedDuration::from_hours(24 * 14);
     app.store.update_account_token_expiry(app.workspace, app.account, Some(next), app.now()).await.unwrap();
     app.store.update_account_token_expiry(app.workspace, app.account, None, app.now()).await.unwrap();
@@ -206,7 +206,7 @@ async fn the_end_of_a_token_is_told_at_each_notice_once_also_after_a_restart() {
 }
 
 #[tokio::test]
-async fn a_change_lifts_the_hold_that_it_names_and_no_other() {
+async fn an_update_ends_only_the_suspension_with_the_given_reason() {
     let app = TestStore::new().await;
     let token = || Some(SecretString::from("demo-second-token"));
     for (reason, status) in [("Meta refused the token.", "connected"), ("Meta refused the number.", "held")] {
@@ -232,7 +232,7 @@ async fn a_change_lifts_the_hold_that_it_names_and_no_other() {
 }
 
 #[tokio::test]
-async fn a_token_that_works_does_not_end_what_meta_itself_did_to_the_account() {
+async fn a_working_token_does_not_end_a_suspension_by_meta() {
     let app = TestStore::new().await;
     let reason = "Meta refused the token.";
     app.store
@@ -253,7 +253,7 @@ async fn a_token_that_works_does_not_end_what_meta_itself_did_to_the_account() {
 }
 
 #[tokio::test]
-async fn deleted_templates_are_forgotten_in_one_language_or_all() {
+async fn templates_are_deleted_in_one_language_or_in_all_languages() {
     let app = TestStore::new().await;
     let listed = |language: &str| ListedTemplate {
         meta_id: "707001122334455".to_owned(),
