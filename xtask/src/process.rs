@@ -158,7 +158,7 @@ fn peak_rss_kib(pid: u32) -> Result<u64> {
     let status = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     peak.and_then(|peak| peak.split_whitespace().next()?.parse().ok())
-        .with_context(|| format!("{} tells no peak", path.display()))
+        .with_context(|| format!("{} has no peak memory", path.display()))
 }
 
 #[cfg(test)]

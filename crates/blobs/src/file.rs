@@ -24,7 +24,7 @@ const UNFINISHED: &str = "unfinished";
 /// File contents in a folder, which is created with the first file.
 pub struct FolderBlobs {
     root: PathBuf,
-    /// Number that keeps the names of unfinished files apart, also between processes that share a folder.
+    /// Number that makes the names of unfinished files unique, also between processes that share a folder.
     process: u32,
     n_puts: AtomicU64,
 }

@@ -50,7 +50,7 @@ pub enum BucketError {
     #[error("setting up the bucket for files")]
     Settings(#[source] object_store::Error),
     /// The prefix is not a valid path.
-    #[error("setting up the bucket for files: the prefix is no path")]
+    #[error("setting up the bucket for files: the prefix is not a path")]
     Prefix(#[source] object_store::path::Error),
     /// TLS cannot be set up.
     #[error("setting up TLS for the bucket for files")]

@@ -31,7 +31,7 @@ const V4: [(Ipv4Addr, u32, AddressScope); 20] = [
     (Ipv4Addr::new(10, 0, 0, 0), 8, AddressScope::Private),
     (Ipv4Addr::new(100, 64, 0, 0), 10, AddressScope::Private),
     (Ipv4Addr::new(127, 0, 0, 0), 8, AddressScope::Loopback),
-    // Link-local addresses, which hold the metadata services of most clouds.
+    // Link-local addresses, which include the metadata services of most clouds.
     (Ipv4Addr::new(169, 254, 0, 0), 16, AddressScope::Forbidden),
     (Ipv4Addr::new(172, 16, 0, 0), 12, AddressScope::Private),
     (Ipv4Addr::new(192, 0, 0, 0), 24, AddressScope::Forbidden),

@@ -50,7 +50,7 @@ impl Default for EgressConfig {
 #[derive(Debug, thiserror::Error)]
 pub enum EgressConfigError {
     /// The user agent contains characters that a header cannot contain.
-    #[error("the user agent `{0}` holds characters that no header takes")]
+    #[error("the user agent `{0}` contains characters that are not allowed in a header")]
     UserAgent(String),
     /// TLS cannot be set up.
     #[error("setting up TLS")]

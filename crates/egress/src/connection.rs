@@ -1,7 +1,7 @@
 //! An HTTP/1.1 connection, driven by the call that uses it.
 //!
 //! **Invariant:** a connection makes progress only while a call waits for it. Dropping the call closes the connection
-//! at once, whatever the other side does.
+//! immediately.
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};

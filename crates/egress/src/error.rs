@@ -11,19 +11,19 @@ const MAX_REASON_CHARS: usize = 200;
 /// Reason why a call got no response.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum EgressError {
-    #[error("the address is refused: {0}")]
+    #[error("the address is not allowed: {0}")]
     Address(#[from] UrlError),
-    #[error("the name could not be found")]
+    #[error("the host name could not be resolved")]
     NameNotFound,
-    #[error("{}", connecting(.0))]
+    #[error("{}", connect_reason(.0))]
     Connect(io::Error),
-    #[error("{}", securing(.0))]
+    #[error("{}", tls_reason(.0))]
     Tls(io::Error),
-    #[error("{}", talking(.0))]
+    #[error("{}", http_reason(.0))]
     Http(#[from] hyper::Error),
-    #[error("no answer within {}", humane(*.0))]
+    #[error("no response within {}", format_duration(*.0))]
     Timeout(Duration),
-    #[error("the endpoint has no secret of the form `whsec_` and base64")]
+    #[error("the endpoint has no secret with the format `whsec_` followed by base64")]
     Secret,
     #[error("a header of the endpoint cannot be sent")]
     Header,
@@ -36,7 +36,7 @@ impl EgressError {
     }
 }
 
-fn connecting(error: &io::Error) -> String {
+fn connect_reason(error: &io::Error) -> String {
     #[expect(clippy::wildcard_enum_match_arm, reason = "the standard library's list is open")]
     match error.kind() {
         io::ErrorKind::ConnectionRefused => "the connection was refused".to_owned(),
@@ -47,24 +47,24 @@ fn connecting(error: &io::Error) -> String {
     }
 }
 
-fn securing(error: &io::Error) -> String {
+fn tls_reason(error: &io::Error) -> String {
     match error.get_ref().and_then(|error| error.downcast_ref::<rustls::Error>()) {
         Some(error) => format!("no secure connection: {error}"),
-        None => "no secure connection: it was cut".to_owned(),
+        None => "no secure connection: the connection was closed".to_owned(),
     }
 }
 
-fn talking(error: &hyper::Error) -> &'static str {
+fn http_reason(error: &hyper::Error) -> &'static str {
     if error.is_parse_too_large() {
-        "the head of the answer is too long"
+        "the head of the response is too large"
     } else if error.is_parse() {
-        "the answer is not HTTP"
+        "the response is not HTTP"
     } else {
-        "the connection was cut before the answer was complete"
+        "the connection was closed before the response was complete"
     }
 }
 
-fn humane(span: Duration) -> String {
+fn format_duration(span: Duration) -> String {
     if span.subsec_millis() == 0 {
         format!("{} s", span.as_secs())
     } else {

@@ -150,7 +150,7 @@ impl GraphClient {
         };
         match self.exchange(request, SMALL).await {
             Exchange::Complete { status, headers, body } => response::outcome(status, &headers, &body),
-            // A status that refuses the request decides, whatever the rest of the response would have been.
+            // A status that rejects the request determines the outcome; the rest of the response does not matter.
             Exchange::HeadOnly { status, headers, error } => response::rejected_by_status(status, &headers)
                 .unwrap_or_else(|| SendOutcome::Unknown {
                     reason: format!("HTTP {}, then: {}", status.as_u16(), chain(&error)),

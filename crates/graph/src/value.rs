@@ -2,7 +2,7 @@
 //!
 //! **Invariant:** a value that serde accepts is read as serde reads it. Only a value that serde refuses is read by
 //! code in this file: members with the same name (the last one counts) and numbers that no float can represent (their
-//! text is kept).
+//! text is preserved).
 
 use domain::json::{Object, Value};
 

@@ -30,7 +30,7 @@ async fn a_name_with_a_private_address_is_rejected_at_the_connect() {
         let names = Names::default().resolve_to("evil.example", &[resolve_to]);
         let reason =
             caller(STRICT, &names).failure(&format!("https://evil.example:{}/", address.port())).await;
-        assert_eq!(reason, "the address is refused: the host is not a public address", "{resolve_to:?}");
+        assert_eq!(reason, "the address is not allowed: the host is not a public address", "{resolve_to:?}");
         assert_eq!(names.lookups(), ["evil.example"]);
     }
     assert!(has_no_more_callers(listener));
@@ -40,9 +40,9 @@ async fn a_name_with_a_private_address_is_rejected_at_the_connect() {
 async fn an_address_saved_under_another_policy_is_rejected_at_the_connect() {
     let (listener, url) = port().await;
     let caller = Caller::with(STRICT);
-    assert_eq!(caller.failure(&url).await, "the address is refused: the URL must begin with https://");
+    assert_eq!(caller.failure(&url).await, "the address is not allowed: the URL must begin with https://");
     let reason = caller.failure(&url.replace("http:", "https:")).await;
-    assert_eq!(reason, "the address is refused: the host is not a public address");
+    assert_eq!(reason, "the address is not allowed: the host is not a public address");
     assert!(has_no_more_callers(listener));
 }
 
@@ -60,10 +60,10 @@ async fn in_development_localhost_is_this_machine_only() {
     assert_eq!(status, 200);
     for _ in 0..2 {
         let reason = caller.failure(url("localhost")).await;
-        assert_eq!(reason, "the address is refused: the host is not a public address");
+        assert_eq!(reason, "the address is not allowed: the host is not a public address");
     }
     let reason = caller.failure(url("evil.example").replace("http:", "https:")).await;
-    assert_eq!(reason, "the address is refused: the host is not a public address");
+    assert_eq!(reason, "the address is not allowed: the host is not a public address");
 }
 
 /// DNS rebinding: the connection uses the addresses that were checked, so that a second look-up has no effect.
@@ -81,7 +81,7 @@ async fn each_connect_resolves_and_checks_the_name_once() {
     assert_eq!(status, 200);
     assert_eq!(names.lookups(), ["shop.example"]);
     let reason = caller.failure(&url).await;
-    assert_eq!(reason, "the address is refused: the host is not a public address");
+    assert_eq!(reason, "the address is not allowed: the host is not a public address");
     assert_eq!(names.lookups().len(), 2);
     assert!(has_no_more_callers(listener));
 }
@@ -143,7 +143,7 @@ async fn names_without_addresses_fail() {
     let names = Names::default().resolve_to("empty.example", &[&[]]);
     let caller = caller(STRICT, &names);
     for url in ["https://no-such.example/", "https://empty.example/"] {
-        assert_eq!(caller.failure(url).await, "the name could not be found");
+        assert_eq!(caller.failure(url).await, "the host name could not be resolved");
     }
 }
 

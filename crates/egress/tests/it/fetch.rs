@@ -80,7 +80,7 @@ async fn a_partial_response_fails() {
         "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nhel\r\n",
     ] {
         let error = fetched(part, 99).await.expect_err("a part");
-        assert_eq!(error.to_string(), "the connection was cut before the answer was complete");
+        assert_eq!(error.to_string(), "the connection was closed before the response was complete");
     }
 }
 
@@ -123,7 +123,7 @@ async fn a_download_has_a_deadline_in_every_phase() {
         closed(&mut stream).await;
     };
     let (fetched, ()) = tokio::join!(caller.client.fetch(&url, 99), serve);
-    assert_eq!(fetched.expect_err("late").to_string(), "no answer within 120 s");
+    assert_eq!(fetched.expect_err("late").to_string(), "no response within 120 s");
 
     let serve = async {
         let mut stream = accept(&listener).await;
@@ -134,7 +134,7 @@ async fn a_download_has_a_deadline_in_every_phase() {
     let mut fetched = fetched.unwrap();
     assert_eq!(fetched.body.next().await.unwrap().unwrap(), "hel");
     caller.clock.advance(120);
-    assert_eq!(fetched.body.next().await.expect_err("late").to_string(), "no answer within 120 s");
+    assert_eq!(fetched.body.next().await.expect_err("late").to_string(), "no response within 120 s");
     drop(fetched);
     closed(&mut stream).await;
 }

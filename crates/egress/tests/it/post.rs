@@ -98,7 +98,7 @@ async fn an_invalid_header_or_secret_prevents_the_whole_request() {
     }
     let secrets = vec![SecretString::from("hunter2")];
     let posted = caller.post_call(WebhookRequest { secrets, ..call(&url) }).await;
-    assert_eq!(reason(posted), "the endpoint has no secret of the form `whsec_` and base64");
+    assert_eq!(reason(posted), "the endpoint has no secret with the format `whsec_` followed by base64");
     assert!(crate::support::has_no_more_callers(listener));
 }
 
@@ -199,7 +199,7 @@ async fn no_response_within_fifteen_seconds_fails_and_closes_the_connection() {
         };
         let (posted, ()) = tokio::join!(caller.post(&url), serve);
         assert_eq!(posted.latency, SignedDuration::from_secs(15));
-        assert_eq!(reason(posted), "no answer within 15 s", "{part:?}");
+        assert_eq!(reason(posted), "no response within 15 s", "{part:?}");
     }
 }
 
@@ -215,7 +215,7 @@ async fn an_endpoint_that_reads_nothing_fails_at_the_deadline() {
         closed(&mut stream).await;
     };
     let (posted, ()) = tokio::join!(caller.post_call(WebhookRequest { body, ..call(&url) }), serve);
-    assert_eq!(reason(posted), "no answer within 15 s");
+    assert_eq!(reason(posted), "no response within 15 s");
 }
 
 #[tokio::test]
@@ -237,7 +237,7 @@ async fn the_deadline_is_configurable_and_includes_name_resolution() {
     };
     let (posted, ()) = tokio::join!(client.send_event(call("https://slow.example/")), later);
     assert_eq!(posted.latency, SignedDuration::from_secs(2));
-    assert_eq!(reason(posted), "no answer within 1500 ms");
+    assert_eq!(reason(posted), "no response within 1500 ms");
 }
 
 #[tokio::test]
@@ -255,7 +255,7 @@ async fn an_interruption_fails_only_before_the_status() {
         match expected {
             Some(expected) => assert_eq!(posted.outcome, expected),
             None => {
-                assert_eq!(reason(posted), "the connection was cut before the answer was complete", "{part}");
+                assert_eq!(reason(posted), "the connection was closed before the response was complete", "{part}");
             }
         }
     }
@@ -270,7 +270,7 @@ async fn a_response_that_is_not_http_fails() {
         let caller = Caller::open();
         let serve = async { answer_raw(&mut accept(&listener).await, part.as_bytes()).await };
         let (posted, ()) = tokio::join!(caller.post(&url), serve);
-        assert_eq!(reason(posted), "the answer is not HTTP", "{part:?}");
+        assert_eq!(reason(posted), "the response is not HTTP", "{part:?}");
     }
 }
 
@@ -285,7 +285,7 @@ async fn endless_headers_fail() {
             while stream.write_all(line.as_bytes()).await.is_ok() {}
         };
         let (posted, ()) = tokio::join!(caller.post(&url), serve);
-        assert_eq!(reason(posted), "the head of the answer is too long");
+        assert_eq!(reason(posted), "the head of the response is too large");
     }
 }
 
@@ -306,7 +306,7 @@ async fn endless_interim_responses_fail_at_the_deadline() {
         }
     };
     let (posted, ()) = tokio::join!(caller.post(&url), serve);
-    assert_eq!(reason(posted), "no answer within 15 s");
+    assert_eq!(reason(posted), "no response within 15 s");
 }
 
 #[tokio::test]

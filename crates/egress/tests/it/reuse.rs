@@ -92,7 +92,7 @@ async fn an_idle_connection_that_closes_after_the_request_is_replaced_once() {
         caller.failure(&url).await
     };
     let (reason, ()) = tokio::join!(posts, serve);
-    assert_eq!(reason, "the connection was cut before the answer was complete");
+    assert_eq!(reason, "the connection was closed before the response was complete");
     assert!(has_no_more_callers(listener));
 }
 
@@ -110,7 +110,7 @@ async fn an_idle_connection_that_closes_within_the_response_is_not_replaced() {
         caller.post(&url).await
     };
     let (posted, ()) = tokio::join!(posts, serve);
-    assert_eq!(reason(posted), "the connection was cut before the answer was complete");
+    assert_eq!(reason(posted), "the connection was closed before the response was complete");
     assert!(has_no_more_callers(listener));
 }
 

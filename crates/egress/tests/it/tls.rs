@@ -84,7 +84,7 @@ async fn an_interrupted_or_invalid_handshake_fails() {
     let (listener, caller, url) = secure_port().await;
     let serve = async { drop(accept(&listener).await) };
     let (reason, ()) = tokio::join!(caller.failure(url("localhost")), serve);
-    assert_eq!(reason, "no secure connection: it was cut");
+    assert_eq!(reason, "no secure connection: the connection was closed");
     let serve = async {
         let mut stream = accept(&listener).await;
         stream.read_exact(&mut [0; 16]).await.unwrap();
@@ -105,5 +105,5 @@ async fn an_endless_handshake_fails_at_the_deadline() {
         closed(&mut stream).await;
     };
     let (reason, ()) = tokio::join!(caller.failure(url("localhost")), serve);
-    assert_eq!(reason, "no answer within 15 s");
+    assert_eq!(reason, "no response within 15 s");
 }
