@@ -40,10 +40,10 @@ pub(crate) fn call(
     request.push_str("\r\n");
     stream.write_all(request.as_bytes()).with_context(action)?;
     stream.write_all(body).with_context(action)?;
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).with_context(action)?;
-    let answer = String::from_utf8_lossy(&answer);
-    let Some((head, body)) = answer.split_once("\r\n\r\n") else { bail!("{}: no answer", action()) };
+    let mut response = Vec::new();
+    stream.read_to_end(&mut response).with_context(action)?;
+    let response = String::from_utf8_lossy(&response);
+    let Some((head, body)) = response.split_once("\r\n\r\n") else { bail!("{}: no answer", action()) };
     let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).with_context(action)?;
     Ok(Answer { status, body: body.to_owned() })
 }

@@ -69,7 +69,7 @@ pub(crate) fn check(root: &Path) -> Result<Counts> {
     simulator.env("WAYPOST_DATA_DIR", data.path());
     let mut simulator = Running::start(&simulator)?;
     let is_ready =
-        || call(address, "GET", "/_sim/accounts", &[], b"").is_ok_and(|answer| answer.status == 200);
+        || call(address, "GET", "/_sim/accounts", &[], b"").is_ok_and(|response| response.status == 200);
     simulator.wait_until("waypost simulator", is_ready)?;
     counts.push(check_python(
         Command::new(&python)

@@ -50,9 +50,9 @@ impl FolderBlobs {
             .await
             .map_err(store("opening a new file"))?;
         let mut pieces = pieces;
-        while let Some(piece) = std::future::poll_fn(|context| pieces.as_mut().poll_next(context)).await {
-            let piece = piece.map_err(BlobWriteError::Source)?;
-            file.write_all(&piece).await.map_err(store("writing a file"))?;
+        while let Some(chunk) = std::future::poll_fn(|context| pieces.as_mut().poll_next(context)).await {
+            let chunk = chunk.map_err(BlobWriteError::Source)?;
+            file.write_all(&chunk).await.map_err(store("writing a file"))?;
         }
         file.flush().await.map_err(store("writing a file"))?;
         file.sync_all().await.map_err(store("writing a file to disk"))
@@ -181,8 +181,8 @@ impl Stream for Reading {
         }
         let broken = |reason: String| Poll::Ready(Some(Err(ByteStreamError::Broken(reason))));
         let room = usize::try_from(self.n_left).unwrap_or(PIECE).min(PIECE);
-        let mut piece = BytesMut::zeroed(room);
-        let mut buffer = ReadBuf::new(&mut piece);
+        let mut chunk = BytesMut::zeroed(room);
+        let mut buffer = ReadBuf::new(&mut chunk);
         let read = ready!(Pin::new(&mut self.file).poll_read(context, &mut buffer));
         let n_read = buffer.filled().len();
         match read {
@@ -195,9 +195,9 @@ impl Stream for Reading {
                 broken("the file is shorter than it was".to_owned())
             }
             Ok(()) => {
-                piece.truncate(n_read);
+                chunk.truncate(n_read);
                 self.n_left = self.n_left.saturating_sub(u64::try_from(n_read).unwrap_or(u64::MAX));
-                Poll::Ready(Some(Ok(piece.freeze())))
+                Poll::Ready(Some(Ok(chunk.freeze())))
             }
         }
     }

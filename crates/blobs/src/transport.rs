@@ -70,15 +70,15 @@ impl HttpService for Service {
             reason = "the wire's own deadlines run on the real clock: a test that moves its clock must not cut a connection"
         )]
         let answered = tokio::time::timeout(ANSWER_WITHIN, self.client.request(request)).await;
-        let answer = match answered {
-            Ok(Ok(answer)) => answer,
+        let response = match answered {
+            Ok(Ok(response)) => response,
             Ok(Err(error)) if error.is_connect() => {
                 return Err(HttpError::new(HttpErrorKind::Connect, error));
             }
             Ok(Err(error)) => return Err(HttpError::new(HttpErrorKind::Interrupted, error)),
             Err(elapsed) => return Err(HttpError::new(HttpErrorKind::Timeout, elapsed)),
         };
-        let (parts, body) = answer.into_parts();
+        let (parts, body) = response.into_parts();
         let body = body.map_err(|error| HttpError::new(HttpErrorKind::Interrupted, error));
         Ok(HttpResponse::from_parts(parts, HttpResponseBody::new(body)))
     }

@@ -81,8 +81,8 @@ impl EgressClient {
     ) -> Result<(), EgressError> {
         let target = check(self.policy, &call.url)?;
         let request = self.request(call, &target)?;
-        let (mut connection, answer) = self.send(&target, request).await?;
-        let (head, body) = answer.into_parts();
+        let (mut connection, received) = self.send(&target, request).await?;
+        let (head, body) = received.into_parts();
         let response = response.insert(PartialResponse::head(head.status, &head.headers, self.clock.now()));
         if read(&mut connection, body, response).await? {
             self.pool.put(&target.host_port, connection).await;
@@ -102,14 +102,14 @@ impl EgressClient {
     ) -> Result<(HttpConnection, http::Response<Incoming>), EgressError> {
         if let Some(mut connection) = self.pool.take(&target.host_port).await {
             match connection.send(request.clone()).await {
-                Ok(answer) => return Ok((connection, answer)),
+                Ok(response) => return Ok((connection, response)),
                 Err(error) if connection.has_received() => return Err(error.into()),
                 Err(_) => {}
             }
         }
         let mut connection = self.dialer.dial(target).await?;
-        let answer = connection.send(request).await?;
-        Ok((connection, answer))
+        let response = connection.send(request).await?;
+        Ok((connection, response))
     }
 
     fn request(

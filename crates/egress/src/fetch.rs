@@ -40,18 +40,20 @@ impl Fetcher for EgressClient {
         headers.insert(USER_AGENT, self.user_agent.clone());
         headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-        let asking = Box::pin(async {
+        let connecting = Box::pin(async {
             let mut connection = self.dialer.dial(&target).await?;
-            let answer = connection.send(request).await?;
-            Ok::<_, EgressError>((connection, answer))
+            let response = connection.send(request).await?;
+            Ok::<_, EgressError>((connection, response))
         });
-        let (connection, answer) = deadline.hold(asking).await?.map_err(error)?;
-        let (head, body) = answer.into_parts();
+        let (connection, response) = deadline.limit(connecting).await?.map_err(error)?;
+        let (head, body) = response.into_parts();
         if head.status != StatusCode::OK {
             return Err(FetchError::UnexpectedStatus { status: head.status.as_u16() });
         }
         if head.headers.get(CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
-            return Err(FetchError::Unreachable("the server sends it compressed, unasked".to_owned()));
+            return Err(FetchError::Unreachable(
+                "the response is compressed, although the request does not accept compression".to_owned(),
+            ));
         }
         if body.size_hint().lower() > max_bytes {
             return Err(FetchError::TooLarge { max_bytes });
@@ -62,7 +64,7 @@ impl Fetcher for EgressClient {
             .and_then(|value| file_name_of_header(value.as_bytes()))
             .or_else(|| file_name_of_path(target.path.path()));
         let content_type = header(&head.headers, &CONTENT_TYPE);
-        let download = Download { connection, body, left: max_bytes, max_bytes, deadline };
+        let download = Download { connection, body, remaining: max_bytes, max_bytes, deadline };
         Ok(FetchedFile { content_type, file_name, body: Box::new(download) })
     }
 }
@@ -92,7 +94,7 @@ struct Deadline {
 
 impl Deadline {
     /// Waits for `future`, at most until the deadline.
-    async fn hold<F: Future>(&self, future: F) -> Result<F::Output, FetchError> {
+    async fn limit<F: Future>(&self, future: F) -> Result<F::Output, FetchError> {
         tokio::select! {
             biased;
             output = future => Ok(output),
@@ -105,7 +107,7 @@ impl Deadline {
 struct Download {
     connection: HttpConnection,
     body: Incoming,
-    left: u64,
+    remaining: u64,
     max_bytes: u64,
     deadline: Deadline,
 }
@@ -115,12 +117,14 @@ impl Chunks for Download {
     async fn next(&mut self) -> Result<Option<Bytes>, FetchError> {
         loop {
             let next = self.connection.next(&mut self.body);
-            let Some(frame) = self.deadline.hold(next).await? else { return Ok(None) };
+            let Some(frame) = self.deadline.limit(next).await? else { return Ok(None) };
             let frame = frame.map_err(|cause| error(cause.into()))?;
             let Ok(data) = frame.into_data() else { continue };
             let length = u64::try_from(data.len()).unwrap_or(u64::MAX);
-            self.left =
-                self.left.checked_sub(length).ok_or(FetchError::TooLarge { max_bytes: self.max_bytes })?;
+            self.remaining = self
+                .remaining
+                .checked_sub(length)
+                .ok_or(FetchError::TooLarge { max_bytes: self.max_bytes })?;
             if !data.is_empty() {
                 return Ok(Some(data));
             }

@@ -166,7 +166,7 @@ mod tests {
         Timestamp::from_second(second).expect("a time")
     }
 
-    fn kept<L: Copy>(idle: &Idle<L>) -> Vec<L> {
+    fn remaining<L: Copy>(idle: &Idle<L>) -> Vec<L> {
         idle.connections.values().flatten().map(|(_, connection)| *connection).collect()
     }
 
@@ -176,7 +176,7 @@ mod tests {
         for n in 0..100 {
             idle.push(&host_port(1), at(n), n);
         }
-        assert_eq!(kept(&idle), (36..100).collect::<Vec<_>>());
+        assert_eq!(remaining(&idle), (36..100).collect::<Vec<_>>());
         assert_eq!(idle.n_connections, MAX_PER_HOST_PORT);
         assert_eq!(idle.pop_newest(&host_port(1)), Some((at(99), 99)));
         assert_eq!(idle.pop_newest(&host_port(2)), None);
@@ -188,7 +188,7 @@ mod tests {
         for n in 0..600_u16 {
             idle.push(&host_port(n % 300), at(i64::from(n)), n);
         }
-        let mut all = kept(&idle);
+        let mut all = remaining(&idle);
         all.sort_unstable();
         assert_eq!(all, (88..600).collect::<Vec<_>>());
         assert_eq!(idle.n_connections, MAX_IDLE);
@@ -201,7 +201,7 @@ mod tests {
             idle.push(&host_port(n), at(i64::from(n)), n);
         }
         idle.close_until(at(6));
-        assert_eq!(kept(&idle), [7, 8, 9]);
+        assert_eq!(remaining(&idle), [7, 8, 9]);
         assert_eq!((idle.n_connections, idle.connections.len()), (3, 3));
         for n in 7..10 {
             assert_eq!(idle.pop_newest(&host_port(n)), Some((at(i64::from(n)), n)));

@@ -72,8 +72,8 @@ mod tests {
     #[test]
     fn invalid_text_is_replaced_within_the_limit() {
         assert_eq!(text(b"a\0b\xffc"), "a\u{fffd}b\u{fffd}c");
-        let kept = text(&[0xff; MAX_KEPT_BYTES]);
-        assert!(kept.len() <= MAX_KEPT_BYTES && kept.starts_with('\u{fffd}'), "{}", kept.len());
+        let cleaned = text(&[0xff; MAX_KEPT_BYTES]);
+        assert!(cleaned.len() <= MAX_KEPT_BYTES && cleaned.starts_with('\u{fffd}'), "{}", cleaned.len());
         assert_eq!(text("grün".as_bytes()), "grün");
     }
 }

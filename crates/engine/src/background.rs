@@ -10,13 +10,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::access::{api_key, session};
 use crate::messages::queue;
-use crate::ports::{Clock, StoreError};
+use crate::ports::{Clock, StoreError, WORKER_TIMEOUT};
 use crate::{Deps, accounts, chain, directory};
 
 /// Interval of the heartbeat of a process.
 pub const HEARTBEAT_INTERVAL: SignedDuration = SignedDuration::from_secs(2);
-/// Time without a heartbeat after which a process is dead.
-pub const WORKER_TIMEOUT: SignedDuration = SignedDuration::from_secs(10);
 /// Interval at which the last use of keys and sessions is written to the store.
 pub const LAST_USED_INTERVAL: SignedDuration = SignedDuration::from_secs(30);
 /// Interval at which the state of phone numbers is read from Meta. Quality rating and messaging limit change slowly.

@@ -13,12 +13,10 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::access::api_key::ApiKeyUsage;
-use crate::access::rate_limits::RateLimiters;
-use crate::access::session::LoginThrottles;
-use crate::accounts::suspension::UnwrittenSuspensions;
-use crate::directory::DirectoryCache;
-use crate::maintenance::retention::RetentionSettings;
+use crate::access::state::{ApiKeyUsage, LoginThrottles, RateLimiters};
+use crate::accounts::state::UnwrittenSuspensions;
+use crate::directory::cache::DirectoryCache;
+use crate::maintenance::settings::RetentionSettings;
 use crate::media::{Media, MediaPorts, MediaSettings};
 use crate::messages::idempotency::RunningKeys;
 use crate::messages::in_flight::InFlight;
@@ -29,8 +27,9 @@ use crate::ports::{
     Maintenance, MessageQueue, Messages, Passwords, Random, TemplateRecords, Upstream, UpstreamAdmin, Users,
     WebhookEndpoints, WebhookPayloads, WebhookSender, Workers,
 };
-use crate::templates::TemplateCache;
-use crate::webhooks_out::deliver::{DeliverySettings, DeliveryTasks};
+use crate::templates::cache::TemplateCache;
+use crate::webhooks_out::settings::DeliverySettings;
+use crate::webhooks_out::tasks::DeliveryTasks;
 
 /// Settings of the operator.
 #[derive(Clone, Debug)]

@@ -374,24 +374,24 @@ fn id(text: &str) -> Result<&str, InvalidRequestValue> {
 
 /// Reads the whole body, unless it is longer than `max_bytes`.
 async fn read(mut body: Incoming, max_bytes: usize) -> Result<Bytes, ResponseError> {
-    let mut whole = Bytes::new();
+    let mut first = Bytes::new();
     let mut rest = BytesMut::new();
     while let Some(frame) = body.frame().await {
         let Ok(data) = frame.map_err(ResponseError::Body)?.into_data() else { continue };
-        if whole.len() + rest.len() + data.len() > max_bytes {
+        if first.len() + rest.len() + data.len() > max_bytes {
             return Err(ResponseError::TooLarge);
         }
-        if whole.is_empty() && rest.is_empty() {
+        if first.is_empty() && rest.is_empty() {
             // Most bodies are a single frame.
-            whole = data;
+            first = data;
             continue;
         }
         if rest.is_empty() {
-            rest.extend_from_slice(&std::mem::take(&mut whole));
+            rest.extend_from_slice(&std::mem::take(&mut first));
         }
         rest.extend_from_slice(&data);
     }
-    Ok(if rest.is_empty() { whole } else { rest.freeze() })
+    Ok(if rest.is_empty() { first } else { rest.freeze() })
 }
 
 /// Formats an error and its causes for a log entry.

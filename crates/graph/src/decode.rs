@@ -38,13 +38,13 @@ pub struct NotJson(#[source] serde_json::Error);
 /// [`NotJson`] if the body is not a JSON text in UTF-8. Every other body is accepted.
 pub fn decode_webhook(body: &Bytes) -> Result<Vec<WebhookChange>, NotJson> {
     let json = escapes::replace_invalid_escapes(body);
-    let whole = Json::parse(&json).map_err(NotJson)?;
+    let root = Json::parse(&json).map_err(NotJson)?;
     let mut splitter = ChangeSplitter::default();
-    splitter.body(whole);
+    splitter.body(root);
     if splitter.has_only_unexpected {
         // Nothing in the body has the shape of a webhook: the whole body becomes one change.
         let first = splitter.changes.into_iter().next();
-        return Ok(first.map(|change| WebhookChange { span: span(whole), ..change }).into_iter().collect());
+        return Ok(first.map(|change| WebhookChange { span: span(root), ..change }).into_iter().collect());
     }
     Ok(splitter.changes)
 }
@@ -82,20 +82,20 @@ struct ChangeContext<'a> {
 type Decoded = Result<WebhookUpdate, String>;
 
 impl ChangeSplitter {
-    fn body(&mut self, whole: Json<'_>) {
-        if !whole.is_object() {
-            return self.push_unexpected(ChangeContext::default(), whole, "the body", "an object");
+    fn body(&mut self, root: Json<'_>) {
+        if !root.is_object() {
+            return self.push_unexpected(ChangeContext::default(), root, "the body", "an object");
         }
         let mut has_entry = false;
-        for (_, entries) in whole.members().filter(|(name, _)| name == "entry") {
+        for (_, entries) in root.members().filter(|(name, _)| name == "entry") {
             has_entry = true;
             if !entries.is_array() {
-                self.push_unexpected(ChangeContext::default(), whole, "`entry`", "an array");
+                self.push_unexpected(ChangeContext::default(), root, "`entry`", "an array");
             }
             entries.elements().for_each(|entry| self.entry(entry));
         }
         if !has_entry {
-            self.push(ChangeContext::default(), whole, Err("the body has no `entry`".to_owned()));
+            self.push(ChangeContext::default(), root, Err("the body has no `entry`".to_owned()));
         }
     }
 

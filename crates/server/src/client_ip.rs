@@ -41,9 +41,9 @@ impl FromStr for Network {
             None => (text, None),
         };
         let address: IpAddr = address.parse().map_err(|_| ())?;
-        let most = if address.is_ipv4() { 32 } else { 128 };
-        let n_bits = n_bits.map_or(Ok(most), |n_bits| n_bits.parse().map_err(|_| ()))?;
-        if n_bits > most { Err(()) } else { Ok(Self { address, n_bits }) }
+        let max_bits = if address.is_ipv4() { 32 } else { 128 };
+        let n_bits = n_bits.map_or(Ok(max_bits), |n_bits| n_bits.parse().map_err(|_| ()))?;
+        if n_bits > max_bits { Err(()) } else { Ok(Self { address, n_bits }) }
     }
 }
 

@@ -15,7 +15,7 @@ const MAX_SLEEP: SignedDuration = SignedDuration::from_secs(60);
 #[derive(Default)]
 pub(crate) struct SystemClock {
     offset_us: AtomicI64,
-    moved: Notify,
+    changed: Notify,
 }
 
 impl SystemClock {
@@ -25,11 +25,11 @@ impl SystemClock {
     }
 
     /// Advances the time and wakes all sleeping tasks.
-    pub(crate) fn advance(&self, audit: Duration) {
-        let audit = i64::try_from(audit.as_micros()).unwrap_or(i64::MAX);
+    pub(crate) fn advance(&self, duration: Duration) {
+        let duration = i64::try_from(duration.as_micros()).unwrap_or(i64::MAX);
         // An atomic addition cannot be lost.
-        self.offset_us.fetch_add(audit, Ordering::SeqCst);
-        self.moved.notify_waiters();
+        self.offset_us.fetch_add(duration, Ordering::SeqCst);
+        self.changed.notify_waiters();
     }
 }
 
@@ -45,7 +45,7 @@ impl Clock for SystemClock {
 
     async fn sleep_until(&self, deadline: Timestamp) {
         loop {
-            let moved = self.moved.notified();
+            let changed = self.changed.notified();
             let left = deadline.duration_since(self.now());
             if left <= SignedDuration::ZERO {
                 return;
@@ -56,7 +56,7 @@ impl Clock for SystemClock {
             let sleep = tokio::time::sleep(left);
             tokio::select! {
                 () = sleep => {}
-                () = moved => {}
+                () = changed => {}
             }
         }
     }

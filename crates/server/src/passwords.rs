@@ -46,7 +46,7 @@ impl Argon2Passwords {
     {
         let admitted = self.admitted.clone().try_acquire_owned().map_err(|_| PasswordError::Busy)?;
         let running = self.running.clone().acquire_owned().await.map_err(|_| PasswordError::Failed)?;
-        let end = tokio::task::spawn_blocking(move || {
+        let result = tokio::task::spawn_blocking(move || {
             // The job holds the permits, because it continues when its caller disconnects.
             let _permits = (admitted, running);
             let (memory, passes, lanes) = COST;
@@ -57,7 +57,7 @@ impl Argon2Passwords {
             tracing::error!(%error, "a password could not be hashed");
             PasswordError::Failed
         };
-        end.await.map_err(|error| failed(&error))?.map_err(|error| failed(&error))
+        result.await.map_err(|error| failed(&error))?.map_err(|error| failed(&error))
     }
 }
 
@@ -119,9 +119,9 @@ mod tests {
     #[tokio::test]
     async fn a_call_is_rejected_if_too_many_calls_wait() {
         let passwords = Argon2Passwords::default();
-        let taken = passwords.admitted.clone().acquire_many_owned(34).await.unwrap();
+        let permits = passwords.admitted.clone().acquire_many_owned(34).await.unwrap();
         assert_eq!(passwords.verify(password("x"), None).await, Err(PasswordError::Busy));
-        drop(taken);
+        drop(permits);
         assert_eq!(passwords.verify(password("x"), None).await, Ok(false));
     }
 }

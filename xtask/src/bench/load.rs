@@ -52,7 +52,7 @@ pub(crate) struct LoadOptions {
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct LoadResult {
     /// Number of requests with status 200 and a wamid.
-    pub(super) answered: u64,
+    pub(super) responded: u64,
     /// Number of other results, by kind.
     pub(super) errors: BTreeMap<String, u64>,
     /// Time from the first request to the last response.
@@ -127,7 +127,7 @@ pub(super) fn run(options: &LoadOptions) -> Result<LoadResult> {
     let seconds = start.elapsed().as_secs_f64();
     all.latencies.sort_unstable();
     Ok(LoadResult {
-        answered: u64::try_from(all.latencies.len()).unwrap_or(u64::MAX),
+        responded: u64::try_from(all.latencies.len()).unwrap_or(u64::MAX),
         errors: all.errors,
         seconds,
         p50_us: report::percentile(&all.latencies, 50),
@@ -171,12 +171,12 @@ async fn requests(shared: &Shared, mut sender: SendRequest<Full<Bytes>>, seen: &
         shared.next.set(next.wrapping_add(1) % RECIPIENTS);
         let body = usize::try_from(next).ok().and_then(|index| shared.options.bodies.get(index)).cloned();
         let request = shared.options.template.request(body.unwrap_or_default());
-        let answer = async {
+        let response = async {
             sender.ready().await?;
             let (head, body) = sender.send_request(request).await?.into_parts();
             Ok::<_, hyper::Error>((head.status, body.collect().await?.to_bytes()))
         };
-        match answer.await {
+        match response.await {
             Ok((status, body)) if status == 200 && has_wamid(&body) => {
                 seen.latencies.push(u32::try_from(start.elapsed().as_micros()).unwrap_or(u32::MAX));
                 refused = 0;

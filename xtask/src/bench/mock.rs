@@ -28,35 +28,35 @@ pub(super) fn serve(listen: SocketAddr) -> Result<()> {
     runtime.block_on(async {
         let listener = TcpListener::bind(listen).await.with_context(|| format!("listening on {listen}"))?;
         crate::terminal::print_line(listener.local_addr().context("asking for the address")?);
-        let taken = Arc::new(AtomicU64::new(0));
+        let accepted = Arc::new(AtomicU64::new(0));
         let mut connections = JoinSet::new();
         loop {
             let (stream, _) = listener.accept().await.context("accepting a connection")?;
             stream.set_nodelay(true).context("setting up a connection")?;
             while connections.try_join_next().is_some() {}
-            let taken = Arc::clone(&taken);
+            let accepted = Arc::clone(&accepted);
             // An error of a connection means that the client disconnected.
             connections.spawn(http1::Builder::new().serve_connection(
                 TokioIo::new(stream),
-                service_fn(move |request| answer(Arc::clone(&taken), request)),
+                service_fn(move |request| response(Arc::clone(&accepted), request)),
             ));
         }
     })
 }
 
 /// Responds to one request as the Graph API does.
-async fn answer(
-    taken: Arc<AtomicU64>,
+async fn response(
+    accepted: Arc<AtomicU64>,
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, hyper::Error> {
     let is_message = request.method() == Method::POST && request.uri().path().ends_with("/messages");
     let is_count = request.uri().path() == COUNT_PATH;
     let body = request.into_body().collect().await?.to_bytes();
     let (status, text) = if is_message {
-        let number = taken.fetch_add(1, Ordering::Relaxed);
-        (StatusCode::OK, accepted(recipient(&body), number))
+        let number = accepted.fetch_add(1, Ordering::Relaxed);
+        (StatusCode::OK, accepted_response(recipient(&body), number))
     } else if is_count {
-        (StatusCode::OK, taken.load(Ordering::Relaxed).to_string())
+        (StatusCode::OK, accepted.load(Ordering::Relaxed).to_string())
     } else {
         (
             StatusCode::NOT_FOUND,
@@ -70,7 +70,7 @@ async fn answer(
 }
 
 /// Response of Meta to an accepted message, about 250 bytes, with a unique id.
-fn accepted(to: &str, number: u64) -> String {
+fn accepted_response(to: &str, number: u64) -> String {
     let wa_id = to.trim_start_matches('+');
     format!(
         "{{\"messaging_product\":\"whatsapp\",\"contacts\":[{{\"input\":\"{to}\",\"wa_id\":\"{wa_id}\"}}],\
@@ -91,8 +91,9 @@ mod tests {
     #[test]
     fn the_response_has_the_format_of_meta() {
         let body = br#"{"messaging_product":"whatsapp","to":"+447700900123","type":"text"}"#;
-        let answer: serde_json::Value = serde_json::from_str(&accepted(recipient(body), 7)).unwrap();
-        assert_eq!(answer["contacts"][0]["wa_id"], "447700900123");
-        assert_ne!(accepted("+447700900123", 7), accepted("+447700900123", 8));
+        let response: serde_json::Value =
+            serde_json::from_str(&accepted_response(recipient(body), 7)).unwrap();
+        assert_eq!(response["contacts"][0]["wa_id"], "447700900123");
+        assert_ne!(accepted_response("+447700900123", 7), accepted_response("+447700900123", 8));
     }
 }

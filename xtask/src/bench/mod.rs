@@ -78,14 +78,14 @@ pub(crate) fn send(options: &SendOptions) -> Result<()> {
     };
     let kinds = available(&options.targets)?;
     let upstream = MockServer::start(&programs)?;
-    let place = repository::target_directory(&root)?.join("bench");
+    let parent = repository::target_directory(&root)?.join("bench");
     // An interrupted run leaves its database here.
-    if place.exists() {
-        fs::remove_dir_all(&place).with_context(|| format!("emptying {}", place.display()))?;
+    if parent.exists() {
+        fs::remove_dir_all(&parent).with_context(|| format!("emptying {}", parent.display()))?;
     }
-    fs::create_dir_all(&place).with_context(|| format!("making {}", place.display()))?;
-    let report = Report::new(options.rounds, options.seconds, &place)?;
-    let mut run = Run { options, programs: &programs, place: &place, upstream: &upstream, report };
+    fs::create_dir_all(&parent).with_context(|| format!("making {}", parent.display()))?;
+    let report = Report::new(options.rounds, options.seconds, &parent)?;
+    let mut run = Run { options, programs: &programs, parent: &parent, upstream: &upstream, report };
     for round in 0..options.rounds {
         // Each round starts with another target, so that no target is always measured first.
         let shift = usize::try_from(round).unwrap_or(0).checked_rem(kinds.len()).unwrap_or(0);
@@ -109,7 +109,7 @@ pub(crate) fn send(options: &SendOptions) -> Result<()> {
 struct Run<'a> {
     options: &'a SendOptions,
     programs: &'a Path,
-    place: &'a Path,
+    parent: &'a Path,
     upstream: &'a MockServer,
     report: Report,
 }
@@ -117,7 +117,7 @@ struct Run<'a> {
 impl Run<'_> {
     /// Measures one target in one round: starts it, then measures once for each number of connections.
     fn measure(&mut self, kind: Kind, round: u32) -> Result<()> {
-        let target = targets::start(kind, self.programs, self.place, self.upstream, &self.options.settings)?;
+        let target = targets::start(kind, self.programs, self.parent, self.upstream, &self.options.settings)?;
         for connections in &self.options.connections {
             let load = |seconds| LoadOptions {
                 address: target.address,
@@ -136,7 +136,7 @@ impl Run<'_> {
                 round,
                 target: kind.name().to_owned(),
                 connections: *connections,
-                cpu_us_per_request: after.cpu_us_since(&before) / float(result.answered.max(1)),
+                cpu_us_per_request: after.cpu_us_since(&before) / float(result.responded.max(1)),
                 peak_rss_kib: after.peak_rss_kib,
                 reached_upstream: self.upstream.received()?.saturating_sub(received),
                 load: result,

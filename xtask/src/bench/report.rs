@@ -25,7 +25,7 @@ pub(super) struct Sample {
 impl Sample {
     /// Number of responses per second.
     fn rate(&self) -> f64 {
-        float(self.load.answered) / self.load.seconds.max(f64::EPSILON)
+        float(self.load.responded) / self.load.seconds.max(f64::EPSILON)
     }
 
     /// Returns the measurement in one line.
@@ -44,18 +44,18 @@ impl Sample {
 
     /// Returns the reason why the measurement is not valid, if there is one.
     fn fault(&self) -> Option<String> {
-        let place =
+        let parent =
             format!("round {}, {}, c={}", self.round.saturating_add(1), self.target, self.connections);
         if !self.load.errors.is_empty() {
-            return Some(format!("{place}: errors {:?}", self.load.errors));
+            return Some(format!("{parent}: errors {:?}", self.load.errors));
         }
-        if self.load.answered == 0 {
-            return Some(format!("{place}: nothing was answered"));
+        if self.load.responded == 0 {
+            return Some(format!("{parent}: nothing was answered"));
         }
-        (self.reached_upstream != self.load.answered).then(|| {
+        (self.reached_upstream != self.load.responded).then(|| {
             format!(
-                "{place}: {} were answered, but {} reached upstream",
-                self.load.answered, self.reached_upstream
+                "{parent}: {} were answered, but {} reached upstream",
+                self.load.responded, self.reached_upstream
             )
         })
     }
@@ -74,9 +74,9 @@ pub(super) struct Report {
 }
 
 impl Report {
-    /// Creates an empty report of a run whose database is below `place`.
-    pub(super) fn new(rounds: u32, seconds: u32, place: &Path) -> Result<Self> {
-        let kind = Command::new("stat").args(["--file-system", "--format", "%T"]).arg(place).output();
+    /// Creates an empty report of a run whose database is below `parent`.
+    pub(super) fn new(rounds: u32, seconds: u32, parent: &Path) -> Result<Self> {
+        let kind = Command::new("stat").args(["--file-system", "--format", "%T"]).arg(parent).output();
         let kind = kind.context("asking for the kind of file system")?;
         let file_system = String::from_utf8_lossy(&kind.stdout).trim().to_owned();
         let information = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
@@ -192,7 +192,7 @@ mod tests {
     use super::*;
 
     fn sample(round: u32, target: &str, cpu: f64) -> Sample {
-        let load = LoadResult { answered: 1_000, seconds: 1.0, ..LoadResult::default() };
+        let load = LoadResult { responded: 1_000, seconds: 1.0, ..LoadResult::default() };
         Sample {
             round,
             target: target.to_owned(),

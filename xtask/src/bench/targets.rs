@@ -82,18 +82,18 @@ impl MockServer {
 
     /// Returns the number of received messages.
     pub(super) fn received(&self) -> Result<u64> {
-        let answer = call(self.address, "GET", COUNT_PATH, &[], b"")?;
-        answer.body.trim().parse().context("reading how many messages the mock upstream took")
+        let response = call(self.address, "GET", COUNT_PATH, &[], b"")?;
+        response.body.trim().parse().context("reading how many messages the mock upstream took")
     }
 }
 
 /// Starts a target.
 ///
-/// `place` is the folder below which the database is created: it must be on a disk.
+/// `parent` is the folder below which the database is created: it must be on a disk.
 pub(super) fn start(
     kind: Kind,
     programs: &Path,
-    place: &Path,
+    parent: &Path,
     upstream: &MockServer,
     settings: &[String],
 ) -> Result<Target> {
@@ -107,7 +107,7 @@ pub(super) fn start(
             _folder: None,
         }),
         Kind::Nginx => nginx(upstream.address),
-        Kind::Waypost => waypost(programs, place, upstream.address, settings),
+        Kind::Waypost => waypost(programs, parent, upstream.address, settings),
     }
 }
 
@@ -126,23 +126,23 @@ fn graph_path() -> String {
 fn nginx(upstream: SocketAddr) -> Result<Target> {
     let folder = tempfile::tempdir().context("making a folder for nginx")?;
     let address = free_address()?;
-    let place = folder.path().display();
+    let parent = folder.path().display();
     let configuration = format!(
         "daemon off;\n\
          worker_processes auto;\n\
-         pid {place}/nginx.pid;\n\
-         error_log {place}/error.log;\n\
+         pid {parent}/nginx.pid;\n\
+         error_log {parent}/error.log;\n\
          events {{ worker_connections 768; }}\n\
          http {{\n\
            access_log off;\n\
            sendfile on;\n\
            tcp_nopush on;\n\
            keepalive_requests 1000000000;\n\
-           client_body_temp_path {place}/body;\n\
-           proxy_temp_path {place}/proxy;\n\
-           fastcgi_temp_path {place}/fastcgi;\n\
-           uwsgi_temp_path {place}/uwsgi;\n\
-           scgi_temp_path {place}/scgi;\n\
+           client_body_temp_path {parent}/body;\n\
+           proxy_temp_path {parent}/proxy;\n\
+           fastcgi_temp_path {parent}/fastcgi;\n\
+           uwsgi_temp_path {parent}/uwsgi;\n\
+           scgi_temp_path {parent}/scgi;\n\
            upstream graph {{ server {upstream}; keepalive 128; keepalive_requests 1000000000; }}\n\
            server {{\n\
              listen {address};\n\
@@ -168,8 +168,8 @@ fn nginx(upstream: SocketAddr) -> Result<Target> {
 }
 
 /// The gateway with a new database, one account, one key, and an open window for every recipient.
-fn waypost(programs: &Path, place: &Path, upstream: SocketAddr, settings: &[String]) -> Result<Target> {
-    let folder = tempfile::tempdir_in(place).context("making a folder for the gateway")?;
+fn waypost(programs: &Path, parent: &Path, upstream: SocketAddr, settings: &[String]) -> Result<Target> {
+    let folder = tempfile::tempdir_in(parent).context("making a folder for the gateway")?;
     let address = free_address()?;
     let program = programs.join("waypost");
     let command = || -> Result<Command> {
@@ -217,7 +217,7 @@ fn waypost(programs: &Path, place: &Path, upstream: SocketAddr, settings: &[Stri
     let mut serve = command()?;
     serve.arg("serve");
     let mut running = Running::start(&serve)?;
-    let is_ready = || call(address, "GET", "/readyz", &[], b"").is_ok_and(|answer| answer.status == 200);
+    let is_ready = || call(address, "GET", "/readyz", &[], b"").is_ok_and(|response| response.status == 200);
     running.wait_until("waypost serve", is_ready)?;
     open_windows(address)?;
     let path = "/api/messages/send".to_owned();
@@ -251,10 +251,10 @@ fn open_windows(address: SocketAddr) -> Result<()> {
     let timestamp = unix_seconds()?.to_string();
     let recipients: Vec<String> = (0..RECIPIENTS).map(recipient).collect();
     for batch in recipients.chunks(BATCH) {
-        let people = || batch.iter().map(|number| number.trim_start_matches('+'));
+        let numbers = || batch.iter().map(|number| number.trim_start_matches('+'));
         let contacts: Vec<_> =
-            people().map(|wa_id| json!({ "profile": { "name": "Bench" }, "wa_id": wa_id })).collect();
-        let messages: Vec<_> = people()
+            numbers().map(|wa_id| json!({ "profile": { "name": "Bench" }, "wa_id": wa_id })).collect();
+        let messages: Vec<_> = numbers()
             .map(|wa_id| {
                 json!({ "from": wa_id, "id": format!("wamid.HBgM{wa_id}FQIAEhgUM0EA"), "timestamp": timestamp,
                         "type": "text", "text": { "body": "Hello" } })

@@ -7,12 +7,12 @@ use blobs::{FolderBlobs, PART};
 use engine::ports::{BlobWriteError, Blobs as _, ByteStreamError};
 use jiff::Timestamp;
 
-use crate::support::{Alive, Large, all, broken_after, key, pieces, places};
+use crate::support::{Alive, Large, all, broken_after, key, pieces, stores};
 
 #[tokio::test]
 async fn stored_content_is_read_completely_and_by_range() {
-    for place in places().await {
-        let blobs = place.blobs;
+    for store in stores().await {
+        let blobs = store.blobs;
         blobs.write_blob(key(1), pieces(&["hello", "", " ", "world"])).await.unwrap();
         for (range, expected) in [(0..11, "hello world"), (0..5, "hello"), (6..11, "world"), (10..11, "d")] {
             let part = blobs.read_blob(key(1), range).await.unwrap().unwrap();
@@ -24,14 +24,14 @@ async fn stored_content_is_read_completely_and_by_range() {
 
 #[tokio::test]
 async fn incomplete_content_is_not_stored() {
-    for place in places().await {
-        let blobs = place.blobs;
+    for store in stores().await {
+        let blobs = store.blobs;
         for n_bytes in [0, 3, PART, PART + 1] {
             let end = blobs.write_blob(key(1), broken_after(n_bytes)).await;
             assert!(matches!(end, Err(BlobWriteError::Source(ByteStreamError::Broken(_)))), "{end:?}");
             assert!(blobs.read_blob(key(1), 0..1).await.unwrap().is_none());
         }
-        if let Some(folder) = &place.folder {
+        if let Some(folder) = &store.folder {
             let left = std::fs::read_dir(folder.path().join("media/unfinished")).unwrap().count();
             assert_eq!(left, 0, "nothing is left behind");
         }
@@ -40,8 +40,8 @@ async fn incomplete_content_is_not_stored() {
 
 #[tokio::test]
 async fn content_of_the_same_key_is_replaced_completely() {
-    for place in places().await {
-        let blobs = place.blobs;
+    for store in stores().await {
+        let blobs = store.blobs;
         blobs.write_blob(key(1), pieces(&["old and long"])).await.unwrap();
         assert!(blobs.write_blob(key(1), broken_after(3)).await.is_err());
         assert_eq!(
@@ -55,8 +55,8 @@ async fn content_of_the_same_key_is_replaced_completely() {
 
 #[tokio::test]
 async fn a_deleted_file_does_not_exist_and_can_be_deleted_again() {
-    for place in places().await {
-        let blobs = place.blobs;
+    for store in stores().await {
+        let blobs = store.blobs;
         blobs.write_blob(key(1), pieces(&["x"])).await.unwrap();
         blobs.write_blob(key(2), pieces(&["y"])).await.unwrap();
         blobs.delete_blob(key(1)).await.unwrap();
@@ -69,12 +69,12 @@ async fn a_deleted_file_does_not_exist_and_can_be_deleted_again() {
 #[tokio::test]
 async fn a_large_file_is_stored_and_read_with_little_memory() {
     const SIZE: usize = 2 * PART + 12_345;
-    for place in places().await {
-        let blobs = place.blobs;
-        let alive = Arc::new(Alive::default());
-        blobs.write_blob(key(1), Large::of(SIZE, &alive)).await.unwrap();
-        let most = alive.most.load(Ordering::SeqCst);
-        let bound = if place._bucket.is_some() || place.folder.is_some() { PART + (1 << 20) } else { SIZE };
+    for store in stores().await {
+        let blobs = store.blobs;
+        let in_memory = Arc::new(Alive::default());
+        blobs.write_blob(key(1), Large::of(SIZE, &in_memory)).await.unwrap();
+        let most = in_memory.most.load(Ordering::SeqCst);
+        let bound = if store._bucket.is_some() || store.folder.is_some() { PART + (1 << 20) } else { SIZE };
         assert!(most <= bound, "{most} bytes were held at once");
         let from = u64::try_from(PART - 7).unwrap();
         let end = u64::try_from(SIZE).unwrap();
@@ -86,10 +86,10 @@ async fn a_large_file_is_stored_and_read_with_little_memory() {
 
 #[tokio::test]
 async fn a_file_of_exactly_one_part_is_complete() {
-    for place in places().await {
-        let alive = Arc::new(Alive::default());
-        place.blobs.write_blob(key(1), Large::of(PART, &alive)).await.unwrap();
-        let whole = place.blobs.read_blob(key(1), 0..u64::try_from(PART).unwrap()).await.unwrap().unwrap();
+    for store in stores().await {
+        let in_memory = Arc::new(Alive::default());
+        store.blobs.write_blob(key(1), Large::of(PART, &in_memory)).await.unwrap();
+        let whole = store.blobs.read_blob(key(1), 0..u64::try_from(PART).unwrap()).await.unwrap().unwrap();
         assert_eq!(all(whole).await.unwrap().len(), PART);
     }
 }

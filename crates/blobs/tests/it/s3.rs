@@ -22,7 +22,7 @@ struct State {
     objects: BTreeMap<String, Vec<u8>>,
     uploads: BTreeMap<String, BTreeMap<u32, Vec<u8>>>,
     n_uploads: u32,
-    asked: Vec<String>,
+    requests: Vec<String>,
     fail_next: u32,
 }
 
@@ -45,7 +45,7 @@ impl Bucket {
             while let Ok((stream, _)) = listener.accept().await {
                 let state = serving.clone();
                 connections.spawn(async move {
-                    let service = service_fn(move |request| answer(state.clone(), request));
+                    let service = service_fn(move |request| response(state.clone(), request));
                     drop(
                         hyper::server::conn::http1::Builder::new()
                             .serve_connection(TokioIo::new(stream), service)
@@ -78,7 +78,7 @@ fn plain(status: u16, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
     response
 }
 
-async fn answer(
+async fn response(
     state: Arc<Mutex<State>>,
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, hyper::Error> {
@@ -95,7 +95,7 @@ async fn answer(
     let query: BTreeMap<String, String> =
         url::form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes()).into_owned().collect();
     let mut state = state.lock().unwrap();
-    state.asked.push(format!("{} {path}", parts.method));
+    state.requests.push(format!("{} {path}", parts.method));
     if state.fail_next > 0 {
         state.fail_next -= 1;
         return Ok(plain(503, "<Error><Code>SlowDown</Code></Error>"));
@@ -161,8 +161,8 @@ async fn objects_are_named_by_the_prefix_and_ids() {
     let bucket = Bucket::open().await;
     bucket.blobs().write_blob(key(1), pieces(&["x"])).await.unwrap();
     let (workspace, media) = (key(1).workspace, key(1).media);
-    let asked = bucket.state.lock().unwrap().asked.clone();
-    assert_eq!(asked, [format!("PUT /files/waypost/media/{workspace}/{media}")]);
+    let requests = bucket.state.lock().unwrap().requests.clone();
+    assert_eq!(requests, [format!("PUT /files/waypost/media/{workspace}/{media}")]);
 }
 
 #[tokio::test]
@@ -170,7 +170,7 @@ async fn a_failed_request_to_the_bucket_is_retried() {
     let bucket = Bucket::open().await;
     bucket.state.lock().unwrap().fail_next = 1;
     bucket.blobs().write_blob(key(1), pieces(&["x"])).await.unwrap();
-    assert_eq!(bucket.state.lock().unwrap().asked.len(), 2);
+    assert_eq!(bucket.state.lock().unwrap().requests.len(), 2);
 }
 
 #[tokio::test]

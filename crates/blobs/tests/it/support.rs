@@ -25,7 +25,7 @@ pub(crate) struct Place {
 }
 
 /// Returns one store of each kind.
-pub(crate) async fn places() -> Vec<Place> {
+pub(crate) async fn stores() -> Vec<Place> {
     let folder = tempfile::tempdir().unwrap();
     let bucket = Bucket::open().await;
     let memory = BucketBlobs::within(Arc::new(InMemory::new()), "some/prefix".into());
@@ -58,7 +58,7 @@ impl Stream for Given {
 }
 
 pub(crate) fn pieces(given: &[&'static str]) -> ByteStream {
-    Box::pin(Given(given.iter().map(|piece| Ok(Bytes::from_static(piece.as_bytes()))).collect()))
+    Box::pin(Given(given.iter().map(|chunk| Ok(Bytes::from_static(chunk.as_bytes()))).collect()))
 }
 
 /// Returns content that fails after `n_bytes`.
@@ -70,8 +70,8 @@ pub(crate) fn broken_after(n_bytes: usize) -> ByteStream {
 /// Reads a stream to its end.
 pub(crate) async fn all(mut pieces: ByteStream) -> Result<Vec<u8>, ByteStreamError> {
     let mut whole = Vec::new();
-    while let Some(piece) = poll_fn(|context| pieces.as_mut().poll_next(context)).await {
-        whole.extend_from_slice(&piece?);
+    while let Some(chunk) = poll_fn(|context| pieces.as_mut().poll_next(context)).await {
+        whole.extend_from_slice(&chunk?);
     }
     Ok(whole)
 }
@@ -101,12 +101,12 @@ impl Drop for Piece {
 pub(crate) struct Large {
     n_done: usize,
     size: usize,
-    alive: Arc<Alive>,
+    in_memory: Arc<Alive>,
 }
 
 impl Large {
-    pub(crate) fn of(size: usize, alive: &Arc<Alive>) -> ByteStream {
-        Box::pin(Self { n_done: 0, size, alive: alive.clone() })
+    pub(crate) fn of(size: usize, in_memory: &Arc<Alive>) -> ByteStream {
+        Box::pin(Self { n_done: 0, size, in_memory: in_memory.clone() })
     }
 
     pub(crate) fn byte(n: usize) -> u8 {
@@ -125,8 +125,8 @@ impl Stream for Large {
         }
         let content: Vec<u8> = (self.n_done..self.n_done + n).map(Self::byte).collect();
         self.n_done += n;
-        let now = self.alive.now.fetch_add(n, Ordering::SeqCst) + n;
-        self.alive.most.fetch_max(now, Ordering::SeqCst);
-        Poll::Ready(Some(Ok(Bytes::from_owner(Piece(content, self.alive.clone())))))
+        let now = self.in_memory.now.fetch_add(n, Ordering::SeqCst) + n;
+        self.in_memory.most.fetch_max(now, Ordering::SeqCst);
+        Poll::Ready(Some(Ok(Bytes::from_owner(Piece(content, self.in_memory.clone())))))
     }
 }

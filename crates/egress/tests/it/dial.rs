@@ -3,7 +3,7 @@
 use egress::EgressConfig;
 
 use crate::support::{
-    Caller, Names, OPEN, STRICT, accept, answer, answer_raw, has_no_more_callers, port, request,
+    Caller, Names, OPEN, STRICT, accept, answer_raw, has_no_more_callers, port, request, response,
 };
 
 fn caller(policy: egress::Policy, names: &Names) -> Caller {
@@ -14,7 +14,7 @@ fn caller(policy: egress::Policy, names: &Names) -> Caller {
 async fn a_name_with_a_private_address_is_rejected_at_the_connect() {
     let (listener, _) = port().await;
     let address = listener.local_addr().unwrap();
-    for lead in [
+    for resolve_to in [
         &["127.0.0.1"][..],
         &["10.0.0.1"],
         &["169.254.169.254"],
@@ -27,11 +27,11 @@ async fn a_name_with_a_private_address_is_rejected_at_the_connect() {
         &["127.0.0.1", "93.184.216.34"],
         &["93.184.216.34", "2606:4700::1", "fe80::1"],
     ] {
-        let names = Names::default().lead("evil.example", &[lead]);
+        let names = Names::default().resolve_to("evil.example", &[resolve_to]);
         let reason =
             caller(STRICT, &names).failure(&format!("https://evil.example:{}/", address.port())).await;
-        assert_eq!(reason, "the address is refused: the host is not a public address", "{lead:?}");
-        assert_eq!(names.asked(), ["evil.example"]);
+        assert_eq!(reason, "the address is refused: the host is not a public address", "{resolve_to:?}");
+        assert_eq!(names.lookups(), ["evil.example"]);
     }
     assert!(has_no_more_callers(listener));
 }
@@ -52,10 +52,10 @@ async fn in_development_localhost_is_this_machine_only() {
     let url = |name: &str| format!("http://{name}:{}/", listener.local_addr().unwrap().port());
     let policy = egress::Policy { allow_http_loopback: true, ..STRICT };
     let names = Names::default()
-        .lead("localhost", &[&["127.0.0.1"], &["10.0.0.1"], &["93.184.216.34"]])
-        .lead("evil.example", &[&["127.0.0.1"]]);
+        .resolve_to("localhost", &[&["127.0.0.1"], &["10.0.0.1"], &["93.184.216.34"]])
+        .resolve_to("evil.example", &[&["127.0.0.1"]]);
     let caller = caller(policy, &names);
-    let serve = async { answer(&mut accept(&listener).await, "200 OK", "").await };
+    let serve = async { response(&mut accept(&listener).await, "200 OK", "").await };
     let (status, ()) = tokio::join!(caller.status(url("localhost")), serve);
     assert_eq!(status, 200);
     for _ in 0..2 {
@@ -71,7 +71,7 @@ async fn in_development_localhost_is_this_machine_only() {
 async fn each_connect_resolves_and_checks_the_name_once() {
     let (listener, _) = port().await;
     let url = format!("http://shop.example:{}/", listener.local_addr().unwrap().port());
-    let names = Names::default().lead("shop.example", &[&["127.0.0.1"], &["169.254.169.254"]]);
+    let names = Names::default().resolve_to("shop.example", &[&["127.0.0.1"], &["169.254.169.254"]]);
     let caller = caller(OPEN, &names);
     let serve = async {
         let mut stream = accept(&listener).await;
@@ -79,10 +79,10 @@ async fn each_connect_resolves_and_checks_the_name_once() {
     };
     let (status, ()) = tokio::join!(caller.status(&url), serve);
     assert_eq!(status, 200);
-    assert_eq!(names.asked(), ["shop.example"]);
+    assert_eq!(names.lookups(), ["shop.example"]);
     let reason = caller.failure(&url).await;
     assert_eq!(reason, "the address is refused: the host is not a public address");
-    assert_eq!(names.asked().len(), 2);
+    assert_eq!(names.lookups().len(), 2);
     assert!(has_no_more_callers(listener));
 }
 
@@ -90,7 +90,7 @@ async fn each_connect_resolves_and_checks_the_name_once() {
 async fn the_host_header_contains_the_name_of_the_url() {
     let (listener, _) = port().await;
     let port = listener.local_addr().unwrap().port();
-    let names = Names::default().lead("shop.example", &[&["127.0.0.1"]]);
+    let names = Names::default().resolve_to("shop.example", &[&["127.0.0.1"]]);
     let caller = caller(OPEN, &names);
     let serve = async {
         let mut stream = accept(&listener).await;
@@ -107,9 +107,9 @@ async fn after_a_refused_connection_the_next_address_is_tried() {
     let (listener, _) = port().await;
     let url = format!("http://shop.example:{}/", listener.local_addr().unwrap().port());
     // No server listens on the first two addresses.
-    let names = Names::default().lead("shop.example", &[&["127.0.0.2", "127.0.0.3", "127.0.0.1"]]);
+    let names = Names::default().resolve_to("shop.example", &[&["127.0.0.2", "127.0.0.3", "127.0.0.1"]]);
     let caller = caller(OPEN, &names);
-    let serve = async { answer(&mut accept(&listener).await, "204 No Content", "").await };
+    let serve = async { response(&mut accept(&listener).await, "204 No Content", "").await };
     let (status, ()) = tokio::join!(caller.status(&url), serve);
     assert_eq!(status, 204);
 }
@@ -127,12 +127,12 @@ async fn after_a_delay_without_response_the_next_address_is_tried() {
         tokio::net::TcpStream::connect(address).await.unwrap(),
         tokio::net::TcpStream::connect(address).await.unwrap(),
     );
-    let names = Names::default().lead("shop.example", &[&["127.0.0.2", "127.0.0.1"]]);
+    let names = Names::default().resolve_to("shop.example", &[&["127.0.0.2", "127.0.0.1"]]);
     let caller = caller(OPEN, &names);
     let serve = async {
         caller.clock.somebody_sleeps().await;
         caller.clock.advance(1);
-        answer(&mut accept(&listener).await, "204 No Content", "").await;
+        response(&mut accept(&listener).await, "204 No Content", "").await;
     };
     let (status, ()) = tokio::join!(caller.status(format!("http://shop.example:{port}/")), serve);
     assert_eq!(status, 204);
@@ -140,7 +140,7 @@ async fn after_a_delay_without_response_the_next_address_is_tried() {
 
 #[tokio::test]
 async fn names_without_addresses_fail() {
-    let names = Names::default().lead("empty.example", &[&[]]);
+    let names = Names::default().resolve_to("empty.example", &[&[]]);
     let caller = caller(STRICT, &names);
     for url in ["https://no-such.example/", "https://empty.example/"] {
         assert_eq!(caller.failure(url).await, "the name could not be found");
@@ -161,7 +161,7 @@ async fn the_resolver_of_the_operating_system_resolves_localhost() {
     let clock = crate::support::FakeClock::new();
     let client =
         egress::EgressClient::new(&EgressConfig { policy: OPEN, ..EgressConfig::default() }, clock).unwrap();
-    let serve = async { answer(&mut accept(&listener).await, "200 OK", "").await };
+    let serve = async { response(&mut accept(&listener).await, "200 OK", "").await };
     let posting = engine::ports::WebhookSender::send_event(&client, crate::support::call(&url));
     let (posted, ()) = tokio::join!(posting, serve);
     assert!(posted.outcome.is_success(), "{posted:?}");
@@ -179,7 +179,7 @@ async fn a_redirect_is_not_followed() {
         assert!(!posted.outcome.is_success());
         assert!(matches!(
             posted.outcome,
-            engine::ports::WebhookOutcome::Responded { status: answered, .. } if answered == status
+            engine::ports::WebhookOutcome::Responded { status: responded, .. } if responded == status
         ));
         assert!(has_no_more_callers(listener));
     }

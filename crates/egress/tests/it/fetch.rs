@@ -7,22 +7,22 @@ use crate::support::{Caller, Names, STRICT, accept, answer_raw, closed, has_no_m
 
 async fn whole(mut fetched: FetchedFile) -> Result<Vec<u8>, FetchError> {
     let mut whole = Vec::new();
-    while let Some(piece) = fetched.body.next().await? {
-        whole.extend_from_slice(&piece);
+    while let Some(chunk) = fetched.body.next().await? {
+        whole.extend_from_slice(&chunk);
     }
     Ok(whole)
 }
 
 /// Downloads a file from a server that sends exactly these bytes.
 async fn fetched(
-    answer: &str,
+    response: &str,
     max_bytes: u64,
 ) -> Result<(Option<String>, Option<String>, Vec<u8>), FetchError> {
     let (listener, url) = port().await;
     let caller = Caller::open();
     let serve = async {
         let mut stream = accept(&listener).await;
-        answer_raw(&mut stream, answer.as_bytes()).await;
+        answer_raw(&mut stream, response.as_bytes()).await;
     };
     let url = url.replace("/hook", "/a/the%20menu.pdf?size=2");
     let fetching = async {
@@ -35,12 +35,12 @@ async fn fetched(
 
 #[tokio::test]
 async fn a_download_has_type_name_and_complete_content() {
-    let answer = "HTTP/1.1 200 OK\r\ncontent-type: application/pdf\r\n\
+    let response = "HTTP/1.1 200 OK\r\ncontent-type: application/pdf\r\n\
          content-disposition: attachment; filename=\"a.pdf\"\r\ncontent-length: 5\r\n\r\nhello";
     let expected = (Some("application/pdf".to_owned()), Some("a.pdf".to_owned()), b"hello".to_vec());
-    assert_eq!(fetched(answer, 5).await, Ok(expected));
-    let answer = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nhel\r\n2\r\nlo\r\n0\r\n\r\n";
-    assert_eq!(fetched(answer, 5).await, Ok((None, Some("the menu.pdf".to_owned()), b"hello".to_vec())));
+    assert_eq!(fetched(response, 5).await, Ok(expected));
+    let response = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nhel\r\n2\r\nlo\r\n0\r\n\r\n";
+    assert_eq!(fetched(response, 5).await, Ok((None, Some("the menu.pdf".to_owned()), b"hello".to_vec())));
 }
 
 #[tokio::test]
@@ -87,17 +87,17 @@ async fn a_partial_response_fails() {
 #[tokio::test]
 async fn other_statuses_and_compressed_responses_fail() {
     for status in [204, 206, 301, 302, 404, 500] {
-        let answer = format!("HTTP/1.1 {status} X\r\nlocation: /x\r\ncontent-length: 0\r\n\r\n");
-        assert_eq!(fetched(&answer, 99).await, Err(FetchError::UnexpectedStatus { status }));
+        let response = format!("HTTP/1.1 {status} X\r\nlocation: /x\r\ncontent-length: 0\r\n\r\n");
+        assert_eq!(fetched(&response, 99).await, Err(FetchError::UnexpectedStatus { status }));
     }
-    let answer = "HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 1\r\n\r\nx";
-    assert!(matches!(fetched(answer, 99).await, Err(FetchError::Unreachable(_))));
+    let response = "HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 1\r\n\r\nx";
+    assert!(matches!(fetched(response, 99).await, Err(FetchError::Unreachable(_))));
 }
 
 #[tokio::test]
 async fn the_policy_applies_to_downloads() {
     let (listener, url) = port().await;
-    let names = Names::default().lead("evil.example", &[&["93.184.216.34", "127.0.0.1"]]);
+    let names = Names::default().resolve_to("evil.example", &[&["93.184.216.34", "127.0.0.1"]]);
     let config = egress::EgressConfig { policy: STRICT, ..egress::EgressConfig::default() };
     let caller = Caller::new(&config, &names);
     for (url, expected) in [
@@ -153,14 +153,14 @@ async fn an_unread_download_is_not_buffered() {
     };
     let (fetched, mut stream) = tokio::join!(caller.client.fetch(&url, LENGTH), serve);
     let mut fetched = fetched.unwrap();
-    let piece = vec![b'x'; 64 * 1024];
+    let chunk = vec![b'x'; 64 * 1024];
     let mut n_written: u64 = 0;
     let mut n_read: u64 = 0;
     while n_written < LENGTH {
         // The server writes until the buffers are full; then one chunk is read.
         tokio::select! {
             biased;
-            written = stream.write(&piece) => n_written += u64::try_from(written.unwrap()).unwrap().min(LENGTH),
+            written = stream.write(&chunk) => n_written += u64::try_from(written.unwrap()).unwrap().min(LENGTH),
             read = fetched.body.next() => n_read += u64::try_from(read.unwrap().unwrap().len()).unwrap(),
         }
         assert!(n_written - n_read < 32 << 20, "{n_written} written, {n_read} read");

@@ -10,10 +10,10 @@ use secrecy::SecretString;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::support::{
-    Caller, FakeClock, OPEN, SECRET, START, accept, answer, answer_raw, call, closed, port, reason, request,
+    Caller, FakeClock, OPEN, SECRET, START, accept, answer_raw, call, closed, port, reason, request, response,
 };
 
-fn answered(status: u16, body: &str) -> WebhookOutcome {
+fn responded(status: u16, body: &str) -> WebhookOutcome {
     WebhookOutcome::Responded { status, body: body.to_owned(), retry_after: None }
 }
 
@@ -44,7 +44,7 @@ async fn a_request_has_the_event_its_headers_and_both_signatures() {
     };
     let caller = Caller::open();
     let (posted, (head, body)) = tokio::join!(caller.post_call(call), serve);
-    assert_eq!(posted.outcome, answered(200, "ok"));
+    assert_eq!(posted.outcome, responded(200, "ok"));
     assert_eq!(body, r#"{"test": 2432232314}"#);
     let mut lines: Vec<_> = head.lines().collect();
     lines[1..].sort_unstable();
@@ -112,7 +112,7 @@ async fn only_2xx_is_a_success() {
         let head = format!("HTTP/1.1 {status} X\r\nconnection: close\r\n\r\n");
         let serve = async { answer_raw(&mut accept(&listener).await, head.as_bytes()).await };
         let (posted, ()) = tokio::join!(caller.post(&url), serve);
-        assert_eq!(posted.outcome, answered(status, ""));
+        assert_eq!(posted.outcome, responded(status, ""));
         assert_eq!(posted.outcome.is_success(), is_success, "{status}");
     }
 }
@@ -153,7 +153,7 @@ async fn two_kilobytes_of_a_response_are_stored() {
         }
     };
     let (posted, ()) = tokio::join!(caller.post(&url), serve);
-    assert_eq!(posted.outcome, answered(200, &"x".repeat(2_048)));
+    assert_eq!(posted.outcome, responded(200, &"x".repeat(2_048)));
 }
 
 #[tokio::test]
@@ -176,10 +176,10 @@ async fn an_unfinished_response_counts_by_its_status() {
             closed(&mut stream).await;
         };
         let (posted, ()) = tokio::join!(caller.post(&url), serve);
-        let WebhookOutcome::Responded { status: answered, body, .. } = posted.outcome else {
+        let WebhookOutcome::Responded { status: responded, body, .. } = posted.outcome else {
             panic!("{posted:?}")
         };
-        assert_eq!(answered, status);
+        assert_eq!(responded, status);
         assert!("drip drip ".starts_with(&body), "{body}");
         assert_eq!(posted.latency, SignedDuration::from_secs(15));
     }
@@ -245,8 +245,8 @@ async fn an_interruption_fails_only_before_the_status() {
     for (part, expected) in [
         ("", None),
         ("HTTP/1.1 200 OK\r\ncontent-le", None),
-        ("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf", Some(answered(200, "half"))),
-        ("HTTP/1.1 502 X\r\ntransfer-encoding: chunked\r\n\r\n4\r\nhalf\r\nzz", Some(answered(502, "half"))),
+        ("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf", Some(responded(200, "half"))),
+        ("HTTP/1.1 502 X\r\ntransfer-encoding: chunked\r\n\r\n4\r\nhalf\r\nzz", Some(responded(502, "half"))),
     ] {
         let (listener, url) = port().await;
         let caller = Caller::open();
@@ -321,7 +321,7 @@ async fn a_response_before_the_end_of_the_request_counts() {
         closed(&mut stream).await;
     };
     let (posted, ()) = tokio::join!(caller.post_call(WebhookRequest { body, ..call(&url) }), serve);
-    assert_eq!(posted.outcome, answered(413, ""));
+    assert_eq!(posted.outcome, responded(413, ""));
 }
 
 #[tokio::test]
@@ -348,7 +348,7 @@ async fn the_latency_is_measured_with_the_given_clock() {
     let serve = async {
         let mut stream = accept(&listener).await;
         caller.clock.advance(3);
-        answer(&mut stream, "200 OK", "").await;
+        response(&mut stream, "200 OK", "").await;
     };
     let (posted, ()) = tokio::join!(caller.post(&url), serve);
     assert_eq!(posted.latency, SignedDuration::from_secs(3));

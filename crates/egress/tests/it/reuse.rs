@@ -6,7 +6,7 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::task::JoinSet;
 
 use crate::support::{
-    Caller, accept, answer, answer_raw, call, closed, has_no_more_callers, port, reason, request,
+    Caller, accept, answer_raw, call, closed, has_no_more_callers, port, reason, request, response,
 };
 
 #[tokio::test]
@@ -15,14 +15,14 @@ async fn a_connection_is_reused() {
     let caller = Caller::open();
     let serve = async {
         let mut stream = accept(&listener).await;
-        answer(&mut stream, "200 OK", "one").await;
-        answer(&mut stream, "500 No", "two").await;
+        response(&mut stream, "200 OK", "one").await;
+        response(&mut stream, "500 No", "two").await;
         answer_raw(
             &mut stream,
             b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nyes\r\n0\r\n\r\n",
         )
         .await;
-        answer(&mut stream, "204 No Content", "").await;
+        response(&mut stream, "204 No Content", "").await;
     };
     let posts = async {
         [
@@ -44,10 +44,10 @@ async fn each_port_has_its_own_connections() {
     let caller = Caller::open();
     let serve = async {
         let mut stream = accept(&one).await;
-        answer(&mut stream, "200 OK", "").await;
+        response(&mut stream, "200 OK", "").await;
         let mut other = accept(&two).await;
-        answer(&mut other, "201 Created", "").await;
-        answer(&mut stream, "202 Accepted", "").await;
+        response(&mut other, "201 Created", "").await;
+        response(&mut stream, "202 Accepted", "").await;
     };
     let posts = async {
         [caller.status(&url_one).await, caller.status(&url_two).await, caller.status(&url_one).await]
@@ -63,7 +63,7 @@ async fn a_closed_idle_connection_is_replaced() {
     let serve = async {
         for _ in 0..3 {
             // The server closes the connection after each response, without `Connection: close`.
-            answer(&mut accept(&listener).await, "200 OK", "").await;
+            response(&mut accept(&listener).await, "200 OK", "").await;
         }
     };
     let posts = async {
@@ -80,7 +80,7 @@ async fn an_idle_connection_that_closes_after_the_request_is_replaced_once() {
     let caller = Caller::open();
     let serve = async {
         let mut stream = accept(&listener).await;
-        answer(&mut stream, "200 OK", "").await;
+        response(&mut stream, "200 OK", "").await;
         let first = request(&mut stream).await.unwrap();
         drop(stream);
         // The same request over a new connection: it is not sent a third time.
@@ -102,7 +102,7 @@ async fn an_idle_connection_that_closes_within_the_response_is_not_replaced() {
     let caller = Caller::open();
     let serve = async {
         let mut stream = accept(&listener).await;
-        answer(&mut stream, "200 OK", "").await;
+        response(&mut stream, "200 OK", "").await;
         answer_raw(&mut stream, b"HTTP/1.1 2").await;
     };
     let posts = async {
@@ -124,7 +124,7 @@ async fn unsolicited_bytes_are_not_a_response_to_a_later_request() {
             b"HTTP/1.1 500 X\r\ncontent-length: 0\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
         answer_raw(&mut stream, forged).await;
         closed(&mut stream).await;
-        answer(&mut accept(&listener).await, "503 Later", "").await;
+        response(&mut accept(&listener).await, "503 Later", "").await;
     };
     let posts = async { [caller.status(&url).await, caller.status(&url).await] };
     let (statuses, ()) = tokio::join!(posts, serve);
@@ -137,8 +137,8 @@ async fn an_idle_connection_is_closed_at_its_expiry() {
     let caller = Caller::open();
     let serve = async {
         let mut stream = accept(&listener).await;
-        answer(&mut stream, "200 OK", "").await;
-        answer(&mut stream, "200 OK", "").await;
+        response(&mut stream, "200 OK", "").await;
+        response(&mut stream, "200 OK", "").await;
         stream
     };
     let posts = async {
@@ -166,7 +166,7 @@ async fn a_canceled_call_closes_its_connection_only() {
         } => stream,
     };
     closed(&mut stream).await;
-    let serve = async { answer(&mut accept(&listener).await, "200 OK", "").await };
+    let serve = async { response(&mut accept(&listener).await, "200 OK", "").await };
     let (status, ()) = tokio::join!(caller.status(&url), serve);
     assert_eq!(status, 200);
 }
@@ -185,9 +185,9 @@ async fn each_response_belongs_to_its_request() {
                 for n in 1.. {
                     let Some((_, body)) = request(&mut stream).await else { break };
                     let close = if n % 7 == 0 { "connection: close\r\n" } else { "" };
-                    let answer =
+                    let response =
                         format!("HTTP/1.1 200 OK\r\n{close}content-length: {}\r\n\r\n{body}", body.len());
-                    if stream.write_all(answer.as_bytes()).await.is_err() || n % 7 == 0 {
+                    if stream.write_all(response.as_bytes()).await.is_err() || n % 7 == 0 {
                         break;
                     }
                 }

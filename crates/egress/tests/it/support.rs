@@ -97,30 +97,30 @@ impl Clock for FakeClock {
 /// A resolver with a list of results for each name; the last result is repeated.
 #[derive(Clone, Default)]
 pub(crate) struct Names {
-    answers: Arc<Mutex<BTreeMap<String, VecDeque<Vec<IpAddr>>>>>,
-    asked: Arc<Mutex<Vec<String>>>,
+    responses: Arc<Mutex<BTreeMap<String, VecDeque<Vec<IpAddr>>>>>,
+    lookups: Arc<Mutex<Vec<String>>>,
 }
 
 impl Names {
-    pub(crate) fn lead(self, name: &str, answers: &[&[&str]]) -> Self {
-        let parse = |answer: &&[&str]| answer.iter().map(|address| address.parse().unwrap()).collect();
-        self.answers.lock().unwrap().insert(name.to_owned(), answers.iter().map(parse).collect());
+    pub(crate) fn resolve_to(self, name: &str, responses: &[&[&str]]) -> Self {
+        let parse = |response: &&[&str]| response.iter().map(|address| address.parse().unwrap()).collect();
+        self.responses.lock().unwrap().insert(name.to_owned(), responses.iter().map(parse).collect());
         self
     }
 
-    pub(crate) fn asked(&self) -> Vec<String> {
-        self.asked.lock().unwrap().clone()
+    pub(crate) fn lookups(&self) -> Vec<String> {
+        self.lookups.lock().unwrap().clone()
     }
 }
 
 impl NameResolver for Names {
     fn resolve(&self, name: &str) -> Resolving {
-        self.asked.lock().unwrap().push(name.to_owned());
-        let mut answers = self.answers.lock().unwrap();
-        let answer = answers.get_mut(name).and_then(|answers| {
-            if answers.len() > 1 { answers.pop_front() } else { answers.front().cloned() }
+        self.lookups.lock().unwrap().push(name.to_owned());
+        let mut responses = self.responses.lock().unwrap();
+        let response = responses.get_mut(name).and_then(|responses| {
+            if responses.len() > 1 { responses.pop_front() } else { responses.front().cloned() }
         });
-        Box::pin(async move { answer.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound)) })
+        Box::pin(async move { response.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound)) })
     }
 }
 
@@ -230,9 +230,9 @@ pub(crate) async fn answer_raw(stream: &mut (impl AsyncRead + AsyncWrite + Unpin
 }
 
 /// Reads a request and sends a response.
-pub(crate) async fn answer(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), status: &str, body: &str) {
-    let answer = format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\n\r\n{body}", body.len());
-    answer_raw(stream, answer.as_bytes()).await;
+pub(crate) async fn response(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), status: &str, body: &str) {
+    let response = format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+    answer_raw(stream, response.as_bytes()).await;
 }
 
 /// Waits until the client has closed the connection, and discards all received bytes.

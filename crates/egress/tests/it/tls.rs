@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
-use crate::support::{Caller, Names, OPEN, accept, answer, closed, port};
+use crate::support::{Caller, Names, OPEN, accept, closed, port, response};
 
 fn acceptor() -> TlsAcceptor {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -29,8 +29,9 @@ fn acceptor() -> TlsAcceptor {
 async fn secure_port() -> (TcpListener, Caller, impl Fn(&str) -> String) {
     let (listener, _) = port().await;
     let port = listener.local_addr().unwrap().port();
-    let names =
-        Names::default().lead("localhost", &[&["127.0.0.1"]]).lead("other.example", &[&["127.0.0.1"]]);
+    let names = Names::default()
+        .resolve_to("localhost", &[&["127.0.0.1"]])
+        .resolve_to("other.example", &[&["127.0.0.1"]]);
     let authorities = vec![CertificateDer::from_slice(include_bytes!("fixtures/authority.der"))];
     let caller = Caller::new(&EgressConfig { policy: OPEN, authorities, ..EgressConfig::default() }, &names);
     (listener, caller, move |name| format!("https://{name}:{port}/"))
@@ -43,7 +44,7 @@ async fn a_certificate_for_the_name_is_accepted_and_the_connection_reused() {
         let serve = async {
             let mut stream = acceptor().accept(accept(&listener).await).await.unwrap();
             assert_eq!(stream.get_ref().1.alpn_protocol(), Some(b"http/1.1".as_slice()));
-            answer(&mut stream, "200 OK", "").await;
+            response(&mut stream, "200 OK", "").await;
             let head = crate::support::request(&mut stream).await.unwrap().0;
             stream
                 .write_all(b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n")

@@ -8,7 +8,7 @@ use domain::access::user::User;
 use domain::id::{AuditEntryId, WorkspaceId};
 use domain::json::Object;
 
-use crate::Deps;
+use crate::deps::Deps;
 
 /// Actor, client address and request of an administrative action.
 #[derive(Clone, Debug)]

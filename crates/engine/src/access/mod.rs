@@ -6,4 +6,5 @@ mod base32;
 pub mod caller;
 pub mod rate_limits;
 pub mod session;
+pub mod state;
 pub mod user;

@@ -1,18 +1,10 @@
 //! Rate limits of callers, in the memory of the process.
 
-use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
-
 use domain::access::rate_limiter::{CallKind, RateLimitDecision, RateLimiter, RateLimits};
-use domain::id::OwnerId;
 use jiff::Timestamp;
 
 use super::caller::Caller;
 use crate::Deps;
-
-/// Rate limiters of all callers.
-#[derive(Default)]
-pub struct RateLimiters(Mutex<BTreeMap<OwnerId, RateLimiter>>);
 
 /// Requests one call, and counts the call if the limit allows it.
 pub fn acquire(deps: &Deps, caller: &Caller, kind: CallKind) -> RateLimitDecision {
@@ -35,7 +27,7 @@ fn with_rate_limiter<T>(
     f: impl FnOnce(&mut RateLimiter, RateLimits) -> T,
 ) -> T {
     let limits = limits(deps, caller);
-    let mut limiters = deps.rate_limiters.0.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut limiters = deps.rate_limiters.lock();
     f(limiters.entry(caller.owner()).or_insert_with(|| RateLimiter::new(limits)), limits)
 }
 

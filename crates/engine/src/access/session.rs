@@ -5,13 +5,12 @@
 //! **Invariant:** the secret of a session is not stored, only its SHA-256 digest. Each request reads the session from the
 //! store, therefore a session that ends is rejected by all processes at once.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use domain::access::audit::{AuditAction, AuditTarget, AuditTargetKind};
-use domain::access::login_throttle::{LoginAttempt, LoginThrottle};
+use domain::access::login_throttle::LoginAttempt;
 use domain::access::user::User;
 use domain::id::WorkspaceId;
 use jiff::{SignedDuration, Timestamp};
@@ -55,13 +54,6 @@ impl Session {
     pub fn is_csrf_token(&self, presented: &[u8]) -> bool {
         self.csrf_token.as_bytes().ct_eq(presented).into()
     }
-}
-
-/// Recent failed logins, and the times at which sessions were last used.
-#[derive(Default)]
-pub struct LoginThrottles {
-    throttle: Mutex<LoginThrottle>,
-    last_used: Mutex<BTreeMap<SessionDigest, Timestamp>>,
 }
 
 /// Request to log in.
@@ -116,8 +108,7 @@ pub async fn log_in(deps: &Deps, request: LoginRequest) -> Result<(Session, Secr
     let credentials = credentials
         .filter(|credentials| is_verified && !credentials.user.is_disabled)
         .ok_or(LoginError::InvalidCredentials)?;
-    let throttle = &deps.logins.throttle;
-    throttle.lock().unwrap_or_else(PoisonError::into_inner).succeed(&attempt);
+    deps.logins.throttle().succeed(&attempt);
 
     let now = deps.now();
     let mut random = [0; 32];
@@ -171,18 +162,18 @@ pub(crate) async fn verify_password(
     begin_attempt(deps, attempt)?;
     let is_verified = verify(deps, attempt, password, hash).await?;
     if is_verified {
-        deps.logins.throttle.lock().unwrap_or_else(PoisonError::into_inner).succeed(attempt);
+        deps.logins.throttle().succeed(attempt);
     }
     Ok(is_verified)
 }
 
 fn begin_attempt(deps: &Deps, attempt: &LoginAttempt) -> Result<(), LoginError> {
-    let mut throttle = deps.logins.throttle.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut throttle = deps.logins.throttle();
     throttle.begin(attempt, deps.now()).map_err(LoginError::TooManyFailures)
 }
 
 fn cancel_attempt(deps: &Deps, attempt: &LoginAttempt) {
-    deps.logins.throttle.lock().unwrap_or_else(PoisonError::into_inner).cancel(attempt);
+    deps.logins.throttle().cancel(attempt);
 }
 
 async fn verify(
@@ -213,7 +204,7 @@ pub async fn authenticate(deps: &Deps, presented: &str) -> Result<Option<Session
     let Some(stored) = deps.users.get_session(&digest).await? else { return Ok(None) };
     let now = deps.now();
     let (created_at, mut last_used_at) = (stored.created_at, stored.last_used_at);
-    let mut last_used = deps.logins.last_used.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut last_used = deps.logins.last_used();
     if let Some(at) = last_used.get(&digest) {
         last_used_at = last_used_at.max(*at);
     }
@@ -241,12 +232,12 @@ pub async fn log_out(deps: &Deps, session: &Session) -> Result<(), StoreError> {
 /// The store cannot be written. The next call writes the same times.
 pub async fn update_last_used(deps: &Deps) -> Result<(), StoreError> {
     let used: Vec<_> = {
-        let last_used = deps.logins.last_used.lock().unwrap_or_else(PoisonError::into_inner);
+        let last_used = deps.logins.last_used();
         last_used.iter().map(|(digest, at)| (*digest, *at)).collect()
     };
     if !used.is_empty() {
         deps.users.update_sessions_last_used(&used).await?;
-        let mut unwritten = deps.logins.last_used.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut unwritten = deps.logins.last_used();
         unwritten.retain(|digest, at| !used.contains(&(*digest, *at)));
     }
     let ago = |span: SignedDuration| deps.now().saturating_sub(span).unwrap_or(Timestamp::MIN);

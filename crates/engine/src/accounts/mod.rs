@@ -9,6 +9,7 @@ pub mod create;
 pub mod delete;
 pub mod messaging_limit;
 pub mod phone_number;
+pub(crate) mod state;
 pub mod suspension;
 pub mod update;
 pub mod upstream_error;

@@ -2,10 +2,7 @@
 //! sent until an operator resumes the account or replaces the token.
 //!
 //! A suspension takes effect in this process at once, also if the store cannot be written. The suspensions that are not
-//! in the store yet are in [`UnwrittenSuspensions`].
-
-use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+//! in the store yet are in the memory of the process.
 
 use domain::access::audit::AuditAction;
 use domain::accounts::account::{Account, AccountStatus};
@@ -14,28 +11,12 @@ use domain::meta_error::MetaError;
 use secrecy::ExposeSecret;
 
 use super::audit::audit_entry;
+use super::state::Suspension;
 use crate::ports::{AccountRecord, StoreError};
 use crate::{AuditContext, Deps, directory};
 
 /// Beginning of the reason of a suspension; Meta's error code and a colon follow.
 const REASON_PREFIX: &str = "Meta refused with code ";
-
-/// Suspension with its account.
-#[derive(Clone)]
-struct Suspension {
-    account: Account,
-    reason: String,
-}
-
-/// Suspensions that the store does not know yet, by account.
-#[derive(Default)]
-pub(crate) struct UnwrittenSuspensions(Mutex<BTreeMap<AccountId, Suspension>>);
-
-impl UnwrittenSuspensions {
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<AccountId, Suspension>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
 
 /// Suspends an account because of an error of Meta.
 ///

@@ -18,21 +18,6 @@ const MIN_DEDUPLICATION_PERIOD: SignedDuration = SignedDuration::from_hours(8 * 
 /// Minimum retention period of events. Attempts to deliver an event take up to 42 hours.
 const MIN_EVENT_PERIOD: SignedDuration = SignedDuration::from_hours(3 * 24);
 
-/// Retention periods; `None` keeps the rows for ever.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct RetentionSettings {
-    /// Messages, counted from their last status.
-    pub messages: Option<SignedDuration>,
-    /// Archived webhook payloads from Meta.
-    pub payloads: Option<SignedDuration>,
-    /// Events.
-    pub events: Option<SignedDuration>,
-    /// Deliveries of events to webhook endpoints.
-    pub deliveries: Option<SignedDuration>,
-    /// Entries of the audit log.
-    pub audit: Option<SignedDuration>,
-}
-
 /// Deletes all expired rows. Returns the number of deleted rows.
 ///
 /// # Errors

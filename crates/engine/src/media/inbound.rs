@@ -9,7 +9,7 @@ use domain::media::{DOWNLOAD_RETRY_PERIOD, MAX_FILE_SIZE, essence, next_download
 use jiff::{SignedDuration, Timestamp};
 
 use super::pieces::measured;
-use crate::background::WORKER_TIMEOUT;
+use crate::ports::WORKER_TIMEOUT;
 use crate::ports::{
     AccountCredentials, AccountRecord, BlobKey, BlobWriteError, ByteStreamError, DownloadError, LeaseCheck,
     LeasedMedia, MediaDownload, MediaFetchResult, MediaInfo, MediaLeaseRequest, StoreError, UpstreamError,

@@ -1,14 +1,14 @@
 //! Metrics of a process for Prometheus.
 //!
 //! [`Metrics`] has the counters and histograms; they are not global. To count is an addition of atomics. Gauges are read
-//! when the page is requested; the statistics of the store are cached for [`STATS_TTL`].
+//! when the page is requested; the statistics of the store are cached for [`gather::STATS_TTL`].
 //!
 //! **Invariant:** no label has text of messages, phone numbers, tokens or other text of callers and customers.
 //!
 //! New metric (1 of 2): a line in [`list`].
 //! New metric (2 of 2): a field of [`Metrics`] and its line in `Metrics::print`, or a line in `gauges`.
 
-mod gather;
+pub mod gather;
 mod gauges;
 mod label;
 pub mod list;
@@ -26,7 +26,6 @@ use jiff::Timestamp;
 
 use crate::ports::{Clock, IngestSummary, StoreErrorKind, StoreStats};
 
-pub use gather::{STATS_TTL, gather};
 pub use label::{AccountNames, Label};
 pub use outcome::{DeliveryOutcome, MessageTransition, SpanOutcome, UpstreamCallOutcome, send_outcome_label};
 pub use series::{Counters, Gauge, Histograms};

@@ -8,8 +8,7 @@ use domain::access::api_key::{ApiKey, KeyDigest};
 use domain::access::audit::AuditEntry;
 use domain::accounts::account::Account;
 use domain::check::Patch;
-use domain::id::AccountId;
-use domain::id::WorkspaceId;
+use domain::id::{AccountId, WebhookId, WorkspaceId};
 use jiff::Timestamp;
 use secrecy::SecretString;
 use std::collections::BTreeMap;
@@ -103,6 +102,51 @@ pub struct Directory {
     pub webhooks: Vec<Arc<WebhookEndpoint>>,
     /// API keys by digest, including expired and revoked keys.
     pub keys: BTreeMap<KeyDigest, Arc<ApiKey>>,
+}
+
+impl Directory {
+    /// Returns the API key with this digest.
+    pub fn key(&self, digest: &KeyDigest) -> Option<&Arc<ApiKey>> {
+        self.keys.get(digest)
+    }
+
+    /// Returns the workspace with this name.
+    pub fn workspace(&self, name: &str) -> Option<WorkspaceId> {
+        self.workspaces.iter().find(|(_, other)| *other == name).map(|(id, _)| *id)
+    }
+
+    /// Returns the accounts of a workspace, oldest first.
+    pub fn accounts_of(&self, workspace: WorkspaceId) -> impl Iterator<Item = &Arc<AccountRecord>> {
+        self.accounts.iter().filter(move |record| record.account.workspace == workspace)
+    }
+
+    /// Returns the account of a workspace with this id or name.
+    pub fn account(&self, workspace: WorkspaceId, id_or_name: &str) -> Option<&Arc<AccountRecord>> {
+        let id = id_or_name.parse::<AccountId>().ok();
+        self.accounts_of(workspace)
+            .find(|record| Some(record.account.id) == id)
+            .or_else(|| self.accounts_of(workspace).find(|record| record.account.name == id_or_name))
+    }
+
+    /// Returns the webhook endpoints of a workspace, oldest first.
+    pub fn webhooks_of(&self, workspace: WorkspaceId) -> impl Iterator<Item = &Arc<WebhookEndpoint>> {
+        self.webhooks.iter().filter(move |record| record.workspace == workspace)
+    }
+
+    /// Returns the webhook endpoint of a workspace with this id.
+    pub fn webhook(&self, workspace: WorkspaceId, id: WebhookId) -> Option<&Arc<WebhookEndpoint>> {
+        self.webhooks_of(workspace).find(|record| record.id == id)
+    }
+
+    /// Returns the default account of a workspace. The only account of a workspace is its default.
+    pub fn default_account(&self, workspace: WorkspaceId) -> Option<&Arc<AccountRecord>> {
+        if let Some(default) = self.accounts_of(workspace).find(|record| record.account.is_default) {
+            return Some(default);
+        }
+        let mut accounts = self.accounts_of(workspace);
+        let only = accounts.next()?;
+        accounts.next().is_none().then_some(only)
+    }
 }
 
 /// Numbers that increase with each change.

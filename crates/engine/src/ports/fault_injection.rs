@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::StoreError;
+use super::storage::StoreError;
 
 /// Observer of the calls of ports, which may make them fail.
 #[async_trait]

@@ -7,8 +7,11 @@ use domain::access::audit::AuditEntry;
 use domain::id::AccountId;
 use domain::id::WorkerId;
 use domain::id::{ContactId, WorkspaceId};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
+
+/// Time without a heartbeat after which a worker is dead.
+pub const WORKER_TIMEOUT: SignedDuration = SignedDuration::from_secs(10);
 
 port! {
     storage workers_port;

@@ -85,7 +85,7 @@ macro_rules! port_trait {
 
         #[cfg(feature = "test-support")]
         #[::async_trait::async_trait]
-        impl $port for $crate::ports::FaultPort<dyn $port> {
+        impl $port for $crate::ports::fault_injection::FaultPort<dyn $port> {
             $( async fn $method(&self $(, $parameter: $type)*) -> $returned {
                 self.$call(stringify!($method), self.port.$method($($parameter),*)).await
             } )*

@@ -7,147 +7,32 @@
 //!
 //! **Invariant:** the result of an attempt is stored before the next attempt of the queue begins.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use domain::access::audit::AuditEntry;
-use domain::access::rate_limiter::SlidingWindow;
 use domain::id::{ReplayId, WebhookId};
 use domain::webhooks_out::delivery;
-use domain::webhooks_out::delivery::{DeliveryAttempt, DeliveryDecision, EndpointResponse, WebhookStatus};
+use domain::webhooks_out::delivery::{DeliveryAttempt, DeliveryDecision, EndpointResponse};
 use jiff::{SignedDuration, Timestamp};
 use tracing::field::Empty;
 use tracing::{Instrument as _, Span};
 
 use crate::metrics::DeliveryOutcome;
 use crate::ports::{
-    DeliveryAttemptResult, DeliveryLease, DeliveryLeaseRequest, EndpointCapacity, LeasedDelivery,
-    NewTestDelivery, StoreError, WebhookAttempt, WebhookEndpoint, WebhookOutcome, WebhookRequest,
+    DeliveryAttemptResult, DeliveryLeaseRequest, EndpointCapacity, LeasedDelivery, NewTestDelivery,
+    StoreError, WebhookAttempt, WebhookEndpoint, WebhookOutcome, WebhookRequest,
 };
 use crate::spans::SPANS;
 use crate::{Deps, chain};
 
-/// Maximum time between two rounds.
-pub const POLL_INTERVAL: SignedDuration = SignedDuration::from_secs(1);
 /// Maximum number of events that are fanned out in one transaction.
 const FAN_OUT_BATCH: u32 = 250;
 /// Maximum number of dead letters that are made in one transaction.
 const EXPIRE_BATCH: u32 = 250;
-/// Maximum number of concurrent attempts of a failing endpoint. A low number saves resources, and protects the endpoint
-/// from a burst when it recovers.
-const FAILING_CONCURRENCY: u32 = 2;
 /// Time until the next attempt after a task ended without a result.
 const ABORTED_RETRY_DELAY: SignedDuration = SignedDuration::from_secs(10);
 /// Maximum number of deliveries of a queue in a row. Then other queues of the endpoint get a turn.
 const MAX_IN_A_ROW: u32 = 20;
-
-/// Settings of deliveries.
-#[derive(Clone, Debug)]
-pub struct DeliverySettings {
-    /// Delays before the second attempt, the third attempt, and so on.
-    pub schedule: Vec<SignedDuration>,
-    /// Maximum number of concurrent attempts of an endpoint.
-    pub concurrency: u32,
-    /// Maximum number of attempts of an endpoint that begin in one second; `None` is no limit.
-    pub per_second: Option<u32>,
-}
-
-impl Default for DeliverySettings {
-    fn default() -> Self {
-        let seconds = [10, 60, 300, 1_800, 7_200, 18_000, 36_000, 86_400];
-        Self {
-            schedule: seconds.into_iter().map(SignedDuration::from_secs).collect(),
-            concurrency: 16,
-            per_second: None,
-        }
-    }
-}
-
-/// Running delivery tasks of this process.
-#[derive(Default)]
-pub(crate) struct DeliveryTasks {
-    endpoints: Mutex<BTreeMap<WebhookId, EndpointTasks>>,
-    /// Results of attempts that could not be stored yet.
-    unwritten: Mutex<Vec<(DeliveryLease, DeliveryAttemptResult)>>,
-    /// Time of the last round in which the directory had no endpoints. Such rounds finish deliveries to deleted endpoints.
-    polled_at: Mutex<Option<Timestamp>>,
-}
-
-/// Running delivery tasks of one endpoint.
-#[derive(Default)]
-struct EndpointTasks {
-    n_running: u32,
-    /// Attempts that began in the last second; `None` without a limit.
-    started: Option<SlidingWindow>,
-}
-
-/// Window of the limit of attempts per second.
-const SECOND: SignedDuration = SignedDuration::from_secs(1);
-
-impl DeliveryTasks {
-    /// Returns the number of tasks that can be started for an endpoint.
-    fn capacity(&self, deps: &Deps, webhook: &WebhookEndpoint) -> u32 {
-        let settings = &deps.settings.deliveries;
-        let concurrency = match webhook.status {
-            WebhookStatus::Failing => FAILING_CONCURRENCY.min(settings.concurrency),
-            WebhookStatus::Active | WebhookStatus::Disabled => settings.concurrency,
-        };
-        let mut endpoints = self.endpoints.lock().unwrap_or_else(PoisonError::into_inner);
-        let endpoint = endpoints.entry(webhook.id).or_default();
-        let capacity = concurrency.saturating_sub(endpoint.n_running);
-        match settings.per_second {
-            None => capacity,
-            Some(per_second) => {
-                let started = endpoint.started.get_or_insert_with(|| SlidingWindow::new(per_second, SECOND));
-                capacity.min(started.remaining(deps.now()))
-            }
-        }
-    }
-
-    /// Counts a task that starts.
-    fn start(&self, webhook: WebhookId, now: Timestamp) {
-        let mut endpoints = self.endpoints.lock().unwrap_or_else(PoisonError::into_inner);
-        let endpoint = endpoints.entry(webhook).or_default();
-        if let Some(started) = &mut endpoint.started {
-            started.record(now);
-        }
-        endpoint.n_running += 1;
-    }
-
-    /// Counts a task that ended.
-    fn finish(&self, webhook: WebhookId) {
-        let mut endpoints = self.endpoints.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(endpoint) = endpoints.get_mut(&webhook) {
-            endpoint.n_running = endpoint.n_running.saturating_sub(1);
-        }
-    }
-
-    /// Removes the counts of endpoints that do not exist.
-    fn retain(&self, exists: impl Fn(WebhookId) -> bool) {
-        let mut endpoints = self.endpoints.lock().unwrap_or_else(PoisonError::into_inner);
-        endpoints.retain(|id, endpoint| endpoint.n_running > 0 || exists(*id));
-    }
-
-    /// Adds a result that could not be stored.
-    fn push_unwritten(&self, lease: DeliveryLease, result: DeliveryAttemptResult) {
-        self.unwritten.lock().unwrap_or_else(PoisonError::into_inner).push((lease, result));
-    }
-
-    /// Removes and returns all results that could not be stored.
-    fn take_unwritten(&self) -> Vec<(DeliveryLease, DeliveryAttemptResult)> {
-        std::mem::take(&mut *self.unwritten.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// Returns `true` if a round without endpoints is due, and records the round.
-    fn is_poll_due(&self, now: Timestamp) -> bool {
-        let mut polled_at = self.polled_at.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_due = polled_at.is_none_or(|at| now.duration_since(at).abs() >= POLL_INTERVAL);
-        if is_due {
-            *polled_at = Some(now);
-        }
-        is_due
-    }
-}
 
 /// Runs one round: fans out a batch of events, expires a batch of deliveries, and starts tasks for due deliveries. The
 /// batches are small so that the three kinds of work do not wait for each other. Returns the amount of work that was done;
@@ -180,7 +65,11 @@ pub async fn tick(deps: &Arc<Deps>) -> Result<usize, StoreError> {
         .due
         .into_iter()
         .filter_map(|(workspace, webhook)| {
-            let limit = deps.delivery_tasks.capacity(deps, directory.webhook(workspace, webhook)?);
+            let limit = deps.delivery_tasks.capacity(
+                &deps.settings.deliveries,
+                directory.webhook(workspace, webhook)?,
+                deps.now(),
+            );
             (limit > 0).then_some(EndpointCapacity { workspace, webhook, limit })
         })
         .collect();

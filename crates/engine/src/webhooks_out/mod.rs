@@ -3,3 +3,5 @@
 pub mod deliver;
 pub mod endpoint;
 pub mod secret;
+pub mod settings;
+pub mod tasks;

@@ -26,9 +26,9 @@ impl FileBody {
         Self { before: Some(before.into()), pieces: Some(pieces), after: Some(after.into()), n_left }
     }
 
-    fn next_frame(&mut self, piece: Bytes) -> Poll<Option<Result<Frame<Bytes>, ByteStreamError>>> {
-        self.n_left = self.n_left.saturating_sub(u64::try_from(piece.len()).unwrap_or(u64::MAX));
-        Poll::Ready(Some(Ok(Frame::data(piece))))
+    fn next_frame(&mut self, chunk: Bytes) -> Poll<Option<Result<Frame<Bytes>, ByteStreamError>>> {
+        self.n_left = self.n_left.saturating_sub(u64::try_from(chunk.len()).unwrap_or(u64::MAX));
+        Poll::Ready(Some(Ok(Frame::data(chunk))))
     }
 }
 
@@ -45,7 +45,7 @@ impl Body for FileBody {
         }
         if let Some(pieces) = &mut self.pieces {
             match std::task::ready!(pieces.as_mut().poll_next(context)) {
-                Some(Ok(piece)) => return self.next_frame(piece),
+                Some(Ok(chunk)) => return self.next_frame(chunk),
                 Some(Err(error)) => {
                     self.pieces = None;
                     self.after = None;

@@ -95,12 +95,12 @@ impl UpstreamAdmin for GraphClient {
     async fn verify_callback(&self, callback: &CallbackVerification) -> Result<(), String> {
         let CallbackVerification { url, verify_token, challenge } = callback;
         let encoded = |text: &str| -> String { byte_serialize(text.as_bytes()).collect() };
-        let whole = format!(
+        let url_with_query = format!(
             "{url}?hub.mode=subscribe&hub.challenge={}&hub.verify_token={}",
             encoded(challenge),
             encoded(verify_token)
         );
-        let uri: Uri = whole.parse().map_err(|_| "the value is not a URL".to_owned())?;
+        let uri: Uri = url_with_query.parse().map_err(|_| "the value is not a URL".to_owned())?;
         let mut request = Request::new(GatedBody::new(Bytes::new(), std::sync::Arc::default()));
         *request.uri_mut() = uri;
         request.headers_mut().insert(USER_AGENT, self.user_agent.clone());

@@ -110,7 +110,7 @@ impl MediaUpstream for GraphClient {
             body: response.into_body(),
             max_bytes,
             n_bytes: 0,
-            piece_timeout: self.timeout,
+            chunk_timeout: self.timeout,
             next: Timer::new(self.timeout),
             end: Timer::new(self.file_timeout),
             has_ended: false,
@@ -182,7 +182,7 @@ struct DownloadStream {
     body: Incoming,
     max_bytes: u64,
     n_bytes: u64,
-    piece_timeout: std::time::Duration,
+    chunk_timeout: std::time::Duration,
     next: Timer,
     end: Timer,
     has_ended: bool,
@@ -208,15 +208,15 @@ impl Stream for DownloadStream {
         loop {
             match Pin::new(&mut self.body).poll_frame(context) {
                 Poll::Ready(Some(Ok(frame))) => {
-                    let Ok(piece) = frame.into_data() else { continue };
+                    let Ok(chunk) = frame.into_data() else { continue };
                     self.n_bytes =
-                        self.n_bytes.saturating_add(u64::try_from(piece.len()).unwrap_or(u64::MAX));
+                        self.n_bytes.saturating_add(u64::try_from(chunk.len()).unwrap_or(u64::MAX));
                     if self.n_bytes > self.max_bytes {
                         let max_bytes = self.max_bytes;
                         return self.end_with(ByteStreamError::TooLarge(max_bytes));
                     }
-                    self.next = Timer::new(self.piece_timeout);
-                    return Poll::Ready(Some(Ok(piece)));
+                    self.next = Timer::new(self.chunk_timeout);
+                    return Poll::Ready(Some(Ok(chunk)));
                 }
                 Poll::Ready(Some(Err(error))) => {
                     return self.end_with(ByteStreamError::Broken(chain(&error)));

@@ -59,10 +59,10 @@ pub(crate) fn apps(response: Json<'_>) -> Option<Vec<String>> {
 pub(crate) fn profile(response: Json<'_>) -> Option<Object> {
     let data = response.get("data").filter(|data| data.is_array())?;
     let first = data.elements().next();
-    let given = first.map(|first| first.get("business_profile").unwrap_or(first));
+    let source = first.map(|first| first.get("business_profile").unwrap_or(first));
     let mut profile = Object::new();
     for name in domain::accounts::profile::FIELDS {
-        let value = given.and_then(|given| given.get(name)).and_then(value::read);
+        let value = source.and_then(|source| source.get(name)).and_then(value::read);
         profile.insert(name, value.unwrap_or(Value::Null));
     }
     Some(profile)

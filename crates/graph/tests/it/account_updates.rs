@@ -2,7 +2,7 @@
 
 use expect_test::expect;
 
-use crate::samples::{envelope, parts, reads};
+use crate::samples::{decode, envelope, reads};
 
 fn changes(changes: &[&str]) -> String {
     format!(
@@ -66,7 +66,7 @@ fn an_update_of_a_partner_concerns_the_account_in_its_value() {
         &account_update(r#""event":"ACCOUNT_DELETED""#),
         r#"{"field":"flows","value":{"waba_info":{"waba_id":"7"}}}"#,
     ]);
-    let named: Vec<_> = parts(&body).into_iter().map(|part| part.waba_id.unwrap()).collect();
+    let named: Vec<_> = decode(&body).into_iter().map(|change| change.waba_id.unwrap()).collect();
     assert_eq!(named, ["980198427658004", "2", "2"]);
 }
 
@@ -76,7 +76,7 @@ fn the_time_of_an_entry_is_decoded_and_an_invalid_time_is_ignored() {
         let body = format!(
             r#"{{"entry":[{{"id":"2","time":{time},"changes":[{{"field":"flows","value":{{}}}}]}}]}}"#
         );
-        parts(&body)[0].time.map(|time| time.to_string())
+        decode(&body)[0].time.map(|time| time.to_string())
     };
     assert_eq!(time("1767262300").as_deref(), Some("2026-01-01T10:11:40Z"));
     assert_eq!(time("\"1767262300\"").as_deref(), Some("2026-01-01T10:11:40Z"));

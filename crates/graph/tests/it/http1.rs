@@ -11,8 +11,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::task::JoinSet;
 
 use crate::support::{
-    BODY, SOON, TOKEN, YES, accept, accepted, answer, answer_raw, has_no_more_callers, impatient,
-    is_not_sent, is_unknown, line, port, request, send, server,
+    ACCEPTED, BODY, SOON, TOKEN, accept, accepted, answer_raw, credentials, has_no_more_callers, is_not_sent,
+    is_unknown, port, request, response, send, server, with_short_timeout,
 };
 
 #[tokio::test]
@@ -23,7 +23,9 @@ async fn a_send_is_one_request_with_the_token_and_the_body_as_given() {
         let mut stream = accept(&listener).await;
         let request = request(&mut stream).await.unwrap();
         stream
-            .write_all(format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{YES}", YES.len()).as_bytes())
+            .write_all(
+                format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{ACCEPTED}", ACCEPTED.len()).as_bytes(),
+            )
             .await
             .unwrap();
         request
@@ -51,8 +53,8 @@ async fn a_connection_is_reused() {
     let (listener, client) = server().await;
     let serve = async {
         let mut stream = accept(&listener).await;
-        answer(&mut stream, "200 OK", YES).await;
-        answer(&mut stream, "200 OK", YES).await;
+        response(&mut stream, "200 OK", ACCEPTED).await;
+        response(&mut stream, "200 OK", ACCEPTED).await;
     };
     let sends = async { (send(&client).await, send(&client).await) };
     let (outcomes, ()) = tokio::join!(sends, serve);
@@ -78,27 +80,27 @@ async fn an_unknown_host_means_not_sent() {
 async fn an_account_with_an_invalid_id_sends_nothing() {
     let (listener, client) = server().await;
     for id in ["", "33/messages", "33?x", "33 ", "..", "é"] {
-        let mut line = line();
-        line.account.phone_number_id = id.to_owned();
-        is_not_sent(&client.send_message(&line, Bytes::from_static(b"{}")).await);
+        let mut credentials = credentials();
+        credentials.account.phone_number_id = id.to_owned();
+        is_not_sent(&client.send_message(&credentials, Bytes::from_static(b"{}")).await);
     }
-    let mut line = line();
-    line.access_token = "two\r\nlines".into();
-    is_not_sent(&client.send_message(&line, Bytes::from_static(b"{}")).await);
+    let mut credentials = credentials();
+    credentials.access_token = "two\r\nlines".into();
+    is_not_sent(&client.send_message(&credentials, Bytes::from_static(b"{}")).await);
     assert!(has_no_more_callers(listener));
 }
 
 #[tokio::test]
 async fn a_sandbox_account_calls_the_simulator() {
     let (listener, config) = port().await;
-    let nowhere = "http://no.such.host.invalid".to_owned();
+    let unreachable = "http://no.such.host.invalid".to_owned();
     let config =
-        GraphConfig { sandbox_base_url: config.live_base_url.clone(), live_base_url: nowhere, ..config };
+        GraphConfig { sandbox_base_url: config.live_base_url.clone(), live_base_url: unreachable, ..config };
     let client = GraphClient::new(&config).unwrap();
-    let mut line = line();
-    line.account.is_sandbox = true;
-    let serve = async { answer(&mut accept(&listener).await, "200 OK", YES).await };
-    let (outcome, ()) = tokio::join!(client.send_message(&line, Bytes::from_static(b"{}")), serve);
+    let mut credentials = credentials();
+    credentials.account.is_sandbox = true;
+    let serve = async { response(&mut accept(&listener).await, "200 OK", ACCEPTED).await };
+    let (outcome, ()) = tokio::join!(client.send_message(&credentials, Bytes::from_static(b"{}")), serve);
     assert_eq!(outcome, accepted());
 }
 
@@ -119,7 +121,7 @@ async fn an_idle_connection_that_closes_after_the_request_is_unknown_and_not_rep
     let (listener, client) = server().await;
     let serve = async {
         let mut stream = accept(&listener).await;
-        answer(&mut stream, "200 OK", YES).await;
+        response(&mut stream, "200 OK", ACCEPTED).await;
         request(&mut stream).await.unwrap();
     };
     let sends = async { (send(&client).await, send(&client).await) };
@@ -174,7 +176,7 @@ async fn an_invalid_response_is_unknown() {
 
 #[tokio::test]
 async fn a_response_after_the_deadline_is_unknown_and_the_connection_is_closed() {
-    let (listener, client) = impatient().await;
+    let (listener, client) = with_short_timeout().await;
     let serve = async {
         let mut stream = accept(&listener).await;
         request(&mut stream).await.unwrap();
@@ -189,7 +191,7 @@ async fn a_response_after_the_deadline_is_unknown_and_the_connection_is_closed()
 #[tokio::test]
 async fn a_body_after_the_deadline_is_unknown_or_rejected_by_its_status() {
     for (status, is_no) in [("200 OK", false), ("503 No", false), ("400 No", true)] {
-        let (listener, client) = impatient().await;
+        let (listener, client) = with_short_timeout().await;
         let serve = async {
             let mut stream = accept(&listener).await;
             answer_raw(&mut stream, format!("HTTP/1.1 {status}\r\ncontent-length: 9\r\n\r\n{{").as_bytes())
@@ -251,7 +253,7 @@ async fn a_redirect_is_not_followed() {
 async fn a_canceled_send_does_not_affect_other_sends() {
     let (listener, client) = server().await;
     let mut stream = tokio::select! {
-        _ = send(&client) => panic!("nobody answered"),
+        _ = send(&client) => panic!("there was a response"),
         stream = async {
             let mut stream = accept(&listener).await;
             request(&mut stream).await.unwrap();
@@ -259,7 +261,7 @@ async fn a_canceled_send_does_not_affect_other_sends() {
         } => stream,
     };
     assert_eq!(stream.read(&mut [0; 16]).await.unwrap_or_default(), 0);
-    let serve = async { answer(&mut accept(&listener).await, "200 OK", YES).await };
+    let serve = async { response(&mut accept(&listener).await, "200 OK", ACCEPTED).await };
     let (outcome, ()) = tokio::join!(send(&client), serve);
     assert_eq!(outcome, accepted());
 }
@@ -270,29 +272,30 @@ async fn a_canceled_send_does_not_affect_other_sends() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_closing_connection_never_duplicates_a_send() {
     let (listener, client) = server().await;
-    let seen: Arc<Mutex<BTreeMap<String, u32>>> = Arc::default();
+    let received: Arc<Mutex<BTreeMap<String, u32>>> = Arc::default();
     let mut tasks = JoinSet::new();
-    let count = Arc::clone(&seen);
+    let count = Arc::clone(&received);
     tasks.spawn(async move {
         loop {
             let mut stream = accept(&listener).await;
             // A connection that the client opened but did not use ends without a request.
             if let Some((_, body)) = request(&mut stream).await {
                 *count.lock().unwrap().entry(body).or_default() += 1;
-                let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{YES}", YES.len());
-                let _gone = stream.write_all(answer.as_bytes()).await;
+                let response =
+                    format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{ACCEPTED}", ACCEPTED.len());
+                let _gone = stream.write_all(response.as_bytes()).await;
             }
         }
     });
     let mut outcomes = BTreeMap::new();
     for number in 0..300 {
         let body = format!("{{\"number\":{number}}}");
-        outcomes.insert(body.clone(), client.send_message(&line(), Bytes::from(body)).await);
+        outcomes.insert(body.clone(), client.send_message(&credentials(), Bytes::from(body)).await);
     }
     tasks.shutdown().await;
-    let seen = seen.lock().unwrap();
+    let received = received.lock().unwrap();
     for (body, outcome) in outcomes {
-        let times = seen.get(&body).copied().unwrap_or(0);
+        let times = received.get(&body).copied().unwrap_or(0);
         match outcome {
             SendOutcome::Accepted(_) => assert_eq!(times, 1, "{body}"),
             SendOutcome::NotSent { .. } => assert_eq!(times, 0, "{body}"),

@@ -5,7 +5,9 @@ use graph::{GraphClient, GraphConfig, Versions};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::support::{SOON, YES, accept, accepted, has_no_more_callers, is_not_sent, is_unknown, port, send};
+use crate::support::{
+    ACCEPTED, SOON, accept, accepted, has_no_more_callers, is_not_sent, is_unknown, port, send,
+};
 
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;
@@ -68,7 +70,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Frames<S> {
         }
     }
 
-    pub(crate) async fn answer(&mut self, stream: u32, body: &str) {
+    pub(crate) async fn response(&mut self, stream: u32, body: &str) {
         // `:status: 200` is entry 8 of HPACK's static table.
         self.write(HEADERS, END_HEADERS, stream, &[0x88]).await;
         self.write(DATA, END_STREAM, stream, body.as_bytes()).await;
@@ -100,7 +102,7 @@ async fn sends_share_a_connection() {
         let mut frames = connection(&listener).await;
         for _ in 0..3 {
             let stream = frames.request().await;
-            frames.answer(stream, YES).await;
+            frames.response(stream, ACCEPTED).await;
         }
     };
     let sends = async { [send(&client).await, send(&client).await, send(&client).await] };
@@ -188,7 +190,7 @@ async fn goaway_at_the_stream_allows_the_response() {
         let mut frames = connection(&listener).await;
         let stream = frames.request().await;
         frames.go_away(stream, NO_ERROR).await;
-        frames.answer(stream, YES).await;
+        frames.response(stream, ACCEPTED).await;
         frames
     };
     let (outcome, _frames) = tokio::join!(send(&client), serve);
@@ -202,10 +204,10 @@ async fn after_goaway_the_next_send_uses_a_new_connection() {
         let mut first = connection(&listener).await;
         let stream = first.request().await;
         first.go_away(stream, NO_ERROR).await;
-        first.answer(stream, YES).await;
+        first.response(stream, ACCEPTED).await;
         let mut second = connection(&listener).await;
         let stream = second.request().await;
-        second.answer(stream, YES).await;
+        second.response(stream, ACCEPTED).await;
         (first, second)
     };
     let sends = async { (send(&client).await, send(&client).await) };
@@ -265,7 +267,7 @@ async fn a_stream_that_never_opens_means_not_sent() {
         let mut frames = connection(&listener).await;
         let stream = frames.request().await;
         frames.write(SETTINGS, 0, 0, &max_concurrent_streams(0)).await;
-        frames.answer(stream, YES).await;
+        frames.response(stream, ACCEPTED).await;
         has_ended.await.unwrap();
         frames.write(SETTINGS, 0, 0, &max_concurrent_streams(9)).await;
         let mut filled = Vec::new();
@@ -274,7 +276,7 @@ async fn a_stream_that_never_opens_means_not_sent() {
             if kind == DATA {
                 filled.push(stream);
                 if flags & END_STREAM != 0 {
-                    frames.answer(stream, YES).await;
+                    frames.response(stream, ACCEPTED).await;
                     return filled;
                 }
             }

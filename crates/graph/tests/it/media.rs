@@ -18,7 +18,7 @@ use graph::{GraphClient, GraphConfig};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
-use crate::support::{SOON, TOKEN, accept, has_no_more_callers, line, port, request, server};
+use crate::support::{SOON, TOKEN, accept, credentials, has_no_more_callers, port, request, server};
 
 struct Given(VecDeque<Result<Bytes, ByteStreamError>>);
 
@@ -31,33 +31,33 @@ impl Stream for Given {
 }
 
 fn file(pieces: &[&'static str]) -> OutgoingFile {
-    let size = pieces.iter().map(|piece| piece.len()).sum::<usize>();
+    let size = pieces.iter().map(|chunk| chunk.len()).sum::<usize>();
     OutgoingFile {
         mime_type: "image/png".to_owned(),
         file_name: Some("a.png".to_owned()),
         size: size.try_into().unwrap(),
         sha256: [7; 32],
         pieces: Box::pin(Given(
-            pieces.iter().map(|piece| Ok(Bytes::from_static(piece.as_bytes()))).collect(),
+            pieces.iter().map(|chunk| Ok(Bytes::from_static(chunk.as_bytes()))).collect(),
         )),
     }
 }
 
 async fn all(mut pieces: ByteStream) -> Result<Vec<u8>, ByteStreamError> {
     let mut whole = Vec::new();
-    while let Some(piece) = poll_fn(|context| pieces.as_mut().poll_next(context)).await {
-        whole.extend_from_slice(&piece?);
+    while let Some(chunk) = poll_fn(|context| pieces.as_mut().poll_next(context)).await {
+        whole.extend_from_slice(&chunk?);
     }
     Ok(whole)
 }
 
 /// Responds to one request with these bytes; returns its head and body.
-async fn serve(listener: &TcpListener, answer: impl AsRef<str>) -> (String, String) {
+async fn serve(listener: &TcpListener, response: impl AsRef<str>) -> (String, String) {
     let mut stream = accept(listener).await;
-    let asked = request(&mut stream).await.unwrap();
-    assert!(asked.0.contains(&format!("authorization: Bearer {TOKEN}")), "{}", asked.0);
-    stream.write_all(answer.as_ref().as_bytes()).await.unwrap();
-    asked
+    let request_line = request(&mut stream).await.unwrap();
+    assert!(request_line.0.contains(&format!("authorization: Bearer {TOKEN}")), "{}", request_line.0);
+    stream.write_all(response.as_ref().as_bytes()).await.unwrap();
+    request_line
 }
 
 fn json(status: &str, body: &str) -> String {
@@ -67,9 +67,9 @@ fn json(status: &str, body: &str) -> String {
 #[tokio::test]
 async fn an_upload_is_a_form_with_a_length_and_the_fields_of_meta() {
     let (listener, client) = server().await;
-    let line = line();
+    let credentials = credentials();
     let (id, (head, body)) = tokio::join!(
-        client.upload_media(&line, file(&["\u{89}PNG", "", " and more"])),
+        client.upload_media(&credentials, file(&["\u{89}PNG", "", " and more"])),
         serve(&listener, json("200 OK", r#"{"id":"1402233445566778"}"#))
     );
     assert_eq!(id, Ok("1402233445566778".to_owned()));
@@ -109,14 +109,14 @@ async fn a_failed_upload_means_that_no_message_was_sent() {
         (json("413 Large", ""), |end| matches!(end, SendOutcome::Stopped { http_status: 413, .. })),
         (String::new(), |end| matches!(end, SendOutcome::NotSent { .. })),
     ];
-    for (answer, is_expected) in ends {
+    for (response, is_expected) in ends {
         let (listener, client) = server().await;
-        let line = line();
-        let (end, _) = tokio::join!(client.upload_media(&line, file(&["x"])), async {
-            serve(&listener, &answer).await;
+        let credentials = credentials();
+        let (end, _) = tokio::join!(client.upload_media(&credentials, file(&["x"])), async {
+            serve(&listener, &response).await;
         });
         let end = end.unwrap_err();
-        assert!(is_expected(&end), "{answer}: {end:?}");
+        assert!(is_expected(&end), "{response}: {end:?}");
         assert!(!format!("{end:?}").contains(TOKEN));
     }
 }
@@ -124,7 +124,7 @@ async fn a_failed_upload_means_that_no_message_was_sent() {
 #[tokio::test]
 async fn an_upload_with_incomplete_content_is_not_sent() {
     let (listener, client) = server().await;
-    let line = line();
+    let credentials = credentials();
     let mut broken = file(&["half"]);
     broken.size = 8;
     let pieces = VecDeque::from([
@@ -132,7 +132,7 @@ async fn an_upload_with_incomplete_content_is_not_sent() {
         Err(ByteStreamError::Broken("the disk is gone".to_owned())),
     ]);
     broken.pieces = Box::pin(Given(pieces));
-    let (end, cut) = tokio::join!(client.upload_media(&line, broken), async {
+    let (end, cut) = tokio::join!(client.upload_media(&credentials, broken), async {
         let mut stream = accept(&listener).await;
         request(&mut stream).await
     });
@@ -143,29 +143,29 @@ async fn an_upload_with_incomplete_content_is_not_sent() {
 #[tokio::test]
 async fn a_file_is_requested_with_the_id_of_the_number() {
     let (listener, client) = server().await;
-    let line = line();
+    let credentials = credentials();
     let body = r#"{"url":"https://lookaside.fbsbx.com/x?mid=1","file_size":"12","id":"77"}"#;
     let (info, (head, _)) =
-        tokio::join!(client.get_media_info(&line, "77"), serve(&listener, json("200 OK", body)));
+        tokio::join!(client.get_media_info(&credentials, "77"), serve(&listener, json("200 OK", body)));
     assert!(head.starts_with("GET /v24.0/77?phone_number_id=330011220099887 HTTP/1.1\r\n"), "{head}");
     assert_eq!(info.unwrap().size, Some(12));
-    let hostile = client.get_media_info(&line, "77/../1").await;
+    let hostile = client.get_media_info(&credentials, "77/../1").await;
     assert!(matches!(hostile, Err(UpstreamError::Unreachable(_))), "{hostile:?}");
     let (done, (head, _)) = tokio::join!(
-        client.delete_uploaded_media(&line, "77"),
+        client.delete_uploaded_media(&credentials, "77"),
         serve(&listener, json("200 OK", r#"{"success":true}"#))
     );
     assert!(head.starts_with("DELETE /v24.0/77?phone_number_id="), "{head}");
     assert_eq!(done, Ok(()));
 }
 
-async fn download(answer: &str, most: u64) -> Result<Result<Vec<u8>, ByteStreamError>, DownloadError> {
+async fn download(response: &str, most: u64) -> Result<Result<Vec<u8>, ByteStreamError>, DownloadError> {
     let (listener, config) = port().await;
     let url = format!("{}/whatsapp_business/attachments/?mid=1", config.live_base_url);
     let client = GraphClient::new(&GraphConfig { timeout: SOON, ..config }).unwrap();
-    let line = line();
+    let credentials = credentials();
     let get = async {
-        match client.download_media(&line, &url, most).await {
+        match client.download_media(&credentials, &url, most).await {
             Ok(download) => Ok(all(download.pieces).await),
             Err(error) => Err(error),
         }
@@ -173,9 +173,9 @@ async fn download(answer: &str, most: u64) -> Result<Result<Vec<u8>, ByteStreamE
     let (got, (head, _stream)) = tokio::join!(get, async {
         let mut stream = accept(&listener).await;
         let (head, _) = request(&mut stream).await.unwrap();
-        stream.write_all(answer.as_bytes()).await.unwrap();
+        stream.write_all(response.as_bytes()).await.unwrap();
         // A connection stays open if the response contains its length.
-        (head, answer.contains("stall").then_some(stream))
+        (head, response.contains("stall").then_some(stream))
     });
     assert!(head.starts_with("GET /whatsapp_business/attachments/?mid=1 HTTP/1.1"), "{head}");
     assert!(
@@ -197,8 +197,8 @@ async fn an_expired_url_is_distinguished_from_other_failures() {
     for status in [401, 403, 404, 410] {
         assert_eq!(download(&json(&format!("{status} No"), ""), 9).await, Err(DownloadError::Gone(status)));
     }
-    for answer in [json("500 Oops", ""), json("206 Partial", "x")] {
-        let end = download(&answer, 9).await;
+    for response in [json("500 Oops", ""), json("206 Partial", "x")] {
+        let end = download(&response, 9).await;
         assert!(matches!(end, Err(DownloadError::Unreachable(_))), "{end:?}");
     }
     let moved = "HTTP/1.1 302 Found\r\nlocation: https://evil.example/\r\ncontent-length: 0\r\n\r\n";
@@ -238,12 +238,12 @@ async fn the_token_is_sent_to_meta_only() {
         "https://169.254.169.254/latest".to_owned(),
         "/x".to_owned(),
     ] {
-        let end = client.download_media(&line(), &url, 9).await.map(|_| ());
+        let end = client.download_media(&credentials(), &url, 9).await.map(|_| ());
         assert!(matches!(end, Err(DownloadError::Foreign(_))), "{url}: {end:?}");
         assert!(!format!("{end:?}").contains(TOKEN));
     }
     let sandbox_only = client
-        .download_media(&line(), "http://127.0.0.1:8090/whatsapp_business/attachments/", 9)
+        .download_media(&credentials(), "http://127.0.0.1:8090/whatsapp_business/attachments/", 9)
         .await
         .map(|_| ());
     assert!(matches!(sandbox_only, Err(DownloadError::Foreign(_))), "a live account's token");
@@ -274,7 +274,7 @@ impl Drop for Piece {
 
 struct Large {
     n_left: usize,
-    alive: Arc<Alive>,
+    in_memory: Arc<Alive>,
 }
 
 impl Stream for Large {
@@ -286,9 +286,9 @@ impl Stream for Large {
             return Poll::Ready(None);
         }
         self.n_left -= PIECE;
-        let now = self.alive.now.fetch_add(PIECE, Ordering::SeqCst) + PIECE;
-        self.alive.most.fetch_max(now, Ordering::SeqCst);
-        Poll::Ready(Some(Ok(Bytes::from_owner(Piece(vec![1; PIECE], self.alive.clone())))))
+        let now = self.in_memory.now.fetch_add(PIECE, Ordering::SeqCst) + PIECE;
+        self.in_memory.most.fetch_max(now, Ordering::SeqCst);
+        Poll::Ready(Some(Ok(Bytes::from_owner(Piece(vec![1; PIECE], self.in_memory.clone())))))
     }
 }
 
@@ -296,16 +296,16 @@ impl Stream for Large {
 async fn a_hundred_megabytes_are_uploaded_with_little_memory() {
     const SIZE: usize = 100 << 20;
     let (listener, client) = server().await;
-    let line: AccountCredentials = line();
-    let alive = Arc::new(Alive::default());
+    let credentials: AccountCredentials = credentials();
+    let in_memory = Arc::new(Alive::default());
     let file = OutgoingFile {
         mime_type: "application/pdf".to_owned(),
         file_name: None,
         size: SIZE.try_into().unwrap(),
         sha256: [1; 32],
-        pieces: Box::pin(Large { n_left: SIZE, alive: alive.clone() }),
+        pieces: Box::pin(Large { n_left: SIZE, in_memory: in_memory.clone() }),
     };
-    let (end, n_read) = tokio::join!(client.upload_media(&line, file), async {
+    let (end, n_read) = tokio::join!(client.upload_media(&credentials, file), async {
         let mut stream = accept(&listener).await;
         let mut buffer = vec![0; 256 << 10];
         let (mut n_read, mut last) = (0, Vec::new());
@@ -319,6 +319,6 @@ async fn a_hundred_megabytes_are_uploaded_with_little_memory() {
     });
     assert_eq!(end, Ok("9".to_owned()));
     assert!(n_read > SIZE);
-    let most = alive.most.load(Ordering::SeqCst);
+    let most = in_memory.most.load(Ordering::SeqCst);
     assert!(most <= 2 << 20, "{most} bytes were held at once");
 }

@@ -13,7 +13,7 @@ use engine::ports::Upstream as _;
 use graph::{GraphClient, GraphConfig, Versions};
 use tokio::task::JoinSet;
 
-use crate::support::{YES, line};
+use crate::support::{ACCEPTED, credentials};
 
 /// A request that stops the server.
 const POISON: &[u8] = b"the end";
@@ -22,11 +22,11 @@ const POISON: &[u8] = b"the end";
 fn listen(mut stream: TcpStream) -> Vec<u8> {
     let mut all = Vec::new();
     let mut buffer = [0; 4096];
-    let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{YES}", YES.len());
+    let response = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{ACCEPTED}", ACCEPTED.len());
     while let Ok(count @ 1..) = stream.read(&mut buffer) {
         all.extend_from_slice(&buffer[..count]);
         if all.ends_with(b"}") {
-            let _gone = stream.write_all(answer.as_bytes());
+            let _gone = stream.write_all(response.as_bytes());
         }
     }
     all
@@ -62,7 +62,7 @@ fn outcomes(address: &str, timeout: Duration, versions: Versions) -> Vec<(String
             let client = Arc::clone(&client);
             sends.spawn(async move {
                 let body = format!("{{\"number\":{number},\"mark\":\"#{number}#\"}}");
-                let outcome = client.send_message(&line(), Bytes::from(body)).await;
+                let outcome = client.send_message(&credentials(), Bytes::from(body)).await;
                 (format!("#{number}#"), outcome)
             });
         }
@@ -80,10 +80,10 @@ fn a_send_with_the_outcome_not_sent_was_never_received() {
             // The runtime ends here, and its connections with it.
             let outcomes = outcomes(&address, Duration::from_millis(milliseconds), versions);
             TcpStream::connect(&address).unwrap().write_all(POISON).unwrap();
-            let seen = server.join().unwrap();
+            let received = server.join().unwrap();
             let mut marks = BTreeSet::new();
             for (mark, outcome) in outcomes {
-                let times = seen.matches(&mark).count();
+                let times = received.matches(&mark).count();
                 assert!(times <= 1, "{mark}: seen {times} times");
                 if matches!(outcome, SendOutcome::NotSent { .. }) {
                     assert_eq!(times, 0, "{mark}: {outcome:?}");

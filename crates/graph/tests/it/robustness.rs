@@ -52,10 +52,10 @@ fn elements() -> impl Strategy<Value = Vec<Vec<Vec<Value>>>> {
     })
 }
 
-fn wamids(parts: &[WebhookChange]) -> Vec<&str> {
-    let mut wamids: Vec<&str> = parts
+fn wamids(decode: &[WebhookChange]) -> Vec<&str> {
+    let mut wamids: Vec<&str> = decode
         .iter()
-        .filter_map(|part| match &part.update {
+        .filter_map(|change| match &change.update {
             WebhookUpdate::Message(message) => Some(message.wamid.as_str()),
             WebhookUpdate::Status(report) => Some(report.wamid.as_str()),
             WebhookUpdate::MessageEcho(echo) => Some(echo.wamid.as_str()),
@@ -71,9 +71,10 @@ fn wamids(parts: &[WebhookChange]) -> Vec<&str> {
     wamids
 }
 
-fn spans_are_inside(body: &[u8], parts: &[WebhookChange]) -> bool {
-    parts.iter().all(|part| {
-        let (start, length) = (usize::try_from(part.span.0).unwrap(), usize::try_from(part.span.1).unwrap());
+fn spans_are_inside(body: &[u8], decode: &[WebhookChange]) -> bool {
+    decode.iter().all(|change| {
+        let (start, length) =
+            (usize::try_from(change.span.0).unwrap(), usize::try_from(change.span.1).unwrap());
         let bytes = body.get(start..start + length);
         bytes.is_some_and(|bytes| serde_json::from_slice::<&serde_json::value::RawValue>(bytes).is_ok())
     })
@@ -125,13 +126,13 @@ fn pointers(value: &Value, at: &str, found: &mut Vec<String>) {
     }
 }
 
-fn mutate(root: &mut Value, (place, mutation): &(Index, Mutation)) {
+fn mutate(root: &mut Value, (position, mutation): &(Index, Mutation)) {
     let mut all = Vec::new();
     pointers(root, "", &mut all);
     if all.is_empty() {
         return;
     }
-    let pointer = place.get(&all);
+    let pointer = position.get(&all);
     if let Mutation::Replace(junk) = mutation {
         *root.pointer_mut(pointer).unwrap() = junk.clone();
         return;
@@ -166,8 +167,8 @@ proptest! {
         }
         let text = if is_pretty { serde_json::to_vec_pretty(&root) } else { serde_json::to_vec(&root) };
         let bytes = Bytes::from(text.unwrap());
-        let parts = decode_webhook(&bytes).unwrap();
-        prop_assert!(spans_are_inside(&bytes, &parts));
+        let decode = decode_webhook(&bytes).unwrap();
+        prop_assert!(spans_are_inside(&bytes, &decode));
     }
 
     #[test]
@@ -190,9 +191,9 @@ proptest! {
             }
         }
         let bytes = Bytes::from(serde_json::to_vec(&body(&broken)).unwrap());
-        let parts = decode_webhook(&bytes).unwrap();
-        prop_assert_eq!(parts.len(), total);
-        let found = wamids(&parts);
+        let decode = decode_webhook(&bytes).unwrap();
+        prop_assert_eq!(decode.len(), total);
+        let found = wamids(&decode);
         for wamid in wanted {
             prop_assert!(found.contains(&wamid.as_str()), "{} is lost", wamid);
         }
@@ -201,20 +202,20 @@ proptest! {
     #[test]
     fn every_element_is_decoded_with_its_own_bytes(entries in elements()) {
         let bytes = Bytes::from(serde_json::to_vec(&body(&entries)).unwrap());
-        let parts = decode_webhook(&bytes).unwrap();
+        let decode = decode_webhook(&bytes).unwrap();
         let mut wanted: Vec<String> = entries.iter().flatten().flatten().map(Value::to_string).collect();
-        let mut found: Vec<String> = parts
+        let mut found: Vec<String> = decode
             .iter()
-            .map(|part| {
-                let start = usize::try_from(part.span.0).unwrap();
-                let end = start + usize::try_from(part.span.1).unwrap();
+            .map(|change| {
+                let start = usize::try_from(change.span.0).unwrap();
+                let end = start + usize::try_from(change.span.1).unwrap();
                 String::from_utf8(bytes[start..end].to_vec()).unwrap()
             })
             .collect();
         wanted.sort_unstable();
         found.sort_unstable();
         prop_assert_eq!(found, wanted);
-        prop_assert!(parts.iter().all(|part| part.undecodable.is_none()));
+        prop_assert!(decode.iter().all(|change| change.undecodable.is_none()));
     }
 
     #[test]
@@ -234,13 +235,13 @@ proptest! {
     }
 
     #[test]
-    fn text_of_json_fragments_never_panics(pieces in prop::collection::vec(prop::sample::select(vec![
+    fn text_of_json_fragments_never_panics(chunks in prop::collection::vec(prop::sample::select(vec![
         "{", "}", "[", "]", ",", ":", "\"entry\"", "\"changes\"", "\"value\"", "\"messages\"", "\"\\ud800\"", "1", "null", " ",
         "\"id\"", "\"field\"",
     ]), 0..30)) {
-        let text = pieces.concat();
-        if let Ok(parts) = decode_webhook(&Bytes::from(text.clone())) {
-            prop_assert!(spans_are_inside(text.as_bytes(), &parts));
+        let text = chunks.concat();
+        if let Ok(decode) = decode_webhook(&Bytes::from(text.clone())) {
+            prop_assert!(spans_are_inside(text.as_bytes(), &decode));
         }
     }
 }

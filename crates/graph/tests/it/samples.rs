@@ -5,6 +5,8 @@ use std::fmt::Write as _;
 
 use bytes::Bytes;
 use domain::contacts::whatsapp_user::WhatsAppUser;
+use domain::messages::inbound::InboundMessage;
+use domain::messages::status_report::StatusReport;
 use domain::webhooks_in::update::{AccountUpdate, TemplateUpdate, WebhookUpdate};
 use engine::ports::WebhookChange;
 use expect_test::{Expect, expect};
@@ -19,30 +21,31 @@ pub(crate) fn envelope(members: &str) -> String {
 
 const CONTACTS: &str = r#""contacts":[{"profile":{"name":"Maya Osei"},"wa_id":"447700900123","user_id":"GB.77120394857261034"}]"#;
 
-pub(crate) fn parts(body: &str) -> Vec<WebhookChange> {
+pub(crate) fn decode(body: &str) -> Vec<WebhookChange> {
     decode_webhook(&Bytes::copy_from_slice(body.as_bytes())).expect("JSON")
 }
 
 /// Returns the bytes of a change.
-pub(crate) fn bytes_of<'a>(body: &'a str, part: &WebhookChange) -> &'a str {
-    let start = usize::try_from(part.span.0).unwrap();
-    let end = start + usize::try_from(part.span.1).unwrap();
+pub(crate) fn bytes_of<'a>(body: &'a str, decoded: &WebhookChange) -> &'a str {
+    let start = usize::try_from(decoded.span.0).unwrap();
+    let end = start + usize::try_from(decoded.span.1).unwrap();
     body.get(start..end).expect("a span inside the body")
 }
 
-fn person(person: &WhatsAppUser) -> String {
-    let or_dash = |word: &Option<String>| word.clone().unwrap_or_else(|| "-".to_owned());
-    format!("{} {} {}", or_dash(&person.wa_id), or_dash(&person.user_id), or_dash(&person.name))
+fn user(user: &WhatsAppUser) -> String {
+    let or_dash = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".to_owned());
+    format!("{} {} {}", or_dash(&user.wa_id), or_dash(&user.user_id), or_dash(&user.name))
 }
 
 /// Formats the changes of a template update.
 fn template(update: &TemplateUpdate) -> String {
     let TemplateUpdate { name, language, status, category, quality, reason, text } = update;
     let mut line = format!("template {name} {language}");
-    for (what, word) in [("status", status), ("category", category), ("quality", quality), ("reason", reason)]
+    for (what, value) in
+        [("status", status), ("category", category), ("quality", quality), ("reason", reason)]
     {
-        if let Some(word) = word {
-            write!(line, " | {what} {word}").unwrap();
+        if let Some(value) = value {
+            write!(line, " | {what} {value}").unwrap();
         }
     }
     if let Some(text) = text {
@@ -57,9 +60,9 @@ fn account(update: &AccountUpdate) -> String {
     if let Some(hold) = hold {
         write!(line, " | {hold:?}").unwrap();
     }
-    for (what, word) in [("number", number), ("quality", quality), ("tier", tier), ("name", name)] {
-        if let Some(word) = word {
-            write!(line, " | {what} {word}").unwrap();
+    for (what, value) in [("number", number), ("quality", quality), ("tier", tier), ("name", name)] {
+        if let Some(value) = value {
+            write!(line, " | {what} {value}").unwrap();
         }
     }
     if details.is_none() {
@@ -68,88 +71,91 @@ fn account(update: &AccountUpdate) -> String {
     line
 }
 
+/// Returns the end of an id of Meta.
+fn tail(id: &str) -> &str {
+    id.get(id.len().saturating_sub(8)..).unwrap_or(id)
+}
+
+fn format_message(message: &InboundMessage) -> String {
+    let mut line =
+        format!("{} {} | {} | {}", message.kind, tail(&message.wamid), user(&message.from), message.at);
+    if let Some(text) = &message.text {
+        write!(line, " | {text:?}").unwrap();
+    }
+    if let Some(context) = &message.context_wamid {
+        write!(line, " | to {}", tail(context)).unwrap();
+    }
+    if let Some(object) = &message.object {
+        write!(line, " | {object}").unwrap();
+    }
+    let metadata = &message.metadata;
+    for (name, value) in [
+        ("referred_product", &metadata.referred_product),
+        ("referral", &metadata.referral),
+        ("errors", &metadata.errors),
+    ] {
+        if let Some(value) = value {
+            write!(line, " | {name} {value}").unwrap();
+        }
+    }
+    for (is_set, value) in
+        [(metadata.is_forwarded, "forwarded"), (metadata.is_frequently_forwarded, "frequently forwarded")]
+    {
+        if is_set {
+            write!(line, " | {value}").unwrap();
+        }
+    }
+    if let Some(to) = &metadata.new_identity {
+        write!(line, " | is by now {}", user(to)).unwrap();
+    }
+    if let Some(group_id) = &metadata.group_id {
+        write!(line, " | in group {group_id}").unwrap();
+    }
+    line
+}
+
+fn format_status(report: &StatusReport) -> String {
+    let mut line = format!(
+        "{} {} | {:?} {:?} | {}",
+        report.status,
+        tail(&report.wamid),
+        report.recipient,
+        report.user_id,
+        report.at
+    );
+    if let Some(reference) = &report.reference {
+        write!(line, " | {reference}").unwrap();
+    }
+    if let Some(pricing) = &report.pricing {
+        write!(line, " | {}", serde_json::to_string(pricing).unwrap()).unwrap();
+    }
+    if let Some(error) = &report.error {
+        write!(line, " | {}", serde_json::to_string(error).unwrap()).unwrap();
+    }
+    line
+}
+
 /// Formats one change on one line; ids of Meta are shortened to their end.
-pub(crate) fn line(part: &WebhookChange) -> String {
-    let tail = |id: &str| id.get(id.len().saturating_sub(8)..).unwrap_or(id).to_owned();
-    let mut line = match &part.update {
-        WebhookUpdate::Message(message) => {
-            let mut line = format!(
-                "{} {} | {} | {}",
-                message.kind,
-                tail(&message.wamid),
-                person(&message.from),
-                message.at
-            );
-            if let Some(text) = &message.text {
-                write!(line, " | {text:?}").unwrap();
-            }
-            if let Some(context) = &message.context_wamid {
-                write!(line, " | to {}", tail(context)).unwrap();
-            }
-            if let Some(object) = &message.object {
-                write!(line, " | {object}").unwrap();
-            }
-            let beside = &message.metadata;
-            for (name, value) in [
-                ("referred_product", &beside.referred_product),
-                ("referral", &beside.referral),
-                ("errors", &beside.errors),
-            ] {
-                if let Some(value) = value {
-                    write!(line, " | {name} {value}").unwrap();
-                }
-            }
-            for (is_set, word) in
-                [(beside.is_forwarded, "forwarded"), (beside.is_frequently_forwarded, "frequently forwarded")]
-            {
-                if is_set {
-                    write!(line, " | {word}").unwrap();
-                }
-            }
-            if let Some(to) = &beside.new_identity {
-                write!(line, " | is by now {}", person(to)).unwrap();
-            }
-            if let Some(group_id) = &beside.group_id {
-                write!(line, " | in group {group_id}").unwrap();
-            }
-            line
-        }
-        WebhookUpdate::Status(report) => {
-            let mut line = format!(
-                "{} {} | {:?} {:?} | {}",
-                report.status,
-                tail(&report.wamid),
-                report.recipient,
-                report.user_id,
-                report.at
-            );
-            if let Some(reference) = &report.reference {
-                write!(line, " | {reference}").unwrap();
-            }
-            if let Some(pricing) = &report.pricing {
-                write!(line, " | {}", serde_json::to_string(pricing).unwrap()).unwrap();
-            }
-            if let Some(error) = &report.error {
-                write!(line, " | {}", serde_json::to_string(error).unwrap()).unwrap();
-            }
-            line
-        }
-        WebhookUpdate::Call(call) => format!("call | {} | {}", person(&call.from), call.at),
+pub(crate) fn format_change(decoded: &WebhookChange) -> String {
+    let mut line = match &decoded.update {
+        WebhookUpdate::Message(message) => format_message(message),
+        WebhookUpdate::Status(report) => format_status(report),
+        WebhookUpdate::Call(call) => format!("call | {} | {}", user(&call.from), call.at),
         WebhookUpdate::MessageEcho(echo) => {
-            format!("echo of {} {} | to {} | {}", echo.kind, tail(&echo.wamid), person(&echo.to), echo.at)
+            format!("echo of {} {} | to {} | {}", echo.kind, tail(&echo.wamid), user(&echo.to), echo.at)
         }
-        WebhookUpdate::MarketingPreference(wish) => {
-            let wish_word = if wish.takes_marketing { "takes marketing" } else { "takes no marketing" };
-            format!("{} {wish_word} | {}", person(&wish.from), wish.at)
+        WebhookUpdate::MarketingPreference(preference) => {
+            let text = if preference.takes_marketing { "takes marketing" } else { "takes no marketing" };
+            format!("{} {text} | {}", user(&preference.from), preference.at)
         }
-        WebhookUpdate::NumberChange(moved) => {
-            format!("{} is {} | {}", person(&moved.from), person(&moved.to), moved.at)
+        WebhookUpdate::NumberChange(update) => {
+            format!("{} is {} | {}", user(&update.from), user(&update.to), update.at)
         }
         WebhookUpdate::Template(update) => template(update),
         WebhookUpdate::Account(update) => account(update),
-        WebhookUpdate::Other => format!("other {}", part.field),
+        WebhookUpdate::Other => format!("other {}", decoded.field),
     };
-    if let Some(reason) = &part.undecodable {
+    if let Some(reason) = &decoded.undecodable {
         write!(line, " ! {reason}").unwrap();
     }
     line
@@ -157,7 +163,8 @@ pub(crate) fn line(part: &WebhookChange) -> String {
 
 #[expect(clippy::needless_pass_by_value, reason = "the literal stands at the call")]
 pub(crate) fn reads(body: &str, expected: Expect) {
-    let lines: Vec<String> = parts(body).iter().map(|part| format!("{}\n", line(part))).collect();
+    let lines: Vec<String> =
+        decode(body).iter().map(|decoded| format!("{}\n", format_change(decoded))).collect();
     expected.assert_eq(&lines.concat());
 }
 
@@ -165,11 +172,11 @@ pub(crate) fn reads(body: &str, expected: Expect) {
 fn every_inbound_type_is_decoded() {
     let elements = include_str!("fixtures/messages.jsonl").trim_end().lines().collect::<Vec<_>>();
     let body = envelope(&format!(r#"{CONTACTS},"messages":[{}]"#, elements.join(",\n")));
-    for (part, element) in parts(&body).iter().zip(&elements) {
-        assert_eq!(bytes_of(&body, part), *element);
-        assert_eq!(part.waba_id.as_deref(), Some("210987650001234"));
-        assert_eq!(part.phone_number_id.as_deref(), Some("330011220099887"));
-        assert_eq!(part.field, "messages");
+    for (decoded, element) in decode(&body).iter().zip(&elements) {
+        assert_eq!(bytes_of(&body, decoded), *element);
+        assert_eq!(decoded.waba_id.as_deref(), Some("210987650001234"));
+        assert_eq!(decoded.phone_number_id.as_deref(), Some("330011220099887"));
+        assert_eq!(decoded.field, "messages");
     }
     reads(
         &body,
@@ -201,8 +208,8 @@ fn every_inbound_type_is_decoded() {
 fn every_status_is_decoded() {
     let elements = include_str!("fixtures/statuses.jsonl").trim_end().lines().collect::<Vec<_>>();
     let body = envelope(&format!(r#""statuses":[{}]"#, elements.join(", ")));
-    for (part, element) in parts(&body).iter().zip(&elements) {
-        assert_eq!(bytes_of(&body, part), *element);
+    for (decoded, element) in decode(&body).iter().zip(&elements) {
+        assert_eq!(bytes_of(&body, decoded), *element);
     }
     reads(
         &body,
@@ -224,9 +231,9 @@ fn every_management_field_is_decoded_or_stored() {
         r#"{{"object":"whatsapp_business_account","entry":[{{"id":"210987650001234","time":1767262300,"changes":[{}]}}]}}"#,
         changes.join(",")
     );
-    for (part, change) in parts(&body).iter().zip(&changes) {
-        if part.field != "user_preferences" {
-            assert_eq!(bytes_of(&body, part), *change);
+    for (decoded, change) in decode(&body).iter().zip(&changes) {
+        if decoded.field != "user_preferences" {
+            assert_eq!(bytes_of(&body, decoded), *change);
         }
     }
     reads(

@@ -12,19 +12,19 @@ use secrecy::SecretString;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-/// The access token of [`line`]; no reason may contain it.
+/// The access token of [`credentials`]; no reason may contain it.
 pub(crate) const TOKEN: &str = "EAAG-secret-token";
 
 /// A request body as the engine creates it.
 pub(crate) const BODY: &str = r#"{"messaging_product":"whatsapp","to":"+447700900123"}"#;
 
 /// A response with a message id.
-pub(crate) const YES: &str = r#"{"messaging_product":"whatsapp","messages":[{"id":"wamid.A"}]}"#;
+pub(crate) const ACCEPTED: &str = r#"{"messaging_product":"whatsapp","messages":[{"id":"wamid.A"}]}"#;
 
 /// Deadline of a client that waits for a response that never comes.
 pub(crate) const SOON: Duration = Duration::from_millis(500);
 
-pub(crate) fn line() -> AccountCredentials {
+pub(crate) fn credentials() -> AccountCredentials {
     AccountCredentials {
         account: Account {
             id: AccountId::from_parts(1, &[1; 10]),
@@ -60,13 +60,13 @@ pub(crate) async fn server() -> (TcpListener, GraphClient) {
 }
 
 /// Returns a client with a short timeout.
-pub(crate) async fn impatient() -> (TcpListener, GraphClient) {
+pub(crate) async fn with_short_timeout() -> (TcpListener, GraphClient) {
     let (listener, config) = port().await;
     (listener, GraphClient::new(&GraphConfig { timeout: SOON, ..config }).unwrap())
 }
 
 pub(crate) async fn send(client: &GraphClient) -> SendOutcome {
-    let outcome = client.send_message(&line(), Bytes::from_static(BODY.as_bytes())).await;
+    let outcome = client.send_message(&credentials(), Bytes::from_static(BODY.as_bytes())).await;
     assert!(!format!("{outcome:?}").contains(TOKEN));
     outcome
 }
@@ -100,7 +100,7 @@ pub(crate) async fn request(stream: &mut (impl AsyncRead + Unpin)) -> Option<(St
     loop {
         if let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
             let head = String::from_utf8(bytes[..end].to_vec()).unwrap().to_ascii_lowercase();
-            let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+            let length = head.lines().find_map(|credentials| credentials.strip_prefix("content-length: "));
             let length: usize = length.map_or(0, |length| length.parse().unwrap());
             if bytes.len() >= end + 4 + length {
                 let original = String::from_utf8(bytes[..end].to_vec()).unwrap();
@@ -114,10 +114,10 @@ pub(crate) async fn request(stream: &mut (impl AsyncRead + Unpin)) -> Option<(St
 }
 
 /// Reads a request and sends a response.
-pub(crate) async fn answer(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), status: &str, body: &str) {
+pub(crate) async fn response(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), status: &str, body: &str) {
     request(stream).await.expect("a request");
-    let answer = format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\n\r\n{body}", body.len());
-    stream.write_all(answer.as_bytes()).await.unwrap();
+    let response = format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+    stream.write_all(response.as_bytes()).await.unwrap();
 }
 
 /// Reads a request and writes exactly these bytes.

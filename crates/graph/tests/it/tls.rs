@@ -11,7 +11,7 @@ use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
 use crate::http2::Frames;
-use crate::support::{SOON, YES, accept, accepted, answer, is_not_sent, port, send};
+use crate::support::{ACCEPTED, SOON, accept, accepted, is_not_sent, port, response, send};
 
 fn acceptor(alpn: &[&[u8]]) -> TlsAcceptor {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -40,7 +40,7 @@ async fn http_1_is_used_if_the_server_supports_nothing_else() {
     let client = GraphClient::new(&config).unwrap();
     let serve = async {
         let mut stream = acceptor(&[b"http/1.1"]).accept(accept(&listener).await).await.unwrap();
-        answer(&mut stream, "200 OK", YES).await;
+        response(&mut stream, "200 OK", ACCEPTED).await;
     };
     let (outcome, ()) = tokio::join!(send(&client), serve);
     assert_eq!(outcome, accepted());
@@ -54,7 +54,7 @@ async fn http_2_is_used_if_tls_negotiates_it() {
         let stream = acceptor(&[b"h2", b"http/1.1"]).accept(accept(&listener).await).await.unwrap();
         let mut frames = Frames::greeted(stream).await;
         let stream = frames.request().await;
-        frames.answer(stream, YES).await;
+        frames.response(stream, ACCEPTED).await;
     };
     let (outcome, ()) = tokio::join!(send(&client), serve);
     assert_eq!(outcome, accepted());
@@ -66,7 +66,7 @@ async fn http_2_is_not_offered_if_it_is_disabled() {
     let client = GraphClient::new(&GraphConfig { versions: Versions::Http1, ..config }).unwrap();
     let serve = async {
         let mut stream = acceptor(&[b"h2", b"http/1.1"]).accept(accept(&listener).await).await.unwrap();
-        answer(&mut stream, "200 OK", YES).await;
+        response(&mut stream, "200 OK", ACCEPTED).await;
     };
     let (outcome, ()) = tokio::join!(send(&client), serve);
     assert_eq!(outcome, accepted());

@@ -5,7 +5,7 @@ use domain::webhooks_in::update::WebhookUpdate;
 use expect_test::expect;
 use graph::decode_webhook;
 
-use crate::samples::{bytes_of, envelope, line, parts, reads};
+use crate::samples::{bytes_of, decode, envelope, format_change, reads};
 
 const GOOD: &str = r#"{"from":"447700900123","id":"wamid.good","timestamp":"1767261605","type":"text","text":{"body":"hi"}}"#;
 
@@ -33,11 +33,11 @@ fn a_body_with_another_shape_is_one_change() {
         r#"{"entry":[{"id":"2","changes":7}]}"#,
         r#"{"entry":[{"id":"2","changes":["x"]}]}"#,
     ] {
-        let parts = parts(body);
-        assert_eq!(parts.len(), 1, "{body}");
-        assert_eq!(bytes_of(body, &parts[0]), body.trim());
-        assert_eq!(parts[0].update, WebhookUpdate::Other);
-        assert!(parts[0].undecodable.is_some());
+        let decode = decode(body);
+        assert_eq!(decode.len(), 1, "{body}");
+        assert_eq!(bytes_of(body, &decode[0]), body.trim());
+        assert_eq!(decode[0].update, WebhookUpdate::Other);
+        assert!(decode[0].undecodable.is_some());
     }
 }
 
@@ -48,7 +48,7 @@ fn an_empty_list_has_no_changes() {
         r#"{"entry":[{"id":"2","changes":[]}]}"#,
         &envelope(r#""messages":[]"#),
     ] {
-        assert_eq!(parts(body), []);
+        assert_eq!(decode(body), []);
     }
 }
 
@@ -90,8 +90,8 @@ fn an_undecodable_element_is_a_change_with_its_reason() {
         GOOD,
     ];
     let body = envelope(&format!(r#""messages":[{}]"#, elements.join(",")));
-    for (part, element) in parts(&body).iter().zip(elements) {
-        assert_eq!(bytes_of(&body, part), element);
+    for (change, element) in decode(&body).iter().zip(elements) {
+        assert_eq!(bytes_of(&body, change), element);
     }
     reads(
         &body,
@@ -142,7 +142,7 @@ fn an_unexpected_object_does_not_make_a_message_undecodable() {
 fn nul_and_lone_surrogates_become_the_replacement_character() {
     let element = r#"{"from":"447700900123","id":"wamid.good","timestamp":"1767261605","type":"text","text":{"body":"a\u0000b\ud83dc\ude00 \ud83d\ude00"},"odd\ud800key":1}"#;
     let body = envelope(&format!(r#""messages":[{element}]"#));
-    assert_eq!(bytes_of(&body, &parts(&body)[0]), element);
+    assert_eq!(bytes_of(&body, &decode(&body)[0]), element);
     reads(
         &body,
         expect![[r#"
@@ -160,7 +160,7 @@ fn duplicate_lists_are_all_read() {
     let body = format!(
         r#"{{"entry":[{{"changes":[{change}],"changes":[{change}]}}],"entry":[{{"changes":[{change}]}}]}}"#
     );
-    assert_eq!(parts(&body).len(), 9);
+    assert_eq!(decode(&body).len(), 9);
 }
 
 #[test]
@@ -185,14 +185,14 @@ fn deep_nesting_in_one_element_does_not_affect_other_elements() {
             r#"{{"from":"447700900123","id":"wamid.deep","timestamp":"1767261605","type":"text","text":{{"body":"x","y":{open}{close}}}}}"#
         );
         let body = envelope(&format!(r#""messages":[{GOOD},{deep},{GOOD}],"deep":{open}{close}"#));
-        let parts = parts(&body);
-        for place in [0, 1, 2] {
-            let WebhookUpdate::Message(message) = &parts[place].update else {
-                panic!("{}", line(&parts[place]))
+        let decode = decode(&body);
+        for position in [0, 1, 2] {
+            let WebhookUpdate::Message(message) = &decode[position].update else {
+                panic!("{}", format_change(&decode[position]))
             };
-            assert_eq!(message.object.is_some(), place != 1 || depth < 110);
+            assert_eq!(message.object.is_some(), position != 1 || depth < 110);
         }
-        assert_eq!(bytes_of(&body, &parts[1]), deep);
+        assert_eq!(bytes_of(&body, &decode[1]), deep);
     }
 }
 

@@ -1,4 +1,4 @@
-//! From the engine's refusals to answers, in one place.
+//! Conversion of errors of the engine to error responses.
 
 use domain::access::api_key::PrivilegeEscalation;
 use domain::accounts::account::AccountStatus;
@@ -58,7 +58,7 @@ impl From<SendError> for ApiError {
                     .retry_after(HELD_WAIT)
             }
             SendError::ContactNotFound => {
-                Self::new(Code::ContactNotFound, "The contact does not exist, or it has no phone number and no user id.")
+                Self::new(Code::ContactNotFound, "The contact does not exist, or has neither a phone number nor a user id.")
             }
             SendError::ContextNotFound => Self::invalid_at(
                 "/context/message_id",
@@ -114,18 +114,18 @@ impl From<SendError> for ApiError {
                     .with_meta(Some(&error))
             }
             SendError::MetaRateLimited { retry_after, error } => {
-                let why = error.as_deref().map_or_else(|| "Meta's rate limit is exceeded.".to_owned(), meta_sentence);
+                let reason = error.as_deref().map_or_else(|| "Meta's rate limit is exceeded.".to_owned(), meta_sentence);
                 Self::new(
                     Code::MetaRateLimited,
-                    format!("{why} Nothing was sent. Try again in {retry_after} s."),
+                    format!("{reason} Nothing was sent. Try again in {retry_after} s."),
                 )
                 .with_meta(error.as_deref())
                 .retry_after(retry_after)
             }
             SendError::MetaUnavailable(error) => {
-                let why =
+                let reason =
                     error.as_deref().map_or_else(|| "Meta is unreachable.".to_owned(), meta_sentence);
-                Self::new(Code::MetaUnavailable, format!("{why} Nothing was sent. Try again in {META_WAIT} s."))
+                Self::new(Code::MetaUnavailable, format!("{reason} Nothing was sent. Try again in {META_WAIT} s."))
                     .with_meta(error.as_deref())
                     .retry_after(META_WAIT)
             }
@@ -366,9 +366,9 @@ fn time(at: Option<Timestamp>) -> Value {
     at.map_or(Value::Null, |at| at.to_string().into())
 }
 
-/// The place of content is in trouble: nothing was kept, and it may work later.
+/// The error of a failed access to the file storage. Nothing was stored, and a later request can succeed.
 pub(crate) fn blob_error(error: BlobError) -> ApiError {
-    StoreError::new(StoreErrorKind::Unavailable, "keeping a file", error).into()
+    StoreError::new(StoreErrorKind::Unavailable, "storing a file", error).into()
 }
 
 impl From<KeepError> for ApiError {

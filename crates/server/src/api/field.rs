@@ -1,10 +1,10 @@
-//! Readers of single fields: text that must parse, times.
+//! Readers of single fields.
 
 use domain::check::Item;
 use domain::json::Value;
 use jiff::Timestamp;
 
-/// A text that must parse.
+/// Reads a text and parses it. `reason` is the reason of the violation if parsing fails.
 pub(crate) fn parsed<T: std::str::FromStr>(item: Item<'_, '_>, reason: &str) -> Option<T> {
     let parsed = item.string(..)?.parse().ok();
     if parsed.is_none() {
@@ -13,9 +13,9 @@ pub(crate) fn parsed<T: std::str::FromStr>(item: Item<'_, '_>, reason: &str) -> 
     parsed
 }
 
-/// A time in a query.
+/// Reads a time in a query.
 pub(crate) fn time(item: Item<'_, '_>) -> Option<Timestamp> {
-    // The usual way to say "open end" lies a day beyond the last time that can be counted.
+    // The last day of the year 9999 is often used for "no end", but `Timestamp` ends one day earlier.
     if item.value().and_then(Value::as_str).is_some_and(|text| text.starts_with("9999-12-3")) {
         return Some(Timestamp::MAX);
     }

@@ -46,7 +46,7 @@ fn presented_key(headers: &HeaderMap) -> Option<&str> {
 /// If a request carries a key and a cookie, only the key counts.
 async fn authenticate(deps: &Deps, headers: &HeaderMap) -> Result<Option<Caller>, StoreError> {
     if !headers.contains_key(API_KEY) && presented_key(headers).is_none() {
-        return match session_cookie::session(headers) {
+        return match session_cookie::session_secret(headers) {
             Some(secret) => {
                 let session = session::authenticate(deps, secret).await?;
                 Ok(session.map(|session| Caller::User(Arc::new(session))))
@@ -62,7 +62,7 @@ async fn authenticate(deps: &Deps, headers: &HeaderMap) -> Result<Option<Caller>
     Ok(api_key::authenticate(deps, key))
 }
 
-/// Reason why a request may have been csrf_failure by another site; `None` if it was not.
+/// Reason why a request may have been caused by another site; `None` if it was not.
 ///
 /// Browsers add cookies to cross-site requests, but not API keys: a request with a key passes.
 fn csrf_failure(request: &Request, caller: Option<&Caller>, web: &HttpOptions) -> Option<&'static str> {
@@ -70,7 +70,7 @@ fn csrf_failure(request: &Request, caller: Option<&Caller>, web: &HttpOptions) -
     if request.method().is_safe() || matches!(caller, Some(Caller::Key(_))) {
         return None;
     }
-    if session_cookie::is_foreign(headers, web) {
+    if session_cookie::is_cross_site(headers, web) {
         return Some("`Origin` or `Sec-Fetch-Site` names another site");
     }
     let Some(Caller::User(session)) = caller else { return None };
@@ -98,8 +98,8 @@ const PATHS_WITH_QUERY: [&str; 2] = ["/contacts", "/contacts/import"];
 /// in the body.
 fn unexpected_query(request: &Request) -> Option<Arc<str>> {
     let path = request.uri().path();
-    let takes_one = PATHS_WITH_QUERY.iter().any(|taker| path.ends_with(taker));
-    if request.method().is_safe() || takes_one || is_delete_with_query(request) {
+    let has_query = PATHS_WITH_QUERY.iter().any(|suffix| path.ends_with(suffix));
+    if request.method().is_safe() || has_query || is_delete_with_query(request) {
         return None;
     }
     let (name, _) = url::form_urlencoded::parse(request.uri().query()?.as_bytes()).next()?;
@@ -119,7 +119,7 @@ pub(crate) async fn process_request(
     next: Next,
 ) -> Response {
     let request_id: Arc<str> = deps.new_id(MessageId::from_parts).to_string().into();
-    let (caller, unread) = match authenticate(&deps, request.headers()).await {
+    let (caller, store_error) = match authenticate(&deps, request.headers()).await {
         Ok(caller) => (caller, None),
         Err(error) => (None, Some(ApiError::from(error))),
     };
@@ -140,7 +140,7 @@ pub(crate) async fn process_request(
     let route = request.extensions().get::<MatchedPath>().cloned();
     request.extensions_mut().insert(context.clone());
 
-    let mut response = match unread {
+    let mut response = match store_error {
         // The session cannot be checked while the store is unavailable.
         Some(error) => error.into_response(),
         None => next.run(request).await,
@@ -246,7 +246,7 @@ pub(crate) async fn method_not_allowed(State(deps): State<Arc<Deps>>, context: R
 
 fn count_unrouted_call(deps: &Deps, context: &RequestContext) -> Result<(), ApiError> {
     let caller = context.caller.clone().ok_or_else(unauthenticated)?;
-    // The unknown path is the fault, not a parameter.
+    // The error is the unknown path, not a query parameter.
     RequestContext { unexpected_query: None, ..context.clone() }.count_call(deps, &caller, CallKind::Other)
 }
 

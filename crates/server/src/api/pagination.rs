@@ -1,4 +1,4 @@
-//! Lists: which page is asked for, and how a page is answered.
+//! Pages of lists: requests and responses.
 
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -10,18 +10,18 @@ use engine::ports::{Page, PageRequest, PageStart};
 
 use crate::api::response;
 
-/// Rows on a page that names no number.
+/// Default number of rows of a page.
 pub(crate) const PER_PAGE: i64 = 50;
-/// The most rows on a page.
+/// Maximum number of rows of a page.
 pub(crate) const MAX_PER_PAGE: i64 = 200;
-/// The highest page number: what lies beyond is followed with a cursor.
+/// Maximum page number. Later rows can be read with a cursor.
 pub(crate) const MAX_PAGE: i64 = 1_000_000;
 
 /// Documentation of `cursor`.
 const CURSOR: &str =
-    "`next_cursor` of the previous page. Follows a large list without gaps or repeated rows.";
+    "`next_cursor` of the previous page. Reads a large list without missing or repeated rows.";
 
-/// Reads `page`, `per_page` and `cursor`; a cursor is good for its own list only.
+/// Reads `page`, `per_page` and `cursor`. A cursor is valid for its own list only.
 pub(crate) fn page_request(list: &str, fields: &Fields<'_, '_>) -> PageRequest {
     let per_page = fields.optional("per_page").about("Number of rows per page.").default_of(PER_PAGE);
     let per_page = per_page.integer_or_text(1..=MAX_PER_PAGE).unwrap_or(PER_PAGE);
@@ -52,15 +52,15 @@ fn position(list: &str, cursor: &str) -> Option<i64> {
     std::str::from_utf8(&bytes).ok()?.strip_prefix(list)?.strip_prefix(':')?.parse().ok()
 }
 
-/// Answers with a page; `name` is the resource's plural.
+/// Returns the response with a page. `name` is the plural name of the rows.
 pub(crate) fn page<T>(
     name: &str,
     request: PageRequest,
     page: Page<T>,
-    show: impl Fn(T) -> Value,
+    serialize: impl Fn(T) -> Value,
 ) -> Response {
     let mut data = domain::json::Object::new();
-    data.insert(name, Value::Array(page.rows.into_iter().map(show).collect()));
+    data.insert(name, Value::Array(page.rows.into_iter().map(serialize).collect()));
     data.insert("total", i64::from(page.total));
     if page.is_total_capped {
         data.insert("total_capped", true);
@@ -75,18 +75,18 @@ pub(crate) fn page<T>(
     response::success(StatusCode::OK, &data)
 }
 
-/// One page of rows that are all at hand.
-pub(crate) fn cut<T: Clone>(rows: &[T], request: PageRequest) -> Page<T> {
+/// Returns one page of rows that are in memory.
+pub(crate) fn slice<T: Clone>(rows: &[T], request: PageRequest) -> Page<T> {
     let start = match request.start {
         PageStart::Page(number) => i64::from(number.saturating_sub(1)) * i64::from(request.per_page),
         PageStart::After(position) => position,
     };
     let skipped = usize::try_from(start).unwrap_or(usize::MAX);
     let per_page = usize::try_from(request.per_page).unwrap_or(usize::MAX);
-    let shown: Vec<_> = rows.iter().skip(skipped).take(per_page).cloned().collect();
-    let end = skipped.saturating_add(shown.len());
+    let selected: Vec<_> = rows.iter().skip(skipped).take(per_page).cloned().collect();
+    let end = skipped.saturating_add(selected.len());
     Page {
-        rows: shown,
+        rows: selected,
         total: u32::try_from(rows.len()).unwrap_or(u32::MAX),
         is_total_capped: false,
         next: if end < rows.len() { i64::try_from(end).ok() } else { None },

@@ -1,4 +1,4 @@
-//! Bodies and queries, read with every fault in one answer.
+//! Readers of bodies and queries. An error response lists all violations.
 
 use axum::body::Body;
 use axum::http::HeaderMap;
@@ -10,10 +10,10 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::api::error::{ApiError, Code};
 
-/// The largest body: 5 MB.
+/// Maximum size of a body: 5 MB.
 const MAX_BODY: usize = 5_000_000;
 
-/// How long a body may take to arrive.
+/// Maximum time until a body, or the next chunk of a streamed body, has arrived.
 pub(crate) const TIMEOUT: SignedDuration = SignedDuration::from_secs(60);
 
 /// Reads a whole body.
@@ -22,8 +22,9 @@ pub(crate) async fn bytes(deps: &Deps, headers: &HeaderMap, body: Body) -> Resul
         ApiError::new(Code::PayloadTooLarge, format!("The body is larger than {MAX_BODY} bytes."))
             .with("limit_bytes", i64::try_from(MAX_BODY).unwrap_or(i64::MAX))
     };
-    let announced = headers.get(axum::http::header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
-    if announced
+    let content_length =
+        headers.get(axum::http::header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
+    if content_length
         .and_then(|n| n.parse::<u64>().ok())
         .is_some_and(|n| usize::try_from(n).is_ok_and(|n| n > MAX_BODY))
     {
@@ -48,7 +49,7 @@ pub(crate) async fn bytes(deps: &Deps, headers: &HeaderMap, body: Body) -> Resul
     }
 }
 
-/// Reads a body as a JSON object. An empty body is an empty object where `may_be_empty`.
+/// Reads a body as a JSON object. With `may_be_empty`, an empty body is an empty object.
 pub(crate) fn object(bytes: &[u8], may_be_empty: bool) -> Result<Object, ApiError> {
     if may_be_empty && bytes.iter().all(u8::is_ascii_whitespace) {
         return Ok(Object::new());
@@ -74,22 +75,22 @@ pub(crate) fn object(bytes: &[u8], may_be_empty: bool) -> Result<Object, ApiErro
     }
 }
 
-/// Reads a whole body that has to be a JSON object.
+/// Reads a whole body, which must be a JSON object.
 pub(crate) async fn json(deps: &Deps, headers: &HeaderMap, body: Body) -> Result<Object, ApiError> {
     object(&bytes(deps, headers, body).await?, false)
 }
 
-/// Reads a body that has nothing to say: it may be missing, and an object without members.
-pub(crate) async fn nothing(deps: &Deps, headers: &HeaderMap, body: Body) -> Result<(), ApiError> {
+/// Reads the body of an operation without fields: no body, or an object without members.
+pub(crate) async fn empty(deps: &Deps, headers: &HeaderMap, body: Body) -> Result<(), ApiError> {
     read(&object(&bytes(deps, headers, body).await?, true)?, |_| ())
 }
 
-/// Refuses every parameter of a query that has nothing to say.
-pub(crate) fn no_query(text: Option<&str>) -> Result<(), ApiError> {
+/// Rejects every query parameter.
+pub(crate) fn reject_query(text: Option<&str>) -> Result<(), ApiError> {
     read(&query(text)?, |_| ())
 }
 
-/// Reads a query as an object of texts. A parameter given twice is refused.
+/// Reads a query as an object of texts. A repeated parameter is rejected.
 pub(crate) fn query(query: Option<&str>) -> Result<Object, ApiError> {
     let mut object = Object::new();
     for (name, value) in url::form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
@@ -103,7 +104,7 @@ pub(crate) fn query(query: Option<&str>) -> Result<Object, ApiError> {
     Ok(object)
 }
 
-/// Reads the fields of an object, and refuses whatever was not asked for.
+/// Reads the fields of an object. Fields that are not read are rejected as unknown.
 pub(crate) fn read<T>(object: &Object, f: impl FnOnce(&Fields<'_, '_>) -> T) -> Result<T, ApiError> {
     let found = Violations::new();
     let fields = Fields::read(object, JsonPointer::root(), &found);

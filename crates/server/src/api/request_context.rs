@@ -57,7 +57,7 @@ impl RequestContext {
     }
 
     /// Returns the caller if it has access to the route. The call does not count towards a rate limit.
-    pub(crate) fn authorise(&self) -> Result<Caller, ApiError> {
+    pub(crate) fn authorize(&self) -> Result<Caller, ApiError> {
         let caller = self.caller.clone().ok_or_else(unauthenticated)?;
         if let Some(reason) = self.csrf_failure {
             return Err(csrf_error(reason));
@@ -89,12 +89,16 @@ impl RequestContext {
         let Some(until) = rate_limit.retry_at else { return self.refuse_unexpected_query() };
         let now = deps.now();
         let wait = seconds_until(until, now);
-        let what = match kind {
+        let limit = match kind {
             CallKind::Send if rate_limit.remaining > 0 => "too many messages in one second".to_owned(),
-            CallKind::Send => format!("{} can send {} messages per minute", who(caller), rate_limit.limit),
-            CallKind::Other => format!("{} can make {} calls per minute", who(caller), rate_limit.limit),
+            CallKind::Send => {
+                format!("{} can send {} messages per minute", caller_name(caller), rate_limit.limit)
+            }
+            CallKind::Other => {
+                format!("{} can make {} calls per minute", caller_name(caller), rate_limit.limit)
+            }
         };
-        let message = format!("Rate limit exceeded: {what}. Try again in {wait} s.");
+        let message = format!("Rate limit exceeded: {limit}. Try again in {wait} s.");
         Err(ApiError::new(Code::RateLimited, message).retry_after(wait))
     }
 
@@ -115,7 +119,7 @@ impl RequestContext {
     }
 }
 
-fn who(caller: &Caller) -> &'static str {
+fn caller_name(caller: &Caller) -> &'static str {
     match caller {
         Caller::Key(_) => "this key",
         Caller::User(_) => "a user",
@@ -132,19 +136,19 @@ pub(super) fn unauthenticated() -> ApiError {
 
 /// The error of a caller that lacks a permission.
 pub(crate) fn missing_permission(caller: &Caller, permission: Permission) -> ApiError {
-    let word = permission.as_str();
+    let name = permission.as_str();
     let message = match (caller, permission.scope()) {
         (Caller::Key(_), Some(scope)) => {
             format!("This API key lacks the scope `{}`.", scope.as_str())
         }
         (Caller::Key(_), None) => {
-            format!("API keys cannot have the permission `{word}`; only users can.")
+            format!("API keys cannot have the permission `{name}`; only users can.")
         }
         (Caller::User(session), _) => {
-            format!("The role `{}` lacks the permission `{word}`.", session.user.role.as_str())
+            format!("The role `{}` lacks the permission `{name}`.", session.user.role.as_str())
         }
     };
-    let error = ApiError::new(Code::Forbidden, message).with("permission", word);
+    let error = ApiError::new(Code::Forbidden, message).with("permission", name);
     match (caller, permission.scope()) {
         (Caller::Key(_), Some(scope)) => error.with("scope", scope.as_str()),
         (Caller::Key(_), None) | (Caller::User(_), _) => error,
@@ -155,7 +159,7 @@ fn csrf_error(reason: &str) -> ApiError {
     ApiError::new(Code::CsrfRequired, format!("CSRF check failed: {reason}."))
 }
 
-/// The last segment of a path: an id or a name.
+/// Parameter of the path: an id or a name.
 pub(crate) struct IdOrName(pub(crate) String);
 
 impl FromRequestParts<Arc<Deps>> for IdOrName {
@@ -177,7 +181,7 @@ impl FromRequestParts<Arc<Deps>> for Authorized {
 
     async fn from_request_parts(parts: &mut Parts, deps: &Arc<Deps>) -> Result<Self, ApiError> {
         let context = context_of(parts)?;
-        let caller = context.authorise()?;
+        let caller = context.authorize()?;
         context.count_call(deps, &caller, CallKind::Other)?;
         Ok(Self(caller))
     }

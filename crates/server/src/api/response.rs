@@ -1,4 +1,4 @@
-//! Answers as they go out.
+//! Responses.
 
 use axum::body::Body;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
@@ -26,7 +26,7 @@ struct Failure<'a> {
     request_id: &'a str,
 }
 
-/// A JSON body with this status.
+/// Returns a response with a JSON body.
 pub(crate) fn json(status: StatusCode, body: &impl Serialize) -> Response {
     let body = serde_json::to_vec(body).unwrap_or_default();
     let mut response = Response::new(Body::from(body));
@@ -37,12 +37,12 @@ pub(crate) fn json(status: StatusCode, body: &impl Serialize) -> Response {
     response
 }
 
-/// The bytes of [`success`].
+/// Returns the body of [`success`].
 pub(crate) fn success_bytes(data: &impl Serialize) -> Bytes {
     serde_json::to_vec(&Success { status: "success", data }).unwrap_or_default().into()
 }
 
-/// The bytes of [`failure`].
+/// Returns the body of [`failure`].
 pub(crate) fn failure_bytes(error: &ApiError, request_id: &str) -> Bytes {
     serde_json::to_vec(&failure_body(error, request_id)).unwrap_or_default().into()
 }
@@ -52,28 +52,28 @@ fn failure_body<'a>(error: &'a ApiError, request_id: &'a str) -> Failure<'a> {
     Failure { status: "error", message: error.message(), code: error.code().as_str(), details, request_id }
 }
 
-/// `{"status":"success","data":…}`.
+/// Returns a response `{"status":"success","data":…}`.
 pub(crate) fn success(status: StatusCode, data: &impl Serialize) -> Response {
     json(status, &Success { status: "success", data })
 }
 
-/// 204: done, and nothing to say.
+/// Returns a response with status 204.
 pub(crate) fn no_content() -> Response {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::NO_CONTENT;
     response
 }
 
-/// An answer that holds a secret: nobody on the way keeps it.
+/// Adds `Cache-Control: no-store` to a response that contains a secret.
 pub(crate) fn secret(mut response: Response) -> Response {
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }
 
-/// `{"status":"error",…}`, with `Retry-After` where the error names a wait.
+/// Returns a response `{"status":"error",…}`, with `Retry-After` if the error has one.
 pub(crate) fn failure(error: &ApiError, request_id: &str) -> Response {
     let mut response = json(error.code().status(), &failure_body(error, request_id));
-    if let Some(seconds) = error.wait() {
+    if let Some(seconds) = error.retry_after_seconds() {
         set(&mut response, header::RETRY_AFTER, seconds);
     }
     response
@@ -90,7 +90,7 @@ pub(crate) fn seconds_until(until: Timestamp, now: Timestamp) -> u32 {
     u32::try_from(ms.max(0).saturating_add(999) / 1000).unwrap_or(u32::MAX).max(1)
 }
 
-/// An object of named values.
+/// Returns a JSON object with these members.
 pub(crate) fn object<const N: usize>(members: [(&str, Value); N]) -> Value {
     let mut object = Object::new();
     for (name, value) in members {

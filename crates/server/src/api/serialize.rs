@@ -1,4 +1,4 @@
-//! JSON values that several resources have in common.
+//! JSON values in responses.
 
 use domain::json::Value;
 use domain::meta_error::MetaError;
@@ -6,27 +6,27 @@ use jiff::Timestamp;
 
 use crate::api::response::object;
 
-/// A value, or `null`.
+/// Returns a value, or `null`.
 pub(crate) fn or_null<T: Into<Value>>(value: Option<T>) -> Value {
     value.map_or(Value::Null, Into::into)
 }
 
-/// A time in RFC 3339.
+/// Returns a time in RFC 3339.
 pub(crate) fn time(at: Timestamp) -> Value {
     at.to_string().into()
 }
 
-/// A phone number with its leading `+`.
+/// Returns a phone number with its leading `+`.
 pub(crate) fn phone(digits: &str) -> String {
     format!("+{digits}")
 }
 
-/// JSON text from the database.
+/// Returns the value of JSON text from the database.
 pub(crate) fn parsed_json(json: &str) -> Value {
     serde_json::from_str(json).unwrap_or_else(|_| json.into())
 }
 
-/// A SHA-256 digest in hexadecimal.
+/// Returns a SHA-256 digest in hexadecimal.
 pub(crate) fn hex(digest: &[u8; 32]) -> String {
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }

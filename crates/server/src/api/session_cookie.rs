@@ -1,4 +1,4 @@
-//! The session's cookie, and what a browser tells of the page that made it call.
+//! The session cookie, and the check for requests from other sites.
 
 use axum::http::{HeaderMap, HeaderName, header};
 use jiff::{SignedDuration, Timestamp};
@@ -7,24 +7,24 @@ use url::Url;
 
 use crate::http_options::HttpOptions;
 
-/// What the cookie is called.
+/// Name of the cookie.
 pub(crate) const NAME: &str = "waypost_session";
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// The secret of the session that a request carries.
-pub(crate) fn session(headers: &HeaderMap) -> Option<&str> {
+/// Returns the secret in the session cookie of a request.
+pub(crate) fn session_secret(headers: &HeaderMap) -> Option<&str> {
     let values = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
     let mut pairs = values.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
     pairs.find(|(name, _)| *name == NAME).map(|(_, secret)| secret)
 }
 
-/// The header that hands a session to the browser.
-pub(crate) fn begin(secret: &SecretString, lasts: SignedDuration, web: &HttpOptions) -> String {
-    format!("{NAME}={}; Max-Age={}{}", secret.expose_secret(), lasts.as_secs(), attributes(web))
+/// Returns the value of `Set-Cookie` that starts a session.
+pub(crate) fn set(secret: &SecretString, max_age: SignedDuration, web: &HttpOptions) -> String {
+    format!("{NAME}={}; Max-Age={}{}", secret.expose_secret(), max_age.as_secs(), attributes(web))
 }
 
-/// The header that takes it away.
-pub(crate) fn end(web: &HttpOptions) -> String {
+/// Returns the value of `Set-Cookie` that removes the session cookie.
+pub(crate) fn clear(web: &HttpOptions) -> String {
     format!(
         "{NAME}=; Max-Age=0; Expires={}{}",
         Timestamp::UNIX_EPOCH.strftime("%a, %d %b %Y %H:%M:%S GMT"),
@@ -32,7 +32,8 @@ pub(crate) fn end(web: &HttpOptions) -> String {
     )
 }
 
-/// No script reads it, no other site's form carries it; without TLS in front, a browser would not send a `Secure` one.
+/// Returns the attributes of the cookie. `HttpOnly` hides the cookie from scripts, `SameSite` from forms of other sites.
+/// Browsers do not send `Secure` cookies without TLS.
 fn attributes(web: &HttpOptions) -> &'static str {
     if web.public_url.as_deref().is_some_and(|url| url.starts_with("https://")) {
         "; Path=/; HttpOnly; SameSite=Lax; Secure"
@@ -41,8 +42,8 @@ fn attributes(web: &HttpOptions) -> &'static str {
     }
 }
 
-/// Whether a browser says that the page which made it call is another site's.
-pub(crate) fn is_foreign(headers: &HeaderMap, web: &HttpOptions) -> bool {
+/// `true` if the browser reports that a page of another site caused the request.
+pub(crate) fn is_cross_site(headers: &HeaderMap, web: &HttpOptions) -> bool {
     let site = headers.get(SEC_FETCH_SITE).map(|site| site.as_bytes());
     if site.is_some_and(|site| site != b"same-origin" && site != b"none") {
         return true;
@@ -53,7 +54,7 @@ pub(crate) fn is_foreign(headers: &HeaderMap, web: &HttpOptions) -> bool {
     if is_public.is_some_and(|public| public.origin() == origin.origin()) {
         return false;
     }
-    // Behind a proxy that hands on the name by which it was called, and without one.
+    // The host name of the request, directly or forwarded by a proxy.
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
     let own = host.and_then(|host| Url::parse(&format!("{}://{host}", origin.scheme())).ok());
     own.is_none_or(|own| own.origin() != origin.origin())
@@ -68,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn the_cookie_is_found_among_others() {
+    fn the_session_cookie_is_found_among_others() {
         for (value, found) in [
             ("waypost_session=abc", Some("abc")),
             ("a=b; waypost_session=abc ; c=d", Some("abc")),
@@ -76,12 +77,12 @@ mod tests {
             ("waypost_session", None),
             ("", None),
         ] {
-            assert_eq!(session(&headers(&[("cookie", value)])), found, "{value}");
+            assert_eq!(session_secret(&headers(&[("cookie", value)])), found, "{value}");
         }
     }
 
     #[test]
-    fn another_sites_page_is_told_from_our_own() {
+    fn a_page_of_another_site_is_detected() {
         let web =
             HttpOptions { public_url: Some("https://wa.example.com".to_owned()), ..HttpOptions::default() };
         for (pairs, expected) in [
@@ -98,21 +99,23 @@ mod tests {
             (vec![("origin", "http://wa.example.com")], true),
             (vec![("sec-fetch-site", "cross-site"), ("origin", "https://wa.example.com")], true),
         ] {
-            assert_eq!(is_foreign(&headers(&pairs), &web), expected, "{pairs:?}");
+            assert_eq!(is_cross_site(&headers(&pairs), &web), expected, "{pairs:?}");
         }
     }
 
     #[test]
-    fn the_cookie_is_secure_only_where_tls_is() {
+    fn the_cookie_is_secure_only_with_tls() {
         let secret = SecretString::from("s");
         let day = SignedDuration::from_hours(24);
         assert_eq!(
-            begin(&secret, day, &HttpOptions::default()),
+            set(&secret, day, &HttpOptions::default()),
             "waypost_session=s; Max-Age=86400; Path=/; HttpOnly; SameSite=Lax"
         );
         let web =
             HttpOptions { public_url: Some("https://wa.example.com".to_owned()), ..HttpOptions::default() };
-        assert!(begin(&secret, day, &web).ends_with("; Secure") && end(&web).ends_with("; Secure"));
-        assert!(end(&web).starts_with("waypost_session=; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT"));
+        assert!(set(&secret, day, &web).ends_with("; Secure") && clear(&web).ends_with("; Secure"));
+        assert!(
+            clear(&web).starts_with("waypost_session=; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT")
+        );
     }
 }

@@ -39,7 +39,7 @@ pub(super) struct RestoreArgs {
     /// Continue with the queue as it is in the backup. Use this only if the gateway was stopped before the backup and has
     /// not run since; otherwise messages are sent twice
     #[arg(long)]
-    nothing_left_since: bool,
+    nothing_sent_since: bool,
     /// Use the sandbox of `waypost dev` in this folder
     #[arg(long)]
     dev: bool,
@@ -55,29 +55,29 @@ impl BackupArgs {
     /// If the backup cannot be completed.
     pub(super) fn run(&self, ctx: &CommandContext) -> anyhow::Result<ExitCode> {
         let clock = SystemClock::new();
-        let begun_at = clock.now();
+        let started_at = clock.now();
         let database = database(&ctx.loaded.config, self.dev);
-        let copied = match store::backup(&database, &self.file, self.force, begun_at) {
+        let copied = match store::backup(&database, &self.file, self.force, started_at) {
             Err(BackupError::Exists(path)) => {
                 bail!("{} already exists: use --force to replace it", path.display())
             }
-            end => end.context("making the backup")?,
+            result => result.context("making the backup")?,
         };
-        let took = clock.now().duration_since(begun_at);
+        let duration = clock.now().duration_since(started_at);
         let shown = self.file.display();
         if self.json {
             print_json(&json!({
                 "file": shown.to_string(),
                 "size": copied.size,
                 "version": copied.version,
-                "copied_at": begun_at.to_string(),
-                "duration_ms": u64::try_from(took.as_millis()).unwrap_or_default(),
+                "copied_at": started_at.to_string(),
+                "duration_ms": u64::try_from(duration.as_millis()).unwrap_or_default(),
             }))?;
         } else {
             print_line(&format!(
                 "backup {shown} is complete: {} bytes, {} ms",
                 copied.size,
-                took.as_millis()
+                duration.as_millis()
             ))?;
             print_note(
                 "note: the backup does not contain the secret key and the files in `data_dir`; back them up as well (docs/operating.md)",
@@ -98,7 +98,7 @@ impl RestoreArgs {
             std::fs::create_dir_all(folder)
                 .with_context(|| format!("creating the folder {}", folder.display()))?;
         }
-        let mode = if self.nothing_left_since { RestoreMode::ContinueQueue } else { RestoreMode::Quarantine };
+        let mode = if self.nothing_sent_since { RestoreMode::ContinueQueue } else { RestoreMode::Quarantine };
         let now = SystemClock::new().now();
         let restored = match store::restore(
             &self.file,
@@ -112,7 +112,7 @@ impl RestoreArgs {
                     path.display()
                 )
             }
-            end => end.context("restoring the backup")?,
+            result => result.context("restoring the backup")?,
         };
         let shown = database.display();
         let before = restored.before.as_ref().map(|path| path.display().to_string());
@@ -122,7 +122,7 @@ impl RestoreArgs {
                 "size": restored.backup.size,
                 "version": restored.backup.version,
                 "before": before,
-                "holds": !self.nothing_left_since,
+                "marks_unknown": !self.nothing_sent_since,
             }))?;
             return Ok(ExitCode::SUCCESS);
         }
@@ -130,7 +130,7 @@ impl RestoreArgs {
         if let Some(before) = before {
             print_line(&format!("the previous database was renamed to {before}"))?;
         }
-        print_line(if self.nothing_left_since {
+        print_line(if self.nothing_sent_since {
             "`waypost serve` continues with the queue as it is in the backup"
         } else {
             "when `waypost serve` starts, messages that may have been sent after the backup get the status `unknown`; they are \

@@ -7,21 +7,21 @@ use jiff::SignedDuration;
 /// # Errors
 /// If the text is not a duration.
 pub(super) fn parse_duration(text: &str) -> Result<SignedDuration, String> {
-    let wrong = || "must be a number followed by s, m, h or d, such as 24h or 2d".to_owned();
+    let invalid = || "must be a number followed by s, m, h or d, such as 24h or 2d".to_owned();
     let text = text.trim();
     if text == "0" {
         return Ok(SignedDuration::ZERO);
     }
-    let unit = text.chars().next_back().ok_or_else(wrong)?;
+    let unit = text.chars().next_back().ok_or_else(invalid)?;
     let seconds: i64 = match unit {
         's' => 1,
         'm' => 60,
         'h' => 3_600,
         'd' => 86_400,
-        _ => return Err(wrong()),
+        _ => return Err(invalid()),
     };
     let number = text.strip_suffix(unit).unwrap_or_default();
-    let number: u32 = number.parse().map_err(|_| wrong())?;
+    let number: u32 = number.parse().map_err(|_| invalid())?;
     Ok(SignedDuration::from_secs(i64::from(number).saturating_mul(seconds)))
 }
 

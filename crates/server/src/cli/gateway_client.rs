@@ -65,10 +65,10 @@ pub(super) async fn post(call: &Call<'_>) -> anyhow::Result<(StatusCode, Value)>
         );
     };
     let (status, body) = response?;
-    let answer = serde_json::from_slice(&body).with_context(|| {
+    let response = serde_json::from_slice(&body).with_context(|| {
         format!("{uri} responded with {status} and no JSON: check that the URL is the address of a gateway")
     })?;
-    Ok((status, answer))
+    Ok((status, response))
 }
 
 /// Response to a GET request.
@@ -83,7 +83,7 @@ pub(super) struct GetResponse {
 
 /// Maximum time of a GET request.
 const GET_TIMEOUT: Duration = Duration::from_secs(15);
-/// The most bytes of an answer that are looked at.
+/// Maximum number of bytes of the body that are returned.
 const MAX_GET_BYTES: usize = 64 * 1024;
 
 /// Sends a GET request.

@@ -25,11 +25,13 @@ impl HealthArgs {
         let base = self.url.clone().unwrap_or_else(|| ctx.loaded.config.local_url());
         let url = format!("{}/readyz", base.trim_end_matches('/'));
         match gateway_client::get(&url).await {
-            Ok(answer) if answer.status == 200 => {
+            Ok(response) if response.status == 200 => {
                 print_line("ready")?;
                 Ok(ExitCode::SUCCESS)
             }
-            Ok(answer) => bail!("{url} responds with {}: {}", answer.status.as_u16(), answer.body.trim()),
+            Ok(response) => {
+                bail!("{url} responds with {}: {}", response.status.as_u16(), response.body.trim())
+            }
             Err(error) => Err(error.context(url)),
         }
     }

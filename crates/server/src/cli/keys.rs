@@ -121,7 +121,7 @@ impl CreateKeyArgs {
             expires_at,
         };
         // The command line has access to the whole database: its keys are not limited by the rights of a caller.
-        let made = delegation::create_api_key(
+        let created = delegation::create_api_key(
             &opened.deps,
             &AuditContext::command_line(),
             opened.workspace,
@@ -129,9 +129,9 @@ impl CreateKeyArgs {
             request,
         )
         .await;
-        let (key, secret) = made.map_err(|error| explain(error, expires_at))?;
+        let (key, secret) = created.map_err(|error| describe_error(error, expires_at))?;
         if json {
-            let mut shown = show(&key);
+            let mut shown = key_json(&key);
             if let Some(shown) = shown.as_object_mut() {
                 shown.insert("key".to_owned(), json!(secret.expose_secret()));
             }
@@ -142,14 +142,14 @@ impl CreateKeyArgs {
                 "This is the API key `{}` ({}). It is printed only once: store it as a secret.\n\
                  Send it in the header `X-API-Key`.",
                 key.name,
-                words(&key.scopes)
+                scope_list(&key.scopes)
             ));
         }
         Ok(ExitCode::SUCCESS)
     }
 }
 
-fn explain(error: ApiKeyError, expires_at: Option<Timestamp>) -> anyhow::Error {
+fn describe_error(error: ApiKeyError, expires_at: Option<Timestamp>) -> anyhow::Error {
     match error {
         ApiKeyError::ExpiresInPast => {
             let at = expires_at.map_or_else(String::new, |at| format!(" {at}"));
@@ -179,7 +179,7 @@ impl ListKeysArgs {
         let directory = opened.deps.directory.current();
         let keys = keys_of(&opened, &directory);
         if self.json {
-            let keys: Vec<_> = keys.iter().map(|key| show(key)).collect();
+            let keys: Vec<_> = keys.iter().map(|key| key_json(key)).collect();
             print_json(&json!({ "keys": keys }))?;
         } else if keys.is_empty() {
             print_note("there are no keys; create a key with `waypost keys create`");
@@ -213,7 +213,7 @@ fn keys_of(opened: &Opened, directory: &Directory) -> Vec<Arc<ApiKey>> {
 
 fn row(key: &ApiKey, opened: &Opened, directory: &Directory) -> [String; 10] {
     let none = || "-".to_owned();
-    let time = |at: Option<Timestamp>| at.map_or_else(none, minute);
+    let time = |at: Option<Timestamp>| at.map_or_else(none, format_time);
     let accounts: Vec<_> = key
         .accounts
         .iter()
@@ -227,11 +227,11 @@ fn row(key: &ApiKey, opened: &Opened, directory: &Directory) -> [String; 10] {
     [
         key.name.clone(),
         format!("{}…", key.prefix),
-        words(&key.scopes),
+        scope_list(&key.scopes),
         if accounts.is_empty() { "all".to_owned() } else { accounts.join(",") },
         key.rate_per_minute.unwrap_or(limits.per_minute).to_string(),
         key.rate_burst.unwrap_or(limits.burst).to_string(),
-        minute(key.created_at),
+        format_time(key.created_at),
         match (key.revoked_at, key.expires_at) {
             (Some(_), _) => "revoked".to_owned(),
             (None, Some(at)) if at <= now => "expired".to_owned(),
@@ -242,15 +242,15 @@ fn row(key: &ApiKey, opened: &Opened, directory: &Directory) -> [String; 10] {
     ]
 }
 
-fn minute(at: Timestamp) -> String {
+fn format_time(at: Timestamp) -> String {
     at.strftime("%Y-%m-%d %H:%M").to_string()
 }
 
-fn words(scopes: &[KeyScope]) -> String {
+fn scope_list(scopes: &[KeyScope]) -> String {
     scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>().join(",")
 }
 
-fn show(key: &ApiKey) -> Value {
+fn key_json(key: &ApiKey) -> Value {
     let time = |at: Option<Timestamp>| at.map(|at| at.to_string());
     json!({
         "id": key.id.to_string(),
@@ -278,7 +278,7 @@ impl RevokeKeyArgs {
         let audit = AuditContext::command_line();
         match delegation::revoke_api_key(&opened.deps, &audit, opened.workspace, None, key.id).await {
             Err(ApiKeyError::NotFound) => bail!("key `{}` was revoked at the same time", key.name),
-            end => end.context("revoking the key")?,
+            result => result.context("revoking the key")?,
         }
         if self.json {
             print_json(&json!({ "id": key.id.to_string(), "name": key.name, "status": "revoked" }))?;

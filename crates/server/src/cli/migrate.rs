@@ -56,7 +56,7 @@ impl MigrateArgs {
             if !self.json {
                 print_line(&match n_pending {
                     0 => format!("{shown} is up to date (version {})", state.known),
-                    n => format!("{shown} now has version {}, {}", state.known, counted(n, "applied")),
+                    n => format!("{shown} now has version {}, {}", state.known, n_migrations(n, "applied")),
                 })?;
             }
             return Ok(ExitCode::SUCCESS);
@@ -69,7 +69,7 @@ impl MigrateArgs {
                 Ok(ExitCode::SUCCESS)
             }
             n if n > 0 => {
-                print_note(&format!("{shown}: {}: run `waypost migrate`", counted(n, "pending")));
+                print_note(&format!("{shown}: {}: run `waypost migrate`", n_migrations(n, "pending")));
                 Ok(ExitCode::FAILURE)
             }
             _ => {
@@ -83,6 +83,6 @@ impl MigrateArgs {
     }
 }
 
-fn counted(n: i64, what: &str) -> String {
+fn n_migrations(n: i64, what: &str) -> String {
     if n == 1 { format!("1 migration {what}") } else { format!("{n} migrations {what}") }
 }

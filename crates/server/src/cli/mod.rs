@@ -137,7 +137,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         // `doctor` reports an invalid configuration as a finding.
         match Environment::read().and_then(|environment| cli.settings.load(&environment)) {
             Ok(_) => {}
-            Err(error) => return doctor.unreadable(error),
+            Err(error) => return doctor.report_invalid_configuration(error),
         }
     }
     let environment = Environment::read()?;

@@ -65,8 +65,8 @@ impl RotateSecretsArgs {
         let is_done = count.old == 0 && count.other == 0;
         if self.json {
             print_json(&json!({
-                "resealed": n_reencrypted,
-                "present": count.present,
+                "reencrypted": n_reencrypted,
+                "current": count.present,
                 "old": count.old,
                 "other": count.other,
                 "done": is_done,

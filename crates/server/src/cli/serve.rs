@@ -34,11 +34,11 @@ pub(super) async fn run(ctx: CommandContext) -> anyhow::Result<ExitCode> {
         "waypost started"
     );
     let stop = CancellationToken::new();
-    let end = signals
+    let result = signals
         .during(&stop, run::serve(deps, config.http_options(), listener, stop.clone(), ctx.exporter))
         .await;
     tracing::info!("waypost stopped");
-    end
+    result
 }
 
 /// Listens on the address of a setting.
@@ -47,14 +47,14 @@ pub(super) async fn run(ctx: CommandContext) -> anyhow::Result<ExitCode> {
 /// If the address cannot be used; the message names the setting.
 pub(super) async fn listen(setting: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address).await.map_err(|error| {
-        let doing = format!("listening on {address} ({setting})");
+        let action = format!("listening on {address} ({setting})");
         let kind = error.kind();
         if kind == ErrorKind::AddrInUse {
-            anyhow!("{doing}: the port is taken, perhaps by another waypost process: stop that process, or change {setting}")
+            anyhow!("{action}: the port is in use, perhaps by another waypost process: stop the other process, or change {setting}")
         } else if kind == ErrorKind::AddrNotAvailable {
-            anyhow!("{doing}: this machine does not have that address")
+            anyhow!("{action}: this machine does not have this address")
         } else {
-            anyhow::Error::new(error).context(doing)
+            anyhow::Error::new(error).context(action)
         }
     })
 }

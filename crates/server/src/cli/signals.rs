@@ -35,7 +35,7 @@ impl Signals {
         work: impl Future<Output = anyhow::Result<()>>,
     ) -> anyhow::Result<ExitCode> {
         tokio::select! {
-            end = work => end.map(|()| ExitCode::SUCCESS),
+            result = work => result.map(|()| ExitCode::SUCCESS),
             code = self.second(stop) => {
                 // A destructor might wait for pending work, so the process exits without running destructors.
                 std::process::exit(code)

@@ -15,7 +15,7 @@ pub(super) fn print_line(text: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
     match writeln!(out, "{text}").and_then(|()| out.flush()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        end => end,
+        result => result,
     }
 }
 

@@ -139,7 +139,7 @@ fn password(file: Option<&Path>) -> anyhow::Result<SecretString> {
     }
 }
 
-fn explain(error: UserError, doing: &'static str) -> anyhow::Error {
+fn describe_error(error: UserError, action: &'static str) -> anyhow::Error {
     match error {
         UserError::EmailTaken => anyhow!("another user of this workspace has this email address"),
         UserError::LastOwner => {
@@ -153,7 +153,7 @@ fn explain(error: UserError, doing: &'static str) -> anyhow::Error {
         | UserError::WrongPassword
         | UserError::TooManyFailures(_)
         | UserError::Password(_)
-        | UserError::Store(_)) => anyhow::Error::new(error).context(doing),
+        | UserError::Store(_)) => anyhow::Error::new(error).context(action),
     }
 }
 
@@ -178,9 +178,9 @@ impl AddUserArgs {
         let new = NewUser { email: self.email, name: self.name, role: self.role, password };
         let user = user::create_user(&opened.deps, requester, opened.workspace, new)
             .await
-            .map_err(|error| explain(error, "adding the user"))?;
+            .map_err(|error| describe_error(error, "adding the user"))?;
         if self.json {
-            print_json(&show(&user))?;
+            print_json(&user_json(&user))?;
         } else {
             print_line(&format!("added {} `{}`, id {}", user.role.as_str(), user.email, user.id))?;
         }
@@ -204,7 +204,7 @@ impl ListUsersArgs {
             }
         }
         if self.json {
-            let users: Vec<_> = users.iter().map(show).collect();
+            let users: Vec<_> = users.iter().map(user_json).collect();
             print_json(&json!({ "users": users }))?;
         } else if users.is_empty() {
             print_note("there are no users; add a user with `waypost users add`");
@@ -217,20 +217,20 @@ impl ListUsersArgs {
 }
 
 fn row(user: &User) -> [String; 7] {
-    let minute = |at: Timestamp| at.strftime("%Y-%m-%d %H:%M").to_string();
+    let format_time = |at: Timestamp| at.strftime("%Y-%m-%d %H:%M").to_string();
     let none = || "-".to_owned();
     [
         user.email.to_string(),
         user.name.clone().unwrap_or_else(none),
         user.role.as_str().to_owned(),
         if user.is_disabled { "disabled".to_owned() } else { String::new() },
-        minute(user.created_at),
-        user.last_login_at.map_or_else(none, minute),
+        format_time(user.created_at),
+        user.last_login_at.map_or_else(none, format_time),
         user.id.to_string(),
     ]
 }
 
-fn show(user: &User) -> Value {
+fn user_json(user: &User) -> Value {
     json!({
         "id": user.id.to_string(),
         "email": user.email.as_str(),
@@ -262,7 +262,7 @@ impl ChangePasswordArgs {
         let edit = UpdateUserRequest { password: Some(password), ..UpdateUserRequest::default() };
         let user = user::update_user(&opened.deps, requester, opened.workspace, user.id, edit)
             .await
-            .map_err(|error| explain(error, "changing the password"))?;
+            .map_err(|error| describe_error(error, "changing the password"))?;
         let text = format!("the password of `{}` was changed; all sessions of the user ended", user.email);
         print_result(&user, "changed", &text, self.json)
     }
@@ -276,7 +276,7 @@ impl RemoveUserArgs {
         let requester = Requester { caller: None, audit: &audit };
         let user = user::delete_user(&opened.deps, requester, opened.workspace, user.id)
             .await
-            .map_err(|error| explain(error, "removing the user"))?;
+            .map_err(|error| describe_error(error, "removing the user"))?;
         print_result(&user, "removed", &format!("user `{}` was removed", user.email), self.json)
     }
 }

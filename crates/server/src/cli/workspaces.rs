@@ -65,7 +65,7 @@ impl AddWorkspaceArgs {
             Err(error) if error.kind() == StoreErrorKind::Conflict => {
                 bail!("there is already a workspace `{}`", self.name)
             }
-            end => end.context("adding the workspace")?,
+            result => result.context("adding the workspace")?,
         };
         if self.json {
             print_json(&json!({ "id": id.to_string(), "name": self.name }))?;

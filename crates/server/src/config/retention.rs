@@ -1,6 +1,6 @@
 //! Retention periods.
 
-use engine::maintenance::retention::RetentionSettings;
+use engine::maintenance::settings::RetentionSettings;
 use jiff::SignedDuration;
 
 /// Retention periods in days; 0 means no limit.

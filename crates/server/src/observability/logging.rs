@@ -37,10 +37,10 @@ pub(crate) fn start(settings: &LogSettings) -> Result<Option<Exporter>, Telemetr
     use tracing_subscriber::layer::SubscriberExt as _;
     use tracing_subscriber::util::SubscriberInitExt as _;
 
-    let wrong = |source| TelemetryError::Filter { filter: settings.filter.clone(), source };
+    let invalid = |source| TelemetryError::Filter { filter: settings.filter.clone(), source };
     // Spans are not logged; without an exporter they are not created.
-    let no_spans: Directive = format!("{SPANS}=off").parse().map_err(wrong)?;
-    let filter = EnvFilter::builder().parse(&settings.filter).map_err(wrong)?.add_directive(no_spans);
+    let no_spans: Directive = format!("{SPANS}=off").parse().map_err(invalid)?;
+    let filter = EnvFilter::builder().parse(&settings.filter).map_err(invalid)?.add_directive(no_spans);
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     let lines = match settings.format {
         LogFormat::Text => lines.with_target(false).boxed(),

@@ -76,7 +76,7 @@ pub fn layer<S>(endpoint: &str) -> Result<(impl Layer<S> + Send + Sync + use<S>,
 where
     S: Subscriber + for<'span> LookupSpan<'span> + Send + Sync,
 {
-    let (sender, waiting) = mpsc::channel(QUEUE_SIZE);
+    let (sender, queue) = mpsc::channel(QUEUE_SIZE);
     let n_dropped = Arc::new(AtomicU64::new(0));
     let resource = Resource::builder_empty()
         .with_attributes([
@@ -85,12 +85,12 @@ where
         ])
         .build();
     let exporter = Exporter {
-        waiting,
+        queue,
         n_dropped: n_dropped.clone(),
         resource: (&resource).into(),
         client: client()?,
         url: url(endpoint)?,
-        is_down: false,
+        has_failed: false,
     };
     let provider = SdkTracerProvider::builder()
         .with_span_processor(Queue { sender, n_dropped })
@@ -110,12 +110,12 @@ where
 }
 
 fn url(endpoint: &str) -> Result<http::Uri, TracesError> {
-    let wrong = || TracesError::Endpoint(endpoint.to_owned());
-    let given: http::Uri = endpoint.parse().map_err(|_| wrong())?;
+    let invalid = || TracesError::Endpoint(endpoint.to_owned());
+    let given: http::Uri = endpoint.parse().map_err(|_| invalid())?;
     if !matches!(given.path(), "" | "/") {
         return Ok(given);
     }
-    format!("{}{PATH}", endpoint.trim_end_matches('/')).parse().map_err(|_| wrong())
+    format!("{}{PATH}", endpoint.trim_end_matches('/')).parse().map_err(|_| invalid())
 }
 
 type HttpsClient = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
@@ -165,13 +165,13 @@ impl SpanProcessor for Queue {
 
 /// Takes spans from the queue and sends them to the collector.
 pub struct Exporter {
-    waiting: mpsc::Receiver<SpanData>,
+    queue: mpsc::Receiver<SpanData>,
     n_dropped: Arc<AtomicU64>,
     resource: ResourceAttributesWithSchema,
     client: HttpsClient,
     url: http::Uri,
     /// `true` if the last export failed; only the first failure is logged.
-    is_down: bool,
+    has_failed: bool,
 }
 
 impl Exporter {
@@ -179,15 +179,15 @@ impl Exporter {
     pub(crate) async fn run(mut self, deps: Arc<Deps>, stop: CancellationToken) {
         loop {
             let first = tokio::select! {
-                first = self.waiting.recv() => first,
+                first = self.queue.recv() => first,
                 () = stop.cancelled() => break,
             };
             let Some(first) = first else { return };
             let mut batch = vec![first];
-            let until = later(&*deps.clock, BATCH_INTERVAL);
+            let until = after(&*deps.clock, BATCH_INTERVAL);
             let collecting = async {
                 while batch.len() < BATCH_SIZE {
-                    let Some(next) = self.waiting.recv().await else { return };
+                    let Some(next) = self.queue.recv().await else { return };
                     batch.push(next);
                 }
             };
@@ -206,13 +206,13 @@ impl Exporter {
         loop {
             let mut batch = Vec::new();
             while batch.len() < BATCH_SIZE
-                && let Ok(span) = self.waiting.try_recv()
+                && let Ok(span) = self.queue.try_recv()
             {
                 batch.push(span);
             }
             let is_last = batch.len() < BATCH_SIZE;
             self.export(deps, batch).await;
-            if is_last || self.is_down {
+            if is_last || self.has_failed {
                 return;
             }
         }
@@ -229,18 +229,18 @@ impl Exporter {
             return;
         }
         let n_spans = u64::try_from(batch.len()).unwrap_or(u64::MAX);
-        let posted = tokio::select! {
-            posted = self.post(batch) => posted,
-            () = deps.clock.sleep_until(later(&*deps.clock, EXPORT_TIMEOUT)) => Err("no response".to_owned()),
+        let sent = tokio::select! {
+            sent = self.send(batch) => sent,
+            () = deps.clock.sleep_until(after(&*deps.clock, EXPORT_TIMEOUT)) => Err("no response".to_owned()),
         };
-        match posted {
+        match sent {
             Ok(()) => {
                 count(SpanOutcome::Exported, n_spans);
-                self.is_down = false;
+                self.has_failed = false;
             }
             Err(reason) => {
                 count(SpanOutcome::Lost, n_spans);
-                if !std::mem::replace(&mut self.is_down, true) {
+                if !std::mem::replace(&mut self.has_failed, true) {
                     tracing::warn!(
                         reason,
                         "the collector does not accept spans; spans are lost until it does"
@@ -250,7 +250,7 @@ impl Exporter {
         }
     }
 
-    async fn post(&self, batch: Vec<SpanData>) -> Result<(), String> {
+    async fn send(&self, batch: Vec<SpanData>) -> Result<(), String> {
         let resource_spans = group_spans_by_resource_and_scope(batch, &self.resource);
         let body = ExportTraceServiceRequest { resource_spans }.encode_to_vec();
         let mut request = http::Request::new(Full::new(Bytes::from(body)));
@@ -270,7 +270,7 @@ impl Exporter {
     }
 }
 
-fn later(clock: &dyn Clock, span: SignedDuration) -> Timestamp {
+fn after(clock: &dyn Clock, span: SignedDuration) -> Timestamp {
     clock.now().saturating_add(span).unwrap_or(Timestamp::MAX)
 }
 
@@ -333,12 +333,12 @@ mod tests {
 
     #[test]
     fn an_endpoint_without_a_path_gets_the_default_path() {
-        for (endpoint, meant) in [
+        for (endpoint, expected) in [
             ("http://127.0.0.1:4318", "http://127.0.0.1:4318/v1/traces"),
             ("http://127.0.0.1:4318/", "http://127.0.0.1:4318/v1/traces"),
             ("https://otel.example.com/own/way", "https://otel.example.com/own/way"),
         ] {
-            assert_eq!(url(endpoint).expect("an address").to_string(), meant);
+            assert_eq!(url(endpoint).expect("an address").to_string(), expected);
         }
         assert!(url("http://").is_err());
     }

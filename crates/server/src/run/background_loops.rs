@@ -5,7 +5,7 @@ use std::sync::Arc;
 use engine::background::PollInterval;
 use engine::maintenance::retention;
 use engine::messages::queue;
-use engine::webhooks_out::deliver;
+use engine::webhooks_out::{deliver, tasks};
 use engine::{Deps, background, contacts, directory, media};
 use jiff::SignedDuration;
 use tokio::task::JoinSet;
@@ -85,7 +85,7 @@ impl Loops {
     }
 
     /// Stops the heartbeat and aborts all loops that are still running.
-    pub(super) async fn end(mut self) {
+    pub(super) async fn result(mut self) {
         self.stop_heartbeat.cancel();
         if self.running.len() > 1 {
             self.running.abort_all();
@@ -100,10 +100,10 @@ enum Loop {
     Directory,
     KeyUse,
     Queue,
-    Numbers,
-    Hooks,
+    PhoneNumbers,
+    Deliveries,
     Media,
-    MediaSweep,
+    MediaCleanup,
     Retention,
     Erasures,
 }
@@ -114,36 +114,36 @@ impl Loop {
         Self::Directory,
         Self::KeyUse,
         Self::Queue,
-        Self::Numbers,
-        Self::Hooks,
+        Self::PhoneNumbers,
+        Self::Deliveries,
         Self::Media,
-        Self::MediaSweep,
+        Self::MediaCleanup,
         Self::Retention,
         Self::Erasures,
     ];
 
     async fn run(self, deps: Arc<Deps>, stop: CancellationToken) {
         let clock = deps.clock.clone();
-        let rhythm = |every| PollInterval { interval: every, hint: None };
+        let interval = |every| PollInterval { interval: every, hint: None };
         match self {
             Self::Recovery => {
-                let rhythm = rhythm(background::HEARTBEAT_INTERVAL);
-                background::run("recovery", &*clock, rhythm, &stop, || background::tick_recovery(&deps))
+                let interval = interval(background::HEARTBEAT_INTERVAL);
+                background::run("recovery", &*clock, interval, &stop, || background::tick_recovery(&deps))
                     .await;
             }
             Self::Directory => {
-                let rhythm = rhythm(directory::REFRESH_INTERVAL);
-                background::run("directory", &*clock, rhythm, &stop, || background::tick_directory(&deps))
+                let interval = interval(directory::REFRESH_INTERVAL);
+                background::run("directory", &*clock, interval, &stop, || background::tick_directory(&deps))
                     .await;
             }
             Self::KeyUse => {
-                let rhythm = rhythm(background::LAST_USED_INTERVAL);
-                background::run("key use", &*clock, rhythm, &stop, || background::tick_last_used(&deps))
+                let interval = interval(background::LAST_USED_INTERVAL);
+                background::run("key use", &*clock, interval, &stop, || background::tick_last_used(&deps))
                     .await;
             }
-            Self::Numbers => {
-                let rhythm = rhythm(background::PHONE_NUMBERS_INTERVAL);
-                let run = background::run("numbers", &*clock, rhythm, &stop, || {
+            Self::PhoneNumbers => {
+                let interval = interval(background::PHONE_NUMBERS_INTERVAL);
+                let run = background::run("numbers", &*clock, interval, &stop, || {
                     background::tick_phone_numbers(&deps)
                 });
                 // The shutdown does not wait for calls to Meta that only read.
@@ -152,32 +152,32 @@ impl Loop {
                     () = stop.cancelled() => {}
                 }
             }
-            Self::Hooks => {
-                let rhythm = PollInterval { interval: deliver::POLL_INTERVAL, hint: Some(&deps.committed) };
-                background::run("webhooks", &*clock, rhythm, &stop, || deliver::tick(&deps)).await;
+            Self::Deliveries => {
+                let interval = PollInterval { interval: tasks::POLL_INTERVAL, hint: Some(&deps.committed) };
+                background::run("webhooks", &*clock, interval, &stop, || deliver::tick(&deps)).await;
             }
             Self::Media => {
-                let rhythm = PollInterval { interval: media::LOOK_EVERY, hint: Some(&deps.media.hint) };
-                background::run("media", &*clock, rhythm, &stop, || media::tick(&deps)).await;
+                let interval = PollInterval { interval: media::LOOK_EVERY, hint: Some(&deps.media.hint) };
+                background::run("media", &*clock, interval, &stop, || media::tick(&deps)).await;
             }
-            Self::MediaSweep => {
-                let rhythm =
+            Self::MediaCleanup => {
+                let interval =
                     PollInterval { interval: media::SWEEP_EVERY, hint: Some(&deps.media.sweep_hint) };
-                background::run("media sweep", &*clock, rhythm, &stop, || media::sweep(&deps)).await;
+                background::run("media cleanup", &*clock, interval, &stop, || media::sweep(&deps)).await;
             }
             Self::Retention => {
-                let rhythm = rhythm(retention::RETENTION_INTERVAL);
-                background::run("retention", &*clock, rhythm, &stop, || retention::delete_expired(&deps))
+                let interval = interval(retention::RETENTION_INTERVAL);
+                background::run("retention", &*clock, interval, &stop, || retention::delete_expired(&deps))
                     .await;
             }
             Self::Erasures => {
-                let rhythm =
+                let interval =
                     PollInterval { interval: contacts::ERASURE_INTERVAL, hint: Some(&deps.erasure_hint) };
-                background::run("erasures", &*clock, rhythm, &stop, || contacts::run_erasures(&deps)).await;
+                background::run("erasures", &*clock, interval, &stop, || contacts::run_erasures(&deps)).await;
             }
             Self::Queue => {
-                let rhythm = PollInterval { interval: queue::LOOK_EVERY, hint: Some(&deps.queue_hint) };
-                background::run("queue", &*clock, rhythm, &stop, || queue::tick(&deps)).await;
+                let interval = PollInterval { interval: queue::LOOK_EVERY, hint: Some(&deps.queue_hint) };
+                background::run("queue", &*clock, interval, &stop, || queue::tick(&deps)).await;
             }
         }
     }

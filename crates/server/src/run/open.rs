@@ -1,4 +1,4 @@
-//! Opens what a configuration names: the store, the client of Meta's API, the file storage.
+//! Opens the components that the configuration names: the store, the client of Meta's API, the storage of media content.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use engine::deps::Ports;
 use engine::media::MediaPorts;
 use engine::metrics::Metrics;
 use engine::ports::{Blobs, Clock};
-use engine::webhooks_out::deliver::DeliverySettings;
+use engine::webhooks_out::settings::DeliverySettings;
 use engine::{Deps, Settings, background};
 use graph::{GraphClient, GraphConfig};
 use jiff::SignedDuration;
@@ -41,23 +41,16 @@ pub(crate) async fn open(config: &Config, options: OpenOptions) -> anyhow::Resul
     let metrics = Arc::new(Metrics::new(options.clock.clone()));
     let store = SqliteStore::open(path, sealer, &*options.clock, &*random, metrics.clone())?;
     let store = Arc::new(store);
-    let graph = GraphClient::new(&GraphConfig {
-        live_base_url: config.graph.base_url.clone(),
-        sandbox_base_url: config.simulator_url(),
-        version: config.graph.version.clone(),
-        connect_timeout: Duration::from_secs(config.graph.connect_timeout_seconds.into()),
-        timeout: Duration::from_secs(config.graph.timeout_seconds.into()),
-        ..GraphConfig::default()
-    })?;
-    let graph = Arc::new(graph.counting(metrics.clone()));
+    let graph = Arc::new(graph_client(config)?.counting(metrics.clone()));
+    let is_dev = options.is_dev;
     let policy = Policy {
         allow_http: config.webhooks.allow_http,
         allow_private_networks: config.webhooks.allow_private_networks,
-        allow_http_loopback: options.is_dev,
+        allow_http_loopback: is_dev,
     };
     let timeout = Duration::from_secs(config.webhooks.timeout_seconds.into());
-    let hook_config = EgressConfig { policy, timeout, ..EgressConfig::default() };
-    let sender = Arc::new(EgressClient::new(&hook_config, options.clock.clone())?);
+    let egress_config = EgressConfig { policy, timeout, ..EgressConfig::default() };
+    let sender = Arc::new(EgressClient::new(&egress_config, options.clock.clone())?);
     let media = MediaPorts {
         records: store.clone(),
         blobs: blobs(config)?,
@@ -90,18 +83,21 @@ pub(crate) async fn open(config: &Config, options: OpenOptions) -> anyhow::Resul
         media,
         metrics,
     };
-    let settings = Settings {
+    let deps = Arc::new(Deps::new(ports, settings(config, is_dev)));
+    background::load_state(&deps).await?;
+    Ok(deps)
+}
+
+/// Returns the settings of the engine.
+fn settings(config: &Config, is_dev: bool) -> Settings {
+    let seconds = |seconds: &u32| SignedDuration::from_secs((*seconds).into());
+    Settings {
         limits: config.limits,
         throughput: config.pacing.throughput,
         has_pair_rule: config.pacing.has_pair_rule,
         queue_per_account: config.queue_per_account,
         deliveries: DeliverySettings {
-            schedule: config
-                .webhooks
-                .schedule
-                .iter()
-                .map(|s| SignedDuration::from_secs((*s).into()))
-                .collect(),
+            schedule: config.webhooks.schedule.iter().map(seconds).collect(),
             concurrency: config.webhooks.concurrency,
             per_second: Some(config.webhooks.rate_per_second).filter(|rate| *rate > 0),
         },
@@ -110,11 +106,21 @@ pub(crate) async fn open(config: &Config, options: OpenOptions) -> anyhow::Resul
         retention: config.retention.settings(),
         callback_url: config.callback_url(),
         opt_out: OptOutKeywords::new(&config.opt_out.stop_words, &config.opt_out.start_words),
-        is_dev: options.is_dev,
-    };
-    let deps = Arc::new(Deps::new(ports, settings));
-    background::load_state(&deps).await?;
-    Ok(deps)
+        is_dev,
+    }
+}
+
+/// Returns the client of the Graph API.
+fn graph_client(config: &Config) -> anyhow::Result<GraphClient> {
+    let client = GraphClient::new(&GraphConfig {
+        live_base_url: config.graph.base_url.clone(),
+        sandbox_base_url: config.simulator_url(),
+        version: config.graph.version.clone(),
+        connect_timeout: Duration::from_secs(config.graph.connect_timeout_seconds.into()),
+        timeout: Duration::from_secs(config.graph.timeout_seconds.into()),
+        ..GraphConfig::default()
+    })?;
+    Ok(client)
 }
 
 /// Returns the sealer with the configured keys.

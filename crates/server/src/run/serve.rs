@@ -37,7 +37,7 @@ pub(crate) async fn serve(
     let mut server = std::pin::pin!(listen::serve(listener, router(&deps, options), stop.clone()));
     let deadline = || deps.now().saturating_add(SHUTDOWN_TIMEOUT).unwrap_or(jiff::Timestamp::MAX);
     let mut stop_deadline = None;
-    let end = loop {
+    let result = loop {
         tokio::select! {
             () = &mut server => break Ok(()),
             () = stop.cancelled() => {
@@ -67,14 +67,14 @@ pub(crate) async fn serve(
         () = deps.clock.sleep_until(until) => tracing::warn!("background loops were still running when the shutdown timed out"),
     }
     drain(&deps, until).await;
-    loops.end().await;
+    loops.result().await;
     if let Err(error) = background::deregister_worker(&deps).await {
         tracing::warn!(error = %engine::chain(&error), "this process could not be deregistered");
     }
     // The spans of the last work are exported as well.
     all_done.cancel();
     while exporting.join_next().await.is_some() {}
-    end
+    result
 }
 
 /// Waits for the sends in flight until a deadline.

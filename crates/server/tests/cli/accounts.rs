@@ -50,7 +50,7 @@ fn secrets_can_be_read_from_files() {
 #[test]
 fn missing_secrets_are_listed_with_the_setup_steps() {
     let output = shell().waypost(&format!("{ADD} --name a --access-token t")).ok();
-    for part in ["no app secret", "Meta calls https URLs only", "this account has none"] {
+    for part in ["no app secret", "Meta calls https URLs only", "this account has no verify token"] {
         assert!(output.contains(part), "{part}: {output}");
     }
 }

@@ -141,7 +141,7 @@ fn a_backup_is_complete_private_and_replaces_files_only_with_force() {
     assert_eq!(verdict(&shell, "database", "copy"), "warn");
     let accounts = shell.waypost("accounts list --json").json();
     assert_eq!(accounts["accounts"][0]["name"], "main");
-    shell.waypost("restore copy.db --force --nothing-left-since --database-url sqlite:second.db").ok();
+    shell.waypost("restore copy.db --force --nothing-sent-since --database-url sqlite:second.db").ok();
     let result = shell.waypost("doctor --offline --json --database-url sqlite:second.db");
     assert!(!result.out.contains("restored from a backup"), "{}", result.out);
 }
@@ -153,7 +153,10 @@ fn a_secret_key_is_rotated() {
     assert_eq!(verdict(&both, "database", "secrets"), "warn");
     assert_eq!(verdict(&both, "configuration", "old_secret_key"), "warn");
     let result = both.waypost("secrets rotate --json").json();
-    assert_eq!((&result["resealed"], &result["old"], &result["done"]), (&2.into(), &0.into(), &true.into()));
+    assert_eq!(
+        (&result["reencrypted"], &result["old"], &result["done"]),
+        (&2.into(), &0.into(), &true.into())
+    );
     let again = both.waypost("secrets rotate").ok();
     assert!(
         again.contains("0 secrets were encrypted again") && again.contains("no longer needed"),

@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 
 use serde_json::{Value, json};
 
-use crate::support::{Shell, empty_shell};
+use crate::support::{Shell, empty_shell, shell};
 
 /// A gateway that accepts one call. Its thread returns the head of the request in lower case, and the body.
 struct Gateway {
@@ -58,6 +58,26 @@ fn a_text_is_sent_and_its_id_printed() {
         assert!(head.contains(header), "{head}");
     }
     assert_eq!(body, json!({"to": "+15550100001", "type": "text", "text": "- Hello you"}));
+}
+
+#[test]
+fn the_url_and_the_key_can_be_in_the_environment() {
+    let response = json!({"status": "success", "data": {"message_id": "wamid.X", "status": "sent"}});
+    let gateway = gateway(200, response);
+    let shell = empty_shell().with("WAYPOST_URL", &gateway.url).with("WAYPOST_KEY", "wp_live_short");
+    assert_eq!(shell.waypost("send --to +15550100001 --text Hello").ok(), "wamid.X\n");
+    let (head, _) = gateway.call.join().unwrap();
+    assert!(head.contains("x-api-key: wp_live_short\r\n"), "{head}");
+
+    let error = empty_shell().with("WAYPOST_URL", "ftp://x").waypost("send --to +1555 --text Hi").failure();
+    assert_eq!(error, "error: WAYPOST_URL must begin with https:// or http://\n");
+}
+
+#[test]
+fn exported_variables_of_the_client_do_not_stop_other_commands() {
+    let shell = shell().with("WAYPOST_URL", "http://127.0.0.1:8080").with("WAYPOST_KEY", "wp_live_short");
+    shell.waypost("config check").ok();
+    shell.waypost("migrate").ok();
 }
 
 #[test]

@@ -26,7 +26,7 @@ fn a_port_in_use_is_reported_with_its_setting() {
         (format!("simulator --simulator-listen {address}"), "simulator.listen"),
     ] {
         let error = shell().waypost(&command).failure();
-        let start = format!("error: listening on {address} ({setting}): the port is taken");
+        let start = format!("error: listening on {address} ({setting}): the port is in use");
         assert!(error.starts_with(&start), "{command}: {error}");
     }
 }

@@ -54,7 +54,7 @@ async fn a_csv_file_is_imported_row_by_row() {
          5,email,\"must be an e-mail address, such as maya@example.com\"\n\
          5,opted_out,must be `true` or `false`\n\
          5,phone_number,has too few digits for a number of its country\n\
-         9,\"\",\"the row has 8 cells, the first row names 7 columns\"\n\
+         9,\"\",\"the row has 8 cells, but the first row has 7 columns\"\n\
          10,phone_number,is required\n"
     );
     assert_eq!((&response.data()["last_line"], &response.data()["dry_run"]), (&json!(10), &json!(false)));

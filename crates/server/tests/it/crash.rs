@@ -160,8 +160,20 @@ impl Scene<'_> {
 
 /// Variants of a crash: before or after the effect of the call. In the last variant, Meta's statuses arrive before the
 /// successor detects the crash.
-const VARIANTS: [(usize, Side, bool); 3] =
-    [(0, Side::Before, false), (1, Side::After, false), (2, Side::After, true)];
+const VARIANTS: [Variant; 3] = [
+    Variant { number: 0, side: Side::Before, is_status_early: false },
+    Variant { number: 1, side: Side::After, is_status_early: false },
+    Variant { number: 2, side: Side::After, is_status_early: true },
+];
+
+/// Variant of a crash.
+#[derive(Clone, Copy)]
+struct Variant {
+    number: usize,
+    side: Side,
+    /// `true` if Meta's statuses arrive before the successor detects the crash.
+    is_status_early: bool,
+}
 
 /// Steps of a scenario: before the crash, in the process that crashes, and in its successor.
 struct Scenario<P, D, S> {
@@ -194,7 +206,7 @@ where
         self.run_in(&mut app, VARIANTS[v]).await;
     }
 
-    async fn run_in(&self, app: &mut TestApp, variant: (usize, Side, bool)) {
+    async fn run_in(&self, app: &mut TestApp, variant: Variant) {
         let mut last = 1;
         while self.run_with_crash(app, variant, last).await {
             last += 1;
@@ -204,36 +216,23 @@ where
     }
 
     /// Runs the scenario with a crash at one call. Returns `false` if the scenario completed before that call.
-    async fn run_with_crash(
-        &self,
-        app: &mut TestApp,
-        (v, side, is_status_early): (usize, Side, bool),
-        last: usize,
-    ) -> bool {
+    async fn run_with_crash(&self, app: &mut TestApp, variant: Variant, last: usize) -> bool {
+        let Variant { number, side, is_status_early } = variant;
         let (responses, webhooks) = (Mutex::default(), Mutex::default());
         let crash = CrashInjector::new(side);
         let guard = crash.clone();
         app.restart_with(|ports| with_faults(ports, guard)).await;
         background::tick_recovery(&app.deps).await.unwrap();
-        let to = format!("+4477009{v:02}{last:03}");
+        let to = format!("+4477009{number:02}{last:03}");
         app.customer_writes(&to, "Hi").await;
-        fn scene<'a>(
-            app: &'a TestApp,
-            (v, side, last): (usize, Side, usize),
-            to: &str,
-            (responses, webhooks): (&'a Mutex<Vec<TestResponse>>, &'a Mutex<Vec<Webhook>>),
-        ) -> Scene<'a> {
-            let description = format!("crash {side:?} call {last}");
-            Scene {
-                app,
-                description,
-                reference: format!("crash-{v}-{last}"),
-                to: to.to_owned(),
-                responses,
-                webhooks,
-            }
-        }
-        let crashing = scene(app, (v, side, last), &to, (&responses, &webhooks));
+        let crashing = Scene {
+            app,
+            description: format!("crash {side:?} call {last}"),
+            reference: format!("crash-{number}-{last}"),
+            to: to.clone(),
+            responses: &responses,
+            webhooks: &webhooks,
+        };
         (self.prepare)(&crashing).await;
         crash.crash_at(last);
         let has_crashed = tokio::select! {
@@ -241,9 +240,10 @@ where
             () = crash.crashed.notified() => true,
             () = (self.entry)(&crashing) => crash.has_crashed.load(Ordering::SeqCst),
         };
+        let Scene { description, reference, .. } = crashing;
         app.restart().await;
         app.clear_faults().await;
-        let next = scene(app, (v, side, last), &to, (&responses, &webhooks));
+        let next = Scene { app, description, reference, to, responses: &responses, webhooks: &webhooks };
         if is_status_early {
             app.step().await;
         }

@@ -1,6 +1,7 @@
 //! Retention: old records are deleted by the operator's settings, and readers are informed.
 
-use engine::maintenance::retention::{RetentionSettings, delete_expired};
+use engine::maintenance::retention::delete_expired;
+use engine::maintenance::settings::RetentionSettings;
 use http_body_util::BodyExt;
 use jiff::SignedDuration;
 use serde_json::json;

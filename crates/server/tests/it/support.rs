@@ -1,5 +1,8 @@
 //! A gateway and a simulator in this process, with methods for the steps of a test.
 
+mod ports;
+mod response;
+
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -8,8 +11,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use axum::Router;
 use axum::body::Body;
-use axum::http::{HeaderMap, Request, StatusCode};
-use blobs::FolderBlobs;
+use axum::http::{Request, StatusCode};
 use domain::access::api_key::KeyScope;
 use domain::access::rate_limiter::RateLimits;
 use domain::access::user::SessionLifetime;
@@ -18,23 +20,18 @@ use domain::id::{AccountId, WorkspaceId};
 use engine::access::api_key;
 use engine::access::api_key::{DEV_KEY, NewApiKey};
 use engine::accounts;
-use engine::accounts::NewAccountRequest;
 use engine::deps::Ports;
-use engine::maintenance::retention::RetentionSettings;
-use engine::media::{MediaPorts, MediaSettings};
-use engine::metrics::Metrics;
+use engine::maintenance::settings::RetentionSettings;
+use engine::media::MediaSettings;
 use engine::ports::{Clock, Random};
-use engine::webhooks_out::deliver::DeliverySettings;
+use engine::webhooks_out::settings::DeliverySettings;
 use engine::{AuditContext, Deps, Settings, background};
-use graph::{GraphClient, GraphConfig};
 use http_body_util::BodyExt;
 use jiff::{SignedDuration, Timestamp};
-use secrecy::{ExposeSecret, SecretSlice};
+use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use server::http_options::HttpOptions;
-use server::passwords::Argon2Passwords;
 use sim::{InboundMessage, Mode, Options, Sim, SimAccount};
-use store::{Sealer, SqliteStore};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
@@ -45,11 +42,16 @@ use tower::ServiceExt;
 use crate::contract;
 use crate::webhook_receiver::Receiver;
 
+use ports::{add_account, ports};
+use response::known_body;
+pub(crate) use response::{TestResponse, signature};
+
 /// Unix time at which both clocks start.
 const START: i64 = 1_767_225_600;
 
 /// A customer whose window is open.
 pub(crate) const CUSTOMER: &str = "+15550100001";
+
 /// A recipient that has never written.
 pub(crate) const NEW_RECIPIENT: &str = "+447700900123";
 
@@ -111,52 +113,6 @@ impl Random for Counting {
             let n = self.0.fetch_add(1, Ordering::Relaxed).to_be_bytes();
             chunk.iter_mut().rev().zip(n.iter().rev()).for_each(|(to, from)| *to = *from);
         }
-    }
-}
-
-/// A response.
-#[derive(Debug)]
-pub(crate) struct TestResponse {
-    pub(crate) status: StatusCode,
-    pub(crate) headers: HeaderMap,
-    pub(crate) body: Value,
-}
-
-impl TestResponse {
-    /// Returns `code` of an error.
-    pub(crate) fn code(&self) -> &str {
-        self.body["code"].as_str().unwrap_or_default()
-    }
-
-    /// Returns the pointers of `details.errors`.
-    pub(crate) fn pointers(&self) -> Vec<&str> {
-        let errors = self.body["details"]["errors"].as_array();
-        errors.into_iter().flatten().filter_map(|error| error["pointer"].as_str()).collect()
-    }
-
-    /// Returns all reasons of `details.errors` in one text.
-    pub(crate) fn reasons(&self) -> String {
-        let errors = self.body["details"]["errors"].as_array();
-        let reasons: Vec<_> =
-            errors.into_iter().flatten().filter_map(|error| error["reason"].as_str()).collect();
-        reasons.join("; ")
-    }
-
-    /// Returns a header as a number.
-    pub(crate) fn number(&self, name: &str) -> i64 {
-        self.headers.get(name).unwrap().to_str().unwrap().parse().unwrap()
-    }
-
-    /// Returns `data` of a success.
-    pub(crate) fn data(&self) -> &Value {
-        &self.body["data"]
-    }
-
-    /// Returns the response. Panics if it does not have this status.
-    #[track_caller]
-    pub(crate) fn expect(self, status: u16) -> Self {
-        assert_eq!(self.status.as_u16(), status, "{:#}", self.body);
-        self
     }
 }
 
@@ -223,7 +179,7 @@ impl TestApp {
         });
         let random = Arc::new(Counting::default());
         let receiver = Arc::new(Receiver::new(clock.clone()));
-        let ports = ports(&folder, &sim_url, (&clock, &random), &receiver);
+        let ports = ports(&folder, &sim_url, &clock, &random, &receiver);
         let deps = Arc::new(Deps::new(ports, settings.clone()));
         background::load_state(&deps).await.unwrap();
         let workspace = deps.directory.current().workspace("default").unwrap();
@@ -278,7 +234,7 @@ impl TestApp {
 
     /// Simulates a crash, and starts another process whose ports are wrapped.
     pub(crate) async fn restart_with(&mut self, change: impl FnOnce(Ports) -> Ports) {
-        let ports = ports(&self.folder, &self.sim_url, (&self.clock, &self.random), &self.receiver);
+        let ports = ports(&self.folder, &self.sim_url, &self.clock, &self.random, &self.receiver);
         self.deps = Arc::new(Deps::new(change(ports), self.settings.clone()));
         background::load_state(&self.deps).await.unwrap();
         self.router = server::run::router(&self.deps, HttpOptions::default());
@@ -490,92 +446,5 @@ impl TestApp {
     /// Returns the number of messages that the simulator has accepted.
     pub(crate) fn n_accepted(&self) -> usize {
         self.sim.messages().len()
-    }
-}
-
-/// Returns the request, and its body if the body is small and available immediately.
-async fn known_body(request: Request<Body>) -> (Request<Body>, Option<Vec<u8>>) {
-    let (parts, body) = request.into_parts();
-    // A large file is not copied, because its memory use is measured.
-    if http_body::Body::size_hint(&body).exact().is_none_or(|size| size > 100_000) {
-        return (Request::from_parts(parts, body), None);
-    }
-    let bytes = body.collect().await.unwrap().to_bytes();
-    (Request::from_parts(parts, Body::from(bytes.clone())), Some(bytes.to_vec()))
-}
-
-/// Returns the header `X-Hub-Signature-256` of a body.
-pub(crate) fn signature(secret: &str, body: &[u8]) -> String {
-    use hmac::{Hmac, KeyInit, Mac};
-    let mut mac = Hmac::<sha2::Sha256>::new_from_slice(secret.as_bytes()).unwrap();
-    mac.update(body);
-    let digest: String = mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("sha256={digest}")
-}
-
-fn add_account(workspace: WorkspaceId, name: &str, seeded: &SimAccount) -> NewAccountRequest {
-    NewAccountRequest {
-        workspace,
-        name: name.to_owned(),
-        phone_number_id: seeded.phone_number_id.clone(),
-        waba_id: seeded.waba_id.clone(),
-        access_token: seeded.access_token.clone().into(),
-        app_secret: Some(seeded.app_secret.clone().into()),
-        verify_token: Some(seeded.verify_token.clone().into()),
-        is_default: name == "sandbox",
-        is_sandbox: true,
-        fetches_links: None,
-    }
-}
-
-fn ports(
-    folder: &TempDir,
-    sim_url: &str,
-    (clock, random): (&Arc<FakeClock>, &Arc<Counting>),
-    receiver: &Arc<Receiver>,
-) -> Ports {
-    let sealer = Sealer::new(&SecretSlice::from(vec![5; 32]), random.clone()).unwrap();
-    let path = folder.path().join("waypost.db");
-    let metrics = Arc::new(Metrics::new(clock.clone()));
-    let store = Arc::new(SqliteStore::open(&path, sealer, &**clock, &**random, metrics.clone()).unwrap());
-    let config = GraphConfig {
-        live_base_url: sim_url.to_owned(),
-        sandbox_base_url: sim_url.to_owned(),
-        connect_timeout: Duration::from_secs(5),
-        timeout: Duration::from_secs(5),
-        ..GraphConfig::default()
-    };
-    let graph = Arc::new(GraphClient::new(&config).unwrap().counting(metrics.clone()));
-    let media = MediaPorts {
-        records: store.clone(),
-        blobs: Arc::new(FolderBlobs::within(folder.path().join("media"))),
-        upstream: graph.clone(),
-        fetcher: None,
-    };
-    Ports {
-        clock: clock.clone(),
-        random: random.clone(),
-        accounts: store.clone(),
-        template_records: store.clone(),
-        messages: store.clone(),
-        message_queue: store.clone(),
-        contacts: store.clone(),
-        webhook_payloads: store.clone(),
-        events: store.clone(),
-        webhook_endpoints: store.clone(),
-        deliveries: store.clone(),
-        api_keys: store.clone(),
-        users: store.clone(),
-        audit_log: store.clone(),
-        erasures: store.clone(),
-        workers: store.clone(),
-        committed: store.committed(),
-        maintenance: store,
-        passwords: Arc::new(Argon2Passwords::default()),
-        upstream: graph.clone(),
-        upstream_admin: graph,
-        webhook_sender: receiver.clone(),
-        media,
-        metrics,
     }
 }

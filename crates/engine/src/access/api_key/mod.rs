@@ -4,9 +4,6 @@
 
 pub mod delegation;
 
-use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
-
 use domain::access::api_key::{ApiKey, KeyDigest, KeyScope};
 use domain::access::audit::{AuditAction, AuditTarget, AuditTargetKind};
 use domain::id::{AccountId, KeyId, OwnerId, WorkspaceId};
@@ -26,10 +23,6 @@ pub const DEV_KEY: &str = "wp_test_sandbox_key_for_local_development_only";
 /// Number of characters of a key that are shown after its creation.
 const PREFIX_CHARS: usize = 12;
 
-/// Times at which keys were last used, until [`update_last_used`] writes them to the store.
-#[derive(Default)]
-pub struct ApiKeyUsage(Mutex<BTreeMap<KeyId, Timestamp>>);
-
 /// Returns the digest by which the store finds a key.
 pub fn digest(key: &str) -> KeyDigest {
     Sha256::digest(key).into()
@@ -46,7 +39,7 @@ pub fn authenticate(deps: &Deps, presented: &str) -> Option<Caller> {
     if !key.is_valid(now) {
         return None;
     }
-    deps.api_key_usage.0.lock().unwrap_or_else(PoisonError::into_inner).insert(key.id, now);
+    deps.api_key_usage.lock().insert(key.id, now);
     Some(Caller::Key(key.clone()))
 }
 
@@ -56,14 +49,14 @@ pub fn authenticate(deps: &Deps, presented: &str) -> Option<Caller> {
 /// The store cannot be written. The next call writes the same times.
 pub async fn update_last_used(deps: &Deps) -> Result<(), StoreError> {
     let used: Vec<_> = {
-        let used = deps.api_key_usage.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let used = deps.api_key_usage.lock();
         used.iter().map(|(id, at)| (*id, *at)).collect()
     };
     if used.is_empty() {
         return Ok(());
     }
     deps.api_keys.update_api_keys_last_used(&used).await?;
-    let mut unwritten = deps.api_key_usage.0.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut unwritten = deps.api_key_usage.lock();
     unwritten.retain(|id, at| !used.contains(&(*id, *at)));
     Ok(())
 }

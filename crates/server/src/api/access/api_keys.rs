@@ -1,4 +1,4 @@
-//! API keys.
+//! API keys: list, get, create, rotate and revoke.
 
 use crate::api::access::serialize::API_KEY_EXAMPLE;
 use crate::api::access::serialize::CREATED_API_KEY_EXAMPLE;
@@ -29,15 +29,15 @@ use crate::api::field::parsed;
 use crate::api::request_context::{Audited, Authorized, IdOrName};
 use crate::api::{pagination, request_body, response};
 
-/// The longest name, in characters.
+/// Maximum length of a name, in characters.
 pub(crate) const MAX_NAME: usize = 100;
-/// The most accounts in a key's list.
+/// Maximum number of accounts of a key.
 pub(crate) const MAX_ACCOUNTS: usize = 1000;
-/// The most calls in a window that a limit may allow: as good as none.
-pub(crate) const MOST_CALLS: i64 = 1_000_000_000;
-/// How long a rotated key lives on if nobody says.
-pub(crate) const OVERLAP: i64 = 24 * 3600;
-/// How long it may.
+/// Maximum value of a rate limit.
+pub(crate) const MAX_CALLS: i64 = 1_000_000_000;
+/// Default time for which a rotated key stays valid, in seconds.
+pub(crate) const DEFAULT_OVERLAP: i64 = 24 * 3600;
+/// Maximum time for which a rotated key stays valid, in seconds.
 pub(crate) const MAX_OVERLAP: i64 = 30 * 24 * 3600;
 
 /// Lists the keys that are not revoked, newest first.
@@ -59,14 +59,14 @@ pub(crate) fn read_list(fields: &Fields<'_, '_>) -> (Option<String>, PageRequest
     (search.string(1..=200).map(str::to_owned), pagination::page_request("api_keys", fields))
 }
 
-/// One key.
+/// Returns one API key.
 pub(crate) async fn get_api_key(
     State(deps): State<Arc<Deps>>,
     Authorized(caller): Authorized,
     IdOrName(id): IdOrName,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
-    request_body::no_query(query.as_deref())?;
+    request_body::reject_query(query.as_deref())?;
     let filter = ApiKeyFilter { id: Some(key_id(&id)?), search: None };
     let one = PageRequest { per_page: 1, start: PageStart::Page(1) };
     let found = deps
@@ -83,7 +83,7 @@ fn key_id(id: &str) -> Result<KeyId, ApiError> {
     id.parse().map_err(|_| ApiError::api_key_not_found())
 }
 
-/// Makes a key; it is shown once.
+/// Creates an API key. Only this response contains the key itself.
 pub(crate) async fn create_api_key(
     State(deps): State<Arc<Deps>>,
     Audited(caller, audit): Audited,
@@ -93,17 +93,17 @@ pub(crate) async fn create_api_key(
     let object = request_body::json(&deps, &headers, body).await?;
     let now = deps.now();
     let request = request_body::read(&object, |fields| read_new(fields, now))?;
-    let reach = caller.key_access();
+    let access = caller.key_access();
     let (key, secret) =
-        delegation::create_api_key(&deps, &audit, caller.workspace(), reach.as_ref(), request).await?;
-    Ok(show_once(&key, &secret))
+        delegation::create_api_key(&deps, &audit, caller.workspace(), access.as_ref(), request).await?;
+    Ok(created_response(&key, &secret))
 }
 
 /// Reads the body of a new API key.
 pub(crate) fn read_new(fields: &Fields<'_, '_>, now: Timestamp) -> NewApiKeyRequest {
     let limit = |name, about| {
         let item = fields.optional(name).about(about);
-        item.integer(1..=MOST_CALLS).and_then(|n| u32::try_from(n).ok())
+        item.integer(1..=MAX_CALLS).and_then(|n| u32::try_from(n).ok())
     };
     NewApiKeyRequest {
         name: name(&fields.required("name").about("Name of the key.")).unwrap_or_default(),
@@ -133,18 +133,18 @@ pub(crate) fn read_new(fields: &Fields<'_, '_>, now: Timestamp) -> NewApiKeyRequ
 const TEST: &str = "`true`: a test key, which can use sandbox accounts only. `false`: a live key, which can use all \
                     other accounts. Default: the kind of the key that makes the request.";
 
-/// A key, for the one time that it is shown.
-fn show_once(key: &ApiKey, secret: &SecretString) -> Response {
-    let mut shown = api_key_object(key);
-    shown.insert("key", secret.expose_secret());
-    response::secret(response::success(StatusCode::CREATED, &shown))
+/// Returns the response with a new key, which contains the key itself.
+fn created_response(key: &ApiKey, secret: &SecretString) -> Response {
+    let mut json = api_key_object(key);
+    json.insert("key", secret.expose_secret());
+    response::secret(response::success(StatusCode::CREATED, &json))
 }
 
 /// Pattern of a text on one line that is not blank.
 const ONE_LINE: &str =
     r"^[^\u0000-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f][^\u0000-\u001f\u007f-\u009f]*$";
 
-/// Something to see, on one line.
+/// Reads a name: one line that is not blank.
 pub(crate) fn name(item: &Item<'_, '_>) -> Option<String> {
     let text = item.pattern(ONE_LINE).string(1..=MAX_NAME)?;
     if text.trim().is_empty() || text.chars().any(char::is_control) {
@@ -155,11 +155,11 @@ pub(crate) fn name(item: &Item<'_, '_>) -> Option<String> {
 }
 
 fn scopes(item: &Item<'_, '_>) -> Vec<KeyScope> {
-    let words = KeyScope::ALL.map(|scope| (scope.as_str(), scope));
+    let scopes = KeyScope::ALL.map(|scope| (scope.as_str(), scope));
     let items = item.array(1..=KeyScope::ALL.len());
     items
         .iter()
-        .flat_map(|items| items.iter().filter_map(|item| item.choice(&words)).collect::<Vec<_>>())
+        .flat_map(|items| items.iter().filter_map(|item| item.choice(&scopes)).collect::<Vec<_>>())
         .collect()
 }
 
@@ -178,7 +178,7 @@ fn future(item: Item<'_, '_>, now: Timestamp) -> Option<Timestamp> {
     Some(at)
 }
 
-/// Puts a new key in the place of one, which lives on for a while.
+/// Replaces a key by a new key. The old key stays valid for a time.
 pub(crate) async fn rotate_api_key(
     State(deps): State<Arc<Deps>>,
     Audited(caller, audit): Audited,
@@ -188,27 +188,27 @@ pub(crate) async fn rotate_api_key(
 ) -> Result<Response, ApiError> {
     let object = request_body::object(&request_body::bytes(&deps, &headers, body).await?, true)?;
     let overlap = request_body::read(&object, read_rotation)?;
-    let overlap = SignedDuration::from_secs(overlap.unwrap_or(OVERLAP));
-    let reach = caller.key_access();
+    let overlap = SignedDuration::from_secs(overlap.unwrap_or(DEFAULT_OVERLAP));
+    let access = caller.key_access();
     let request = RotateApiKeyRequest { workspace: caller.workspace(), id: key_id(&id)?, overlap };
-    let (key, secret) = delegation::rotate_api_key(&deps, &audit, reach.as_ref(), request).await?;
-    Ok(show_once(&key, &secret))
+    let (key, secret) = delegation::rotate_api_key(&deps, &audit, access.as_ref(), request).await?;
+    Ok(created_response(&key, &secret))
 }
 
 /// Reads the body of a rotation: the seconds for which the old key stays valid.
 pub(crate) fn read_rotation(fields: &Fields<'_, '_>) -> Option<i64> {
-    let about = format!("Seconds for which the old key stays valid. Default: {OVERLAP}.");
+    let about = format!("Seconds for which the old key stays valid. Default: {DEFAULT_OVERLAP}.");
     fields.optional("overlap_seconds").about(&about).integer(0..=MAX_OVERLAP)
 }
 
-/// Takes a key back.
+/// Revokes a key.
 pub(crate) async fn revoke_api_key(
     State(deps): State<Arc<Deps>>,
     Audited(caller, audit): Audited,
     IdOrName(id): IdOrName,
 ) -> Result<Response, ApiError> {
-    let reach = caller.key_access();
-    delegation::revoke_api_key(&deps, &audit, caller.workspace(), reach.as_ref(), key_id(&id)?).await?;
+    let access = caller.key_access();
+    delegation::revoke_api_key(&deps, &audit, caller.workspace(), access.as_ref(), key_id(&id)?).await?;
     Ok(response::no_content())
 }
 

@@ -1,4 +1,4 @@
-//! The audit log.
+//! List the entries of the audit log.
 
 use crate::api::access::serialize::AUDIT_ENTRY_EXAMPLE;
 use crate::api::openapi::operation::Operation;
@@ -18,7 +18,8 @@ use crate::api::field::time;
 use crate::api::request_context::Authorized;
 use crate::api::{pagination, request_body};
 
-/// Lists who did what, newest first. Keys of some accounts see nothing of it: most of it is others'.
+/// Lists the entries, newest first. A key that has access to some accounts only cannot read the log, which covers all
+/// accounts.
 pub(crate) async fn list_audit_entries(
     State(deps): State<Arc<Deps>>,
     Authorized(caller): Authorized,

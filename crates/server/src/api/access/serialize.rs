@@ -16,32 +16,32 @@ use domain::json::{Object, Value};
 use crate::api::response::object;
 use crate::api::serialize::{or_null, time};
 
-/// A key, without what opens the door.
+/// JSON of an API key without the key itself.
 pub(crate) fn serialize_api_key(key: &ApiKey) -> Value {
     Value::Object(api_key_object(key))
 }
 
-/// The same, to add to.
+/// JSON object of an API key without the key itself.
 pub(crate) fn api_key_object(key: &ApiKey) -> Object {
-    let words = |words: Vec<String>| Value::Array(words.into_iter().map(Value::from).collect());
+    let strings = |strings: Vec<String>| Value::Array(strings.into_iter().map(Value::from).collect());
     let number = |number: Option<u32>| number.map_or(Value::Null, |number| i64::from(number).into());
-    let mut shown = Object::new();
-    shown.insert("id", key.id.to_string());
-    shown.insert("name", key.name.as_str());
-    shown.insert("prefix", key.prefix.as_str());
-    shown.insert("scopes", words(key.scopes.iter().map(|scope| scope.as_str().to_owned()).collect()));
-    shown.insert("accounts", words(key.accounts.iter().map(ToString::to_string).collect()));
-    shown.insert("test", key.is_test);
-    shown.insert("rate_per_minute", number(key.rate_per_minute));
-    shown.insert("rate_burst", number(key.rate_burst));
-    shown.insert("expires_at", key.expires_at.map_or(Value::Null, time));
-    shown.insert("replaced_by", or_null(key.replaced_by.map(|id| id.to_string())));
-    shown.insert("created_at", time(key.created_at));
-    shown.insert("last_used_at", key.last_used_at.map_or(Value::Null, time));
-    shown
+    let mut json = Object::new();
+    json.insert("id", key.id.to_string());
+    json.insert("name", key.name.as_str());
+    json.insert("prefix", key.prefix.as_str());
+    json.insert("scopes", strings(key.scopes.iter().map(|scope| scope.as_str().to_owned()).collect()));
+    json.insert("accounts", strings(key.accounts.iter().map(ToString::to_string).collect()));
+    json.insert("test", key.is_test);
+    json.insert("rate_per_minute", number(key.rate_per_minute));
+    json.insert("rate_burst", number(key.rate_burst));
+    json.insert("expires_at", key.expires_at.map_or(Value::Null, time));
+    json.insert("replaced_by", or_null(key.replaced_by.map(|id| id.to_string())));
+    json.insert("created_at", time(key.created_at));
+    json.insert("last_used_at", key.last_used_at.map_or(Value::Null, time));
+    json
 }
 
-/// A user, without the password's hash.
+/// JSON of a user without the hash of the password.
 pub(crate) fn serialize_user(user: &User) -> Value {
     object([
         ("id", user.id.to_string().into()),
@@ -55,7 +55,7 @@ pub(crate) fn serialize_user(user: &User) -> Value {
     ])
 }
 
-/// An entry of the audit log.
+/// JSON of an entry of the audit log.
 pub(crate) fn serialize_audit_entry(entry: AuditEntry) -> Value {
     let actor = object([
         ("kind", entry.actor.kind.as_str().into()),

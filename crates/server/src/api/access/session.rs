@@ -1,4 +1,4 @@
-//! Login, logout, and who calls.
+//! Log in, log out, get the caller.
 
 use crate::api::access::serialize::USER_EXAMPLE;
 use crate::api::openapi::operation::Operation;
@@ -26,13 +26,12 @@ use secrecy::SecretString;
 use crate::api::access::serialize::{serialize_api_key, serialize_user};
 use crate::api::error::{ApiError, Code};
 use crate::api::request_context::{Authorized, RequestContext};
-use crate::api::response::object;
 use crate::api::{request_body, response, session_cookie};
 
-/// The longest password and the longest name that are tried.
-pub(crate) const LONGEST: usize = 1000;
+/// Maximum length of an e-mail address, a password or a name of a workspace in a login.
+pub(crate) const MAX_LENGTH: usize = 1000;
 
-/// Begins a session.
+/// Starts a session.
 pub(crate) async fn log_in(
     State(deps): State<Arc<Deps>>,
     context: RequestContext,
@@ -40,12 +39,12 @@ pub(crate) async fn log_in(
     body: Body,
 ) -> Result<Response, ApiError> {
     context.refuse_cross_site()?;
-    let read = request_body::json(&deps, &headers, body).await?;
-    let (email, password, workspace) = request_body::read(&read, read_login)?;
+    let object = request_body::json(&deps, &headers, body).await?;
+    let (email, password, workspace) = request_body::read(&object, read_login)?;
     let (Some(email), Some(password)) = (email, password) else {
         return Err(ApiError::invalid_at("", "the request is not complete"));
     };
-    // What is no address belongs to nobody: it is tried like any other, and fails like any other.
+    // A text that is not an e-mail address belongs to no user. The login fails like any other.
     let email = email.parse::<Email>().map_or_else(|_| email.to_lowercase(), |email| email.key());
     let request = LoginRequest {
         email,
@@ -54,18 +53,19 @@ pub(crate) async fn log_in(
         client: context.client(),
         request_id: context.shared_request_id(),
     };
-    // The workspace may have been added by another process a moment ago.
+    // Another process may have just added the workspace.
     directory::refresh_now(&deps).await;
-    let (session, secret) = session::log_in(&deps, request).await.map_err(|error| refuse(&deps, error))?;
-    let data = object([
+    let (session, secret) =
+        session::log_in(&deps, request).await.map_err(|error| login_error(&deps, error))?;
+    let data = response::object([
         ("user", serialize_user(&session.user)),
         ("csrf_token", session.csrf_token.as_str().into()),
         ("expires_at", session.ends_at.to_string().into()),
     ]);
-    let lasts = deps.settings.sessions.absolute;
+    let max_age = deps.settings.sessions.absolute;
     with_cookie(
         response::success(StatusCode::OK, &data),
-        &session_cookie::begin(&secret, lasts, context.web()),
+        &session_cookie::set(&secret, max_age, context.web()),
     )
 }
 
@@ -76,30 +76,34 @@ type LoginFields = (Option<String>, Option<SecretString>, Option<String>);
 pub(crate) fn read_login(fields: &Fields<'_, '_>) -> LoginFields {
     let workspace = fields.optional("workspace");
     (
-        fields.required("email").about("E-mail address of the user.").string(1..=LONGEST).map(str::to_owned),
-        fields.required("password").format("password").string(1..=LONGEST).map(SecretString::from),
+        fields
+            .required("email")
+            .about("E-mail address of the user.")
+            .string(1..=MAX_LENGTH)
+            .map(str::to_owned),
+        fields.required("password").format("password").string(1..=MAX_LENGTH).map(SecretString::from),
         workspace
             .about("Name of the workspace. Required for a user of several workspaces.")
-            .string(1..=LONGEST)
+            .string(1..=MAX_LENGTH)
             .map(str::to_owned),
     )
 }
 
-fn refuse(deps: &Deps, error: LoginError) -> ApiError {
+fn login_error(deps: &Deps, error: LoginError) -> ApiError {
     match error {
         LoginError::InvalidCredentials => {
             ApiError::new(Code::InvalidCredentials, "The email address or the password is wrong.")
         }
         LoginError::TooManyFailures(until) => {
-            too_many(crate::api::response::seconds_until(until, deps.now()))
+            too_many_logins(crate::api::response::seconds_until(until, deps.now()))
         }
         LoginError::Password(error) => error.into(),
         LoginError::Store(error) => error.into(),
     }
 }
 
-/// Too many passwords were wrong.
-pub(crate) fn too_many(wait: u32) -> ApiError {
+/// The error of a login that is delayed after too many failed logins.
+pub(crate) fn too_many_logins(wait: u32) -> ApiError {
     let message = format!("Too many failed logins. Try again in {wait} s.");
     ApiError::new(Code::RateLimited, message).retry_after(wait)
 }
@@ -110,7 +114,7 @@ fn with_cookie(mut response: Response, cookie: &str) -> Result<Response, ApiErro
     Ok(response::secret(response))
 }
 
-/// Ends the session that calls.
+/// Ends the session of the caller.
 pub(crate) async fn log_out(
     State(deps): State<Arc<Deps>>,
     Authorized(caller): Authorized,
@@ -118,42 +122,45 @@ pub(crate) async fn log_out(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    request_body::nothing(&deps, &headers, body).await?;
+    request_body::empty(&deps, &headers, body).await?;
     let Caller::User(session) = caller else {
         return Err(ApiError::new(Code::Forbidden, "An API key has no session. Revoke the key instead."));
     };
     session::log_out(&deps, &session).await?;
-    with_cookie(response::no_content(), &session_cookie::end(context.web()))
+    with_cookie(response::no_content(), &session_cookie::clear(context.web()))
 }
 
-/// Who calls, and what they may do.
+/// Returns the caller and its permissions.
 pub(crate) async fn get_me(
     State(deps): State<Arc<Deps>>,
     Authorized(caller): Authorized,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
-    request_body::no_query(query.as_deref())?;
+    request_body::reject_query(query.as_deref())?;
     let workspace = caller.workspace();
     let name = session::workspace_name(&deps, workspace);
     let permissions = caller.permissions().map(|permission| permission.as_str().into()).collect();
-    let mut me = domain::json::Object::new();
+    let mut json = domain::json::Object::new();
     match &caller {
         Caller::Key(key) => {
-            me.insert("kind", "api_key");
-            me.insert("key", serialize_api_key(key));
-            me.insert("scopes", Value::Array(key.scopes.iter().map(|scope| scope.as_str().into()).collect()));
+            json.insert("kind", "api_key");
+            json.insert("key", serialize_api_key(key));
+            json.insert(
+                "scopes",
+                Value::Array(key.scopes.iter().map(|scope| scope.as_str().into()).collect()),
+            );
         }
         Caller::User(session) => {
-            me.insert("kind", "user");
-            me.insert("user", serialize_user(&session.user));
-            me.insert("role", session.user.role.as_str());
-            me.insert("csrf_token", session.csrf_token.as_str());
-            me.insert("expires_at", session.ends_at.to_string());
+            json.insert("kind", "user");
+            json.insert("user", serialize_user(&session.user));
+            json.insert("role", session.user.role.as_str());
+            json.insert("csrf_token", session.csrf_token.as_str());
+            json.insert("expires_at", session.ends_at.to_string());
         }
     }
-    me.insert("workspace", object([("id", workspace.to_string().into()), ("name", name.into())]));
-    me.insert("permissions", Value::Array(permissions));
-    Ok(response::secret(response::success(StatusCode::OK, &me)))
+    json.insert("workspace", response::object([("id", workspace.to_string().into()), ("name", name.into())]));
+    json.insert("permissions", Value::Array(permissions));
+    Ok(response::secret(response::success(StatusCode::OK, &json)))
 }
 
 /// Describes the operations of this file.
@@ -209,8 +216,8 @@ pub(crate) fn schemas() -> Vec<(&'static str, Schema)> {
         )
     };
     let permissions = || {
-        let words = Permission::ALL.iter().map(|permission| permission.as_str());
-        required("permissions", Schema::array(Schema::enumeration(words), ..))
+        let names = Permission::ALL.iter().map(|permission| permission.as_str());
+        required("permissions", Schema::array(Schema::enumeration(names), ..))
     };
     let key = Schema::object([
         required("kind", Schema::constant("api_key")),
@@ -228,11 +235,11 @@ pub(crate) fn schemas() -> Vec<(&'static str, Schema)> {
         workspace(),
         permissions(),
     ]);
-    let me = Schema::discriminated(
+    let json = Schema::discriminated(
         "kind",
         [("api_key", "CallingApiKey".to_owned()), ("user", "CallingUser".to_owned())],
     );
-    vec![("CallingApiKey", key), ("CallingUser", user), ("Me", me)]
+    vec![("CallingApiKey", key), ("CallingUser", user), ("Me", json)]
 }
 
 const CALLER_EXAMPLE: &str = r#"{"kind":"api_key","key":{"id":"01a2b3c4-0000-7000-8000-000000000005","name":"shop",

@@ -1,4 +1,4 @@
-//! Users.
+//! Users: list, get, create, update and delete.
 
 use crate::api::access::serialize::USER_EXAMPLE;
 use crate::api::openapi::example::USER;
@@ -24,13 +24,13 @@ use secrecy::SecretString;
 
 use crate::api::access::api_keys::name;
 use crate::api::access::serialize::serialize_user;
-use crate::api::access::session::too_many;
+use crate::api::access::session::too_many_logins;
 use crate::api::error::{ApiError, Code};
 use crate::api::request_context::{Audited, Authorized, IdOrName, missing_permission};
 use crate::api::{pagination, request_body, response};
 
-/// The longest text that is taken for a password before it is judged.
-pub(crate) const LONGEST: usize = 1000;
+/// Maximum length of an e-mail address in a filter and of a current password.
+pub(crate) const MAX_LENGTH: usize = 1000;
 
 fn roles() -> [(&'static str, Role); 4] {
     Role::ALL.map(|role| (role.as_str(), role))
@@ -54,21 +54,21 @@ pub(crate) fn read_list(fields: &Fields<'_, '_>) -> (UserFilter, PageRequest) {
     let search = fields.optional("search").about("Part of the name or of the e-mail address.");
     let filter = UserFilter {
         id: None,
-        email: email.string(1..=LONGEST).map(str::to_lowercase),
+        email: email.string(1..=MAX_LENGTH).map(str::to_lowercase),
         role: fields.optional("role").about("Role of the user.").choice(&roles()),
         search: search.string(1..=200).map(str::to_owned),
     };
     (filter, pagination::page_request("users", fields))
 }
 
-/// One user; everybody may see themselves.
+/// Returns one user. Every user may read their own record.
 pub(crate) async fn get_user(
     State(deps): State<Arc<Deps>>,
     Authorized(caller): Authorized,
     IdOrName(id): IdOrName,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
-    request_body::no_query(query.as_deref())?;
+    request_body::reject_query(query.as_deref())?;
     let is_own = matches!(&caller, Caller::User(session) if session.user.id.to_string() == id);
     if !is_own && !caller.has_permission(Permission::ManageUsers) {
         return Err(missing_permission(&caller, Permission::ManageUsers));
@@ -85,7 +85,7 @@ pub(crate) fn not_found() -> ApiError {
     ApiError::new(Code::UserNotFound, "There is no user with this id.")
 }
 
-/// Adds a user.
+/// Creates a user.
 pub(crate) async fn create_user(
     State(deps): State<Arc<Deps>>,
     Audited(caller, audit): Audited,
@@ -101,7 +101,7 @@ pub(crate) async fn create_user(
     let new = NewUser { email, name, role, password };
     let user = user::create_user(&deps, requester, caller.workspace(), new)
         .await
-        .map_err(|error| refuse(&deps, &caller, error))?;
+        .map_err(|error| user_error(&deps, &caller, error))?;
     Ok(response::success(StatusCode::CREATED, &serialize_user(&user)))
 }
 
@@ -134,8 +134,8 @@ fn password(item: &Item<'_, '_>) -> Option<SecretString> {
     let item = item.keyword("minLength", i64::try_from(MIN_PASSWORD).unwrap_or(0));
     let item = item.keyword("maxLength", i64::try_from(MAX_PASSWORD).unwrap_or(i64::MAX));
     let text = item.string(..)?;
-    if let Some(fault) = password_error(text) {
-        item.refuse(fault);
+    if let Some(reason) = password_error(text) {
+        item.refuse(reason);
         return None;
     }
     Some(SecretString::from(text))
@@ -157,12 +157,12 @@ pub(crate) fn read_change(fields: &Fields<'_, '_>) -> UpdateUserRequest {
         password: password(&given("password")),
         current_password: current_password
             .about("Current password. Required to change your own password.")
-            .string(1..=LONGEST)
+            .string(1..=MAX_LENGTH)
             .map(SecretString::from),
     }
 }
 
-/// Changes a user: name and own password everybody, the rest whoever manages users.
+/// Changes a user. Every user may change their own name and password; other changes need a permission.
 pub(crate) async fn update_user(
     State(deps): State<Arc<Deps>>,
     Audited(caller, audit): Audited,
@@ -175,11 +175,11 @@ pub(crate) async fn update_user(
     let requester = Requester { caller: Some(&caller), audit: &audit };
     let user = user::update_user(&deps, requester, caller.workspace(), user_id(&id)?, edit)
         .await
-        .map_err(|error| refuse(&deps, &caller, error))?;
+        .map_err(|error| user_error(&deps, &caller, error))?;
     Ok(response::success(StatusCode::OK, &serialize_user(&user)))
 }
 
-/// Removes a user with all sessions.
+/// Deletes a user and ends the sessions of the user.
 pub(crate) async fn delete_user(
     State(deps): State<Arc<Deps>>,
     Audited(caller, audit): Audited,
@@ -189,11 +189,11 @@ pub(crate) async fn delete_user(
     let id = user_id(&id)?;
     user::delete_user(&deps, requester, caller.workspace(), id)
         .await
-        .map_err(|error| refuse(&deps, &caller, error))?;
+        .map_err(|error| user_error(&deps, &caller, error))?;
     Ok(response::no_content())
 }
 
-fn refuse(deps: &Deps, caller: &Caller, error: UserError) -> ApiError {
+fn user_error(deps: &Deps, caller: &Caller, error: UserError) -> ApiError {
     match error {
         UserError::NotFound => not_found(),
         UserError::EmailTaken => {
@@ -207,7 +207,7 @@ fn refuse(deps: &Deps, caller: &Caller, error: UserError) -> ApiError {
         UserError::RoleExceedsRequester(role) => {
             let role = role.as_str();
             let message = format!(
-                "The role `{role}` has more permissions than the caller, who can neither assign nor change it."
+                "The role `{role}` has more permissions than the caller. The caller cannot assign this role, and cannot change users with this role."
             );
             ApiError::new(Code::Forbidden, message).with("role", role)
         }
@@ -219,7 +219,9 @@ fn refuse(deps: &Deps, caller: &Caller, error: UserError) -> ApiError {
             ApiError::invalid_at("/current_password", "is required to change your own password")
         }
         UserError::WrongPassword => ApiError::invalid_at("/current_password", "is wrong"),
-        UserError::TooManyFailures(until) => too_many(crate::api::response::seconds_until(until, deps.now())),
+        UserError::TooManyFailures(until) => {
+            too_many_logins(crate::api::response::seconds_until(until, deps.now()))
+        }
         UserError::Password(error) => error.into(),
         UserError::Store(error) => error.into(),
     }
@@ -227,32 +229,34 @@ fn refuse(deps: &Deps, caller: &Caller, error: UserError) -> ApiError {
 
 /// Describes the operations of this file.
 pub(crate) fn operations() -> Vec<Operation> {
-    vec![Operation::new("list_users", "List users", "Oldest first.")
+    vec![
+        Operation::new("list_users", "List users", "Oldest first.")
             .query(RequestSchema::of_query(read_list))
             .responds_page("users", "User", USER_EXAMPLE),
-Operation::new("create_user", "Create a user", "")
-            .body(
-                RequestSchema::of(read_new),
-                [("agent", r#"{"email":"ada@example.com","name":"Ada Byron","role":"agent","password":"a long sentence"}"#)],
-            )
+        Operation::new("create_user", "Create a user", "")
+            .body(RequestSchema::of(read_new), [("agent", CREATE_USER_REQUEST)])
             .responds(201, "The user.", Schema::reference("User"), USER_EXAMPLE)
             .errors([Code::EmailTaken]),
-Operation::new("get_user", "Get a user", "Every user may read their own record.")
+        Operation::new("get_user", "Get a user", "Every user may read their own record.")
             .id("ID of the user.", USER)
             .responds(200, "The user.", Schema::reference("User"), USER_EXAMPLE)
             .errors([Code::UserNotFound]),
-Operation::new(
+        Operation::new(
             "update_user",
             "Update a user",
-            "Changes the given fields. `null` clears `name`; no other field can be cleared. Every user may \
-             change their own name and password.",
+            "Changes the given fields. `null` clears `name`; no other field can be cleared. \
+             Every user may change their own name and password.",
         )
         .id("ID of the user.", USER)
         .body(RequestSchema::of(read_change), [("name", r#"{"name":"Ada King"}"#)])
         .responds(200, "The user.", Schema::reference("User"), USER_EXAMPLE)
         .errors([Code::UserNotFound, Code::EmailTaken, Code::LastOwner]),
-Operation::new("delete_user", "Delete a user", "Deletes the user and ends their sessions.")
+        Operation::new("delete_user", "Delete a user", "Deletes the user and ends their sessions.")
             .id("ID of the user.", USER)
             .responds_empty(204, "The user is deleted.")
-            .errors([Code::UserNotFound, Code::LastOwner])]
+            .errors([Code::UserNotFound, Code::LastOwner]),
+    ]
 }
+
+const CREATE_USER_REQUEST: &str =
+    r#"{"email":"ada@example.com","name":"Ada Byron","role":"agent","password":"a long sentence"}"#;

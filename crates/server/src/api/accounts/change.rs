@@ -1,6 +1,6 @@
-//! Accounts: made, changed, removed.
+//! Create, update and delete accounts.
 //!
-//! **Invariant:** a secret that came in goes to the use case and nowhere else, least of all into a reason.
+//! **Invariant:** secrets of a request are passed to the use case only. No error message contains a secret.
 
 use crate::api::accounts::serialize::ACCOUNT_EXAMPLE;
 use crate::api::accounts::serialize::ACCOUNT_ID;
@@ -21,12 +21,12 @@ use engine::ports::{AccountRecord, DeleteAccountResult};
 use engine::{Deps, accounts};
 
 use crate::api::accounts::request::{read_changes, read_deletion, read_new};
-use crate::api::accounts::serialize::show_one;
+use crate::api::accounts::serialize::account_response;
 use crate::api::error::{ApiError, Code};
 use crate::api::request_body;
 use crate::api::request_context::{Audited, IdOrName};
 
-/// Makes an account.
+/// Creates an account.
 pub(crate) async fn create_account(
     State(deps): State<Arc<Deps>>,
     Audited(caller, audit): Audited,
@@ -36,19 +36,19 @@ pub(crate) async fn create_account(
     let object = request_body::json(&deps, &headers, body).await?;
     let new = request_body::read(&object, |fields| read_new(fields, caller.workspace(), caller.is_test()))?;
     let new = new.ok_or_else(|| ApiError::invalid_at("", "the account is incomplete"))?;
-    may_make(&caller, new.is_sandbox)?;
-    may_take_default(&deps, &caller, new.is_default)?;
-    refuse_taken(&deps, &caller, (&new.name, Some(&new.phone_number_id)), None)?;
+    check_may_create(&caller, new.is_sandbox)?;
+    check_may_change_default(&deps, &caller, new.is_default)?;
+    check_unique(&deps, &caller, &new.name, Some(&new.phone_number_id), None)?;
     let added = accounts::create_account(&deps, &audit, new)
         .await
         .map_err(|error| ApiError::account_conflict(error, None))?;
     let directory = deps.directory.current();
     let record =
-        directory.account(caller.workspace(), &added.id.to_string()).ok_or_else(|| gone(&added.name))?;
-    show_one(&deps, &caller, record, StatusCode::CREATED).await
+        directory.account(caller.workspace(), &added.id.to_string()).ok_or_else(|| not_found(&added.name))?;
+    account_response(&deps, &caller, record, StatusCode::CREATED).await
 }
 
-/// Changes the fields given. A new access token that works lifts a hold that was for the old one.
+/// Changes the given fields. A valid new access token ends a hold that the old token caused.
 pub(crate) async fn update_account(
     State(deps): State<Arc<Deps>>,
     Audited(caller, audit): Audited,
@@ -59,15 +59,15 @@ pub(crate) async fn update_account(
     let object = request_body::json(&deps, &headers, body).await?;
     let record = choose_account(&deps, &caller, Some(&id))?;
     let changes = request_body::read(&object, |fields| read_changes(fields, Some(&record)))?;
-    may_take_default(&deps, &caller, changes.is_default == Some(true))?;
+    check_may_change_default(&deps, &caller, changes.is_default == Some(true))?;
     if let Some(name) = &changes.name {
-        refuse_taken(&deps, &caller, (name, None), Some(&record))?;
+        check_unique(&deps, &caller, name, None, Some(&record))?;
     }
     let changed = accounts::update_account(&deps, &audit, &record, changes).await?;
-    show_one(&deps, &caller, &changed, StatusCode::OK).await
+    account_response(&deps, &caller, &changed, StatusCode::OK).await
 }
 
-/// Removes an account, unless messages wait in its queue; `force` cancels them.
+/// Deletes an account. If the account has queued messages, `force` is required, which cancels them.
 pub(crate) async fn delete_account(
     State(deps): State<Arc<Deps>>,
     Audited(caller, audit): Audited,
@@ -79,7 +79,7 @@ pub(crate) async fn delete_account(
     let record = choose_account(&deps, &caller, Some(&id))?;
     match accounts::delete_account(&deps, &audit, &record.account, is_forced).await? {
         DeleteAccountResult::Deleted => Ok(StatusCode::NO_CONTENT.into_response()),
-        DeleteAccountResult::NotFound => Err(gone(&id)),
+        DeleteAccountResult::NotFound => Err(not_found(&id)),
         DeleteAccountResult::HasQueuedMessages(n_waiting) => {
             let message = format!(
                 "The account has {n_waiting} queued messages. Wait until they are sent, or use `?force=true` to cancel them \
@@ -90,13 +90,13 @@ pub(crate) async fn delete_account(
     }
 }
 
-fn gone(id: &str) -> ApiError {
+fn not_found(id: &str) -> ApiError {
     ApiError::new(Code::AccountNotFound, format!("There is no account `{id}`."))
 }
 
-/// Whether the caller could use what it wants to make.
-fn may_make(caller: &Caller, is_sandbox: bool) -> Result<(), ApiError> {
-    let why = match (caller.is_test(), is_sandbox) {
+/// Checks that the caller would have access to the new account.
+fn check_may_create(caller: &Caller, is_sandbox: bool) -> Result<(), ApiError> {
+    let reason = match (caller.is_test(), is_sandbox) {
         (true, false) => "A test key (`wp_test_…`) can create sandbox accounts only.",
         (false, true) if caller.key_id().is_some() => {
             "Sandbox accounts must be created with a test key (`wp_test_…`)."
@@ -106,11 +106,11 @@ fn may_make(caller: &Caller, is_sandbox: bool) -> Result<(), ApiError> {
         }
         (true, true) | (false, _) => return Ok(()),
     };
-    Err(ApiError::new(Code::Forbidden, why))
+    Err(ApiError::new(Code::Forbidden, reason))
 }
 
-/// A test key leaves the default where it is while that is a live account: sends for customers go there.
-fn may_take_default(deps: &Deps, caller: &Caller, wants_default: bool) -> Result<(), ApiError> {
+/// Checks that a test key does not replace a live account as the default account.
+fn check_may_change_default(deps: &Deps, caller: &Caller, wants_default: bool) -> Result<(), ApiError> {
     let directory = deps.directory.current();
     let default = directory.accounts_of(caller.workspace()).find(|record| record.account.is_default);
     if wants_default && caller.is_test() && default.is_some_and(|record| !record.account.is_sandbox) {
@@ -120,10 +120,12 @@ fn may_take_default(deps: &Deps, caller: &Caller, wants_default: bool) -> Result
     Ok(())
 }
 
-fn refuse_taken(
+/// Checks that no other account has the name or the phone number id.
+fn check_unique(
     deps: &Deps,
     caller: &Caller,
-    (name, number): (&str, Option<&String>),
+    name: &str,
+    phone_number_id: Option<&String>,
     own: Option<&AccountRecord>,
 ) -> Result<(), ApiError> {
     let directory = deps.directory.current();
@@ -132,10 +134,10 @@ fn refuse_taken(
     if others.any(|record| record.account.name == name) {
         return Err(ApiError::account_exists(Some("name")));
     }
-    // A number belongs to one account, whoever owns it.
+    // A phone number belongs to one account of all workspaces.
     let is_taken =
-        |number: &String| directory.accounts.iter().any(|one| one.account.phone_number_id == *number);
-    if number.is_some_and(is_taken) {
+        |id: &String| directory.accounts.iter().any(|record| record.account.phone_number_id == *id);
+    if phone_number_id.is_some_and(is_taken) {
         return Err(ApiError::account_exists(Some("phone_number_id")));
     }
     Ok(())
@@ -143,38 +145,48 @@ fn refuse_taken(
 
 /// Describes the operations of this file.
 pub(crate) fn operations() -> Vec<Operation> {
-    vec![Operation::new(
+    vec![
+        Operation::new(
             "create_account",
             "Create an account",
-            "Adds a WhatsApp phone number that sends messages. No response contains its tokens and secrets. \
-             After this, test the account, and subscribe it so that Meta sends its webhooks to Waypost.",
+            "Adds a WhatsApp phone number that sends messages. No response contains its \
+             tokens and secrets. After this, test the account, and subscribe it so that Meta sends its \
+             webhooks to Waypost.",
         )
         .body(
             RequestSchema::of(|fields| read_new(fields, WorkspaceId::from_parts(0, &[0; 10]), false)),
-            [(
-                "shop",
-                r#"{"name":"shop","phone_number_id":"106540352242922","waba_id":"102290129340398","access_token":"EAAGm0PX4ZCpsBAKJYXZCJ7",
-                    "app_secret":"2f1c9d7e5b3a48f6","verify_token":"a-word-of-yours","sandbox":true}"#,
-            )],
+            [("shop", CREATE_ACCOUNT_RESPONSE)],
         )
         .responds(201, "The account.", Schema::reference("Account"), ACCOUNT_EXAMPLE)
         .errors([Code::AccountExists]),
-Operation::new(
+        Operation::new(
             "update_account",
             "Update an account",
-            "Changes the given fields. `null` clears `app_secret`, `verify_token` and `fetch_media`. Waypost \
-             tests a new access token with Meta first; a valid token ends a hold that an invalid token caused. \
-             A replaced app secret stays valid for webhooks for 24 hours.",
-        ).id(ACCOUNT_ID, ACCOUNT).errors([Code::AccountNotFound]).responds(200, "The account.", Schema::reference("Account"), ACCOUNT_EXAMPLE)
-        .body(RequestSchema::of(|fields| read_changes(fields, None)), [("name", r#"{"name":"Main street","default":true}"#)])
+            "Changes the given fields. `null` clears `app_secret`, `verify_token` and \
+             `fetch_media`. Waypost tests a new access token with Meta first; a valid token ends a hold that \
+             an invalid token caused. A replaced app secret stays valid for webhooks for 24 hours.",
+        )
+        .id(ACCOUNT_ID, ACCOUNT)
+        .errors([Code::AccountNotFound])
+        .responds(200, "The account.", Schema::reference("Account"), ACCOUNT_EXAMPLE)
+        .body(
+            RequestSchema::of(|fields| read_changes(fields, None)),
+            [("name", r#"{"name":"Main street","default":true}"#)],
+        )
         .errors([Code::AccountExists]),
-Operation::new(
+        Operation::new(
             "delete_account",
             "Delete an account",
-            "The messages of the account are kept. An account with queued messages is deleted only with \
-             `force`, which cancels them.",
-        ).id(ACCOUNT_ID, ACCOUNT).errors([Code::AccountNotFound])
+            "The messages of the account are kept. An account with queued messages is \
+             deleted only with `force`, which cancels them.",
+        )
+        .id(ACCOUNT_ID, ACCOUNT)
+        .errors([Code::AccountNotFound])
         .query(RequestSchema::of_query(read_deletion))
-        .responds_empty(204, "Deleted.")
-        .errors([Code::AccountBusy])]
+        .responds_empty(204, "The account is deleted.")
+        .errors([Code::AccountBusy]),
+    ]
 }
+
+const CREATE_ACCOUNT_RESPONSE: &str = r#"{"name":"shop","phone_number_id":"106540352242922","waba_id":"102290129340398","access_token":"EAAGm0PX4ZCpsBAKJYXZCJ7",
+    "app_secret":"2f1c9d7e5b3a48f6","verify_token":"a-word-of-yours","sandbox":true}"#;

@@ -18,7 +18,7 @@ use engine::messages::send::choose_account;
 use engine::ports::AccountRecord;
 use engine::{Deps, accounts};
 
-use crate::api::accounts::serialize::{serialize_account, show_one};
+use crate::api::accounts::serialize::{account_response, serialize_account};
 use crate::api::error::ApiError;
 use crate::api::request_context::{Authorized, IdOrName};
 use crate::api::{pagination, request_body};
@@ -43,10 +43,10 @@ pub(crate) async fn list_accounts(
         .filter(|record| caller.can_see_account(&deps, record.account.id))
         .filter(|record| search.as_ref().is_none_or(|search| matches(record, search)))
         .collect();
-    let reached = accounts::messaging_limit_usage(&deps, caller.workspace()).await?;
-    let n_reached = |record: &AccountRecord| reached.get(&record.account.waba_id).copied().unwrap_or(0);
-    Ok(pagination::page("accounts", page, pagination::cut(&found, page), |record| {
-        serialize_account(&record.account, n_reached(record))
+    let recipients = accounts::messaging_limit_usage(&deps, caller.workspace()).await?;
+    let n_recipients = |record: &AccountRecord| recipients.get(&record.account.waba_id).copied().unwrap_or(0);
+    Ok(pagination::page("accounts", page, pagination::slice(&found, page), |record| {
+        serialize_account(&record.account, n_recipients(record))
     }))
 }
 
@@ -56,16 +56,16 @@ fn matches(record: &AccountRecord, search: &str) -> bool {
     account.name.to_lowercase().contains(search) || number.contains(search)
 }
 
-/// One account, by id or name.
+/// Returns one account by its id or name.
 pub(crate) async fn get_account(
     State(deps): State<Arc<Deps>>,
     Authorized(caller): Authorized,
     IdOrName(id): IdOrName,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
-    request_body::no_query(query.as_deref())?;
+    request_body::reject_query(query.as_deref())?;
     let record = choose_account(&deps, &caller, Some(&id))?;
-    show_one(&deps, &caller, &record, StatusCode::OK).await
+    account_response(&deps, &caller, &record, StatusCode::OK).await
 }
 
 /// Describes the operations of this file.

@@ -22,19 +22,19 @@ use crate::api::error::ApiError;
 use crate::api::request_context::{Audited, Authorized, IdOrName};
 use crate::api::{request_body, response};
 
-/// The business profile, as customers see it.
+/// Returns the business profile that customers see.
 pub(crate) async fn get_account_profile(
     State(deps): State<Arc<Deps>>,
     Authorized(caller): Authorized,
     IdOrName(id): IdOrName,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
-    request_body::no_query(query.as_deref())?;
+    request_body::reject_query(query.as_deref())?;
     let record = choose_account(&deps, &caller, Some(&id))?;
     Ok(response::success(StatusCode::OK, &phone_number::get_business_profile(&deps, &record).await?))
 }
 
-/// Changes the fields given of the business profile.
+/// Changes the given fields of the business profile.
 pub(crate) async fn update_account_profile(
     State(deps): State<Arc<Deps>>,
     Audited(caller, audit): Audited,
@@ -53,21 +53,30 @@ pub(crate) async fn update_account_profile(
 
 /// Describes the operations of this file.
 pub(crate) fn operations() -> Vec<Operation> {
-    vec![Operation::new("get_account_profile", "Get the business profile", "Returns the profile that customers see.").id(ACCOUNT_ID, ACCOUNT).errors([Code::AccountNotFound])
-            .responds(200, "The business profile.", Schema::reference("BusinessProfile"), PROFILE_EXAMPLE)
-            .errors(META_ERRORS),
-Operation::new(
+    vec![
+        Operation::new(
+            "get_account_profile",
+            "Get the business profile",
+            "Returns the profile that customers see.",
+        )
+        .id(ACCOUNT_ID, ACCOUNT)
+        .errors([Code::AccountNotFound])
+        .responds(200, "The business profile.", Schema::reference("BusinessProfile"), PROFILE_EXAMPLE)
+        .errors(META_ERRORS),
+        Operation::new(
             "update_account_profile",
             "Update the business profile",
             "Changes the given fields. `null` clears a field. `about` cannot be cleared.",
-        ).id(ACCOUNT_ID, ACCOUNT).errors([Code::AccountNotFound])
-        .body(
-            RequestSchema::of(profile::read_change),
-            [("words", r#"{"about":"Open 9 to 17","description":"Fine ferries since 1902.","websites":["https://harbour.example"],"vertical":"TRAVEL"}"#)],
         )
+        .id(ACCOUNT_ID, ACCOUNT)
+        .errors([Code::AccountNotFound])
+        .body(RequestSchema::of(profile::read_change), [("words", UPDATE_ACCOUNT_PROFILE_REQUEST)])
         .responds(200, "The business profile.", Schema::reference("BusinessProfile"), PROFILE_EXAMPLE)
-        .errors(META_ERRORS)]
+        .errors(META_ERRORS),
+    ]
 }
+
+const UPDATE_ACCOUNT_PROFILE_REQUEST: &str = r#"{"about":"Open 9 to 17","description":"Fine ferries since 1902.","websites":["https://harbour.example"],"vertical":"TRAVEL"}"#;
 
 const PROFILE_EXAMPLE: &str = r#"{"about":"Open 9 to 17","address":"1 Quay","description":"Fine ferries since 1902.",
     "email":"desk@harbour.example","websites":["https://harbour.example"],"vertical":"TRAVEL",

@@ -22,13 +22,13 @@ use engine::accounts::phone_number;
 use engine::messages::send::choose_account;
 use secrecy::SecretString;
 
-use crate::api::accounts::serialize::show_one;
+use crate::api::accounts::serialize::account_response;
 use crate::api::error::ApiError;
 use crate::api::request_context::{Audited, IdOrName};
 use crate::api::response::object;
 use crate::api::{request_body, response};
 
-/// Subscribes the token's app to the account's webhooks.
+/// Subscribes the app of the access token to the webhooks of the account.
 pub(crate) async fn subscribe_account(
     State(deps): State<Arc<Deps>>,
     Audited(caller, audit): Audited,
@@ -36,7 +36,7 @@ pub(crate) async fn subscribe_account(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    request_body::nothing(&deps, &headers, body).await?;
+    request_body::empty(&deps, &headers, body).await?;
     let record = choose_account(&deps, &caller, Some(&id))?;
     let apps = phone_number::subscribe_app(&deps, &audit, &record).await?;
     let data = object([
@@ -46,7 +46,7 @@ pub(crate) async fn subscribe_account(
     Ok(response::success(StatusCode::OK, &data))
 }
 
-/// Registers the number with its PIN.
+/// Registers the phone number with its PIN.
 pub(crate) async fn register_account(
     State(deps): State<Arc<Deps>>,
     Audited(caller, audit): Audited,
@@ -59,7 +59,7 @@ pub(crate) async fn register_account(
     let pin = request_body::read(&object, read_pin)?;
     phone_number::register_phone_number(&deps, &audit, &record, &pin).await?;
     let registered = deps.directory.current().account(caller.workspace(), &id).cloned();
-    show_one(&deps, &caller, &registered.unwrap_or(record), StatusCode::OK).await
+    account_response(&deps, &caller, &registered.unwrap_or(record), StatusCode::OK).await
 }
 
 /// Reads the body of a registration.
@@ -72,30 +72,41 @@ pub(crate) fn read_pin(fields: &Fields<'_, '_>) -> SecretString {
 
 /// Describes the operations of this file.
 pub(crate) fn operations() -> Vec<Operation> {
-    vec![Operation::new(
+    vec![
+        Operation::new(
             "subscribe_account",
             "Subscribe to the webhooks of an account",
             "Subscribes the app of the access token to the WhatsApp Business Account.",
-        ).id(ACCOUNT_ID, ACCOUNT).errors([Code::AccountNotFound])
+        )
+        .id(ACCOUNT_ID, ACCOUNT)
+        .errors([Code::AccountNotFound])
         .empty_body()
         .responds(
             200,
             "The app is subscribed.",
-            Schema::object([required("id", Schema::uuid()), required("subscribed_apps", Schema::array(Schema::string(..), ..).about("Names of the subscribed \
-                 apps."))]),
-            r#"{"id":"01a2b3c4-0000-7000-8000-000000000002","subscribed_apps":["Shop messages"]}"#,
+            Schema::object([
+                required("id", Schema::uuid()),
+                required(
+                    "subscribed_apps",
+                    Schema::array(Schema::string(..), ..).about("Names of the subscribed apps."),
+                ),
+            ]),
+            SUBSCRIBE_ACCOUNT_RESPONSE,
         )
         .errors(META_ERRORS),
-Operation::new(
+        Operation::new(
             "register_account",
             "Register a phone number",
-            "Registers the phone number for the Cloud API. If the number has no two-step verification PIN, the \
-             given PIN is set; otherwise it must be the number's PIN.",
-        ).id(ACCOUNT_ID, ACCOUNT).errors([Code::AccountNotFound])
-        .body(
-            RequestSchema::of(read_pin),
-            [("pin", r#"{"pin":"123456"}"#)],
+            "Registers the phone number for the Cloud API. If the number has no two-step \
+             verification PIN, the given PIN is set; otherwise it must be the number's PIN.",
         )
+        .id(ACCOUNT_ID, ACCOUNT)
+        .errors([Code::AccountNotFound])
+        .body(RequestSchema::of(read_pin), [("pin", r#"{"pin":"123456"}"#)])
         .responds(200, "The account.", Schema::reference("Account"), ACCOUNT_EXAMPLE)
-        .errors(META_ERRORS)]
+        .errors(META_ERRORS),
+    ]
 }
+
+const SUBSCRIBE_ACCOUNT_RESPONSE: &str =
+    r#"{"id":"01a2b3c4-0000-7000-8000-000000000002","subscribed_apps":["Shop messages"]}"#;

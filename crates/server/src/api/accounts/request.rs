@@ -7,13 +7,13 @@ use engine::accounts::{NewAccountRequest, UpdateAccountRequest};
 use engine::ports::AccountRecord;
 use secrecy::SecretString;
 
-/// The longest name, in characters.
+/// Maximum length of a name, in characters.
 pub(crate) const MAX_NAME: usize = 100;
 
-/// The longest of Meta's ids.
+/// Maximum length of an id from Meta, in characters.
 pub(crate) const MAX_ID: usize = 32;
 
-/// The longest secret; Meta's tokens are some hundred characters.
+/// Maximum length of a secret, in characters. Tokens from Meta have some hundred characters.
 pub(crate) const MAX_SECRET: usize = 2_000;
 
 /// Reads the query of a deletion: `true` if queued messages are to be canceled.
@@ -50,7 +50,7 @@ pub(crate) fn read_new(
     let app_secret = read_secret(&fields.optional("app_secret").about(APP_SECRET));
     let verify_token = read_secret(&fields.optional("verify_token").about(VERIFY_TOKEN));
     let is_default = fields.optional("default").about(DEFAULT).boolean().unwrap_or(false);
-    // What a test key makes is a sandbox account, unless it says otherwise, which is refused.
+    // A test key creates sandbox accounts. The handler rejects `false`.
     let is_sandbox = fields.optional("sandbox").about(SANDBOX).boolean().unwrap_or(is_test_key);
     let fetches_links = fields.optional("fetch_media").about(FETCH_MEDIA).boolean();
     Some(NewAccountRequest {
@@ -90,19 +90,19 @@ pub(crate) fn read_changes(fields: &Fields<'_, '_>, record: Option<&AccountRecor
     if sandbox.boolean().is_some_and(|given| Some(given) != account.map(|account| account.is_sandbox)) {
         sandbox.refuse("cannot be changed; create another account");
     }
-    let needed = |name| fields.given(name, "cannot be null");
+    let not_null = |name| fields.given(name, "cannot be null");
     UpdateAccountRequest {
-        name: read_name(&needed("name").about("Name of the account. Unique.")),
-        access_token: read_secret(&needed("access_token").about(ACCESS_TOKEN)),
+        name: read_name(&not_null("name").about("Name of the account. Unique.")),
+        access_token: read_secret(&not_null("access_token").about(ACCESS_TOKEN)),
         app_secret: fields.change("app_secret").and_then(|item| read_secret(&item.about(APP_SECRET))),
         old_app_secret_lifetime: accounts::OLD_APP_SECRET_LIFETIME,
         verify_token: fields.change("verify_token").and_then(|item| read_secret(&item.about(VERIFY_TOKEN))),
-        is_default: needed("default").about(DEFAULT).boolean(),
+        is_default: not_null("default").about(DEFAULT).boolean(),
         fetches_links: fields.change("fetch_media").and_then(|item| item.about(FETCH_MEDIA).boolean()),
     }
 }
 
-/// Pattern of a name: it has no control characters, and no blanks at its ends.
+/// Pattern of a name without control characters and without spaces at its ends.
 const NAME: &str =
     r"^[^\s\u0000-\u001f\u007f-\u009f]([^\u0000-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f])?$";
 
@@ -113,7 +113,7 @@ fn read_name(item: &Item<'_, '_>) -> Option<String> {
         return None;
     }
     if text.chars().any(char::is_control) {
-        item.refuse("must not hold control characters");
+        item.refuse("must not contain control characters");
         return None;
     }
     Some(text.to_owned())
@@ -122,7 +122,7 @@ fn read_name(item: &Item<'_, '_>) -> Option<String> {
 fn read_id(item: &Item<'_, '_>) -> Option<String> {
     let text = item.pattern("^[0-9]+$").string(1..=MAX_ID)?;
     if !text.bytes().all(|byte| byte.is_ascii_digit()) {
-        item.refuse("must consist of digits: the id from Meta, not the phone number");
+        item.refuse("must consist of digits: use the id from Meta, not the phone number");
         return None;
     }
     Some(text.to_owned())

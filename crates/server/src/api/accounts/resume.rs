@@ -15,12 +15,12 @@ use axum::response::Response;
 use engine::messages::send::choose_account;
 use engine::{Deps, accounts};
 
-use crate::api::accounts::serialize::show_one;
+use crate::api::accounts::serialize::account_response;
 use crate::api::error::ApiError;
 use crate::api::request_body;
 use crate::api::request_context::{Audited, IdOrName};
 
-/// Lets a held account send again.
+/// Ends the hold of an account.
 pub(crate) async fn resume_account(
     State(deps): State<Arc<Deps>>,
     Audited(caller, audit): Audited,
@@ -28,20 +28,25 @@ pub(crate) async fn resume_account(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    request_body::nothing(&deps, &headers, body).await?;
+    request_body::empty(&deps, &headers, body).await?;
     let record = choose_account(&deps, &caller, Some(&id))?;
     accounts::resume_account(&deps, &audit, &record.account).await?;
     let resumed = deps.directory.current().account(caller.workspace(), &id).cloned();
-    show_one(&deps, &caller, &resumed.unwrap_or(record), StatusCode::OK).await
+    account_response(&deps, &caller, &resumed.unwrap_or(record), StatusCode::OK).await
 }
 
 /// Describes the operation of this file.
 pub(crate) fn operations() -> Vec<Operation> {
-    vec![Operation::new(
+    vec![
+        Operation::new(
             "resume_account",
             "Resume a held account",
-            "Waypost holds an account when Meta refuses the account or its access token. After this call, its \
-             queued messages are sent.",
-        ).id(ACCOUNT_ID, ACCOUNT).errors([Code::AccountNotFound]).responds(200, "The account.", Schema::reference("Account"), ACCOUNT_EXAMPLE)
-        .empty_body()]
+            "Waypost holds an account when Meta refuses the account or its access token. \
+             After this call, its queued messages are sent.",
+        )
+        .id(ACCOUNT_ID, ACCOUNT)
+        .errors([Code::AccountNotFound])
+        .responds(200, "The account.", Schema::reference("Account"), ACCOUNT_EXAMPLE)
+        .empty_body(),
+    ]
 }

@@ -16,11 +16,11 @@ use crate::api::response;
 use crate::api::response::object;
 use crate::api::serialize::or_null;
 
-/// An account, without its secrets.
-pub(crate) fn serialize_account(account: &Account, n_reached: u32) -> Value {
+/// JSON of an account without its secrets.
+pub(crate) fn serialize_account(account: &Account, n_recipients: u32) -> Value {
     let limit = object([
         ("tier", or_null(account.messaging_limit_tier.as_deref())),
-        ("used_24h", i64::from(n_reached).into()),
+        ("used_24h", i64::from(n_recipients).into()),
     ]);
     object([
         ("id", account.id.to_string().into()),
@@ -38,15 +38,16 @@ pub(crate) fn serialize_account(account: &Account, n_reached: u32) -> Value {
     ])
 }
 
-pub(crate) async fn show_one(
+/// Returns the response with one account.
+pub(crate) async fn account_response(
     deps: &Deps,
     caller: &Caller,
     record: &AccountRecord,
     status: StatusCode,
 ) -> Result<Response, ApiError> {
-    let reached = accounts::messaging_limit_usage(deps, caller.workspace()).await?;
-    let n_reached = reached.get(&record.account.waba_id).copied().unwrap_or(0);
-    Ok(response::success(status, &serialize_account(&record.account, n_reached)))
+    let recipients = accounts::messaging_limit_usage(deps, caller.workspace()).await?;
+    let n_recipients = recipients.get(&record.account.waba_id).copied().unwrap_or(0);
+    Ok(response::success(status, &serialize_account(&record.account, n_recipients)))
 }
 
 /// Returns the named schemas of accounts.
@@ -56,7 +57,7 @@ pub(crate) fn schemas() -> Vec<(&'static str, Schema)> {
         required(
             "used_24h",
             Schema::integer(0..).about(
-                "Number of people who received the first message of a conversation \
+                "Number of recipients of a first message of a conversation \
              in the last 24 hours.",
             ),
         ),

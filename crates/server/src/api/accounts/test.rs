@@ -23,7 +23,7 @@ use crate::api::request_context::{Authorized, IdOrName};
 use crate::api::response::object;
 use crate::api::{request_body, response};
 
-/// Tries an account: each thing its own line.
+/// Tests an account. Each check has its own result.
 pub(crate) async fn test_account(
     State(deps): State<Arc<Deps>>,
     Authorized(caller): Authorized,
@@ -31,11 +31,11 @@ pub(crate) async fn test_account(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    request_body::nothing(&deps, &headers, body).await?;
+    request_body::empty(&deps, &headers, body).await?;
     let record = choose_account(&deps, &caller, Some(&id))?;
     let checks = accounts::test_account(&deps, &record).await?;
     let is_ok = checks.iter().all(|check| check.is_ok);
-    let checks = checks.into_iter().map(show_check).collect();
+    let checks = checks.into_iter().map(serialize_check).collect();
     let data = object([
         ("id", record.account.id.to_string().into()),
         ("ok", is_ok.into()),
@@ -44,7 +44,7 @@ pub(crate) async fn test_account(
     Ok(response::success(StatusCode::OK, &data))
 }
 
-fn show_check(check: AccountCheck) -> Value {
+fn serialize_check(check: AccountCheck) -> Value {
     object([("name", check.name.into()), ("ok", check.is_ok.into()), ("finding", check.finding.into())])
 }
 
@@ -55,12 +55,16 @@ pub(crate) fn operations() -> Vec<Operation> {
         required("ok", Schema::boolean()),
         required("finding", Schema::string(1..).about("Result of the check, with advice.")),
     ]);
-    vec![Operation::new(
+    vec![
+        Operation::new(
             "test_account",
             "Test an account",
-            "Checks the access token, its expiry and its permissions, the phone number and its quality, the \
-             webhook subscription and the callback URL. Each check is a separate entry of `checks`.",
-        ).id(ACCOUNT_ID, ACCOUNT).errors([Code::AccountNotFound])
+            "Checks the access token, its expiry and its permissions, the phone number and \
+             its quality, the webhook subscription and the callback URL. Each check is a separate entry of \
+             `checks`.",
+        )
+        .id(ACCOUNT_ID, ACCOUNT)
+        .errors([Code::AccountNotFound])
         .empty_body()
         .responds(
             200,
@@ -70,8 +74,11 @@ pub(crate) fn operations() -> Vec<Operation> {
                 required("ok", Schema::boolean().about("`true` if every check succeeded.")),
                 required("checks", Schema::array(check, 1..)),
             ]),
-            r#"{"id":"01a2b3c4-0000-7000-8000-000000000002","ok":false,"checks":[
-                {"name":"token","ok":true,"finding":"valid, never expires"},
-                {"name":"webhook","ok":false,"finding":"no app is subscribed to this WhatsApp Business Account, therefore Meta sends no webhooks: subscribe your app"}]}"#,
-        )]
+            TEST_ACCOUNT_RESPONSE,
+        ),
+    ]
 }
+
+const TEST_ACCOUNT_RESPONSE: &str = r#"{"id":"01a2b3c4-0000-7000-8000-000000000002","ok":false,"checks":[
+    {"name":"token","ok":true,"finding":"valid, never expires"},
+    {"name":"webhook","ok":false,"finding":"no app is subscribed to this WhatsApp Business Account, therefore Meta sends no webhooks: subscribe your app"}]}"#;

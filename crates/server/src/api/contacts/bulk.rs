@@ -1,4 +1,4 @@
-//! Many contacts in one call.
+//! Create or update many contacts in one request.
 
 use crate::api::openapi::operation::Operation;
 use crate::api::openapi::schema::Schema;
@@ -20,17 +20,17 @@ use engine::contacts::{ContactBatch, ContactRequest};
 use engine::ports::ContactTarget;
 use engine::{AuditContext, Deps, contacts};
 
-use crate::api::contacts::lookup::refuse_bound;
-use crate::api::contacts::outcome::{done, result, word};
+use crate::api::contacts::lookup::require_all_accounts;
+use crate::api::contacts::outcome::{result_status, serialize_result, stored_contact};
 use crate::api::error::ApiError;
 use crate::api::request_context::Audited;
 use crate::api::{request_body, response};
 
-/// The most contacts of one call.
+/// Maximum number of contacts of one request.
 pub(crate) const MAX_ITEMS: usize = 1_000;
 
-/// Writes down contacts, each by its number or user id: new ones are made, known ones changed. One that is wrong fails
-/// alone; the others are one transaction.
+/// Creates or updates contacts, each by its phone number or user id. An invalid contact fails separately; the other
+/// contacts are stored in one transaction.
 pub(crate) async fn bulk_upsert_contacts(
     State(deps): State<Arc<Deps>>,
     Audited(caller, audit): Audited,
@@ -39,9 +39,9 @@ pub(crate) async fn bulk_upsert_contacts(
 ) -> Result<Response, ApiError> {
     let object = request_body::json(&deps, &headers, body).await?;
     request_body::read(&object, |fields| read_items(fields).is_some())?;
-    refuse_bound(&deps, &caller)?;
+    require_all_accounts(&deps, &caller)?;
     let items = object.get("contacts").and_then(Value::as_array).unwrap_or_default();
-    let results = put(&deps, &audit, caller.workspace(), items).await?;
+    let results = upsert(&deps, &audit, caller.workspace(), items).await?;
     Ok(response::success(StatusCode::OK, &response::object([("results", Value::Array(results))])))
 }
 
@@ -50,7 +50,7 @@ pub(crate) fn read_items<'a, 'f>(fields: &'f Fields<'a, '_>) -> Option<Items<'a,
     fields.required("contacts").array(1..=MAX_ITEMS)
 }
 
-async fn put(
+async fn upsert(
     deps: &Deps,
     audit: &AuditContext,
     workspace: WorkspaceId,
@@ -62,16 +62,17 @@ async fn put(
         change: change.clone(),
         reason: OptOutReason::Api,
     });
-    let mut ends = contacts::upsert_contacts(deps, audit, ContactBatch::List, workspace, requests.collect())
-        .await?
-        .into_iter();
+    let mut upserted =
+        contacts::upsert_contacts(deps, audit, ContactBatch::List, workspace, requests.collect())
+            .await?
+            .into_iter();
     let results = read.into_iter().enumerate().map(|(index, read)| {
-        let end = read.and_then(|_| {
-            let end = ends.next().unwrap_or(engine::ports::UpsertContactResult::NotFound);
-            let word = word(&end);
-            done(end).map(|(_, contact)| (word, contact))
+        let outcome = read.and_then(|_| {
+            let upserted = upserted.next().unwrap_or(engine::ports::UpsertContactResult::NotFound);
+            let status = result_status(&upserted);
+            stored_contact(upserted).map(|(_, contact)| (status, contact))
         });
-        result(index, end)
+        serialize_result(index, outcome)
     });
     Ok(results.collect())
 }
@@ -85,29 +86,44 @@ fn read(item: &Value) -> Result<ContactChange, ApiError> {
 
 /// Describes the operation of this file.
 pub(crate) fn operations() -> Vec<Operation> {
-    vec![Operation::new(
-        "bulk_upsert_contacts",
-        "Create or update many contacts",
-        "Finds each contact by its phone number or user ID and creates or updates it. An invalid contact is \
-         refused with its errors; the other contacts are stored in one transaction.",
-    )
-    .body(
-        RequestSchema::of(|fields| {
-            for item in read_items(fields).iter().flat_map(|items| items.iter()) {
-                item.shared("CreateContactRequest", describe_item);
-            }
-        }),
-        [("two", r#"{"contacts":[{"phone_number":"+447700900124","name":"Maya Osei","tags":["vip"]},{"phone_number":"+447700900125","stage":"lead"}]}"#)],
-    )
-    .responds(
-        200,
-        "Result for each item.",
-        Schema::object([required("results", Schema::array(Schema::one_of([Schema::reference("BulkUpsertedContact"), Schema::reference("BulkRefusedContact")]), 1..=MAX_ITEMS))]),
-        r#"{"results":[{"index":0,"id":"01a2b3c4-0000-7000-8000-000000000003","status":"created"},
-            {"index":1,"code":"invalid_request","message":"The request is not valid: `/email` must be an e-mail address, such as maya@example.com.",
-            "errors":[{"pointer":"/email","reason":"must be an e-mail address, such as maya@example.com"}]}]}"#,
-    )]
+    vec![
+        Operation::new(
+            "bulk_upsert_contacts",
+            "Create or update many contacts",
+            "Finds each contact by its phone number or user ID and creates or updates it. An \
+             invalid contact is refused with its errors; the other contacts are stored in one transaction.",
+        )
+        .body(
+            RequestSchema::of(|fields| {
+                for item in read_items(fields).iter().flat_map(|items| items.iter()) {
+                    item.shared("CreateContactRequest", describe_item);
+                }
+            }),
+            [("two", BULK_UPSERT_CONTACTS_REQUEST)],
+        )
+        .responds(
+            200,
+            "Result for each item.",
+            Schema::object([required(
+                "results",
+                Schema::array(
+                    Schema::one_of([
+                        Schema::reference("BulkUpsertedContact"),
+                        Schema::reference("BulkRefusedContact"),
+                    ]),
+                    1..=MAX_ITEMS,
+                ),
+            )]),
+            BULK_UPSERT_CONTACTS_RESPONSE,
+        ),
+    ]
 }
+
+const BULK_UPSERT_CONTACTS_REQUEST: &str = r#"{"contacts":[{"phone_number":"+447700900124","name":"Maya Osei","tags":["vip"]},{"phone_number":"+447700900125","stage":"lead"}]}"#;
+
+const BULK_UPSERT_CONTACTS_RESPONSE: &str = r#"{"results":[{"index":0,"id":"01a2b3c4-0000-7000-8000-000000000003","status":"created"},
+    {"index":1,"code":"invalid_request","message":"The request is not valid: `/email` must be an e-mail address, such as maya@example.com.",
+    "errors":[{"pointer":"/email","reason":"must be an e-mail address, such as maya@example.com"}]}]}"#;
 
 fn describe_item(item: Item<'_, '_>) {
     if let Some(fields) = item.object() {

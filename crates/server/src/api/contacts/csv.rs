@@ -1,35 +1,35 @@
-//! Tables of comma-separated values, read as their bytes come in and written cell by cell.
+//! CSV, read as the bytes arrive and written cell by cell.
 //!
-//! **Invariant:** what is held is one row, never the table.
+//! **Invariant:** the memory holds one row, not the whole file.
 //!
-//! **Invariant:** a cell that a spreadsheet would take for a formula is written with an apostrophe before it, and reading
-//! takes that away again.
+//! **Invariant:** a cell that a spreadsheet would read as a formula is written with an apostrophe before the cell. Reading
+//! removes the apostrophe.
 
 use csv_core::{ReadRecordResult, Reader, ReaderBuilder};
 
-/// The longest row, in bytes.
+/// Maximum length of a row, in bytes.
 const MAX_ROW: usize = 262_144;
-/// The most cells of a row.
+/// Maximum number of cells of a row.
 const MAX_CELLS: usize = 1_024;
 
-/// A row, and where it began.
+/// A row with its position in the file.
 pub(crate) struct Row {
-    /// The line of the file, from 1.
+    /// Number of the line in which the row begins, from 1.
     pub(crate) line: u64,
-    /// The cells as they stand in the file.
+    /// Cells with their bytes in the file.
     pub(crate) cells: Vec<Vec<u8>>,
 }
 
-/// A row that cannot be read. Nothing after it can, either.
+/// Error of a row that is too long. No further row can be read.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct TooLong {
-    /// The line at which it began, or thereabouts.
+pub(crate) struct RowTooLong {
+    /// Number of the line in which the row begins, approximately.
     pub(crate) line: u64,
 }
 
-/// A table that is being read.
-pub(crate) struct Table {
-    /// The first bytes, until the separator is known.
+/// Reader of a CSV file.
+pub(crate) struct CsvReader {
+    /// First bytes, until the separator is known.
     head: Vec<u8>,
     parser: Option<Parser>,
 }
@@ -42,34 +42,34 @@ struct Parser {
     n_ends: usize,
 }
 
-impl Table {
+impl CsvReader {
     pub(crate) fn new() -> Self {
         Self { head: Vec::new(), parser: None }
     }
 
-    /// Takes the next bytes, and gives out the rows that they end.
-    pub(crate) fn feed(&mut self, bytes: &[u8], rows: &mut Vec<Row>) -> Result<(), TooLong> {
+    /// Reads the next bytes, and adds the rows that end in them.
+    pub(crate) fn feed(&mut self, bytes: &[u8], rows: &mut Vec<Row>) -> Result<(), RowTooLong> {
         if let Some(parser) = &mut self.parser {
             return parser.feed(bytes, rows);
         }
         self.head.extend_from_slice(bytes);
         if !self.head.contains(&b'\n') && !self.head.contains(&b'\r') {
-            return if self.head.len() > MAX_ROW { Err(TooLong { line: 1 }) } else { Ok(()) };
+            return if self.head.len() > MAX_ROW { Err(RowTooLong { line: 1 }) } else { Ok(()) };
         }
         self.begin(rows)
     }
 
-    /// The bytes have ended.
-    pub(crate) fn finish(&mut self, rows: &mut Vec<Row>) -> Result<(), TooLong> {
+    /// Reads the end of the file.
+    pub(crate) fn finish(&mut self, rows: &mut Vec<Row>) -> Result<(), RowTooLong> {
         if self.parser.is_none() {
             self.begin(rows)?;
         }
         self.parser.as_mut().map_or(Ok(()), |parser| parser.feed(&[], rows))
     }
 
-    fn begin(&mut self, rows: &mut Vec<Row>) -> Result<(), TooLong> {
+    fn begin(&mut self, rows: &mut Vec<Row>) -> Result<(), RowTooLong> {
         let head = std::mem::take(&mut self.head);
-        // Some programs put a mark of the encoding before the first name.
+        // Some programs write a byte order mark before the first name.
         let head = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&head);
         let line = head.split(|byte| matches!(byte, b'\n' | b'\r')).next().unwrap_or_default();
         let n = |separator: u8| line.iter().filter(|byte| **byte == separator).count();
@@ -86,9 +86,9 @@ impl Table {
 }
 
 impl Parser {
-    /// Takes bytes; none at all are the end of the table.
-    fn feed(&mut self, bytes: &[u8], rows: &mut Vec<Row>) -> Result<(), TooLong> {
-        let is_end = bytes.is_empty();
+    /// Reads bytes. An empty slice is the end of the file.
+    fn feed(&mut self, bytes: &[u8], rows: &mut Vec<Row>) -> Result<(), RowTooLong> {
+        let is_last = bytes.is_empty();
         let mut left = bytes;
         loop {
             let text = self.text.get_mut(self.n_text..).unwrap_or_default();
@@ -99,15 +99,15 @@ impl Parser {
             self.n_text = self.n_text.saturating_add(n_text);
             self.n_ends = self.n_ends.saturating_add(n_ends);
             match result {
-                ReadRecordResult::InputEmpty if !is_end => return Ok(()),
-                // Only the end of the input, asked for again, tells that nothing comes after it.
+                ReadRecordResult::InputEmpty if !is_last => return Ok(()),
+                // `csv_core` reports the end only in the call after the one that read the end of the input.
                 ReadRecordResult::InputEmpty => {}
                 ReadRecordResult::OutputFull => grow(&mut self.text, MAX_ROW, &self.reader)?,
                 ReadRecordResult::OutputEndsFull => grow(&mut self.ends, MAX_CELLS, &self.reader)?,
                 ReadRecordResult::Record => rows.push(self.take(ended_line)),
                 ReadRecordResult::End => return Ok(()),
             }
-            if left.is_empty() && !is_end {
+            if left.is_empty() && !is_last {
                 return Ok(());
             }
         }
@@ -130,25 +130,25 @@ impl Parser {
     }
 }
 
-fn grow<T: Clone + Default>(buffer: &mut Vec<T>, most: usize, reader: &Reader) -> Result<(), TooLong> {
-    if buffer.len() >= most {
-        return Err(TooLong { line: reader.line() });
+fn grow<T: Clone + Default>(buffer: &mut Vec<T>, limit: usize, reader: &Reader) -> Result<(), RowTooLong> {
+    if buffer.len() >= limit {
+        return Err(RowTooLong { line: reader.line() });
     }
-    buffer.resize(buffer.len().saturating_mul(2).min(most), T::default());
+    buffer.resize(buffer.len().saturating_mul(2).min(limit), T::default());
     Ok(())
 }
 
-/// Whether a cell would be a formula, apart from apostrophes before it.
+/// `true` if a spreadsheet would read a cell as a formula, apart from apostrophes at its start.
 fn is_formula(cell: &str) -> bool {
     cell.trim_start_matches('\'').starts_with(['=', '+', '-', '@', '\t', '\r'])
 }
 
-/// A cell as it was before it was written.
-pub(crate) fn plain(cell: &str) -> &str {
+/// Removes the apostrophe of [`write_cell`].
+pub(crate) fn unescape_cell(cell: &str) -> &str {
     cell.strip_prefix('\'').filter(|_| is_formula(cell)).unwrap_or(cell)
 }
 
-/// Writes a cell that says what it says: no formula.
+/// Writes a cell. A spreadsheet does not read the cell as a formula.
 pub(crate) fn write_cell(row: &mut String, cell: &str) {
     if is_formula(cell) {
         write_raw(row, &format!("'{cell}"));
@@ -157,7 +157,7 @@ pub(crate) fn write_cell(row: &mut String, cell: &str) {
     }
 }
 
-/// Writes a cell that is known to be no formula, such as a phone number.
+/// Writes a cell that is known to be no formula, such as a phone number, without a change.
 pub(crate) fn write_raw(row: &mut String, cell: &str) {
     if !row.is_empty() && !row.ends_with('\n') {
         row.push(',');
@@ -178,7 +178,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn read(text: &[u8], n_at_once: usize) -> Vec<(u64, Vec<String>)> {
-        let mut table = Table::new();
+        let mut table = CsvReader::new();
         let mut rows = Vec::new();
         for bytes in text.chunks(n_at_once) {
             table.feed(bytes, &mut rows).expect("rows");
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_know_their_lines_however_they_come() {
+    fn rows_have_their_line_numbers_for_any_chunk_size() {
         let text = b"\xef\xbb\xbfa,b\r\n1,\"x\r\ny\"\n\n3,\"q\"\"q\"\n4,";
         for n_at_once in [1, 2, 3, 7, 100] {
             let rows = read(text, n_at_once);
@@ -206,37 +206,37 @@ mod tests {
     }
 
     #[test]
-    fn a_row_without_end_is_not_held() {
-        let mut table = Table::new();
+    fn a_row_without_an_end_is_rejected() {
+        let mut table = CsvReader::new();
         let mut rows = Vec::new();
         table.feed(b"a,b\n1,\"", &mut rows).expect("a row");
         let end = (0..1_000).try_for_each(|_| table.feed(&[b'x'; 1_000], &mut rows));
-        assert_eq!(end, Err(TooLong { line: 2 }));
+        assert_eq!(end, Err(RowTooLong { line: 2 }));
     }
 
     #[test]
-    fn a_formula_is_text() {
+    fn a_formula_is_written_as_text() {
         let mut row = String::new();
         for cell in ["=1+1", "+5", "'=x", "-", "@a", "it's", "a,b", ""] {
             write_cell(&mut row, cell);
         }
         assert_eq!(row, "'=1+1,'+5,''=x,'-,'@a,it's,\"a,b\",\"\"");
-        assert_eq!(plain("'=1+1"), "=1+1");
-        assert_eq!(plain("'tis"), "'tis");
+        assert_eq!(unescape_cell("'=1+1"), "=1+1");
+        assert_eq!(unescape_cell("'tis"), "'tis");
     }
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(256))]
 
         #[test]
-        fn what_is_written_reads_back(cells in prop::collection::vec("['=+@\",;a\\n\\r -]{0,6}", 1..5), n in 1..9_usize) {
+        fn written_cells_are_read_back(cells in prop::collection::vec("['=+@\",;a\\n\\r -]{0,6}", 1..5), n in 1..9_usize) {
             let mut text = "a,b\n".to_owned();
             for cell in &cells {
                 write_cell(&mut text, cell);
             }
             text.push('\n');
             let rows = read(text.as_bytes(), n);
-            let back: Vec<_> = rows[1].1.iter().map(|cell| plain(cell).to_owned()).collect();
+            let back: Vec<_> = rows[1].1.iter().map(|cell| unescape_cell(cell).to_owned()).collect();
             prop_assert_eq!(back, cells);
         }
     }

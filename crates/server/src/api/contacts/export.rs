@@ -1,4 +1,4 @@
-//! Contacts as a table, written as it is read: what an import takes back unchanged.
+//! Export contacts as CSV that can be imported again. The file is written while the contacts are read.
 
 use crate::api::contacts::list::filter_schema;
 use crate::api::openapi::operation::CSV;
@@ -23,12 +23,12 @@ use crate::api::error::ApiError;
 use crate::api::request_body;
 use crate::api::request_context::Authorized;
 
-/// Contacts that are read at once.
+/// Number of contacts that are read at once.
 const PER_PAGE: u32 = 500;
-/// The most columns of custom fields. A workspace with more keeps something else in them.
+/// Maximum number of columns of custom fields.
 const MAX_CUSTOM_COLUMNS: u32 = 500;
 
-/// Answers with every contact that fits, newest first, as CSV.
+/// Returns all contacts that match the filters, newest first, as CSV.
 pub(crate) async fn export_contacts(
     State(deps): State<Arc<Deps>>,
     Authorized(caller): Authorized,
@@ -40,16 +40,23 @@ pub(crate) async fn export_contacts(
     })?;
     let workspace = caller.workspace();
     let keys = deps.contacts.list_custom_field_names(workspace, MAX_CUSTOM_COLUMNS).await?;
-    let mut head = String::new();
+    let mut header_row = String::new();
     for (name, _) in &COLUMNS {
-        csv::write_raw(&mut head, name);
+        csv::write_raw(&mut header_row, name);
     }
     for key in &keys {
-        csv::write_raw(&mut head, &format!("{CUSTOM_PREFIX}{key}"));
+        csv::write_raw(&mut header_row, &format!("{CUSTOM_PREFIX}{key}"));
     }
-    head.push('\n');
-    let export = Export { deps, workspace, filter, keys, head: Some(head), next: Some(PageStart::Page(1)) };
-    let mut response = Response::new(Body::from_stream(stream::unfold(export, Export::piece)));
+    header_row.push('\n');
+    let export = Export {
+        deps,
+        workspace,
+        filter,
+        keys,
+        header_row: Some(header_row),
+        next: Some(PageStart::Page(1)),
+    };
+    let mut response = Response::new(Body::from_stream(stream::unfold(export, Export::next_chunk)));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/csv; charset=utf-8"));
     headers.insert(
@@ -59,23 +66,23 @@ pub(crate) async fn export_contacts(
     Ok(response)
 }
 
-/// An export under way.
+/// A running export.
 struct Export {
     deps: Arc<Deps>,
     workspace: WorkspaceId,
     filter: ContactFilter,
     keys: Vec<String>,
-    /// The names of the columns, until they are out.
-    head: Option<String>,
-    /// Where the next contacts begin.
+    /// Row with the names of the columns, until the row is sent.
+    header_row: Option<String>,
+    /// Start of the next page of contacts; `None` after the last page.
     next: Option<PageStart>,
 }
 
 impl Export {
-    /// The next rows. An error ends the body before its end: nobody takes it for a whole one.
-    async fn piece(mut self) -> Option<(Result<Bytes, StoreError>, Self)> {
-        if let Some(head) = self.head.take() {
-            return Some((Ok(head.into()), self));
+    /// Returns the next rows. After an error the response body is incomplete, which the client detects.
+    async fn next_chunk(mut self) -> Option<(Result<Bytes, StoreError>, Self)> {
+        if let Some(header_row) = self.header_row.take() {
+            return Some((Ok(header_row.into()), self));
         }
         let page = PageRequest { per_page: PER_PAGE, start: self.next.take()? };
         match self.deps.contacts.list_contacts(self.workspace, &self.filter, page).await {
@@ -88,7 +95,7 @@ impl Export {
                 Some((Ok(rows.into()), self))
             }
             Err(error) => {
-                tracing::error!(error = %engine::chain(&error), "an export broke off");
+                tracing::error!(error = %engine::chain(&error), "an export ended early");
                 Some((Err(error), self))
             }
         }
@@ -122,14 +129,22 @@ impl Export {
 
 /// Describes the operation of this file.
 pub(crate) fn operations() -> Vec<Operation> {
-    vec![Operation::new(
-        "export_contacts",
-        "Export contacts as CSV",
-        "Returns the contacts that match the filters, newest first, as CSV that can be imported again. A cell \
-         that a spreadsheet would read as a formula begins with an apostrophe.",
-    ).query(filter_schema(false))
-    .responds_raw(200, "Contacts as CSV.", CSV, Schema::string(1..)).response_example(CSV_EXAMPLE)
-    .response_header("Content-Disposition", "`attachment` with the file name `contacts.csv`.", Schema::string(1..))]
+    vec![
+        Operation::new(
+            "export_contacts",
+            "Export contacts as CSV",
+            "Returns the contacts that match the filters, newest first, as CSV that can be \
+             imported again. A cell that a spreadsheet would read as a formula begins with an apostrophe.",
+        )
+        .query(filter_schema(false))
+        .responds_raw(200, "Contacts as CSV.", CSV, Schema::string(1..))
+        .response_example(CSV_EXAMPLE)
+        .response_header(
+            "Content-Disposition",
+            "`attachment` with the file name `contacts.csv`.",
+            Schema::string(1..),
+        ),
+    ]
 }
 
 const CSV_EXAMPLE: &str = "phone_number,user_id,name,email,tags,stage,opted_out,custom.city\n\

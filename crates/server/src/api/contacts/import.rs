@@ -1,6 +1,6 @@
-//! Contacts from a table: read as it comes in, written down in pieces.
+//! Import contacts from CSV. The rows are stored while the file is read.
 //!
-//! **Invariant:** what is held of a table is one piece of it, however long it is.
+//! **Invariant:** the memory holds the rows of one transaction, not the whole file.
 
 use crate::api::openapi::operation::CSV;
 use crate::api::openapi::operation::Operation;
@@ -24,26 +24,27 @@ use futures_util::StreamExt as _;
 use jiff::Timestamp;
 
 use crate::api::contacts::csv;
-use crate::api::contacts::csv::{Row, Table, TooLong};
+use crate::api::contacts::csv::{CsvReader, Row, RowTooLong};
 use crate::api::contacts::import_report::{ImportReport, RowError};
-use crate::api::contacts::lookup::refuse_bound;
+use crate::api::contacts::lookup::require_all_accounts;
 use crate::api::error::{ApiError, Code};
 use crate::api::request_context::Audited;
 use crate::api::{request_body, response};
 
-/// The longest table: 100 MB, about a million rows.
-const MAX_TABLE: usize = 100_000_000;
-/// Rows that are written down in one transaction.
-const ROWS_AT_ONCE: usize = 500;
+/// Maximum size of a file: 100 MB, which is about a million rows.
+const MAX_FILE_SIZE: usize = 100_000_000;
+/// Number of rows that are stored in one transaction.
+const ROWS_PER_TRANSACTION: usize = 500;
 
 /// Reads the query of an import.
 pub(crate) fn read_dry_run(fields: &Fields<'_, '_>) -> Option<bool> {
-    let dry_run =
-        fields.optional("dry_run").about("`true`: nothing is stored; the response says what would be.");
+    let dry_run = fields
+        .optional("dry_run")
+        .about("`true`: nothing is stored. The response has the result that the import would have.");
     dry_run.boolean_or_text()
 }
 
-/// Writes down the contacts of a table, each by its number or user id.
+/// Creates or updates the contact of each row by its phone number or user id.
 pub(crate) async fn import_contacts(
     State(deps): State<Arc<Deps>>,
     Audited(caller, audit): Audited,
@@ -52,19 +53,19 @@ pub(crate) async fn import_contacts(
 ) -> Result<Response, ApiError> {
     let query = request_body::query(query.as_deref())?;
     let is_dry_run = request_body::read(&query, read_dry_run)?;
-    refuse_bound(&deps, &caller)?;
+    require_all_accounts(&deps, &caller)?;
     let mut import = Import {
         deps: &deps,
         audit: &audit,
         workspace: caller.workspace(),
         is_dry_run: is_dry_run.unwrap_or(false),
-        table: Table::new(),
+        table: CsvReader::new(),
         columns: None,
-        waiting: Vec::new(),
+        pending: Vec::new(),
         n_bytes: 0,
         report: ImportReport::default(),
     };
-    let end = match media_type(&request).as_str() {
+    let imported = match media_type(&request).as_str() {
         "multipart/form-data" => from_form(&mut import, request).await,
         ""
         | "text/csv"
@@ -77,11 +78,11 @@ pub(crate) async fn import_contacts(
             format!("the body must be text/csv, or multipart/form-data with a `file`; is {other}"),
         )),
     };
-    match end {
-        Ok(()) => Ok(response::success(StatusCode::OK, &import.report.show(import.is_dry_run))),
+    match imported {
+        Ok(()) => Ok(response::success(StatusCode::OK, &import.report.serialize(import.is_dry_run))),
         Err(error) if import.report.n_rows() == 0 => Err(error),
-        // What was written down stays: who sends the table again loses nothing.
-        Err(error) => Err(error.with("imported", import.report.show(import.is_dry_run))),
+        // The stored rows stay stored. The client can send the file again.
+        Err(error) => Err(error.with("imported", import.report.serialize(import.is_dry_run))),
     }
 }
 
@@ -92,8 +93,8 @@ fn media_type(request: &Request) -> String {
 
 async fn from_body(import: &mut Import<'_>, request: Request) -> Result<(), ApiError> {
     let mut stream = request.into_body().into_data_stream();
-    while let Some(bytes) = in_time(import.deps, stream.next()).await? {
-        import.feed(&bytes.map_err(|_| cut())?).await?;
+    while let Some(bytes) = with_timeout(import.deps, stream.next()).await? {
+        import.feed(&bytes.map_err(|_| incomplete_body())?).await?;
     }
     import.finish().await
 }
@@ -103,13 +104,14 @@ async fn from_form(import: &mut Import<'_>, request: Request) -> Result<(), ApiE
         |error: &dyn std::fmt::Display| ApiError::invalid_at("", format!("the form cannot be read: {error}"));
     let mut form = Multipart::from_request(request, &()).await.map_err(|error| wrong(&error))?;
     while let Some(mut field) =
-        in_time(import.deps, form.next_field()).await?.map_err(|error| wrong(&error))?
+        with_timeout(import.deps, form.next_field()).await?.map_err(|error| wrong(&error))?
     {
         if field.name() != Some("file") {
             continue;
         }
         loop {
-            let bytes: Option<Bytes> = in_time(import.deps, field.chunk()).await?.map_err(|_| cut())?;
+            let bytes: Option<Bytes> =
+                with_timeout(import.deps, field.chunk()).await?.map_err(|_| incomplete_body())?;
             let Some(bytes) = bytes else { return import.finish().await };
             import.feed(&bytes).await?;
         }
@@ -118,7 +120,7 @@ async fn from_form(import: &mut Import<'_>, request: Request) -> Result<(), ApiE
 }
 
 /// The next piece, unless it takes too long to come.
-async fn in_time<T>(deps: &Deps, next: impl Future<Output = T>) -> Result<T, ApiError> {
+async fn with_timeout<T>(deps: &Deps, next: impl Future<Output = T>) -> Result<T, ApiError> {
     let deadline = deps.now().saturating_add(request_body::TIMEOUT).unwrap_or(Timestamp::MAX);
     tokio::select! {
         biased;
@@ -129,20 +131,20 @@ async fn in_time<T>(deps: &Deps, next: impl Future<Output = T>) -> Result<T, Api
     }
 }
 
-fn cut() -> ApiError {
+fn incomplete_body() -> ApiError {
     ApiError::invalid_at("", "the body is incomplete")
 }
 
-/// An import under way.
+/// A running import.
 struct Import<'a> {
     deps: &'a Deps,
     audit: &'a AuditContext,
     workspace: WorkspaceId,
     is_dry_run: bool,
-    table: Table,
+    table: CsvReader,
     columns: Option<Vec<ImportColumn>>,
-    /// Rows that were read and are not written down.
-    waiting: Vec<(u64, ContactChange)>,
+    /// Rows that were read and are not stored yet, with their line numbers.
+    pending: Vec<(u64, ContactChange)>,
     n_bytes: usize,
     report: ImportReport,
 }
@@ -150,57 +152,59 @@ struct Import<'a> {
 impl Import<'_> {
     async fn feed(&mut self, bytes: &[u8]) -> Result<(), ApiError> {
         self.n_bytes = self.n_bytes.saturating_add(bytes.len());
-        if self.n_bytes > MAX_TABLE {
-            let message = format!("The table is larger than {MAX_TABLE} bytes. Split it into several files.");
-            let limit = i64::try_from(MAX_TABLE).unwrap_or(i64::MAX);
+        if self.n_bytes > MAX_FILE_SIZE {
+            let message =
+                format!("The file is larger than {MAX_FILE_SIZE} bytes. Split it into several files.");
+            let limit = i64::try_from(MAX_FILE_SIZE).unwrap_or(i64::MAX);
             return Err(ApiError::new(Code::PayloadTooLarge, message).with("limit_bytes", limit));
         }
-        // A piece of the network's own size: its rows are few.
+        // A small chunk has few rows.
         for bytes in bytes.chunks(65_536) {
             let mut rows = Vec::new();
-            let end = self.table.feed(bytes, &mut rows);
-            self.take(rows, end).await?;
+            let read = self.table.feed(bytes, &mut rows);
+            self.add_rows(rows, read).await?;
         }
         Ok(())
     }
 
     async fn finish(&mut self) -> Result<(), ApiError> {
         let mut rows = Vec::new();
-        let end = self.table.finish(&mut rows);
-        self.take(rows, end).await?;
+        let read = self.table.finish(&mut rows);
+        self.add_rows(rows, read).await?;
         if self.columns.is_none() {
             return Err(ApiError::invalid_at(
                 "",
-                "the table is empty: it needs a row with the names of its columns",
+                "the file is empty: the first row must contain the names of the columns",
             ));
         }
-        Ok(self.write().await?)
+        Ok(self.store_rows().await?)
     }
 
-    async fn take(&mut self, rows: Vec<Row>, end: Result<(), TooLong>) -> Result<(), ApiError> {
+    async fn add_rows(&mut self, rows: Vec<Row>, read: Result<(), RowTooLong>) -> Result<(), ApiError> {
         for row in rows {
             let Some(columns) = &self.columns else {
                 self.columns = Some(read_columns(&row)?);
                 continue;
             };
             match read_row(columns, &row) {
-                Ok(change) => self.waiting.push((row.line, change)),
-                Err(faults) => self.report.fail(row.line, faults),
+                Ok(change) => self.pending.push((row.line, change)),
+                Err(errors) => self.report.fail(row.line, errors),
             }
-            if self.waiting.len() >= ROWS_AT_ONCE {
-                self.write().await?;
+            if self.pending.len() >= ROWS_PER_TRANSACTION {
+                self.store_rows().await?;
             }
         }
-        if let Err(TooLong { line }) = end {
-            self.write().await?;
-            let reason = format!("the row at line {line} has no end: a quotation mark may be missing");
+        if let Err(RowTooLong { line }) = read {
+            self.store_rows().await?;
+            let reason =
+                format!("the row that begins at line {line} is too long: a quotation mark may be missing");
             return Err(ApiError::invalid_at("", reason));
         }
         Ok(())
     }
 
-    async fn write(&mut self) -> Result<(), StoreError> {
-        let rows = std::mem::take(&mut self.waiting);
+    async fn store_rows(&mut self) -> Result<(), StoreError> {
+        let rows = std::mem::take(&mut self.pending);
         if rows.is_empty() {
             return Ok(());
         }
@@ -211,24 +215,25 @@ impl Import<'_> {
         };
         let requests = rows.iter().map(request).collect();
         let batch = if self.is_dry_run { ContactBatch::DryRun } else { ContactBatch::Table };
-        let ends = contacts::upsert_contacts(self.deps, self.audit, batch, self.workspace, requests).await?;
-        for ((line, _), end) in rows.into_iter().zip(ends) {
-            self.report.add(line, end);
+        let results =
+            contacts::upsert_contacts(self.deps, self.audit, batch, self.workspace, requests).await?;
+        for ((line, _), result) in rows.into_iter().zip(results) {
+            self.report.add(line, result);
         }
         Ok(())
     }
 }
 
-/// The columns that the first row names.
+/// Reads the names of the columns from the first row.
 fn read_columns(row: &Row) -> Result<Vec<ImportColumn>, ApiError> {
     let mut columns: Vec<ImportColumn> = Vec::new();
-    let mut faults = Vec::new();
+    let mut errors = Vec::new();
     for (index, cell) in row.cells.iter().enumerate() {
         let name = String::from_utf8_lossy(cell);
         let name = name.trim();
         let mut refuse = |reason: String| {
-            let place = if is_name(name) { escaped(name) } else { index.to_string() };
-            faults.push(domain::check::Violation::new(format!("/{place}"), reason));
+            let member = if is_name(name) { escaped(name) } else { index.to_string() };
+            errors.push(domain::check::Violation::new(format!("/{member}"), reason));
         };
         match ImportColumn::parse(name) {
             Ok(column) if columns.contains(&column) => refuse("appears twice".to_owned()),
@@ -236,21 +241,22 @@ fn read_columns(row: &Row) -> Result<Vec<ImportColumn>, ApiError> {
             Err(reason) => refuse(reason),
         }
     }
-    if faults.is_empty()
+    if errors.is_empty()
         && !columns.contains(&ImportColumn::PhoneNumber)
         && !columns.contains(&ImportColumn::UserId)
     {
-        faults
-            .push(domain::check::Violation::new("/phone_number", "is required: the first row must name it"));
+        errors.push(domain::check::Violation::new(
+            "/phone_number",
+            "is required: the first row must contain this name",
+        ));
     }
-    if faults.is_empty() { Ok(columns) } else { Err(ApiError::invalid(faults)) }
+    if errors.is_empty() { Ok(columns) } else { Err(ApiError::invalid(errors)) }
 }
 
-/// The longest name of a column that is not known and told all the same.
+/// Maximum length of an unknown name of a column that is repeated in an error.
 const MAX_SHOWN: usize = 64;
 
-/// Whether this looks like the name of a column. What does not may be anything, such as a row of data or the body of
-/// another call: it is told by its position, and stays where it came from.
+/// `true` if a text looks like the name of a column. Any other text may be data, so errors name its position instead.
 fn is_name(text: &str) -> bool {
     let fits = |c: char| c.is_alphanumeric() || " _-./~".contains(c);
     ImportColumn::parse(text).is_ok() || text.len() <= MAX_SHOWN && text.chars().all(fits)
@@ -262,27 +268,27 @@ fn escaped(name: &str) -> String {
 
 fn read_row(columns: &[ImportColumn], row: &Row) -> Result<ContactChange, Vec<RowError>> {
     let mut change = ContactChange::default();
-    let mut faults = Vec::new();
+    let mut errors = Vec::new();
     if row.cells.len() > columns.len() {
         let reason =
-            format!("the row has {} cells, the first row names {} columns", row.cells.len(), columns.len());
-        faults.push((String::new(), reason));
+            format!("the row has {} cells, but the first row has {} columns", row.cells.len(), columns.len());
+        errors.push((String::new(), reason));
     }
     for (column, cell) in columns.iter().zip(&row.cells) {
         let read = match std::str::from_utf8(cell) {
             Ok(text) if text.contains('\0') => Err("must not contain the character U+0000".to_owned()),
-            Ok(text) => change.set_cell(column, csv::plain(text)),
-            Err(_) => Err("is not UTF-8: save the table as CSV UTF-8".to_owned()),
+            Ok(text) => change.set_cell(column, csv::unescape_cell(text)),
+            Err(_) => Err("is not UTF-8: save the file as CSV UTF-8".to_owned()),
         };
         if let Err(reason) = read {
-            faults.push((column.name(), reason));
+            errors.push((column.name(), reason));
         }
     }
     let is_named = change.phone_number != Patch::Unchanged || change.user_id != Patch::Unchanged;
-    if faults.is_empty() && !is_named {
-        faults.push((ImportColumn::PhoneNumber.name(), "is required".to_owned()));
+    if errors.is_empty() && !is_named {
+        errors.push((ImportColumn::PhoneNumber.name(), "is required".to_owned()));
     }
-    if faults.is_empty() { Ok(change) } else { Err(faults) }
+    if errors.is_empty() { Ok(change) } else { Err(errors) }
 }
 
 /// Reads the parts of a form. The part `file` is read as a stream.
@@ -292,19 +298,22 @@ fn read_form(fields: &Fields<'_, '_>) {
 
 /// Describes the operation of this file.
 pub(crate) fn operations() -> Vec<Operation> {
-    vec![Operation::new(
-        "import_contacts",
-        "Import contacts from CSV",
-        "Reads CSV in UTF-8, at most 100 MB, separated by commas or semicolons. The first row has the names of \
-         the columns: `phone_number`, `user_id`, `name`, `email`, `tags` (separated by `|`), `stage`, \
-         `opted_out`, `custom.<name>`. Each row creates or updates the contact with its phone number or user \
-         ID; an empty cell changes nothing. Invalid rows are listed in `errors_csv`; the other rows are \
-         stored. If the import is interrupted, `details.imported` of the error has the result until then.",
-    )
-    .query(RequestSchema::of_query(read_dry_run))
-    .form(RequestSchema::of(read_form))
-    .alternative_body(CSV, Schema::string(1..).about("Contacts as CSV."), CSV_EXAMPLE)
-    .responds(200, "Result of the import.", Schema::reference("ContactImport"), REPORT_EXAMPLE)]
+    vec![
+        Operation::new(
+            "import_contacts",
+            "Import contacts from CSV",
+            "Reads CSV in UTF-8, at most 100 MB, separated by commas or semicolons. The \
+             first row has the names of the columns: `phone_number`, `user_id`, `name`, `email`, `tags` \
+             (separated by `|`), `stage`, `opted_out`, `custom.<name>`. Each row creates or updates the \
+             contact with its phone number or user ID; an empty cell changes nothing. Invalid rows are \
+             listed in `errors_csv`; the other rows are stored. If the import is interrupted, \
+             `details.imported` of the error has the result until then.",
+        )
+        .query(RequestSchema::of_query(read_dry_run))
+        .form(RequestSchema::of(read_form))
+        .alternative_body(CSV, Schema::string(1..).about("Contacts as CSV."), CSV_EXAMPLE)
+        .responds(200, "Result of the import.", Schema::reference("ContactImport"), REPORT_EXAMPLE),
+    ]
 }
 
 const CSV_EXAMPLE: &str = "phone_number,name,tags,custom.city\n+447700900124,Maya Osei,vip|wholesale,Leeds\n";

@@ -7,25 +7,25 @@ use domain::json::{Object, Value};
 use engine::ports::UpsertContactResult;
 
 use crate::api::contacts::csv;
-use crate::api::contacts::outcome::{done, word};
+use crate::api::contacts::outcome::{result_status, stored_contact};
 use crate::api::error::Code;
 
-/// Rows of the file of errors.
+/// Maximum number of rows of `errors_csv`.
 const MAX_ERRORS: usize = 1_000;
 
-/// A column's name, and what is wrong in it.
+/// Name of a column, and reason of the error.
 pub(super) type RowError = (String, String);
 
-/// What an import has done so far.
+/// Result of an import until now.
 #[derive(Default)]
 pub(super) struct ImportReport {
     n_created: i64,
     n_updated: i64,
     n_unchanged: i64,
     n_failed: i64,
-    /// The last line that was looked at.
+    /// Number of the last line that was read.
     last_line: u64,
-    /// Lines, columns and reasons.
+    /// Line numbers, columns and reasons.
     errors: Vec<(u64, String, String)>,
     is_truncated: bool,
 }
@@ -38,31 +38,31 @@ impl ImportReport {
             .saturating_add(self.n_failed)
     }
 
-    pub(super) fn add(&mut self, line: u64, end: UpsertContactResult) {
-        let count = match word(&end) {
+    pub(super) fn add(&mut self, line: u64, result: UpsertContactResult) {
+        let count = match result_status(&result) {
             "created" => &mut self.n_created,
             "updated" => &mut self.n_updated,
             "unchanged" => &mut self.n_unchanged,
             _ => {
-                let taken = ImportColumn::UserId.name();
-                let fault = match done(end) {
+                let column = ImportColumn::UserId.name();
+                let error = match stored_contact(result) {
                     Ok(_) => return,
                     Err(error) if error.code() == Code::ContactExists => {
-                        (taken, "belongs to a different contact than the phone number".to_owned())
+                        (column, "belongs to a different contact than the phone number".to_owned())
                     }
                     Err(error) => (String::new(), error.message().to_owned()),
                 };
-                return self.fail(line, vec![fault]);
+                return self.fail(line, vec![error]);
             }
         };
         *count = count.saturating_add(1);
         self.last_line = self.last_line.max(line);
     }
 
-    pub(super) fn fail(&mut self, line: u64, faults: Vec<RowError>) {
+    pub(super) fn fail(&mut self, line: u64, errors: Vec<RowError>) {
         self.n_failed = self.n_failed.saturating_add(1);
         self.last_line = self.last_line.max(line);
-        for (column, reason) in faults {
+        for (column, reason) in errors {
             if self.errors.len() < MAX_ERRORS {
                 self.errors.push((line, column, reason));
             } else {
@@ -71,20 +71,20 @@ impl ImportReport {
         }
     }
 
-    pub(super) fn show(&mut self, is_dry_run: bool) -> Value {
-        let mut shown = Object::new();
-        shown.insert("dry_run", is_dry_run);
-        shown.insert("created", self.n_created);
-        shown.insert("updated", self.n_updated);
-        shown.insert("unchanged", self.n_unchanged);
-        shown.insert("failed", self.n_failed);
-        shown.insert("last_line", i64::try_from(self.last_line).unwrap_or(i64::MAX));
-        shown.insert(
+    pub(super) fn serialize(&mut self, is_dry_run: bool) -> Value {
+        let mut json = Object::new();
+        json.insert("dry_run", is_dry_run);
+        json.insert("created", self.n_created);
+        json.insert("updated", self.n_updated);
+        json.insert("unchanged", self.n_unchanged);
+        json.insert("failed", self.n_failed);
+        json.insert("last_line", i64::try_from(self.last_line).unwrap_or(i64::MAX));
+        json.insert(
             "errors_csv",
             if self.errors.is_empty() { Value::Null } else { self.errors_csv().into() },
         );
-        shown.insert("errors_truncated", self.is_truncated);
-        Value::Object(shown)
+        json.insert("errors_truncated", self.is_truncated);
+        Value::Object(json)
     }
 
     fn errors_csv(&mut self) -> String {

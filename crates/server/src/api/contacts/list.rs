@@ -42,22 +42,23 @@ pub(crate) async fn list_contacts(
     Ok(pagination::page("contacts", page, found, serialize_contact))
 }
 
-/// Reads which contacts are asked for.
+/// Reads the filters of a list of contacts.
 pub(crate) fn read_filter(fields: &Fields<'_, '_>, view: ContactVisibility) -> ContactFilter {
-    let number =
-        fields.optional("phone_number").about("Whole phone number, in any spelling.").keyword("minLength", 1);
+    let number = fields
+        .optional("phone_number")
+        .about("Complete phone number, in any format.")
+        .keyword("minLength", 1);
     let wa_ids = number.string(..).and_then(|text| match PhoneNumber::parse(text) {
         Ok(number) => {
-            let spellings = std::iter::once(number.clone()).chain(number.variants());
-            Some(spellings.map(|number| number.digits().to_owned()).collect())
+            let formats = std::iter::once(number.clone()).chain(number.variants());
+            Some(formats.map(|number| number.digits().to_owned()).collect())
         }
         Err(error) => {
             number.refuse(error.to_string());
             None
         }
     });
-    let text =
-        |name, longest, about| fields.optional(name).about(about).string(1..=longest).map(str::to_owned);
+    let text = |name, limit, about| fields.optional(name).about(about).string(1..=limit).map(str::to_owned);
     ContactFilter {
         accounts: view.accounts,
         includes_without_messages: view.includes_without_messages,
@@ -72,14 +73,14 @@ pub(crate) fn read_filter(fields: &Fields<'_, '_>, view: ContactVisibility) -> C
     }
 }
 
-/// One contact.
+/// Returns one contact.
 pub(crate) async fn get_contact(
     State(deps): State<Arc<Deps>>,
     Authorized(caller): Authorized,
     IdOrName(id): IdOrName,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
-    request_body::no_query(query.as_deref())?;
+    request_body::reject_query(query.as_deref())?;
     let contact = find(&deps, &caller, &id).await?;
     Ok(response::success(StatusCode::OK, &serialize_contact(contact)))
 }

@@ -10,11 +10,12 @@ use crate::api::error::{ApiError, Code};
 /// Description of the id of a contact in a path.
 pub(crate) const CONTACT_ID: &str = "ID of the contact.";
 
+/// The error of an unknown contact.
 pub(crate) fn not_found(id: &str) -> ApiError {
     ApiError::new(Code::ContactNotFound, format!("There is no contact `{id}`."))
 }
 
-/// A contact that the caller may see.
+/// Returns a contact that the caller has access to.
 pub(crate) async fn find(deps: &Deps, caller: &Caller, id: &str) -> Result<Contact, ApiError> {
     let parsed = id.parse().map_err(|_| not_found(id))?;
     match contacts::get_contact(deps, caller, parsed).await?.ok_or_else(|| not_found(id))? {
@@ -23,8 +24,8 @@ pub(crate) async fn find(deps: &Deps, caller: &Caller, id: &str) -> Result<Conta
     }
 }
 
-/// Refuses a key that must not change people: they may be others' business.
-pub(crate) fn refuse_bound(deps: &Deps, caller: &Caller) -> Result<(), ApiError> {
+/// Checks that the caller has access to all accounts of the workspace, which changes of contacts require.
+pub(crate) fn require_all_accounts(deps: &Deps, caller: &Caller) -> Result<(), ApiError> {
     if caller.has_workspace_access(deps) {
         return Ok(());
     }

@@ -16,7 +16,7 @@ use crate::api::contacts::lookup::find;
 use crate::api::error::ApiError;
 use crate::api::request_context::{Authorized, IdOrName};
 
-/// Lists a contact's messages, newest first.
+/// Lists the messages of a contact, newest first.
 pub(crate) async fn list_contact_messages(
     State(deps): State<Arc<Deps>>,
     Authorized(caller): Authorized,
@@ -24,7 +24,7 @@ pub(crate) async fn list_contact_messages(
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
     let contact = find(&deps, &caller, &id).await?;
-    crate::api::messages::list::list_some(&deps, &caller, query.as_deref(), Some(contact.id)).await
+    crate::api::messages::list::list_filtered(&deps, &caller, query.as_deref(), Some(contact.id)).await
 }
 
 /// Describes the operation of this file.

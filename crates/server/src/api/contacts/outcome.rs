@@ -11,9 +11,9 @@ use engine::ports::{Contact, UpsertContactResult};
 use crate::api::error::{ApiError, Code};
 use crate::api::response::object;
 
-/// The contact as it is, and whether it is new; or why nothing was written.
-pub(crate) fn done(end: UpsertContactResult) -> Result<(StatusCode, Contact), ApiError> {
-    match end {
+/// Returns the HTTP status and the stored contact, or the error of a contact that was not stored.
+pub(crate) fn stored_contact(result: UpsertContactResult) -> Result<(StatusCode, Contact), ApiError> {
+    match result {
         UpsertContactResult::Created(contact) => Ok((StatusCode::CREATED, contact)),
         UpsertContactResult::Updated(contact) | UpsertContactResult::Unchanged(contact) => {
             Ok((StatusCode::OK, contact))
@@ -36,9 +36,9 @@ pub(crate) fn done(end: UpsertContactResult) -> Result<(StatusCode, Contact), Ap
     }
 }
 
-/// What became of a contact, in a word.
-pub(crate) fn word(end: &UpsertContactResult) -> &'static str {
-    match end {
+/// Returns the status of a result row.
+pub(crate) fn result_status(result: &UpsertContactResult) -> &'static str {
+    match result {
         UpsertContactResult::Created(_) => "created",
         UpsertContactResult::Updated(_) => "updated",
         UpsertContactResult::Unchanged(_) => "unchanged",
@@ -49,24 +49,24 @@ pub(crate) fn word(end: &UpsertContactResult) -> &'static str {
     }
 }
 
-/// One contact of a list: what became of it, or why nothing did.
-pub(crate) fn result(index: usize, end: Result<(&'static str, Contact), ApiError>) -> Value {
+/// JSON of the result of one contact of a list.
+pub(crate) fn serialize_result(index: usize, outcome: Result<(&'static str, Contact), ApiError>) -> Value {
     let index = Value::from(i64::try_from(index).unwrap_or(i64::MAX));
-    match end {
-        Ok((word, contact)) => {
-            object([("index", index), ("id", contact.id.to_string().into()), ("status", word.into())])
+    match outcome {
+        Ok((status, contact)) => {
+            object([("index", index), ("id", contact.id.to_string().into()), ("status", status.into())])
         }
         Err(error) => {
-            let mut shown = Object::new();
-            shown.insert("index", index);
-            shown.insert("code", error.code().as_str());
-            shown.insert("message", error.message());
+            let mut json = Object::new();
+            json.insert("index", index);
+            json.insert("code", error.code().as_str());
+            json.insert("message", error.message());
             let details = error.details();
-            shown.insert("errors", details.get("errors").cloned().unwrap_or_else(|| Vec::new().into()));
+            json.insert("errors", details.get("errors").cloned().unwrap_or_else(|| Vec::new().into()));
             if let Some(id) = details.get("contact_id") {
-                shown.insert("contact_id", id.clone());
+                json.insert("contact_id", id.clone());
             }
-            Value::Object(shown)
+            Value::Object(json)
         }
     }
 }

@@ -9,7 +9,7 @@ use engine::ports::Contact;
 use crate::api::response::object;
 use crate::api::serialize::{or_null, phone, time};
 
-/// A contact.
+/// JSON of a contact.
 pub(crate) fn serialize_contact(contact: Contact) -> Value {
     object([
         ("id", contact.id.to_string().into()),

@@ -27,7 +27,7 @@ use crate::api::error::ApiError;
 use crate::api::request_context::{Authorized, IdOrName};
 use crate::api::{request_body, response};
 
-/// A contact's window at an account: the one named, or the default one; and at every account that the key may see.
+/// Returns the window of a contact for one account, and the windows for all accounts that the caller has access to.
 pub(crate) async fn get_contact_window(
     State(deps): State<Arc<Deps>>,
     Authorized(caller): Authorized,
@@ -42,7 +42,7 @@ pub(crate) async fn get_contact_window(
         .accounts_of(caller.workspace())
         .filter(|record| caller.can_see_account(&deps, record.account.id))
         .collect();
-    let one = match account {
+    let selected = match account {
         Some(name) => Some(choose_account(&deps, &caller, Some(&name))?),
         None => {
             let default = accounts.iter().find(|record| record.account.is_default);
@@ -53,25 +53,25 @@ pub(crate) async fn get_contact_window(
     let now = deps.now();
     let window = |account: AccountId| {
         let found = known.iter().find(|(other, _)| *other == account);
-        show_window(account, found.map(|(_, window)| *window).unwrap_or_default(), now)
+        serialize_window(account, found.map(|(_, window)| *window).unwrap_or_default(), now)
     };
-    let mut shown = one.map_or_else(Object::new, |record| window(record.account.id));
+    let mut json = selected.map_or_else(Object::new, |record| window(record.account.id));
     let all = accounts.iter().map(|record| Value::Object(window(record.account.id))).collect();
-    shown.insert("windows", Value::Array(all));
-    Ok(response::success(StatusCode::OK, &shown))
+    json.insert("windows", Value::Array(all));
+    Ok(response::success(StatusCode::OK, &json))
 }
 
-fn show_window(account: AccountId, window: Window, now: Timestamp) -> Object {
+fn serialize_window(account: AccountId, window: Window, now: Timestamp) -> Object {
     let time = |at: Option<Timestamp>| at.map_or(Value::Null, |at| at.to_string().into());
-    let mut shown = Object::new();
-    shown.insert("whatsapp_account_id", account.to_string());
-    shown.insert("is_open", window.is_open(now));
-    shown.insert("last_inbound_at", time(window.last_inbound_at));
-    shown.insert("closes_at", time(window.closes_at()));
-    shown
+    let mut json = Object::new();
+    json.insert("whatsapp_account_id", account.to_string());
+    json.insert("is_open", window.is_open(now));
+    json.insert("last_inbound_at", time(window.last_inbound_at));
+    json.insert("closes_at", time(window.closes_at()));
+    json
 }
 
-/// Reads a query that may name an account.
+/// Reads the query of the windows of a contact.
 pub(crate) fn read_account(fields: &Fields<'_, '_>) -> Option<String> {
     fields.optional("account").about("ID or name of an account.").string(1..=200).map(str::to_owned)
 }
@@ -82,8 +82,9 @@ pub(crate) fn operations() -> Vec<Operation> {
         Operation::new(
             "get_contact_window",
             "Get the customer service windows of a contact",
-            "Says until when free-form messages can be sent to the contact: from the named account, or else \
-             from the default account. `windows` has an entry for each account that the caller may see.",
+            "Says until when free-form messages can be sent to the contact: from the named \
+             account, or else from the default account. `windows` has an entry for each account that the \
+             caller may see.",
         )
         .id(CONTACT_ID, CONTACT)
         .errors([Code::ContactNotFound])

@@ -12,7 +12,7 @@ use domain::json::{Object, Value};
 use engine::ports::{StoreError, StoreErrorKind};
 
 macro_rules! codes {
-    ($($(#[doc = $doc:literal])+ $variant:ident = $word:literal, $status:ident;)*) => {
+    ($($(#[doc = $doc:literal])+ $variant:ident = $name:literal, $status:ident;)*) => {
         /// Error codes of the API, each with its HTTP status.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
         pub(crate) enum Code {
@@ -26,12 +26,12 @@ macro_rules! codes {
             /// Code as in responses.
             pub(crate) fn as_str(self) -> &'static str {
                 match self {
-                    $(Self::$variant => $word,)*
+                    $(Self::$variant => $name,)*
                 }
             }
 
             /// Description in the documentation.
-            pub(crate) fn about(self) -> String {
+            pub(crate) fn description(self) -> String {
                 match self {
                     $(Self::$variant => [$($doc),+].map(str::trim).join(" "),)*
                 }
@@ -228,7 +228,7 @@ impl ApiError {
         }
     }
 
-    /// The error of a store that refused an account: a conflict means that a concurrent request used the name or number.
+    /// The error of a failed write of an account. A conflict means that a concurrent request used the name or number.
     pub(crate) fn account_conflict(error: StoreError, field: Option<&'static str>) -> Self {
         match error.kind() {
             StoreErrorKind::Conflict => Self::account_exists(field),
@@ -273,7 +273,7 @@ impl ApiError {
     }
 
     /// Adds the cause, which is logged and not part of the response.
-    fn because(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+    fn with_source(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         self.source = Some(source.into());
         self
     }
@@ -294,7 +294,7 @@ impl ApiError {
     }
 
     /// Value of `Retry-After` in seconds.
-    pub(crate) fn wait(&self) -> Option<u32> {
+    pub(crate) fn retry_after_seconds(&self) -> Option<u32> {
         self.retry_after
     }
 
@@ -326,10 +326,10 @@ impl From<StoreError> for ApiError {
             StoreErrorKind::Unavailable => {
                 Self::new(Code::StoreUnavailable, "The storage is unavailable. Try again in 1 s.")
                     .retry_after(1)
-                    .because(error)
+                    .with_source(error)
             }
             StoreErrorKind::Conflict | StoreErrorKind::Corrupt | StoreErrorKind::Bug => {
-                Self::internal().because(error)
+                Self::internal().with_source(error)
             }
         }
     }
@@ -358,8 +358,8 @@ mod tests {
 
     #[test]
     fn codes_are_unique_and_have_an_error_status() {
-        let words: BTreeSet<_> = Code::ALL.iter().map(|code| code.as_str()).collect();
-        assert_eq!(words.len(), Code::ALL.len());
+        let codes: BTreeSet<_> = Code::ALL.iter().map(|code| code.as_str()).collect();
+        assert_eq!(codes.len(), Code::ALL.len());
         for code in Code::ALL {
             assert!(code.as_str().chars().all(|c| c.is_ascii_lowercase() || c == '_'), "{code:?}");
             assert!(code.status().is_client_error() || code.status().is_server_error(), "{code:?}");
@@ -371,7 +371,7 @@ mod tests {
         let down =
             StoreError::new(StoreErrorKind::Unavailable, "accepting a message", "disk full at /srv/secret");
         let error = ApiError::from(down);
-        assert_eq!((error.code(), error.wait()), (Code::StoreUnavailable, Some(1)));
+        assert_eq!((error.code(), error.retry_after_seconds()), (Code::StoreUnavailable, Some(1)));
         let broken =
             StoreError::new(StoreErrorKind::Corrupt, "accepting a message", "messages.status holds gone");
         let error = ApiError::from(broken);

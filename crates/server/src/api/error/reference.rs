@@ -42,8 +42,9 @@ fn reference() -> String {
          | code | HTTP | meaning |\n|---|---|---|\n",
     );
     for code in Code::ALL {
-        let line = writeln!(page, "| `{}` | {} | {} |", code.as_str(), code.status().as_u16(), code.about());
-        line.expect("a string takes everything");
+        let line =
+            writeln!(page, "| `{}` | {} | {} |", code.as_str(), code.status().as_u16(), code.description());
+        line.expect("writing to a string cannot fail");
     }
     page.push_str(
         "\n## Meta's codes\n\n\
@@ -57,7 +58,7 @@ fn reference() -> String {
         let code = if entry.code == 200 { "200–299".to_owned() } else { entry.code.to_string() };
         let (title, advice) = (entry.title, entry.advice);
         let line = writeln!(page, "| {code} | {title} | {} | {advice} |", behaviour(entry.class));
-        line.expect("a string takes everything");
+        line.expect("writing to a string cannot fail");
     }
     page.push_str(
         "\nIf Meta responds with code 1 or 2 and an HTTP status of 500 or higher, Meta may have accepted the message. The message \

@@ -82,28 +82,41 @@ pub(crate) fn read_paging(fields: &Fields<'_, '_>) -> (u32, i64) {
 
 /// Describes the operation of this file.
 pub(crate) fn operations() -> Vec<Operation> {
-    vec![Operation::new(
+    vec![
+        Operation::new(
             "list_events",
             "List events",
-            "Returns the events after a position, oldest first. With `wait`, the response comes as soon as \
-             there is an event. No event is left out or repeated.",
-        ).query(RequestSchema::of_query(|fields| {
-    let _described = (read_paging(fields), EventQuery::read(None, fields, None));
-}))
+            "Returns the events after a position, oldest first. With `wait`, the response \
+             comes as soon as there is an event. No event is left out or repeated.",
+        )
+        .query(RequestSchema::of_query(|fields| {
+            let _described = (read_paging(fields), EventQuery::read(None, fields, None));
+        }))
         .responds(
             200,
             "Events.",
             Schema::object([
                 required("events", Schema::array(Schema::reference("Event"), ..)),
-                required("next_cursor", Schema::string(1..).or_null().about("Value of `after` for the next request.")),
+                required(
+                    "next_cursor",
+                    Schema::string(1..).or_null().about("Value of `after` for the next request."),
+                ),
                 required("has_more", Schema::boolean().about("`true`: there are more events.")),
-                optional("gap", Schema::boolean().set("const", true).about("`true`: events after the position have been deleted and are \
-                     missing from the response.")),
+                optional(
+                    "gap",
+                    Schema::boolean().set("const", true).about(
+                        "`true`: events after the position have been deleted and are missing from the \
+             response.",
+                    ),
+                ),
             ]),
-            r#"{"events":[{"id":"01a2b3c4-0000-7000-8000-000000000009","event":"message.sent","timestamp":"2026-05-29T10:30:01Z",
-                "data":{"id":"01a2b3c4-0000-7000-8000-000000000001","message_id":"wamid.HBgLMTU1NTAxMDAwMDEVAgARGBI5MDU1MTgxOUNEMjM5ODE4NzAA",
-                "status":"sent","event_status":"sent","to":"+15550100001","recipient":null,"type":"text","client_reference":"order 7",
-                "whatsapp_account_id":"01a2b3c4-0000-7000-8000-000000000002","at":"2026-05-29T10:30:01Z","error":null,"pricing":null,
-                "sent_as":"message"}}],"next_cursor":"01a2b3c4-0000-7000-8000-000000000009","has_more":false}"#,
-        )]
+            LIST_EVENTS_RESPONSE,
+        ),
+    ]
 }
+
+const LIST_EVENTS_RESPONSE: &str = r#"{"events":[{"id":"01a2b3c4-0000-7000-8000-000000000009","event":"message.sent","timestamp":"2026-05-29T10:30:01Z",
+    "data":{"id":"01a2b3c4-0000-7000-8000-000000000001","message_id":"wamid.HBgLMTU1NTAxMDAwMDEVAgARGBI5MDU1MTgxOUNEMjM5ODE4NzAA",
+    "status":"sent","event_status":"sent","to":"+15550100001","recipient":null,"type":"text","client_reference":"order 7",
+    "whatsapp_account_id":"01a2b3c4-0000-7000-8000-000000000002","at":"2026-05-29T10:30:01Z","error":null,"pricing":null,
+    "sent_as":"message"}}],"next_cursor":"01a2b3c4-0000-7000-8000-000000000009","has_more":false}"#;

@@ -19,30 +19,30 @@ pub(crate) fn schemas() -> Vec<(&'static str, Schema)> {
                 ),
                 required("event", Schema::constant(kind.as_str())),
                 required("timestamp", Schema::time()),
-                required("data", data_of(*kind)),
+                required("data", data_schema(*kind)),
             ]);
-            (name_of(*kind), event.about(kind.description().trim()))
+            (schema_name(*kind), event.about(kind.description().trim()))
         })
         .collect();
     let event = Schema::discriminated(
         "event",
-        EventKind::ALL.iter().map(|kind| (kind.as_str(), name_of(*kind).to_owned())),
+        EventKind::ALL.iter().map(|kind| (kind.as_str(), schema_name(*kind).to_owned())),
     );
     schemas.extend([
         ("Event", event),
-        ("ErasedEventData", erased()),
-        ("OutboundEventData", outbound()),
-        ("IncomingEventData", incoming()),
-        ("ContactEventData", person()),
-        ("TemplateEventData", template()),
-        ("AccountEventData", account()),
-        ("WebhookEventData", webhook()),
+        ("ErasedEventData", erased_data()),
+        ("OutboundEventData", outbound_data()),
+        ("IncomingEventData", incoming_data()),
+        ("ContactEventData", contact_data()),
+        ("TemplateEventData", template_data()),
+        ("AccountEventData", account_data()),
+        ("WebhookEventData", webhook_data()),
     ]);
     schemas
 }
 
 /// Name of the schema of an event.
-const fn name_of(kind: EventKind) -> &'static str {
+const fn schema_name(kind: EventKind) -> &'static str {
     match kind {
         EventKind::MessageIncoming => "MessageIncomingEvent",
         EventKind::MessageQueued => "MessageQueuedEvent",
@@ -65,9 +65,9 @@ const fn name_of(kind: EventKind) -> &'static str {
     }
 }
 
-fn data_of(kind: EventKind) -> Schema {
+fn data_schema(kind: EventKind) -> Schema {
     match kind {
-        EventKind::MessageIncoming => of_a_person("IncomingEventData"),
+        EventKind::MessageIncoming => erasable("IncomingEventData"),
         EventKind::MessageQueued
         | EventKind::MessageSent
         | EventKind::MessageDelivered
@@ -76,8 +76,8 @@ fn data_of(kind: EventKind) -> Schema {
         | EventKind::MessageFailed
         | EventKind::MessageUnknown
         | EventKind::MessageExpired
-        | EventKind::MessageCanceled => of_a_person("OutboundEventData"),
-        EventKind::ContactCreated | EventKind::ContactUpdated => of_a_person("ContactEventData"),
+        | EventKind::MessageCanceled => erasable("OutboundEventData"),
+        EventKind::ContactCreated | EventKind::ContactUpdated => erasable("ContactEventData"),
         EventKind::TemplateStatus => Schema::reference("TemplateEventData"),
         EventKind::AccountStatus => Schema::reference("AccountEventData"),
         EventKind::WebhookDisabled | EventKind::WebhookTest => Schema::reference("WebhookEventData"),
@@ -85,23 +85,23 @@ fn data_of(kind: EventKind) -> Schema {
     }
 }
 
-/// What is told of a person may have been erased since.
-fn of_a_person(name: &str) -> Schema {
+/// Data of a contact, which may have been erased.
+fn erasable(name: &str) -> Schema {
     Schema::any_of([Schema::reference(name), Schema::reference("ErasedEventData")])
 }
 
-fn erased() -> Schema {
+fn erased_data() -> Schema {
     Schema::object([required("id", Schema::uuid()), required("erased", only_true())]).about(
         "Data of an event whose contact has been \
          erased.",
     )
 }
 
-fn some() -> Schema {
+fn nullable_string() -> Schema {
     Schema::string(..).or_null()
 }
 
-fn outbound() -> Schema {
+fn outbound_data() -> Schema {
     let status = || Schema::enumeration(MessageStatus::ALL.map(MessageStatus::as_str));
     Schema::object([
         required("id", Schema::uuid().about("Waypost's ID.")),
@@ -117,10 +117,10 @@ fn outbound() -> Schema {
              already.",
             ),
         ),
-        required("to", some()),
-        required("recipient", some()),
+        required("to", nullable_string()),
+        required("recipient", nullable_string()),
         required("type", Schema::string(1..)),
-        required("client_reference", some()),
+        required("client_reference", nullable_string()),
         required("whatsapp_account_id", Schema::uuid()),
         required("at", Schema::time()),
         required("error", Schema::reference("Failure").or_null()),
@@ -129,14 +129,14 @@ fn outbound() -> Schema {
     ])
 }
 
-fn incoming() -> Schema {
+fn incoming_data() -> Schema {
     Schema::object([
         required("id", Schema::uuid().about("Waypost's ID.")),
         required("message_id", Schema::string(1..).about("Meta's ID.")),
-        required("from", some()),
-        required("user_id", some()),
+        required("from", nullable_string()),
+        required("user_id", nullable_string()),
         required("contact_id", Schema::uuid()),
-        required("contact_name", some()),
+        required("contact_name", nullable_string()),
         required(
             "type",
             Schema::string(1..).about(
@@ -144,7 +144,7 @@ fn incoming() -> Schema {
              type is present, too.",
             ),
         ),
-        required("text", some().about("Text of the message, if its type has text.")),
+        required("text", nullable_string().about("Text of the message, if its type has text.")),
         required("whatsapp_account_id", Schema::uuid()),
         required("at", Schema::time()),
         required("context", context().or_null()),
@@ -167,7 +167,7 @@ fn incoming() -> Schema {
 
 fn context() -> Schema {
     Schema::object([
-        required("message_id", some().about("Message that this message replies to.")),
+        required("message_id", nullable_string().about("Message that this message replies to.")),
         optional("forwarded", only_true()),
         optional("frequently_forwarded", only_true()),
         optional("referred_product", Schema::any().about("Product that the message is about.")),
@@ -178,15 +178,15 @@ fn only_true() -> Schema {
     Schema::boolean().set("const", true)
 }
 
-fn person() -> Schema {
+fn contact_data() -> Schema {
     Schema::object([
         required("id", Schema::uuid()),
-        required("phone_number", some()),
-        required("user_id", some()),
-        required("name", some()),
+        required("phone_number", nullable_string()),
+        required("user_id", nullable_string()),
+        required("name", nullable_string()),
         required("tags", Schema::array(Schema::string(1..), ..)),
-        required("stage", some()),
-        required("email", some()),
+        required("stage", nullable_string()),
+        required("email", nullable_string()),
         required("custom_fields", Schema::any_object()),
         required("opted_out", Schema::boolean()),
         required(
@@ -208,21 +208,21 @@ fn person() -> Schema {
     ])
 }
 
-fn template() -> Schema {
+fn template_data() -> Schema {
     Schema::object([
         required("id", Schema::uuid().or_null()),
         required("waba_id", Schema::string(1..)),
         required("name", Schema::string(..)),
         required("language", Schema::string(..)),
         required("change", Schema::enumeration(["status", "category", "quality", "components"])),
-        required("status", some()),
-        required("category", some()),
-        required("quality", some()),
-        required("reason", some()),
+        required("status", nullable_string()),
+        required("category", nullable_string()),
+        required("quality", nullable_string()),
+        required("reason", nullable_string()),
     ])
 }
 
-fn account() -> Schema {
+fn account_data() -> Schema {
     let changes = [
         "status",
         "quality",
@@ -236,24 +236,25 @@ fn account() -> Schema {
     Schema::object([
         required("whatsapp_account_id", Schema::uuid().or_null()),
         required("waba_id", Schema::string(1..)),
-        required("name", some()),
+        required("name", nullable_string()),
         required("change", Schema::enumeration(changes)),
-        required("status", some()),
-        required("status_reason", some()),
-        required("quality_rating", some()),
+        required("status", nullable_string()),
+        required("status_reason", nullable_string()),
+        required("quality_rating", nullable_string()),
         required(
             "messaging_limit",
-            Schema::object([required("tier", some()), optional("used_24h", Schema::integer(0..))]).or_null(),
+            Schema::object([required("tier", nullable_string()), optional("used_24h", Schema::integer(0..))])
+                .or_null(),
         ),
-        required("field", some().about("Meta's name of the webhook field.")),
+        required("field", nullable_string().about("Meta's name of the webhook field.")),
         required("details", Schema::any().about("Meta's data.")),
     ])
 }
 
-fn webhook() -> Schema {
+fn webhook_data() -> Schema {
     Schema::object([
         required("webhook_id", Schema::uuid()),
         required("name", Schema::string(..)),
-        required("reason", some()),
+        required("reason", nullable_string()),
     ])
 }

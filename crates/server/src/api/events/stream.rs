@@ -126,16 +126,20 @@ fn sse_events(page: &EventPage) -> Vec<Event> {
 
 /// Describes the operation of this file.
 pub(crate) fn operations() -> Vec<Operation> {
-    vec![Operation::new(
+    vec![
+        Operation::new(
             "stream_events",
             "Stream events",
-            "Streams the events after a position, and all later events, as Server-Sent Events with `id`, \
-             `event` and `data`. `data` is the JSON of the event. An event `gap` without `id` means that \
-             events have been deleted and are missing from the stream. `EventSource` continues after the last \
-             event that it received.",
-        ).query(RequestSchema::of_query(|fields| EventQuery::read(None, fields, None)))
+            "Streams the events after a position, and all later events, as Server-Sent \
+             Events with `id`, `event` and `data`. `data` is the JSON of the event. An event `gap` without \
+             `id` means that events have been deleted and are missing from the stream. `EventSource` \
+             continues after the last event that it received.",
+        )
+        .query(RequestSchema::of_query(|fields| EventQuery::read(None, fields, None)))
         .header("Last-Event-ID", "ID of the last received event. Overrides `after`.", Schema::uuid())
-        .responds_raw(200, "Stream of events without an end.", "text/event-stream", Schema::string(..)).response_example(STREAM_EXAMPLE)]
+        .responds_raw(200, "Stream of events without an end.", "text/event-stream", Schema::string(..))
+        .response_example(STREAM_EXAMPLE),
+    ]
 }
 
 const STREAM_EXAMPLE: &str = ": the events of this workspace\nretry: 1000\n\nid: 01a2b3c4-0000-7000-8000-000000000009\n\

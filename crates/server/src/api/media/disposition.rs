@@ -3,23 +3,23 @@
 use domain::media::{MediaType, essence};
 use engine::ports::StoredMedia;
 
-/// The longest file name that is given out, in characters.
-const LONGEST_NAME: usize = 150;
+/// Maximum length of a file name, in characters.
+const MAX_NAME: usize = 150;
 
-/// Whether a browser shows it or saves it, and under which name: pictures of pixels, sounds and videos are shown.
+/// Returns the value of the header. Browsers show bitmap images, audio and video, and save all other files.
 pub(crate) fn disposition(file: &StoredMedia) -> String {
     let mime_type = essence(file.mime_type.as_deref().unwrap_or_default());
     let is_shown = matches!(mime_type.as_str(), "image/jpeg" | "image/png" | "image/webp" | "image/gif")
         || mime_type.starts_with("audio/")
         || mime_type.starts_with("video/");
-    let how = if is_shown { "inline" } else { "attachment" };
+    let kind = if is_shown { "inline" } else { "attachment" };
     let name =
         file.file_name.as_deref().map(safe_name).filter(|name| !name.is_empty()).unwrap_or_else(|| {
-            let end = MediaType::named(&mime_type).map_or("bin", MediaType::extension);
-            format!("{}.{end}", file.id)
+            let extension = MediaType::named(&mime_type).map_or("bin", MediaType::extension);
+            format!("{}.{extension}", file.id)
         });
-    // Both spellings of RFC 6266: the first for those that do not know the second.
-    let plain: String = name.chars().map(|letter| if letter.is_ascii() { letter } else { '_' }).collect();
+    // RFC 6266 has two forms of the name: `filename` is for clients that do not know `filename*`.
+    let ascii: String = name.chars().map(|letter| if letter.is_ascii() { letter } else { '_' }).collect();
     let mut encoded = String::new();
     for byte in name.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
@@ -28,23 +28,23 @@ pub(crate) fn disposition(file: &StoredMedia) -> String {
             encoded.push_str(&format!("%{byte:02X}"));
         }
     }
-    format!("{how}; filename=\"{plain}\"; filename*=UTF-8''{encoded}")
+    format!("{kind}; filename=\"{ascii}\"; filename*=UTF-8''{encoded}")
 }
 
-/// A name without what leads somewhere else, ends a header, or hides.
+/// Removes path separators, characters that end a header, and invisible characters from a name.
 fn safe_name(name: &str) -> String {
     let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
     let is_safe = |letter: &char| {
-        // Marks that turn the direction of text make `exe.pdf` of `fdp.exe`.
-        let turns =
+        // Direction marks make `fdp.exe` look like `exe.pdf`.
+        let is_direction_mark =
             matches!(*letter, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-        !letter.is_control() && !turns && !"\"\\<>:|?*;%".contains(*letter)
+        !letter.is_control() && !is_direction_mark && !"\"\\<>:|?*;%".contains(*letter)
     };
     let safe: String = last.chars().filter(is_safe).collect();
     let safe = safe.trim_matches(['.', ' ']);
-    let n_letters = safe.chars().count();
-    // The end tells the type: it is kept.
-    safe.chars().skip(n_letters.saturating_sub(LONGEST_NAME)).collect()
+    let n_characters = safe.chars().count();
+    // The end is kept, because it contains the file extension.
+    safe.chars().skip(n_characters.saturating_sub(MAX_NAME)).collect()
 }
 
 #[cfg(test)]
@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_browser_might_run_is_saved() {
+    fn files_that_a_browser_could_run_are_saved() {
         for mime_type in ["text/html", "image/svg+xml", "application/pdf", "text/plain", "", "video"] {
             assert!(named(mime_type, None).starts_with("attachment; "), "{mime_type}");
         }
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hostile_name_loses_its_teeth() {
+    fn unsafe_characters_are_removed_from_a_name() {
         for (given, safe) in [
             ("../../etc/passwd", "passwd"),
             ("C:\\Windows\\a.pdf", "a.pdf"),
@@ -98,12 +98,12 @@ mod tests {
             assert_eq!(safe_name(given), safe, "{given:?}");
         }
         let long = format!("{}.pdf", "x".repeat(4000));
-        assert_eq!(safe_name(&long).chars().count(), LONGEST_NAME);
+        assert_eq!(safe_name(&long).chars().count(), MAX_NAME);
         assert!(safe_name(&long).ends_with(".pdf"));
     }
 
     #[test]
-    fn a_name_is_given_in_both_spellings_and_a_nameless_file_gets_one() {
+    fn a_name_is_written_in_both_forms_and_a_file_without_a_name_gets_one() {
         assert_eq!(
             named("application/pdf", Some("März 1.pdf")),
             "attachment; filename=\"M_rz 1.pdf\"; filename*=UTF-8''M%C3%A4rz%201.pdf"

@@ -1,9 +1,9 @@
-//! Files: `GET /api/media/{id}` and `POST /api/media`.
+//! `GET /api/media/{id}`: download a file.
 //!
-//! **Invariant:** a file goes through in pieces; no answer and no request holds the whole of it.
+//! **Invariant:** a file is sent in chunks. The memory never holds a whole file.
 //!
-//! **Invariant:** nothing that a stranger has sent is run by a browser as ours: types are not guessed, what is not a
-//! picture, a sound or a video is saved, and whatever is shown is shown in a sandbox.
+//! **Invariant:** no browser runs content from customers with the origin of the gateway: browsers do not guess types, save
+//! files that are not images, audio or video, and show all others in a sandbox.
 
 use crate::api::openapi::example::MEDIA;
 use crate::api::openapi::operation::ANY_TYPE;
@@ -23,21 +23,21 @@ use engine::{Deps, media};
 use crate::api::error::{ApiError, Code};
 use crate::api::error_mapping::blob_error;
 use crate::api::media::disposition::disposition;
-use crate::api::media::range::Wanted;
+use crate::api::media::range::RequestedRange;
 use crate::api::media::serialize::serialize_media;
 use crate::api::request_context::{Authorized, IdOrName};
 use crate::api::{request_body, response, serialize};
 
-/// Seconds to wait for a file that is being fetched right now.
+/// Value of `Retry-After` for a file that is being downloaded now, in seconds.
 const PENDING_WAIT: u32 = 2;
 
-/// The most seconds to wait for one that is fetched again later.
-const LONGEST_WAIT: u32 = 3600;
+/// Maximum value of `Retry-After` for a file that is downloaded again later, in seconds.
+const MAX_PENDING_WAIT: u32 = 3600;
 
-/// What a file is when nobody says.
+/// Media type of a file with an unknown type.
 const UNKNOWN_TYPE: HeaderValue = HeaderValue::from_static("application/octet-stream");
 
-/// A file's content, or with `Accept: application/json` what is known of it.
+/// Returns the content of a file, or its metadata with `Accept: application/json`.
 pub(crate) async fn get_media(
     State(deps): State<Arc<Deps>>,
     Authorized(caller): Authorized,
@@ -45,7 +45,7 @@ pub(crate) async fn get_media(
     request: Request,
 ) -> Result<Response, ApiError> {
     let (is_head, headers) = (request.method() == Method::HEAD, request.headers());
-    request_body::no_query(request.uri().query())?;
+    request_body::reject_query(request.uri().query())?;
     let found = match id.parse() {
         Ok(id) => media::find(&deps, &caller, id).await?,
         Err(_) => None,
@@ -55,7 +55,7 @@ pub(crate) async fn get_media(
         return Ok(response::success(StatusCode::OK, &serialize_media(&file)));
     }
     match file.state {
-        MediaState::Ready => content(&deps, &caller, &file, (is_head, headers)).await,
+        MediaState::Ready => content(&deps, &caller, &file, is_head, headers).await,
         MediaState::Pending | MediaState::Receiving => Err(pending(&deps, &file)),
         MediaState::Failed | MediaState::Gone => {
             Err(failed(file.reason.as_deref().unwrap_or("the content is missing")))
@@ -63,11 +63,11 @@ pub(crate) async fn get_media(
     }
 }
 
-/// Whether the caller asks for a description: by name, and not just for anything.
+/// `true` if the caller requests metadata: `Accept` contains `application/json`, and not `*/*`.
 fn wants_json(headers: &HeaderMap) -> bool {
-    let accepts = |wanted: &str| {
+    let accepts = |media_type: &str| {
         let values = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
-        values.flat_map(|value| value.split(',')).any(|range| essence(range) == wanted)
+        values.flat_map(|value| value.split(',')).any(|range| essence(range) == media_type)
     };
     accepts("application/json") && !accepts("*/*")
 }
@@ -75,11 +75,12 @@ fn wants_json(headers: &HeaderMap) -> bool {
 fn pending(deps: &Deps, file: &StoredMedia) -> ApiError {
     let now = deps.now();
     let left = file.due_at.unwrap_or(now).duration_since(now).as_secs();
-    let wait = u32::try_from(left.max(0)).unwrap_or(u32::MAX).clamp(PENDING_WAIT, LONGEST_WAIT);
-    let why = file.reason.as_ref().map(|reason| format!(" Last attempt: {reason}.")).unwrap_or_default();
+    let wait = u32::try_from(left.max(0)).unwrap_or(u32::MAX).clamp(PENDING_WAIT, MAX_PENDING_WAIT);
+    let last_error =
+        file.reason.as_ref().map(|reason| format!(" Last attempt: {reason}.")).unwrap_or_default();
     let error = ApiError::new(
         Code::MediaPending,
-        format!("The file is still being downloaded from Meta.{why} Try again in {wait} s."),
+        format!("The file is still being downloaded from Meta.{last_error} Try again in {wait} s."),
     );
     let error = match &file.reason {
         Some(reason) => error.with("reason", reason.as_str()),
@@ -96,22 +97,23 @@ async fn content(
     deps: &Deps,
     caller: &Caller,
     file: &StoredMedia,
-    (is_head, headers): (bool, &HeaderMap),
+    is_head: bool,
+    headers: &HeaderMap,
 ) -> Result<Response, ApiError> {
     let (Some(size), Some(sha256)) = (file.size, &file.sha256) else {
         return Err(failed("its content is unknown"));
     };
     let etag = format!("\"{}\"", serialize::hex(sha256));
-    if crate::api::media::range::is_known(headers, &etag) {
+    if crate::api::media::range::matches_etag(headers, &etag) {
         return Ok(with_headers(StatusCode::NOT_MODIFIED, file, &etag));
     }
-    let (status, part) = match crate::api::media::range::wanted(headers, size, &etag) {
-        Wanted::Whole => (StatusCode::OK, 0..size),
-        Wanted::Part(part) => (StatusCode::PARTIAL_CONTENT, part),
-        Wanted::Nothing => {
+    let (status, part) = match crate::api::media::range::requested_range(headers, size, &etag) {
+        RequestedRange::Whole => (StatusCode::OK, 0..size),
+        RequestedRange::Part(part) => (StatusCode::PARTIAL_CONTENT, part),
+        RequestedRange::Unsatisfiable => {
             let message = format!("The requested range is outside the file, which has {size} bytes.");
             let mut response = ApiError::new(Code::RangeNotSatisfiable, message).into_response();
-            put(&mut response, header::CONTENT_RANGE, format!("bytes */{size}"));
+            set_header(&mut response, header::CONTENT_RANGE, format!("bytes */{size}"));
             return Ok(response);
         }
     };
@@ -119,18 +121,18 @@ async fn content(
     let n_bytes = part.end.saturating_sub(part.start);
     if status == StatusCode::PARTIAL_CONTENT {
         let last = part.end.saturating_sub(1);
-        put(&mut response, header::CONTENT_RANGE, format!("bytes {}-{last}/{size}", part.start));
+        set_header(&mut response, header::CONTENT_RANGE, format!("bytes {}-{last}/{size}", part.start));
     }
     if !is_head {
-        let pieces = media::content(deps, caller, file, part).await.map_err(blob_error)?;
-        let pieces = pieces.ok_or_else(|| failed("its content is missing from the storage"))?;
-        *response.body_mut() = Body::from_stream(pieces);
+        let chunks = media::content(deps, caller, file, part).await.map_err(blob_error)?;
+        let chunks = chunks.ok_or_else(|| failed("its content is missing from the storage"))?;
+        *response.body_mut() = Body::from_stream(chunks);
     }
-    put(&mut response, header::CONTENT_LENGTH, n_bytes.to_string());
+    set_header(&mut response, header::CONTENT_LENGTH, n_bytes.to_string());
     Ok(response)
 }
 
-/// An answer about a file's content, without the content.
+/// Returns the response for the content of a file, without the content.
 fn with_headers(status: StatusCode, file: &StoredMedia, etag: &str) -> Response {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = status;
@@ -145,12 +147,12 @@ fn with_headers(status: StatusCode, file: &StoredMedia, etag: &str) -> Response 
         header::CONTENT_SECURITY_POLICY,
         HeaderValue::from_static("sandbox; default-src 'none'; style-src 'unsafe-inline'"),
     );
-    put(&mut response, header::ETAG, etag.to_owned());
-    put(&mut response, header::CONTENT_DISPOSITION, disposition(file));
+    set_header(&mut response, header::ETAG, etag.to_owned());
+    set_header(&mut response, header::CONTENT_DISPOSITION, disposition(file));
     response
 }
 
-fn put(response: &mut Response, name: HeaderName, value: String) {
+fn set_header(response: &mut Response, name: HeaderName, value: String) {
     if let Ok(value) = HeaderValue::try_from(value) {
         response.headers_mut().insert(name, value);
     }

@@ -9,28 +9,28 @@ use engine::ports::StoredMedia;
 use crate::api::response::object;
 use crate::api::serialize::{hex, or_null, time};
 
-/// A file, as its message shows it.
+/// JSON object of a file in a message.
 pub(crate) fn media_object(media: &StoredMedia) -> Object {
-    let mut shown = Object::new();
-    shown.insert("id", media.id.to_string());
-    shown.insert("state", media.state.as_str());
-    shown.insert("mime_type", or_null(media.mime_type.as_deref()));
-    shown.insert("size", or_null(media.size.and_then(|size| i64::try_from(size).ok())));
-    shown.insert("sha256", or_null(media.sha256.as_ref().map(hex)));
-    shown.insert("file_name", or_null(media.file_name.as_deref()));
-    shown.insert("reason", or_null(media.reason.as_deref()));
-    shown
+    let mut json = Object::new();
+    json.insert("id", media.id.to_string());
+    json.insert("state", media.state.as_str());
+    json.insert("mime_type", or_null(media.mime_type.as_deref()));
+    json.insert("size", or_null(media.size.and_then(|size| i64::try_from(size).ok())));
+    json.insert("sha256", or_null(media.sha256.as_ref().map(hex)));
+    json.insert("file_name", or_null(media.file_name.as_deref()));
+    json.insert("reason", or_null(media.reason.as_deref()));
+    json
 }
 
-/// A file.
+/// JSON of a file.
 pub(crate) fn serialize_media(media: &StoredMedia) -> Value {
-    let mut shown = media_object(media);
-    shown.insert("origin", media.origin.as_str());
-    shown.insert("whatsapp_account_id", or_null(media.account.map(|id| id.to_string())));
-    shown.insert("message", or_null(media.message.map(|id| id.to_string())));
-    shown.insert("created_at", time(media.created_at));
-    shown.insert("expires_at", media.expires_at.map_or(Value::Null, time));
-    Value::Object(shown)
+    let mut json = media_object(media);
+    json.insert("origin", media.origin.as_str());
+    json.insert("whatsapp_account_id", or_null(media.account.map(|id| id.to_string())));
+    json.insert("message", or_null(media.message.map(|id| id.to_string())));
+    json.insert("created_at", time(media.created_at));
+    json.insert("expires_at", media.expires_at.map_or(Value::Null, time));
+    Value::Object(json)
 }
 
 /// JSON of an uploaded file.

@@ -1,8 +1,8 @@
-//! `POST /api/messages/batch`: up to 1000 messages into the queue; one bad item fails alone.
+//! `POST /api/messages/batch`: queue up to 1000 messages. An invalid item fails separately.
 
 use crate::api::error::Code;
 use crate::api::messages::idempotency::key_schema;
-use crate::api::messages::send_request::describe;
+use crate::api::messages::send_request::describe_send_request;
 use crate::api::openapi::operation::Operation;
 use crate::api::openapi::schema::Schema;
 use crate::api::openapi::schema::optional;
@@ -27,15 +27,14 @@ use futures_util::{FutureExt, StreamExt, stream};
 
 use crate::api::error::ApiError;
 use crate::api::messages::idempotency;
-use crate::api::messages::send_request::{Kind, read_request};
+use crate::api::messages::send_request::{SendOrigin, read_request};
 use crate::api::request_context::RequestContext;
-use crate::api::response::object;
 use crate::api::{request_body, response};
 
-/// Messages in one request.
+/// Maximum number of messages in one request.
 pub(crate) const MAX_ITEMS: usize = 1000;
-/// Items that are accepted side by side: enough to share each sync of the disk.
-const SIDE_BY_SIDE: usize = 64;
+/// Number of items that are accepted concurrently, so that they share each sync of the disk.
+const MAX_CONCURRENT: usize = 64;
 
 /// Queues many messages.
 pub(crate) async fn send_batch(
@@ -44,7 +43,7 @@ pub(crate) async fn send_batch(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let caller = context.authorise()?;
+    let caller = context.authorize()?;
     context.count_call(&deps, &caller, CallKind::Send)?;
     let key = idempotency::key_of(&headers)?;
     let object = request_body::json(&deps, &headers, body).await?;
@@ -53,16 +52,14 @@ pub(crate) async fn send_batch(
         Some((_, Value::Array(items))) => items,
         Some(_) | None => Vec::new(),
     };
-    let whole = match key {
-        Some(key) => Some(Whole::of(&deps, &caller, key, &items).await?),
+    let batch = match key {
+        Some(key) => Some(BatchKey::read(&deps, &caller, key, &items).await?),
         None => None,
     };
-    let is_replayed = whole.as_ref().is_some_and(|whole| whole.is_known);
-    let results = accept_all(&deps, &caller, context.request_id(), (items, whole)).await;
-    let mut response = response::success(
-        StatusCode::ACCEPTED,
-        &crate::api::response::object([("results", Value::Array(results))]),
-    );
+    let is_replayed = batch.as_ref().is_some_and(|batch| batch.is_known);
+    let results = accept_all(&deps, &caller, context.request_id(), items, batch).await;
+    let mut response =
+        response::success(StatusCode::ACCEPTED, &response::object([("results", Value::Array(results))]));
     if is_replayed {
         response.headers_mut().insert(idempotency::REPLAYED, HeaderValue::from_static("true"));
     }
@@ -74,88 +71,102 @@ pub(crate) fn read_items<'a, 'f>(fields: &'f Fields<'a, '_>) -> Option<Items<'a,
     fields.required("messages").array(1..=MAX_ITEMS)
 }
 
-/// A batch that may be repeated as a whole: the header `Idempotency-Key` stands for a key of each item that has none.
+/// Header `Idempotency-Key` of a batch: it is the source of the keys of all items without an `idempotency_key`.
 #[derive(Clone)]
-struct Whole {
+struct BatchKey {
     key: Arc<str>,
     body: Arc<Object>,
+    /// `true` if the key was used before.
     is_known: bool,
 }
 
-impl Whole {
-    /// Looks whether the key was used before.
-    async fn of(deps: &Deps, caller: &Caller, key: String, items: &[Value]) -> Result<Self, ApiError> {
+impl BatchKey {
+    /// Reads if the key was used before.
+    async fn read(deps: &Deps, caller: &Caller, key: String, items: &[Value]) -> Result<Self, ApiError> {
         let mut body = Object::new();
         body.insert("messages", Value::Array(items.to_vec()));
-        let mut whole = Self { key: key.into(), body: Arc::new(body), is_known: false };
-        for place in 0..items.len() {
-            let repeat = whole.repeat(u32::try_from(place).unwrap_or(u32::MAX));
-            let Some(known) = repeat.look_up(deps, caller).await? else { continue };
+        let mut batch = Self { key: key.into(), body: Arc::new(body), is_known: false };
+        for index in 0..items.len() {
+            let repeat = batch.item_request(u32::try_from(index).unwrap_or(u32::MAX));
+            let Some(known) = repeat.get_record(deps, caller).await? else { continue };
             if known.digest != repeat.digest() {
                 return Err(ApiError::idempotency_mismatch());
             }
-            whole.is_known = true;
+            batch.is_known = true;
             break;
         }
-        Ok(whole)
+        Ok(batch)
     }
 
-    /// The key of one item. No header holds its separator, so that it is nobody's own key.
-    fn repeat(&self, place: u32) -> idempotency::Repeat {
-        idempotency::Repeat::new(&format!("{}\u{1f}{place}", self.key), "/api/messages/batch", &self.body)
+    /// Returns the request of one item. The separator cannot be part of a header, so no client can use the same key.
+    fn item_request(&self, index: u32) -> idempotency::IdempotentRequest {
+        idempotency::IdempotentRequest::new(
+            &format!("{}\u{1f}{index}", self.key),
+            "/api/messages/batch",
+            &self.body,
+        )
     }
 }
 
-/// Accepts the items side by side, begun in their order: the first of two for one person is the first in the queue, and
-/// the first of two with one key is the one that counts.
+/// Accepts the items concurrently, started in their order: of two messages to one recipient, the first is queued first;
+/// of two items with the same key, the first counts.
 async fn accept_all(
     deps: &Arc<Deps>,
     caller: &Caller,
     request_id: &str,
-    (items, whole): (Vec<Value>, Option<Whole>),
+    items: Vec<Value>,
+    batch: Option<BatchKey>,
 ) -> Vec<Value> {
     let accepting = items.into_iter().enumerate().map(|(index, item)| {
-        let whole = whole.clone();
+        let batch = batch.clone();
         async move {
-            let place = u32::try_from(index).unwrap_or(u32::MAX);
-            let accepted = accept_one(deps, caller, request_id, (place, item, whole));
-            let end = AssertUnwindSafe(accepted).catch_unwind().await.unwrap_or_else(|_| {
+            let item = BatchItem { index: u32::try_from(index).unwrap_or(u32::MAX), value: item, batch };
+            let accepted = accept_one(deps, caller, request_id, item);
+            let outcome = AssertUnwindSafe(accepted).catch_unwind().await.unwrap_or_else(|_| {
                 tracing::error!("an item of a batch panicked");
                 Err(ApiError::internal())
             });
-            show(index, end)
+            serialize_result(index, outcome)
         }
     });
-    stream::iter(accepting).buffered(SIDE_BY_SIDE).collect().await
+    stream::iter(accepting).buffered(MAX_CONCURRENT).collect().await
 }
 
-/// What became of an item: its message's id and status.
+/// One item of a batch.
+struct BatchItem {
+    /// Index in `messages`.
+    index: u32,
+    value: Value,
+    batch: Option<BatchKey>,
+}
+
+/// Accepts one item. Returns the id and the status of its message.
 async fn accept_one(
     deps: &Arc<Deps>,
     caller: &Caller,
     request_id: &str,
-    (place, item, whole_batch): (u32, Value, Option<Whole>),
+    item: BatchItem,
 ) -> Result<Value, ApiError> {
-    let kind = item.kind_name();
-    let Value::Object(item) = item else {
+    let kind = item.value.kind_name();
+    let Value::Object(object) = item.value else {
         return Err(ApiError::invalid_at("", format!("must be an object, is {kind}")));
     };
-    let whole = item.clone();
-    let read = read_request(item, Kind::Item(place), deps.now())?;
+    let body = object.clone();
+    let read = read_request(object, SendOrigin::BatchItem(item.index), deps.now())?;
     let repeat = match &read.idempotency_key {
-        Some(key) => Some(idempotency::Repeat::new(key, "/api/messages/batch", &whole)),
-        None => whole_batch.map(|batch| batch.repeat(place)),
+        Some(key) => Some(idempotency::IdempotentRequest::new(key, "/api/messages/batch", &body)),
+        None => item.batch.map(|batch| batch.item_request(item.index)),
     };
     let idempotency = repeat.as_ref().map(|repeat| repeat.idempotency(request_id));
     match send::send(deps, caller, read.request, idempotency).await {
-        Ok(sent) => Ok(object([("id", sent.id.to_string().into()), ("status", "queued".into())])),
+        Ok(sent) => Ok(response::object([("id", sent.id.to_string().into()), ("status", "queued".into())])),
         Err(SendError::IdempotencyKeyUsed(known)) => {
             let id = known.message;
             let digest = repeat.map(|repeat| repeat.digest()).unwrap_or_default();
             match queue::repeated(deps, caller, *known, digest).await? {
                 Repeated::Mismatch => Err(ApiError::idempotency_mismatch()),
                 Repeated::InProgress => Err(ApiError::idempotency_in_progress()),
-                Repeated::Kept(_) | Repeated::Orphaned(_) => Ok(object([
+                Repeated::Kept(_) | Repeated::Orphaned(_) => Ok(response::object([
                     ("id", id.to_string().into()),
                     ("status", "queued".into()),
                     ("replayed", true.into()),
@@ -166,23 +177,23 @@ async fn accept_one(
     }
 }
 
-fn show(index: usize, end: Result<Value, ApiError>) -> Value {
-    let mut shown = Object::new();
-    shown.insert("index", i64::try_from(index).unwrap_or(i64::MAX));
-    match end {
+fn serialize_result(index: usize, outcome: Result<Value, ApiError>) -> Value {
+    let mut json = Object::new();
+    json.insert("index", i64::try_from(index).unwrap_or(i64::MAX));
+    match outcome {
         Ok(Value::Object(done)) => {
             for (name, value) in done {
-                shown.insert(&name, value);
+                json.insert(&name, value);
             }
         }
         Ok(_) => {}
         Err(error) => {
-            shown.insert("code", error.code().as_str());
-            shown.insert("message", error.message());
-            shown.insert("details", Value::Object(error.details().clone()));
+            json.insert("code", error.code().as_str());
+            json.insert("message", error.message());
+            json.insert("details", Value::Object(error.details().clone()));
         }
     }
-    Value::Object(shown)
+    Value::Object(json)
 }
 
 /// Describes the operation of this file.
@@ -193,10 +204,8 @@ pub(crate) fn operations() -> Vec<Operation> {
         optional("status", Schema::constant("queued")),
         optional(
             "replayed",
-            Schema::boolean().about(
-                "`true`: the message was accepted before, with the same \
-             `idempotency_key`.",
-            ),
+            Schema::boolean()
+                .about("`true`: the message was accepted before, with the same `idempotency_key`."),
         ),
         optional(
             "code",
@@ -206,40 +215,48 @@ pub(crate) fn operations() -> Vec<Operation> {
         optional("message", Schema::string(1..)),
         optional("details", Schema::reference("ErrorDetails")),
     ]);
-    vec![Operation::new(
-        "send_batch",
-        "Queue many messages",
-        "Accepts or refuses each message separately, with the error codes of `POST /api/messages/send`. A \
-         batch counts as one request; its messages are sent within the key's rate limit.",
-    )
-    .header(
-        "Idempotency-Key",
-        "Makes the whole batch safe to repeat for 24 hours. It applies to each message without an \
-         `idempotency_key`.",
-        key_schema(),
-    )
-    .body(
-        batch_request_schema(),
-        [("two", r#"{"messages":[
-            {"to":"+15550100001","type":"text","text":"Your table is ready.","idempotency_key":"table-1"},
-            {"to":"+15550100002","type":"template","template":{"name":"hello_world","language":"en_US"}}]}"#)],
-    )
-    .responds(
-        202,
-        "Result for each item.",
-        Schema::object([required("results", Schema::array(result, 1..=MAX_ITEMS))]),
-        r#"{"results":[{"index":0,"id":"01a2b3c4-0000-7000-8000-000000000001","status":"queued"},
-            {"index":1,"code":"template_not_found","message":"The account `sandbox` has no template `spring_sale` in the language `en`, neither in Waypost nor at Meta.","details":{"template":"spring_sale","language":"en"}}]}"#,
-    )
-    .response_header("Idempotent-Replayed", "`true`: the batch was accepted before with this key.", Schema::constant("true"))
-    .errors([Code::IdempotencyMismatch, Code::IdempotencyInProgress])]
+    vec![
+        Operation::new(
+            "send_batch",
+            "Queue many messages",
+            "Accepts or refuses each message separately, with the error codes of `POST \
+             /api/messages/send`. A batch counts as one request; its messages are sent within the key's rate \
+             limit.",
+        )
+        .header(
+            "Idempotency-Key",
+            "Makes the whole batch safe to repeat for 24 hours. It applies to each message \
+             without an `idempotency_key`.",
+            key_schema(),
+        )
+        .body(batch_request_schema(), [("two", SEND_BATCH_REQUEST)])
+        .responds(
+            202,
+            "Result for each item.",
+            Schema::object([required("results", Schema::array(result, 1..=MAX_ITEMS))]),
+            SEND_BATCH_RESPONSE,
+        )
+        .response_header(
+            "Idempotent-Replayed",
+            "`true`: the batch was accepted before with this key.",
+            Schema::constant("true"),
+        )
+        .errors([Code::IdempotencyMismatch, Code::IdempotencyInProgress]),
+    ]
 }
+
+const SEND_BATCH_REQUEST: &str = r#"{"messages":[
+    {"to":"+15550100001","type":"text","text":"Your table is ready.","idempotency_key":"table-1"},
+    {"to":"+15550100002","type":"template","template":{"name":"hello_world","language":"en_US"}}]}"#;
+
+const SEND_BATCH_RESPONSE: &str = r#"{"results":[{"index":0,"id":"01a2b3c4-0000-7000-8000-000000000001","status":"queued"},
+    {"index":1,"code":"template_not_found","message":"The account `sandbox` has no template `spring_sale` in the language `en`, neither in Waypost nor at Meta.","details":{"template":"spring_sale","language":"en"}}]}"#;
 
 /// Returns the schema of the body of a batch.
 fn batch_request_schema() -> RequestSchema {
     RequestSchema::of(|fields| {
         for item in read_items(fields).iter().flat_map(Items::iter) {
-            item.shared("BatchMessage", |item| describe(item, Kind::Item(0)));
+            item.shared("BatchMessage", |item| describe_send_request(item, SendOrigin::BatchItem(0)));
         }
     })
 }

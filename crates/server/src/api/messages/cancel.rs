@@ -21,7 +21,7 @@ use crate::api::messages::serialize::serialize_message;
 use crate::api::request_context::{Authorized, IdOrName};
 use crate::api::{request_body, response};
 
-/// Takes a message back that waits in the queue.
+/// Cancels a queued message.
 pub(crate) async fn cancel_message(
     State(deps): State<Arc<Deps>>,
     Authorized(caller): Authorized,
@@ -29,7 +29,7 @@ pub(crate) async fn cancel_message(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    request_body::nothing(&deps, &headers, body).await?;
+    request_body::empty(&deps, &headers, body).await?;
     match queue::cancel(&deps, &caller, &key_of(&id)).await {
         Ok(message) => Ok(response::success(StatusCode::OK, &serialize_message(message))),
         Err(MessageActionError::NotPossible(status)) => {

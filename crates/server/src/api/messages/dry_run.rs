@@ -8,15 +8,16 @@ use engine::messages::dry_run::{DryRun, DryRunCheck, DryRunCheckName};
 use crate::api::error::ApiError;
 use crate::api::response::object;
 
-pub(crate) fn show_rehearsal(rehearsal: DryRun) -> Value {
-    let would_send = rehearsal.would_send();
+/// JSON of the result of a dry run.
+pub(crate) fn serialize_dry_run(dry_run: DryRun) -> Value {
+    let would_send = dry_run.would_send();
     let request =
-        rehearsal.request.and_then(|body| serde_json::from_slice::<Value>(&body).ok()).unwrap_or(Value::Null);
-    let checks = rehearsal.checks.into_iter().map(show_check).collect();
+        dry_run.request.and_then(|body| serde_json::from_slice::<Value>(&body).ok()).unwrap_or(Value::Null);
+    let checks = dry_run.checks.into_iter().map(serialize_check).collect();
     object([("would_send", would_send.into()), ("request", request), ("checks", Value::Array(checks))])
 }
 
-fn show_check(check: DryRunCheck) -> Value {
+fn serialize_check(check: DryRunCheck) -> Value {
     let error = check.error.map(ApiError::from);
     let code = error.as_ref().map_or(Value::Null, |error| error.code().as_str().into());
     let reason = error.as_ref().map_or(Value::Null, |error| error.message().into());

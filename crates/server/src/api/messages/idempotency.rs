@@ -1,4 +1,4 @@
-//! `Idempotency-Key`: the same request again gets the first answer again.
+//! `Idempotency-Key`: a repeated request gets the response to the first request.
 
 use crate::api::openapi::schema::Schema;
 use axum::body::Body;
@@ -36,7 +36,7 @@ pub(crate) fn key_schema() -> Schema {
     Schema::string(1..=MAX_KEY).set("pattern", "^[ -~]+$")
 }
 
-/// The key that a request carries.
+/// Returns the value of the header `Idempotency-Key`.
 pub(crate) fn key_of(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
     let invalid = |reason: String| Err(ApiError::invalid_at("/Idempotency-Key", reason));
     let mut values = headers.get_all(IDEMPOTENCY_KEY).iter();
@@ -54,30 +54,30 @@ pub(crate) fn key_of(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
     }
 }
 
-/// A request that may be a repetition.
-pub(crate) struct Repeat {
+/// A request with an `Idempotency-Key`, which may be a repeated request.
+pub(crate) struct IdempotentRequest {
     key: String,
     digest: [u8; 32],
 }
 
-impl Repeat {
-    /// The request with this key, path and body. "Same body" means equal JSON, whatever its spelling.
+impl IdempotentRequest {
+    /// Creates a request from its key, path and body. Two bodies are the same if their JSON values are equal.
     pub(crate) fn new(key: &str, path: &str, body: &Object) -> Self {
         let canonical = Value::Object(body.clone()).canonical();
         let digest = Sha256::new().chain_update(path).chain_update([0]).chain_update(canonical).finalize();
         Self { key: key.to_owned(), digest: digest.into() }
     }
 
-    /// Takes the key for this process, as long as the guard lives.
-    pub(crate) fn enter(&self, deps: &Deps, caller: &Caller) -> Result<RunningKey, ApiError> {
+    /// Locks the key in this process until the guard is dropped.
+    pub(crate) fn lock(&self, deps: &Deps, caller: &Caller) -> Result<RunningKey, ApiError> {
         deps.running.enter(caller.owner(), &self.key, self.digest).map_err(|taken| match taken {
             Taken::Same => ApiError::idempotency_in_progress(),
             Taken::Other => ApiError::idempotency_mismatch(),
         })
     }
 
-    /// The first request with this key, if there was one.
-    pub(crate) async fn look_up(
+    /// Returns the record of the first request with this key; `None` if there was none.
+    pub(crate) async fn get_record(
         &self,
         deps: &Deps,
         caller: &Caller,
@@ -91,42 +91,42 @@ impl Repeat {
         self.digest
     }
 
-    /// What is kept with the message.
+    /// Returns the data that is stored with the message.
     pub(crate) fn idempotency(&self, request_id: &str) -> Idempotency {
         let request_id = request_id.to_owned();
         Idempotency {
             key: self.key.clone(),
             digest: self.digest,
-            render: Box::new(move |end| render(end, &request_id)),
+            render: Box::new(move |result| render(result, &request_id)),
         }
     }
 
-    /// The answer to a repetition.
-    pub(crate) async fn answer(
+    /// Returns the response to a repeated request.
+    pub(crate) async fn replay(
         &self,
         deps: &Deps,
         caller: &Caller,
         known: IdempotencyRecord,
     ) -> Result<Response, ApiError> {
         match queue::repeated(deps, caller, known, self.digest).await? {
-            Repeated::Kept(kept) => Ok(replayed(&kept)),
+            Repeated::Kept(cached) => Ok(replayed(&cached)),
             Repeated::Mismatch => Err(ApiError::idempotency_mismatch()),
             Repeated::InProgress => Err(ApiError::idempotency_in_progress()),
             Repeated::Orphaned(message) => {
-                let sent = sent_of(&message).ok_or_else(ApiError::idempotency_in_progress)?;
-                let (status, answer) = SendResponse::of(&sent);
-                Ok(marked(response::success(status, &answer)))
+                let sent = sent_from_message(&message).ok_or_else(ApiError::idempotency_in_progress)?;
+                let (status, body) = SendResponse::of(&sent);
+                Ok(with_replayed_header(response::success(status, &body)))
             }
         }
     }
 }
 
-/// Which ends are kept: those after the record that do not invite to try again.
-fn render(end: &Result<Sent, SendError>, request_id: &str) -> Option<CachedResponse> {
-    match end {
+/// Returns the response that is stored for repeated requests; `None` if the client can send the message again.
+fn render(result: &Result<Sent, SendError>, request_id: &str) -> Option<CachedResponse> {
+    match result {
         Ok(sent) => {
-            let (status, answer) = SendResponse::of(sent);
-            Some(CachedResponse { status: status.as_u16(), body: response::success_bytes(&answer) })
+            let (status, body) = SendResponse::of(sent);
+            Some(CachedResponse { status: status.as_u16(), body: response::success_bytes(&body) })
         }
         Err(SendError::Refused(error)) => {
             let error = ApiError::from(SendError::Refused(error.clone()));
@@ -137,22 +137,22 @@ fn render(end: &Result<Sent, SendError>, request_id: &str) -> Option<CachedRespo
     }
 }
 
-fn replayed(kept: &CachedResponse) -> Response {
-    let mut response = Response::new(Body::from(kept.body.clone()));
-    *response.status_mut() = StatusCode::from_u16(kept.status).unwrap_or(StatusCode::OK);
+fn replayed(cached: &CachedResponse) -> Response {
+    let mut response = Response::new(Body::from(cached.body.clone()));
+    *response.status_mut() = StatusCode::from_u16(cached.status).unwrap_or(StatusCode::OK);
     response
         .headers_mut()
         .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
-    marked(response)
+    with_replayed_header(response)
 }
 
-fn marked(mut response: Response) -> Response {
+fn with_replayed_header(mut response: Response) -> Response {
     response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
     response
 }
 
-/// What became of a message whose caller never got an answer.
-fn sent_of(message: &StoredMessage) -> Option<Sent> {
+/// Returns the result of a send from its message, for a caller that received no response.
+fn sent_from_message(message: &StoredMessage) -> Option<Sent> {
     let number = message.wa_id.as_deref().and_then(|wa_id| PhoneNumber::from_wa_id(wa_id).ok());
     let user = message.user_id.as_deref().and_then(|user_id| Bsuid::parse(user_id).ok());
     let progress = match (&message.wamid, message.status) {

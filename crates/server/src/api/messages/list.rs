@@ -34,11 +34,11 @@ pub(crate) async fn list_messages(
     Authorized(caller): Authorized,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
-    list_some(&deps, &caller, query.as_deref(), None).await
+    list_filtered(&deps, &caller, query.as_deref(), None).await
 }
 
-/// Lists messages: of one person, or of whomever the query names.
-pub(crate) async fn list_some(
+/// Lists the messages of one contact, or of the contact that the query names.
+pub(crate) async fn list_filtered(
     deps: &Deps,
     caller: &Caller,
     query: Option<&str>,
@@ -50,7 +50,7 @@ pub(crate) async fn list_some(
     if let Some(account) = account {
         filter.account = Some(match send::choose_account(deps, caller, Some(&account)) {
             Ok(record) => record.account.id,
-            // An account that is gone has left its messages here.
+            // A deleted account can still have messages.
             Err(error) => account.parse().map_err(|_| error)?,
         });
     }
@@ -58,14 +58,14 @@ pub(crate) async fn list_some(
     Ok(pagination::page("messages", page, found, serialize_message))
 }
 
-/// One message with its story.
+/// Returns one message with its timeline.
 pub(crate) async fn get_message(
     State(deps): State<Arc<Deps>>,
     Authorized(caller): Authorized,
     IdOrName(id): IdOrName,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
-    request_body::no_query(query.as_deref())?;
+    request_body::reject_query(query.as_deref())?;
     let detail = deps.messages.get_message(caller.workspace(), &key_of(&id)).await?;
     let detail =
         detail.ok_or_else(|| ApiError::new(Code::MessageNotFound, "There is no message with this id."))?;
@@ -123,8 +123,7 @@ pub(crate) fn operations() -> Vec<Operation> {
         Operation::new(
             "get_message",
             "Get a message",
-            "Returns the message with its timeline and Meta's \
-             original data.",
+            "Returns the message with its timeline and Meta's original data.",
         )
         .id(MESSAGE_ID, MESSAGE)
         .responds(200, "The message.", Schema::reference("MessageDetail"), MESSAGE_DETAIL_EXAMPLE)

@@ -22,7 +22,7 @@ use crate::api::messages::message_key::key_of;
 use crate::api::request_context::{Authorized, IdOrName};
 use crate::api::{request_body, response};
 
-/// Marks a customer's message as read.
+/// Marks an inbound message as read.
 pub(crate) async fn mark_message_read(
     State(deps): State<Arc<Deps>>,
     Authorized(caller): Authorized,
@@ -47,21 +47,22 @@ pub(crate) fn read_typing(fields: &Fields<'_, '_>) -> Option<bool> {
 
 /// Describes the operation of this file.
 pub(crate) fn operations() -> Vec<Operation> {
-    vec![Operation::new(
+    vec![
+        Operation::new(
             "mark_message_read",
             "Mark a message as read",
             "The customer sees blue check marks on this message and on all earlier messages.",
         )
         .id(MESSAGE_ID, WAMID)
-        .optional_body(
-            RequestSchema::of(read_typing),
-            r#"{"typing_indicator":true}"#,
-        )
+        .optional_body(RequestSchema::of(read_typing), r#"{"typing_indicator":true}"#)
         .responds(
             200,
             "The message is marked as read.",
-            Schema::object([required("message_id", Schema::string(1..)), required("status", Schema::constant("read"))]),
-            r#"{"message_id":"wamid.HBgLMTU1NTAxMDAwMDEVAgASGBQzQTYwOTU1MkZCMTlDMkQzMDlCQQA=","status":"read"}"#,
+            Schema::object([
+                required("message_id", Schema::string(1..)),
+                required("status", Schema::constant("read")),
+            ]),
+            MARK_MESSAGE_READ_RESPONSE,
         )
         .errors([
             Code::MessageNotFound,
@@ -70,5 +71,9 @@ pub(crate) fn operations() -> Vec<Operation> {
             Code::MetaRateLimited,
             Code::MetaUnavailable,
             Code::AccountDisconnected,
-        ])]
+        ]),
+    ]
 }
+
+const MARK_MESSAGE_READ_RESPONSE: &str =
+    r#"{"message_id":"wamid.HBgLMTU1NTAxMDAwMDEVAgASGBQzQTYwOTU1MkZCMTlDMkQzMDlCQQA=","status":"read"}"#;

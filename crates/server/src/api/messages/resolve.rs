@@ -24,7 +24,7 @@ use crate::api::messages::serialize::serialize_message;
 use crate::api::request_context::{Audited, IdOrName};
 use crate::api::{request_body, response};
 
-/// Ends the uncertainty about a message: sends it again, once, or gives it up.
+/// Resolves a message whose outcome is unknown: sends the message once more, or fails the message.
 pub(crate) async fn resolve_message(
     State(deps): State<Arc<Deps>>,
     Audited(caller, audit): Audited,
@@ -53,7 +53,8 @@ pub(crate) fn operations() -> Vec<Operation> {
         Operation::new(
             "resolve_message",
             "Resolve a message with an unknown outcome",
-            "For a message with the status `unknown`: Waypost cannot tell if Meta accepted it.",
+            "For a message with the status `unknown`: Waypost cannot tell if Meta accepted \
+             it.",
         )
         .id(MESSAGE_ID, MESSAGE)
         .errors([Code::MessageNotFound])

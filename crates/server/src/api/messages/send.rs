@@ -19,41 +19,43 @@ use engine::Deps;
 use engine::messages::{dry_run, send};
 
 use crate::api::error::ApiError;
-use crate::api::messages::dry_run::show_rehearsal;
+use crate::api::messages::dry_run::serialize_dry_run;
 use crate::api::messages::idempotency;
-use crate::api::messages::send_request::{Kind, Read, read_request};
+use crate::api::messages::send_request::{ParsedSendRequest, SendOrigin, read_request};
 use crate::api::messages::send_response::SendResponse;
 use crate::api::request_context::RequestContext;
 use crate::api::{request_body, response};
 
-/// Sends one message, or tells what would happen to it.
+/// Sends one message. With `dry_run`, returns the results of the checks instead.
 pub(crate) async fn send_message(
     State(deps): State<Arc<Deps>>,
     context: RequestContext,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let caller = context.authorise()?;
+    let caller = context.authorize()?;
     let key = idempotency::key_of(&headers);
     let read = match request_body::bytes(&deps, &headers, body).await {
         Ok(bytes) => request_body::object(&bytes, false),
         Err(error) => Err(error),
     };
-    let is_rehearsal = read
+    let is_dry_run = read
         .as_ref()
         .is_ok_and(|object| object.get("dry_run").is_some_and(|flag| *flag == Value::Bool(true)));
-    if is_rehearsal {
+    if is_dry_run {
         context.count_call(&deps, &caller, CallKind::Other)?;
         key?;
-        let Read { request, .. } = read_request(read?, Kind::Single, deps.now())?;
-        let rehearsal = dry_run::dry_run(&deps, &caller, &request).await?;
-        return Ok(response::success(StatusCode::OK, &show_rehearsal(rehearsal)));
+        let ParsedSendRequest { request, .. } = read_request(read?, SendOrigin::SingleRequest, deps.now())?;
+        let checked = dry_run::dry_run(&deps, &caller, &request).await?;
+        return Ok(response::success(StatusCode::OK, &serialize_dry_run(checked)));
     }
     let repeat = match (&key, &read) {
-        (Ok(Some(key)), Ok(object)) => Some(idempotency::Repeat::new(key, "/api/messages/send", object)),
+        (Ok(Some(key)), Ok(object)) => {
+            Some(idempotency::IdempotentRequest::new(key, "/api/messages/send", object))
+        }
         _ => None,
     };
-    let _running = match repeat.as_ref().map(|repeat| repeat.enter(&deps, &caller)) {
+    let _running = match repeat.as_ref().map(|repeat| repeat.lock(&deps, &caller)) {
         Some(Ok(running)) => Some(running),
         Some(Err(error)) => {
             context.count_call(&deps, &caller, CallKind::Other)?;
@@ -62,23 +64,23 @@ pub(crate) async fn send_message(
         None => None,
     };
     if let Some(repeat) = &repeat
-        && let Some(known) = repeat.look_up(&deps, &caller).await?
+        && let Some(known) = repeat.get_record(&deps, &caller).await?
     {
-        // A repetition costs no send.
+        // A repeated request does not count towards the rate limit of sends.
         context.count_call(&deps, &caller, CallKind::Other)?;
-        return repeat.answer(&deps, &caller, known).await;
+        return repeat.replay(&deps, &caller, known).await;
     }
     context.count_call(&deps, &caller, CallKind::Send)?;
     key?;
-    let Read { request, .. } = read_request(read?, Kind::Single, deps.now())?;
+    let ParsedSendRequest { request, .. } = read_request(read?, SendOrigin::SingleRequest, deps.now())?;
     let idempotency = repeat.as_ref().map(|repeat| repeat.idempotency(context.request_id()));
     match send::send(&deps, &caller, request, idempotency).await {
         Ok(sent) => {
-            let (status, answer) = SendResponse::of(&sent);
-            Ok(response::success(status, &answer))
+            let (status, body) = SendResponse::of(&sent);
+            Ok(response::success(status, &body))
         }
         Err(send::SendError::IdempotencyKeyUsed(known)) => match &repeat {
-            Some(repeat) => repeat.answer(&deps, &caller, *known).await,
+            Some(repeat) => repeat.replay(&deps, &caller, *known).await,
             None => Err(send::SendError::IdempotencyKeyUsed(known).into()),
         },
         Err(error) => Err(error.into()),
@@ -108,39 +110,41 @@ pub(crate) const SEND_ERRORS: [Code; 17] = [
 
 /// Describes the operation of this file.
 pub(crate) fn operations() -> Vec<Operation> {
-    vec![Operation::new(
-        "send_message",
-        "Send a message",
-        "Sends one message. `type` names the kind of message; the object with that name has its content, as in \
-         Meta's Cloud API.\n\nWith `mode: sync`, the response comes after Meta's answer. With `mode: queue` or \
-         `send_at`, the response comes immediately (202). An error 429 or 5xx guarantees that nothing was \
-         sent: send the request again after `Retry-After` seconds, with the same `Idempotency-Key`. With \
-         `dry_run`, nothing is stored or sent: the response has the result of every check and the body for \
-         Meta.",
-    )
-    .header(
-        "Idempotency-Key",
-        "Makes the request safe to repeat for 24 hours: a repeated request with the same body gets the first \
-         response again.",
-        key_schema(),
-    )
-    .body(send_request_schema(), EXAMPLES)
-    .responds(
-        200,
-        "Meta accepted the message. With `dry_run`: the results of the checks.",
-        Schema::any_of([Schema::reference("SentMessage"), Schema::reference("DryRun")]),
-        SENT,
-    )
-    .response_header(REPLAYED_HEADER, REPLAYED_DESCRIPTION, Schema::constant("true"))
-    .responds(
-        202,
-        "The message is in the queue (`queued`), or its outcome is not known (`unknown`). Do not send it \
-         again; read its status with `GET /api/messages/{id}`.",
-        Schema::reference("SentMessage"),
-        QUEUED,
-    )
-    .response_header(REPLAYED_HEADER, REPLAYED_DESCRIPTION, Schema::constant("true"))
-    .errors(SEND_ERRORS)]
+    vec![
+        Operation::new(
+            "send_message",
+            "Send a message",
+            "Sends one message. `type` names the kind of message; the object with that name \
+             has its content, as in Meta's Cloud API.\n\nWith `mode: sync`, the response comes after Meta's \
+             response_body. With `mode: queue` or `send_at`, the response comes immediately (202). An error \
+             429 or 5xx guarantees that nothing was sent: send the request again after `Retry-After` \
+             seconds, with the same `Idempotency-Key`. With `dry_run`, nothing is stored or sent: the \
+             response has the result of every check and the body for Meta.",
+        )
+        .header(
+            "Idempotency-Key",
+            "Makes the request safe to repeat for 24 hours: a repeated request with the same \
+             body gets the first response again.",
+            key_schema(),
+        )
+        .body(send_request_schema(), EXAMPLES)
+        .responds(
+            200,
+            "Meta accepted the message. With `dry_run`: the results of the checks.",
+            Schema::any_of([Schema::reference("SentMessage"), Schema::reference("DryRun")]),
+            SENT,
+        )
+        .response_header(REPLAYED_HEADER, REPLAYED_DESCRIPTION, Schema::constant("true"))
+        .responds(
+            202,
+            "The message is in the queue (`queued`), or its outcome is not known \
+             (`unknown`). Do not send it again; read its status with `GET /api/messages/{id}`.",
+            Schema::reference("SentMessage"),
+            QUEUED,
+        )
+        .response_header(REPLAYED_HEADER, REPLAYED_DESCRIPTION, Schema::constant("true"))
+        .errors(SEND_ERRORS),
+    ]
 }
 
 const SENT: &str = r#"{"message_id":"wamid.HBgLMTU1NTAxMDAwMDEVAgARGBI5MDU1MTgxOUNEMjM5ODE4NzAA","status":"sent",

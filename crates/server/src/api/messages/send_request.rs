@@ -1,4 +1,4 @@
-//! The body of a send, read with every fault in one answer.
+//! The request body of a send. The error response lists all violations.
 
 use crate::api::openapi::schema::Schema;
 use domain::check::RequestSchema;
@@ -13,37 +13,41 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::api::error::ApiError;
 
-/// The longest reference of a caller, in characters.
+/// Maximum length of `client_reference`, in characters.
 pub(crate) const MAX_REFERENCE: usize = 512;
-/// The longest wamid that is taken, in characters; Meta's are below 256.
+/// Maximum length of an id of Meta, in characters. Meta's ids are shorter than 256 characters.
 pub(crate) const MAX_WAMID: usize = 512;
-/// The longest key for repeated requests, in characters.
+/// Maximum length of an idempotency key, in characters.
 pub(crate) const MAX_KEY: usize = 255;
-/// How far ahead a message can be scheduled.
+/// Maximum time until a scheduled message is sent.
 const MAX_AHEAD: SignedDuration = SignedDuration::from_hours(30 * 24);
-/// How long a message may be valid: 30 days in seconds, as long as Meta itself keeps one.
+/// Maximum of `valid_for`: 30 days in seconds, as long as Meta tries to deliver a message.
 pub(crate) const MAX_VALID_FOR: i64 = 30 * 86_400;
 
-/// How a message is to be sent, where the caller does not say.
+/// Origin of a request to send a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    /// A request of its own: sync, unless it asks for the queue.
-    Single,
-    /// The n-th item of a batch, from 0: always through the queue.
-    Item(u32),
+pub(crate) enum SendOrigin {
+    /// A request with one message, which is sent synchronously by default.
+    SingleRequest,
+    /// Item of a batch, with its index from 0. It is always queued.
+    BatchItem(u32),
 }
 
-/// A request, read.
+/// A parsed request.
 #[derive(Debug)]
-pub(crate) struct Read {
+pub(crate) struct ParsedSendRequest {
     /// The message.
     pub(crate) request: SendRequest,
-    /// The key for repeated requests that an item of a batch carries.
+    /// `idempotency_key` of an item of a batch.
     pub(crate) idempotency_key: Option<String>,
 }
 
-/// Reads a request: the shape, every limit of Meta's, the phone number. All faults are told at once.
-pub(crate) fn read_request(mut object: Object, kind: Kind, now: Timestamp) -> Result<Read, ApiError> {
+/// Parses a request, with the limits of Meta. The error lists all violations.
+pub(crate) fn read_request(
+    mut object: Object,
+    kind: SendOrigin,
+    now: Timestamp,
+) -> Result<ParsedSendRequest, ApiError> {
     let found = Violations::new();
     let fields = Fields::read(&object, JsonPointer::root(), &found);
     let envelope = read_envelope(&fields, kind, now);
@@ -79,10 +83,10 @@ pub(crate) fn read_request(mut object: Object, kind: Kind, now: Timestamp) -> Re
         fallback,
         on_unknown: envelope.on_unknown,
     };
-    Ok(Read { request, idempotency_key: envelope.idempotency_key })
+    Ok(ParsedSendRequest { request, idempotency_key: envelope.idempotency_key })
 }
 
-/// A request without the object that its type names.
+/// Fields of a request besides the object that its type names.
 struct Envelope {
     to: Option<RecipientAddress>,
     kind: Option<MessageKind>,
@@ -96,9 +100,9 @@ struct Envelope {
     idempotency_key: Option<String>,
 }
 
-fn read_envelope(fields: &Fields<'_, '_>, item: Kind, now: Timestamp) -> Envelope {
+fn read_envelope(fields: &Fields<'_, '_>, origin: SendOrigin, now: Timestamp) -> Envelope {
     let kind = fields.required("type").choice(&MessageKind::ALL.map(|kind| (kind.as_str(), kind)));
-    read_fields(fields, kind, item, now)
+    read_fields(fields, kind, origin, now)
 }
 
 /// Names of the schemas of a message and of an item of a batch.
@@ -118,29 +122,34 @@ const fn schema_names(kind: MessageKind) -> (&'static str, &'static str) {
     }
 }
 
-/// Describes a request: one kind of object for each type of message.
-pub(crate) fn describe(request: Item<'_, '_>, item: Kind) {
+/// Describes a request: one schema for each type of message.
+pub(crate) fn describe_send_request(request: Item<'_, '_>, origin: SendOrigin) {
     let now = Timestamp::UNIX_EPOCH;
     let variants = MessageKind::ALL.map(|kind| {
         let (message, batch_message) = schema_names(kind);
-        (kind.as_str(), if item == Kind::Single { message } else { batch_message }, kind)
+        (kind.as_str(), if origin == SendOrigin::SingleRequest { message } else { batch_message }, kind)
     });
     if let Some(fields) = request.object() {
         fields.variants("type", &variants, |fields, name, kind| {
             Content::check(kind, fields.required(name), now);
-            read_fields(fields, Some(kind), item, now);
+            read_fields(fields, Some(kind), origin, now);
             Content::check(MessageKind::Template, fields.optional("fallback_template"), now);
         });
     }
 }
 
-/// Reads everything but the type and the object that it names.
-fn read_fields(fields: &Fields<'_, '_>, kind: Option<MessageKind>, item: Kind, now: Timestamp) -> Envelope {
+/// Reads the fields besides the type and the object that the type names.
+fn read_fields(
+    fields: &Fields<'_, '_>,
+    kind: Option<MessageKind>,
+    origin: SendOrigin,
+    now: Timestamp,
+) -> Envelope {
     for other in MessageKind::ALL {
         let name = other.as_str();
         match kind {
             Some(kind) if kind == other => {
-                // Its shape is checked with its type's own rules; here only whether it is there.
+                // `Content` checks the object; here only its presence is checked.
                 let _checked_later = fields.required(name).is_present();
             }
             Some(kind) => fields.forbidden(name, &format!("does not belong to the type `{}`", kind.as_str())),
@@ -154,18 +163,18 @@ fn read_fields(fields: &Fields<'_, '_>, kind: Option<MessageKind>, item: Kind, n
     let fallback = fields.optional("fallback_template");
     let _checked_later =
         fallback.about("Template that is sent instead when the 24-hour window is closed.").is_present();
-    let when = read_when(fields, item, now);
+    let when = read_when(fields, origin, now);
     let on_unknown = fields
         .optional("on_unknown")
         .about(
-            "What to do when the outcome of a send is not known. `hold` (default): wait for a report of Meta. `resend`: \
+            "Action if the outcome of a send is not known. `hold` (default): wait for a status from Meta. `resend`: \
              send the message once more.",
         )
         .choice(&[("hold", OnUnknown::Hold), ("resend", OnUnknown::Resend)])
         .unwrap_or_default();
-    let idempotency_key = match item {
-        Kind::Single => None,
-        Kind::Item(_) => fields
+    let idempotency_key = match origin {
+        SendOrigin::SingleRequest => None,
+        SendOrigin::BatchItem(_) => fields
             .optional("idempotency_key")
             .about("Key with which the same item can be sent again without sending the message twice.")
             .string(1..=MAX_KEY)
@@ -181,14 +190,17 @@ fn read_fields(fields: &Fields<'_, '_>, kind: Option<MessageKind>, item: Kind, n
             item.string(1..=MAX_REFERENCE)
         })
         .map(str::to_owned);
-    match item {
-        Kind::Single => {
+    match origin {
+        SendOrigin::SingleRequest => {
             let _read_before = fields
                 .optional("dry_run")
                 .about("`true`: nothing is stored or sent; the response has the result of every check.")
                 .boolean();
         }
-        Kind::Item(_) => fields.forbidden("dry_run", "is not allowed in a batch: try one message by itself"),
+        SendOrigin::BatchItem(_) => fields.forbidden(
+            "dry_run",
+            "is not allowed in a batch: send one message with `POST /api/messages/send`",
+        ),
     }
     Envelope {
         to,
@@ -217,12 +229,12 @@ fn read_fields(fields: &Fields<'_, '_>, kind: Option<MessageKind>, item: Kind, n
 }
 
 /// Documentation of `mode`.
-const MODE: &str = "`sync` (default): the response comes after Meta's answer. `queue`: the response comes when the message \
+const MODE: &str = "`sync` (default): the response comes after the response of Meta. `queue`: the response comes when the message \
                     is in the queue.";
 /// Documentation of `mode` in a batch.
 const QUEUED: &str = "Messages of a batch are always queued.";
 
-/// Reads the message that this one replies to.
+/// Reads the message that the new message replies to.
 fn read_context(context: Item<'_, '_>, kind: Option<MessageKind>) -> Option<String> {
     let wamid = context.shared("ReplyContext", |context| {
         let fields = context.object()?;
@@ -232,17 +244,19 @@ fn read_context(context: Item<'_, '_>, kind: Option<MessageKind>) -> Option<Stri
         wamid.map(str::to_owned)
     });
     if context.is_present() && kind.is_some_and(|kind| !kind.allows_context()) {
-        context.refuse("is not allowed with a reaction: the reaction names its message itself");
+        context.refuse(
+            "is not allowed with a reaction: the field `message_id` of the reaction names the message",
+        );
     }
     wamid.flatten()
 }
 
-/// Now and here, or from the queue, perhaps later.
-fn read_when(fields: &Fields<'_, '_>, item: Kind, now: Timestamp) -> When {
-    let is_described_item = fields.is_described() && item != Kind::Single;
+/// Reads the mode and the time of a send.
+fn read_when(fields: &Fields<'_, '_>, origin: SendOrigin, now: Timestamp) -> When {
+    let is_described_item = fields.is_described() && origin != SendOrigin::SingleRequest;
     let mode = fields.optional("mode").about(if is_described_item { QUEUED } else { MODE });
     let modes: &[&str] = if is_described_item { &["queue"] } else { &["sync", "queue"] };
-    let asked = mode.one_of(modes);
+    let requested = mode.one_of(modes);
     let send_at =
         fields.optional("send_at").about("Time at which the message is sent, at most 30 days ahead.");
     let send_at = send_at.format("date-time").example("2026-05-29T10:30:00Z");
@@ -257,18 +271,18 @@ fn read_when(fields: &Fields<'_, '_>, item: Kind, now: Timestamp) -> When {
             None
         }
     });
-    if asked == Some("sync") && send_at.is_present() {
-        mode.refuse("must be `queue` with `send_at`: what is scheduled goes through the queue");
+    if requested == Some("sync") && send_at.is_present() {
+        mode.refuse("must be `queue` with `send_at`: scheduled messages are queued");
     }
-    match item {
-        Kind::Item(n) => {
-            if asked == Some("sync") {
+    match origin {
+        SendOrigin::BatchItem(n) => {
+            if requested == Some("sync") {
                 mode.refuse("must be `queue` in a batch");
             }
             When::Batch(n, at)
         }
-        Kind::Single if asked == Some("queue") || at.is_some() => When::Queue(at),
-        Kind::Single => When::Sync,
+        SendOrigin::SingleRequest if requested == Some("queue") || at.is_some() => When::Queue(at),
+        SendOrigin::SingleRequest => When::Sync,
     }
 }
 
@@ -305,7 +319,7 @@ fn checked<T, E: std::fmt::Display>(
     }
 }
 
-/// What a body of the Cloud API carries and we fill in ourselves.
+/// Reads fields of the Cloud API that Waypost sets itself.
 fn read_meta_envelope(fields: &Fields<'_, '_>) {
     const ACCEPTED: &str = "Accepted for compatibility with the Cloud API.";
     let _only_one = fields.optional("messaging_product").about(ACCEPTED).one_of(&["whatsapp"]);
@@ -320,7 +334,9 @@ fn read_meta_envelope(fields: &Fields<'_, '_>) {
 /// Returns the schema of the body of a send.
 pub(crate) fn send_request_schema() -> RequestSchema {
     let described = RequestSchema::of_value(|request| {
-        request.shared("SendMessageRequest", |request| describe(request, Kind::Single));
+        request.shared("SendMessageRequest", |request| {
+            describe_send_request(request, SendOrigin::SingleRequest)
+        });
     });
     RequestSchema { schema: Schema::reference("SendMessageRequest").into(), ..described }
 }

@@ -7,7 +7,7 @@ use engine::messages::send::{Progress, Sent};
 use engine::ports::Recipient;
 use serde::Serialize;
 
-/// What is answered to a message that was accepted.
+/// Data of the response to an accepted message.
 #[derive(Serialize)]
 pub(crate) struct SendResponse<'a> {
     message_id: String,
@@ -21,7 +21,7 @@ pub(crate) struct SendResponse<'a> {
 }
 
 impl<'a> SendResponse<'a> {
-    /// The answer with its HTTP status.
+    /// Returns the HTTP status and the data of the response.
     pub(crate) fn of(sent: &'a Sent) -> (StatusCode, Self) {
         let (to, recipient) = match &sent.recipient {
             Recipient::Phone(number) => (Some(number.to_string()), None),
@@ -33,7 +33,7 @@ impl<'a> SendResponse<'a> {
             Progress::Unknown => (StatusCode::ACCEPTED, "unknown", id.clone()),
             Progress::Queued => (StatusCode::ACCEPTED, "queued", id.clone()),
         };
-        let answer = Self {
+        let body = Self {
             message_id,
             status,
             id,
@@ -43,7 +43,7 @@ impl<'a> SendResponse<'a> {
             client_reference: sent.client_reference.as_deref(),
             sent_as: sent.sent_as.as_str(),
         };
-        (http, answer)
+        (http, body)
     }
 }
 

@@ -17,7 +17,7 @@ use crate::api::media::serialize::media_object;
 use crate::api::response::object;
 use crate::api::serialize::{meta_json, or_null, parsed_json, phone, time};
 
-/// A message, as lists show it.
+/// JSON of a message in a list.
 pub(crate) fn serialize_message(message: StoredMessage) -> Value {
     Value::Object(message_object(message))
 }
@@ -29,57 +29,57 @@ fn message_object(message: StoredMessage) -> Object {
         Direction::Outbound => (Value::Null, number),
     };
     let id = message.id.to_string();
-    let mut shown = Object::new();
-    shown.insert("id", id.as_str());
-    shown.insert("message_id", message.wamid.unwrap_or(id));
-    shown.insert("direction", message.direction.as_str());
-    shown.insert("status", message.status.as_str());
-    shown.insert("type", message.kind.as_str());
-    shown.insert("whatsapp_account_id", message.account.to_string());
-    shown.insert("contact_id", message.contact.to_string());
+    let mut json = Object::new();
+    json.insert("id", id.as_str());
+    json.insert("message_id", message.wamid.unwrap_or(id));
+    json.insert("direction", message.direction.as_str());
+    json.insert("status", message.status.as_str());
+    json.insert("type", message.kind.as_str());
+    json.insert("whatsapp_account_id", message.account.to_string());
+    json.insert("contact_id", message.contact.to_string());
     match message.direction {
         Direction::Inbound => {
-            shown.insert("from", from);
-            shown.insert("user_id", or_null(message.user_id));
+            json.insert("from", from);
+            json.insert("user_id", or_null(message.user_id));
         }
         Direction::Outbound => {
-            shown.insert("to", to);
-            shown.insert("recipient", or_null(message.user_id));
-            shown.insert("client_reference", or_null(message.client_reference));
-            shown.insert("sent_as", message.sent_as.as_str());
+            json.insert("to", to);
+            json.insert("recipient", or_null(message.user_id));
+            json.insert("client_reference", or_null(message.client_reference));
+            json.insert("sent_as", message.sent_as.as_str());
             let mode = if message.is_queued_mode { "queue" } else { "sync" };
-            shown.insert("mode", if message.is_echo { "echo" } else { mode });
+            json.insert("mode", if message.is_echo { "echo" } else { mode });
             if message.status == MessageStatus::Queued {
-                shown.insert("due_at", message.due_at.map_or(Value::Null, time));
+                json.insert("due_at", message.due_at.map_or(Value::Null, time));
                 if let Some(waiting_for) = message.waiting_for {
-                    shown.insert("waiting_for", waiting_for.as_str());
+                    json.insert("waiting_for", waiting_for.as_str());
                 }
             }
             if let Some(expires_at) = message.expires_at {
-                shown.insert("expires_at", time(expires_at));
+                json.insert("expires_at", time(expires_at));
             }
         }
     }
     if let Some(content) = &message.content {
-        shown.insert(&message.kind, parsed_json(content));
+        json.insert(&message.kind, parsed_json(content));
     }
     let context = message.context_wamid.map(|wamid| object([("message_id", wamid.into())]));
-    shown.insert("context", context.unwrap_or(Value::Null));
+    json.insert("context", context.unwrap_or(Value::Null));
     if message.direction == Direction::Outbound {
         let error = match (&message.error, message.failure_code) {
             (Some(error), _) => meta_json(error),
             (None, Some(code)) => failure(&code),
             (None, None) => Value::Null,
         };
-        shown.insert("error", error);
-        shown.insert("pricing", message.pricing.map_or(Value::Null, pricing));
+        json.insert("error", error);
+        json.insert("pricing", message.pricing.map_or(Value::Null, pricing));
     }
-    shown.insert("created_at", time(message.created_at));
-    shown.insert("updated_at", time(message.updated_at));
-    shown
+    json.insert("created_at", time(message.created_at));
+    json.insert("updated_at", time(message.updated_at));
+    json
 }
 
-/// A failure that is not Meta's.
+/// JSON of a failure in Waypost.
 fn failure(code: &str) -> Value {
     let title = domain::messages::status::failure_title(code);
     object([("code", code.into()), ("title", title.into()), ("details", Value::Null)])
@@ -94,26 +94,26 @@ fn pricing(pricing: Pricing) -> Value {
     ])
 }
 
-/// A message with its story.
+/// JSON of a message with its timeline.
 pub(crate) fn serialize_message_detail(detail: MessageDetail) -> Value {
     let StoredMessage { direction, is_queued_mode, is_echo, created_at: at, .. } = detail.message;
-    let mut shown = message_object(detail.message);
-    let begun = match (direction, is_queued_mode) {
-        // We did not send it: it begins with what Meta told.
+    let mut json = message_object(detail.message);
+    let first_status = match (direction, is_queued_mode) {
+        // Waypost did not send the message, so the timeline begins with the first status from Meta.
         (Direction::Outbound, _) if is_echo => None,
         (Direction::Outbound, true) => Some(MessageStatus::Queued),
         (Direction::Outbound, false) => Some(MessageStatus::Sending),
         (Direction::Inbound, _) => Some(MessageStatus::Received),
     };
-    let mut timeline: Vec<_> = begun.map(|status| step(status, at)).into_iter().collect();
+    let mut timeline: Vec<_> = first_status.map(|status| step(status, at)).into_iter().collect();
     timeline.extend(detail.timeline.into_iter().map(entry));
-    shown.insert("timeline", Value::Array(timeline));
+    json.insert("timeline", Value::Array(timeline));
     let raw = detail.raw.and_then(|raw| std::str::from_utf8(&raw).ok().map(parsed_json));
-    shown.insert("raw", raw.unwrap_or(Value::Null));
+    json.insert("raw", raw.unwrap_or(Value::Null));
     if let Some(media) = &detail.media {
-        shown.insert("media", Value::Object(media_object(media)));
+        json.insert("media", Value::Object(media_object(media)));
     }
-    Value::Object(shown)
+    Value::Object(json)
 }
 
 fn step(status: MessageStatus, at: Timestamp) -> Value {
@@ -121,26 +121,26 @@ fn step(status: MessageStatus, at: Timestamp) -> Value {
 }
 
 fn entry(entry: TimelineEntry) -> Value {
-    let mut shown = Object::new();
-    shown.insert("status", entry.status.as_str());
-    shown.insert("at", time(entry.at));
-    shown.insert("source", if entry.is_report { "meta" } else { "waypost" });
+    let mut json = Object::new();
+    json.insert("status", entry.status.as_str());
+    json.insert("at", time(entry.at));
+    json.insert("source", if entry.is_report { "meta" } else { "waypost" });
     if entry.is_report {
-        shown.insert("received_at", time(entry.received_at));
+        json.insert("received_at", time(entry.received_at));
     }
     if let Some(wamid) = entry.wamid {
-        shown.insert("message_id", wamid);
+        json.insert("message_id", wamid);
     }
     if entry.is_duplicate {
-        shown.insert("duplicate", true);
+        json.insert("duplicate", true);
     }
     if let Some(error) = &entry.error {
-        shown.insert("error", meta_json(error));
+        json.insert("error", meta_json(error));
     }
     if let Some(price) = entry.pricing {
-        shown.insert("pricing", pricing(price));
+        json.insert("pricing", pricing(price));
     }
-    Value::Object(shown)
+    Value::Object(json)
 }
 
 /// Returns the named schemas of messages.
@@ -210,7 +210,7 @@ fn message_properties() -> Vec<Property> {
         ),
         optional("expires_at", Schema::time().about("Time at which the message expires if it is not sent.")),
     ];
-    // Customers' messages are shown as they came.
+    // Inbound messages have the format in which Meta sent them.
     fields.extend(MessageKind::ALL.map(|kind| {
         let name = kind.as_str();
         optional(

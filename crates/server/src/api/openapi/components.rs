@@ -16,7 +16,7 @@ Waypost sends WhatsApp messages through Meta's Cloud API and reports their statu
 - **Success** is `{\"status\":\"success\",\"data\":…}`. **Errors** are `{\"status\":\"error\",\"message\":…,\"code\":…}`: `code` is stable and for programs, `message` is for developers, `details.errors` has each validation error with a JSON pointer.
 - **429 and 5xx** guarantee that nothing was sent: repeat the request after `Retry-After` seconds. **202** with the status `unknown` means that the outcome is not known: do not send the message again.
 - **`Idempotency-Key`** makes a send safe to repeat for 24 hours.
-- **Unknown fields and parameters** are refused with 400. In a body, `null` is the same as a missing field; in a `PUT`, `null` clears the field.
+- **Unknown fields and parameters** are rejected with 400. In a body, `null` is the same as a missing field; in a `PUT`, `null` clears the field.
 - **Fields may be added** to responses. Times are RFC 3339 in UTC, IDs are UUIDs, phone numbers begin with `+`.
 - Every response has `X-Request-Id`. With a valid key it also has `X-RateLimit-Limit`, `X-RateLimit-Remaining` and `X-RateLimit-Reset`.
 - An unknown path is 404 `not_found`. A method that the path does not support is 405 `method_not_allowed`.";
@@ -38,7 +38,7 @@ pub(crate) fn components(schemas: Object, responses: Object) -> Value {
     for code in Code::ALL {
         examples.insert(
             code.as_str(),
-            object([("summary", code.about().into()), ("value", error_example(*code))]),
+            object([("summary", code.description().into()), ("value", error_example(*code))]),
         );
     }
     object([

@@ -54,7 +54,7 @@ pub(crate) fn example(code: Code) -> (&'static str, &'static str) {
             r#"{"template":"spring_sale","language":"en"}"#,
         ),
         Code::ContactNotFound => {
-            ("The contact does not exist, or it has no phone number and no user id.", "{}")
+            ("The contact does not exist, or has neither a phone number nor a user id.", "{}")
         }
         Code::MediaNotFound => ("There is no file with this id.", "{}"),
         Code::AccountNotFound => ("There is no account `clinic`.", r#"{"whatsapp_account":"clinic"}"#),
@@ -191,7 +191,7 @@ pub(crate) fn details() -> Schema {
             Schema::time().or_null().about("`outside_window`: time at which the window closed."),
         ),
         optional("until", Schema::time().about("`recipient_marketing_limited`: end of the limitation.")),
-        optional("turn_at", Schema::time().about("`pacing`: next possible time.")),
+        optional("turn_at", Schema::time().about("`pacing`: time of the next send slot.")),
         optional("permission", Schema::string(1..).about("`forbidden`: missing permission.")),
         optional("scope", Schema::string(1..).about("`forbidden`: scope that includes the permission.")),
         optional("role", Schema::string(1..).about("`forbidden`: role that the caller cannot assign.")),
@@ -208,14 +208,11 @@ pub(crate) fn details() -> Schema {
         optional("waiting", Schema::integer(1..).about("`account_busy`: number of queued messages.")),
         optional(
             "contact_id",
-            Schema::uuid().about(
-                "With `contact_exists`: ID of the contact that has the phone number or \
-             user ID.",
-            ),
+            Schema::uuid().about("`contact_exists`: ID of the contact that has the phone number or user ID."),
         ),
         optional(
             "imported",
-            Schema::reference("ContactImport").about("Interrupted import: result until then."),
+            Schema::reference("ContactImport").about("Interrupted import: result until the interruption."),
         ),
         optional("limit", Schema::integer(1..).about("`too_many`: largest allowed number.")),
         optional(

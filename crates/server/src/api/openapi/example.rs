@@ -1,24 +1,24 @@
-//! Ids that the examples share. A test puts real ones in their place and makes the calls.
+//! Ids in examples. A test replaces them by real ids and sends the examples.
 
-/// A request.
+/// Id of a request.
 pub(crate) const REQUEST: &str = "01a2b3c4-0000-7000-8000-0000000000ff";
-/// A message of ours.
+/// Id of a message.
 pub(crate) const MESSAGE: &str = "01a2b3c4-0000-7000-8000-000000000001";
-/// An account.
+/// Id of an account.
 pub(crate) const ACCOUNT: &str = "01a2b3c4-0000-7000-8000-000000000002";
-/// A contact.
+/// Id of a contact.
 pub(crate) const CONTACT: &str = "01a2b3c4-0000-7000-8000-000000000003";
-/// A template.
+/// Id of a template.
 pub(crate) const TEMPLATE: &str = "01a2b3c4-0000-7000-8000-000000000004";
-/// A key.
+/// Id of an API key.
 pub(crate) const KEY: &str = "01a2b3c4-0000-7000-8000-000000000005";
-/// A user.
+/// Id of a user.
 pub(crate) const USER: &str = "01a2b3c4-0000-7000-8000-000000000006";
-/// A webhook.
+/// Id of a webhook.
 pub(crate) const WEBHOOK: &str = "01a2b3c4-0000-7000-8000-000000000007";
-/// A delivery.
+/// Id of a delivery.
 pub(crate) const DELIVERY: &str = "01a2b3c4-0000-7000-8000-000000000008";
-/// A file.
+/// Id of a file.
 pub(crate) const MEDIA: &str = "01a2b3c4-0000-7000-8000-00000000000a";
-/// Meta's id of a customer's message.
+/// Meta's id of an inbound message.
 pub(crate) const WAMID: &str = "wamid.HBgLMTU1NTAxMDAwMDEVAgASGBQzQTYwOTU1MkZCMTlDMkQzMDlCQQA=";

@@ -1,6 +1,6 @@
 //! SchemaNames for the schemas of the document.
 //!
-//! Code generators make a class of each named schema, and an unreadable class, or none, of each nested one. So every
+//! Code generators create a class for each named schema, but an unreadable class or none for each nested schema. So every
 //! object schema gets a name: a request body is `<OperationId>Request`, a response is `<OperationId>Response`, and a
 //! nested object is named after its parent and its property (`Account` and `messaging_limit`: `AccountMessagingLimit`).
 //!
@@ -16,7 +16,7 @@ use crate::api::openapi::schema::Schema;
 /// Prefix of a reference to a named schema.
 const SCHEMAS: &str = "#/components/schemas/";
 
-/// The named schemas, in the order in which they were found.
+/// The named schemas, in the order in which they were defined.
 #[derive(Debug, Default)]
 pub(crate) struct SchemaNames {
     schemas: Object,
@@ -83,7 +83,7 @@ impl SchemaNames {
         }
     }
 
-    /// The schemas, each after those that it refers to.
+    /// Returns the schemas, each after the schemas that it refers to.
     pub(crate) fn in_order(self) -> Object {
         let mut ordered = Ordered { schemas: &self.schemas, done: Object::new(), begun: BTreeSet::new() };
         for (name, _) in self.schemas.iter() {
@@ -153,12 +153,12 @@ fn singular(name: &str) -> String {
 
 /// `send_message`: `SendMessage`.
 pub(crate) fn pascal_case(name: &str) -> String {
-    let words = name.split(|letter: char| !letter.is_ascii_alphanumeric()).map(|word| {
-        let mut letters = word.chars();
+    let parts = name.split(|letter: char| !letter.is_ascii_alphanumeric()).map(|part| {
+        let mut letters = part.chars();
         let first = letters.next().map(|letter| letter.to_ascii_uppercase());
         first.into_iter().chain(letters).collect::<String>()
     });
-    words.collect()
+    parts.collect()
 }
 
 #[cfg(test)]

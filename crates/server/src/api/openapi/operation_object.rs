@@ -242,8 +242,8 @@ pub(crate) fn response_object(mut headers: Object, response: &OperationResponse)
 fn error_response(has_rate_limit: bool, status: u16, codes: &[Code]) -> Value {
     let mut examples = Object::new();
     for code in codes {
-        let word = code.as_str();
-        examples.insert(word, object([("$ref", format!("#/components/examples/{word}").into())]));
+        let name = code.as_str();
+        examples.insert(name, object([("$ref", format!("#/components/examples/{name}").into())]));
     }
     let content = object([("schema", Schema::reference("Error").into()), ("examples", examples.into())]);
     object([
@@ -256,8 +256,8 @@ fn error_response(has_rate_limit: bool, status: u16, codes: &[Code]) -> Value {
 /// Description of an error response.
 pub(crate) fn error_description(status: u16, codes: &[Code]) -> String {
     let reason = StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason());
-    let words = codes.iter().map(|code| format!("\n- `{}`: {}", code.as_str(), code.about()));
-    format!("{}.{}", reason.unwrap_or("Error"), words.collect::<String>())
+    let lines = codes.iter().map(|code| format!("\n- `{}`: {}", code.as_str(), code.description()));
+    format!("{}.{}", reason.unwrap_or("Error"), lines.collect::<String>())
 }
 
 /// `Some(true)` if every error with these codes has `Retry-After`, `Some(false)` if some have it.

@@ -1,11 +1,11 @@
-//! The document as people read it, and as a difference shows it: what fits on a line stands on one.
+//! Formats JSON for people: a value that fits on one line is written on one line.
 
 use domain::json::Value;
 
-/// How long a line may be.
+/// Maximum length of a line, in characters.
 const WIDTH: usize = 140;
 
-/// The value as text that ends with a line break.
+/// Returns the value as text that ends with a line break.
 pub(crate) fn printed(value: &Value) -> String {
     let mut text = String::new();
     print(value, 0, 0, &mut text);
@@ -13,18 +13,18 @@ pub(crate) fn printed(value: &Value) -> String {
     text
 }
 
-/// Writes a value of which `n_before` characters stand on its line already.
+/// Writes a value. `n_before` is the number of characters before the value on the same line.
 fn print(value: &Value, depth: usize, n_before: usize, text: &mut String) {
     let line = written(value);
     let fits = n_before.saturating_add(line.chars().count()) < WIDTH;
     match value {
         Value::Array(elements) if !fits => {
             let each = elements.iter().map(|element| (String::new(), element));
-            parts(('[', ']'), each, depth, text);
+            print_members(['[', ']'], each, depth, text);
         }
         Value::Object(members) if !fits => {
             let each = members.iter().map(|(name, member)| (written(&name.into()) + ": ", member));
-            parts(('{', '}'), each, depth, text);
+            print_members(['{', '}'], each, depth, text);
         }
         Value::Array(_)
         | Value::Object(_)
@@ -36,8 +36,9 @@ fn print(value: &Value, depth: usize, n_before: usize, text: &mut String) {
     }
 }
 
-fn parts<'v>(
-    (open, close): (char, char),
+/// Writes the members of an array or an object, one per line.
+fn print_members<'v>(
+    [open, close]: [char; 2],
     each: impl Iterator<Item = (String, &'v Value)>,
     depth: usize,
     text: &mut String,
@@ -67,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_fits_stands_on_one_line_and_nothing_is_lost() {
+    fn short_values_are_written_on_one_line() {
         let long = "x".repeat(WIDTH);
         let value: Value =
             serde_json::from_str(&format!(r#"{{"a":[1,{{"b":null}}],"c":["{long}",{{}},[]],"d":{{}}}}"#))

@@ -1,4 +1,4 @@
-//! `docs/permissions.md`: printed from the table of permissions and the list of routes, and compared.
+//! Test that `docs/permissions.md` matches the permissions and the list of routes.
 
 use std::fmt::Write;
 
@@ -12,51 +12,50 @@ fn page() -> String {
     let mut page = String::from(
         "# Permissions\n\n\
          Printed from the code: `UPDATE_EXPECT=1 cargo test -p waypost --lib routes`.\n\n\
-         A user has one role in a workspace; an API key has scopes. Both stand for permissions, and each route needs one.\n\
-         A call without it is answered 403 `forbidden`, with the permission in `details.permission`.\n\n\
-         ## Who has which permission\n\n",
+         A user has one role in a workspace. An API key has scopes. Roles and scopes grant permissions, and each route needs one permission.\n\
+         If the caller lacks the permission, the response is 403 `forbidden`, with the permission in `details.permission`.\n\n\
+         ## Permissions of roles and scopes\n\n",
     );
     let mut add =
-        |line: std::fmt::Arguments<'_>| writeln!(page, "{line}").expect("a string takes everything");
+        |line: std::fmt::Arguments<'_>| writeln!(page, "{line}").expect("writing to a string cannot fail");
     let roles: Vec<_> = Role::ALL.iter().map(|role| role.as_str()).collect();
-    add(format_args!("| permission | {} | scope of a key | what it allows |", roles.join(" | ")));
+    add(format_args!("| permission | {} | scope | description |", roles.join(" | ")));
     add(format_args!("|---|{}---|---|", "---|".repeat(roles.len())));
     for permission in Permission::ALL {
         let marks: Vec<_> =
             Role::ALL.iter().map(|role| if role.has_permission(permission) { "yes" } else { "–" }).collect();
         let scope = permission.scope().map_or("–".to_owned(), |scope| format!("`{}`", scope.as_str()));
-        let (word, about) = (permission.as_str(), permission.description());
-        add(format_args!("| `{word}` | {} | {scope} | {about} |", marks.join(" | ")));
+        let (name, description) = (permission.as_str(), permission.description());
+        add(format_args!("| `{name}` | {} | {scope} | {description} |", marks.join(" | ")));
     }
     add(format_args!(
-        "\n## Nobody hands out more than they have\n\n\
-         - A key that makes or rotates a key can give it no scope, account, kind (test or live) or longer life than its own; \
-         what it leaves out is its own. How often a key may call is no such limit.\n\
-         - A role can be given, changed or removed only by somebody who has all its permissions: only owners touch owners. \
-         The first owner of a workspace that has none may be added by anybody who has all permissions but those of owners.\n\
-         - A key that may not use every account of the workspace adds, changes and removes no users: a user may use every \
-         account.\n\
-         - Contacts and the audit log are the whole workspace's: a key for some of its accounts changes no contacts and does \
-         not read the log, nor does a test key where there are live accounts.\n\
-         - A workspace that has an owner keeps one: the last can be neither removed, demoted nor disabled.\n\
-         - Name and password are one's own matter; one's own password is changed with the current one.\n\
-         - The command line works on the database itself and is bound by none of this but the last owner.\n\n\
-         ## What each route needs\n\n\
-         | route | needs |\n|---|---|"
+        "\n## Limits of delegation\n\n\
+         - An API key can create and rotate only keys with scopes, accounts, kind (test or live) and expiry that the key has itself. \
+         A setting that the request omits is taken from the calling key. Rate limits are not restricted.\n\
+         - A caller can assign, change or remove a role only if the caller has all permissions of the role. So only owners can change owners. \
+         In a workspace without an owner, a caller with all permissions except those of owners can add the first owner.\n\
+         - An API key that has no access to some accounts cannot create, change or delete users, because users have access to all accounts.\n\
+         - Contacts and the audit log belong to the whole workspace. An API key that has no access to some accounts cannot change contacts \
+         or read the audit log. The same applies to a test key if the workspace has live accounts.\n\
+         - The last owner of a workspace cannot be deleted, disabled or given another role.\n\
+         - Every user can change their own name, and their own password with the current password.\n\
+         - The command line works directly on the database. Only the rule of the last owner applies to the command line.\n\n\
+         ## Permission of each route\n\n\
+         | route | permission |\n|---|---|"
     ));
     for route in ROUTES {
-        let needs = match route.access {
-            RouteAccess::Public => "nothing".to_owned(),
+        let permission = match route.access {
+            RouteAccess::Public => "none".to_owned(),
             RouteAccess::Authenticated => "any key or session".to_owned(),
-            RouteAccess::SelfOr(permission) => format!("`{}`, or to be the user", permission.as_str()),
+            RouteAccess::SelfOr(permission) => format!("`{}`, or the user itself", permission.as_str()),
             RouteAccess::Permission(permission) => format!("`{}`", permission.as_str()),
         };
-        add(format_args!("| `{} /api{}` | {needs} |", route.method, route.path));
+        add(format_args!("| `{} /api{}` | {permission} |", route.method, route.path));
     }
     page
 }
 
 #[test]
-fn the_page_of_permissions_is_what_the_code_says() {
+fn the_permissions_page_matches_the_code() {
     expect_file!["../../../../../docs/permissions.md"].assert_eq(&page());
 }

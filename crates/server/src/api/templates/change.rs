@@ -1,4 +1,4 @@
-//! Templates: created, changed and deleted at Meta, and shown as customers would see them.
+//! Create, update and delete templates at Meta.
 
 use crate::api::error::META_ERRORS;
 use crate::api::openapi::example::TEMPLATE;
@@ -24,7 +24,7 @@ use crate::api::templates::lookup::{find, not_found, owner};
 use crate::api::templates::serialize::serialize_template;
 use crate::api::{request_body, response};
 
-/// Submits a template to Meta, or has one made from Meta's library.
+/// Creates a template at Meta, with own components or from Meta's template library.
 pub(crate) async fn create_template(
     State(deps): State<Arc<Deps>>,
     Audited(caller, audit): Audited,
@@ -36,11 +36,11 @@ pub(crate) async fn create_template(
     let new = new.ok_or_else(|| ApiError::invalid_at("", "the template is incomplete"))?;
     let record = choose_account(&deps, &caller, account.as_deref())?;
     let stored = templates::create_template(&deps, &audit, &record, &new).await?;
-    let stored = stored.ok_or_else(|| not_found("just made"))?;
+    let stored = stored.ok_or_else(ApiError::internal)?;
     Ok(response::success(StatusCode::CREATED, &serialize_template(stored)))
 }
 
-/// Changes a template; it goes through Meta's review again.
+/// Changes a template. Meta reviews the template again.
 pub(crate) async fn update_template(
     State(deps): State<Arc<Deps>>,
     Audited(caller, audit): Audited,
@@ -69,7 +69,7 @@ pub(crate) async fn update_template(
     Ok(response::success(StatusCode::OK, &serialize_template(changed)))
 }
 
-/// Deletes a template at Meta: in its language, or in all.
+/// Deletes a template at Meta, in its language or in all languages.
 pub(crate) async fn delete_template(
     State(deps): State<Arc<Deps>>,
     Audited(caller, audit): Audited,
@@ -88,7 +88,7 @@ pub(crate) async fn delete_template(
 const ACCOUNT: &str = "ID or name of the account whose WhatsApp Business Account gets the template. Default: the default \
                        account.";
 
-/// Reads the body of a new template: its account, and the template.
+/// Reads the body of a new template: the account and the template.
 pub(crate) fn read_new(fields: &Fields<'_, '_>) -> (Option<String>, Option<NewTemplate>) {
     let account = fields.optional("whatsapp_account").about(ACCOUNT);
     (account.string(1..=200).map(str::to_owned), NewTemplate::read(fields))
@@ -102,34 +102,43 @@ pub(crate) fn read_deletion(fields: &Fields<'_, '_>) -> bool {
 
 /// Describes the operations of this file.
 pub(crate) fn operations() -> Vec<Operation> {
-    vec![Operation::new(
+    vec![
+        Operation::new(
             "create_template",
             "Create a template",
-            "Checks Meta's rules, then submits the template to Meta for review. The response has the status \
-             and the category that Meta assigned. After an error 503, Meta may have created the template: \
-             synchronize the templates before you repeat the request.",
+            "Checks Meta's rules, then submits the template to Meta for review. The response \
+             has the status and the category that Meta assigned. After an error 503, Meta may have created \
+             the template: synchronize the templates before you repeat the request.",
         )
         .body(RequestSchema::of(read_new), NEW_TEMPLATES)
         .responds(201, "The template.", Schema::reference("StoredTemplate"), TEMPLATE_EXAMPLE)
         .errors([Code::AccountNotFound, Code::TemplateNotFound])
         .errors(META_ERRORS),
-Operation::new(
+        Operation::new(
             "update_template",
             "Update a template",
-            "Submits a change to Meta, which reviews the template again. Meta accepts changes of approved, \
-             rejected and paused templates. An approved template can be changed once in 24 hours and 10 times \
-             in 30 days.",
-        ).id(TEMPLATE_ID, TEMPLATE).errors([Code::TemplateNotFound])
+            "Submits a change to Meta, which reviews the template again. Meta accepts \
+             changes of approved, rejected and paused templates. An approved template can be changed once in \
+             24 hours and 10 times in 30 days.",
+        )
+        .id(TEMPLATE_ID, TEMPLATE)
+        .errors([Code::TemplateNotFound])
         .body(RequestSchema::of(|fields| TemplateEdit::read(fields, None)), CHANGES)
         .responds(200, "The template.", Schema::reference("StoredTemplate"), TEMPLATE_EXAMPLE)
         .errors([Code::AccountNotFound, Code::TemplateNotEditable])
         .errors(META_ERRORS),
-Operation::new("delete_template", "Delete a template", "Deletes the template at Meta, in \
-             its language or in all languages.").id(TEMPLATE_ID, TEMPLATE).errors([Code::TemplateNotFound])
-            .query(RequestSchema::of_query(read_deletion))
-            .responds_empty(204, "The template is deleted.")
-            .errors([Code::AccountNotFound])
-            .errors(META_ERRORS)]
+        Operation::new(
+            "delete_template",
+            "Delete a template",
+            "Deletes the template at Meta, in its language or in all languages.",
+        )
+        .id(TEMPLATE_ID, TEMPLATE)
+        .errors([Code::TemplateNotFound])
+        .query(RequestSchema::of_query(read_deletion))
+        .responds_empty(204, "The template is deleted.")
+        .errors([Code::AccountNotFound])
+        .errors(META_ERRORS),
+    ]
 }
 
 const NEW_TEMPLATES: [(&str, &str); 3] = [

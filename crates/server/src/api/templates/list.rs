@@ -40,14 +40,14 @@ pub(crate) async fn list_templates(
     Ok(pagination::page("templates", page, found, serialize_template))
 }
 
-/// One template, by our id.
+/// Returns one template.
 pub(crate) async fn get_template(
     State(deps): State<Arc<Deps>>,
     Authorized(caller): Authorized,
     IdOrName(id): IdOrName,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
-    request_body::no_query(query.as_deref())?;
+    request_body::reject_query(query.as_deref())?;
     Ok(response::success(StatusCode::OK, &serialize_template(find(&deps, &caller, &id).await?)))
 }
 

@@ -11,7 +11,7 @@ use crate::api::error::{ApiError, Code};
 /// Description of the id of a template in a path.
 pub(crate) const TEMPLATE_ID: &str = "Waypost's ID of the template.";
 
-/// The WhatsApp Business Accounts of which the key may see anything; `None`: all.
+/// Returns the WhatsApp Business Accounts that the caller has access to; `None` means all.
 pub(crate) fn visible_wabas(deps: &Deps, caller: &Caller) -> Option<Vec<String>> {
     let visible = caller.visible_accounts(deps)?;
     let directory = deps.directory.current();
@@ -24,11 +24,12 @@ pub(crate) fn visible_wabas(deps: &Deps, caller: &Caller) -> Option<Vec<String>>
     )
 }
 
+/// The error of an unknown template.
 pub(crate) fn not_found(id: &str) -> ApiError {
     ApiError::new(Code::TemplateNotFound, format!("There is no template `{id}`."))
 }
 
-/// The template with this id of ours, if the key may see it.
+/// Returns the template with an id, if the caller has access to it.
 pub(crate) async fn find(deps: &Deps, caller: &Caller, id: &str) -> Result<StoredTemplate, ApiError> {
     let filter = TemplateFilter {
         id: Some(id.parse().map_err(|_| not_found(id))?),
@@ -40,18 +41,18 @@ pub(crate) async fn find(deps: &Deps, caller: &Caller, id: &str) -> Result<Store
     found.rows.into_iter().next().ok_or_else(|| not_found(id))
 }
 
-/// An account through which the template can be changed.
+/// Returns an account with whose credentials the template can be changed.
 pub(crate) fn owner(
     deps: &Deps,
     caller: &Caller,
     stored: &StoredTemplate,
 ) -> Result<Arc<AccountRecord>, ApiError> {
     let directory = deps.directory.current();
-    let owner = directory
+    let account = directory
         .accounts_of(caller.workspace())
         .filter(|record| record.account.waba_id == stored.waba_id)
         .find(|record| caller.can_use_account(&record.account));
-    owner.cloned().ok_or_else(|| {
+    account.cloned().ok_or_else(|| {
         let message = format!("No account belongs to the WhatsApp Business Account {}.", stored.waba_id);
         ApiError::new(Code::AccountNotFound, message)
     })

@@ -27,7 +27,7 @@ use crate::api::response::object;
 use crate::api::templates::lookup::{find, not_found};
 use crate::api::{request_body, response};
 
-/// Shows a template with the parameters given, or with the samples that it was created with.
+/// Renders a template with the given parameters, or with its samples.
 pub(crate) async fn preview_template(
     State(deps): State<Arc<Deps>>,
     Authorized(caller): Authorized,
@@ -61,13 +61,13 @@ pub(crate) async fn preview_template(
         }
     };
     let text = rendered.to_string();
-    let mut shown = show_rendered(rendered);
-    shown.insert("text", text);
-    shown.insert("filled_with", source);
-    Ok(response::success(StatusCode::OK, &Value::Object(shown)))
+    let mut json = serialize_rendered(rendered);
+    json.insert("text", text);
+    json.insert("filled_with", source);
+    Ok(response::success(StatusCode::OK, &Value::Object(json)))
 }
 
-/// A message of this template with these components, checked as a send is.
+/// Returns a message with this template and these components, checked like a send.
 fn message_with(template: &Template, components: Value, now: jiff::Timestamp) -> Result<Content, ApiError> {
     let language = object([("code", template.language.as_str().into())]);
     let message =
@@ -75,16 +75,16 @@ fn message_with(template: &Template, components: Value, now: jiff::Timestamp) ->
     Content::read(MessageKind::Template, message, "", now).map_err(ApiError::invalid)
 }
 
-fn show_rendered(rendered: RenderedTemplate) -> Object {
+fn serialize_rendered(rendered: RenderedTemplate) -> Object {
     let text = |text: Option<String>| text.map_or(Value::Null, Value::from);
-    let mut shown = Object::new();
-    shown.insert("header", text(rendered.header));
-    shown.insert("body", rendered.body);
-    shown.insert("footer", text(rendered.footer));
-    shown.insert("buttons", Value::Array(rendered.buttons.into_iter().map(Value::from).collect()));
-    let cards = rendered.cards.into_iter().map(|card| Value::Object(show_rendered(card))).collect();
-    shown.insert("cards", Value::Array(cards));
-    shown
+    let mut json = Object::new();
+    json.insert("header", text(rendered.header));
+    json.insert("body", rendered.body);
+    json.insert("footer", text(rendered.footer));
+    json.insert("buttons", Value::Array(rendered.buttons.into_iter().map(Value::from).collect()));
+    let cards = rendered.cards.into_iter().map(|card| Value::Object(serialize_rendered(card))).collect();
+    json.insert("cards", Value::Array(cards));
+    json
 }
 
 /// Reads the body of a preview: the components, which are checked with the template.
@@ -102,8 +102,8 @@ pub(crate) fn operations() -> Vec<Operation> {
         Operation::new(
             "preview_template",
             "Preview a template",
-            "Renders the template with the given parameters, which are validated as in a send, or with its \
-             samples.",
+            "Renders the template with the given parameters, which are validated as in a \
+             send, or with its samples.",
         )
         .id(TEMPLATE_ID, TEMPLATE)
         .errors([Code::TemplateNotFound])

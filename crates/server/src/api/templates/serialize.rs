@@ -8,7 +8,7 @@ use engine::ports::StoredTemplate;
 use crate::api::response::object;
 use crate::api::serialize::{or_null, parsed_json, time};
 
-/// A template.
+/// JSON of a template.
 pub(crate) fn serialize_template(stored: StoredTemplate) -> Value {
     let listed = stored.listed;
     let template = listed.template;

@@ -22,7 +22,7 @@ use crate::api::error::ApiError;
 use crate::api::request_context::Audited;
 use crate::api::{request_body, response};
 
-/// Brings the templates up to date with Meta's lists: of one account, or of all that the key may use.
+/// Synchronizes the templates of one account, or of all accounts that the caller can use.
 pub(crate) async fn sync_templates(
     State(deps): State<Arc<Deps>>,
     Audited(caller, audit): Audited,
@@ -75,8 +75,8 @@ pub(crate) fn operations() -> Vec<Operation> {
         Operation::new(
             "sync_templates",
             "Synchronize templates with Meta",
-            "Reads the templates of an account, or of all accounts, from Meta. The response comes when the \
-             synchronization is complete. Meta also reports changes by webhook.",
+            "Reads the templates of an account, or of all accounts, from Meta. The response \
+             comes when the synchronization is complete. Meta also reports changes by webhook.",
         )
         .optional_body(RequestSchema::of(read_sync), r#"{"whatsapp_account":"sandbox"}"#)
         .responds(

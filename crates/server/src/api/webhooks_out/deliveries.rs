@@ -27,11 +27,11 @@ use jiff::Timestamp;
 use crate::api::error::{ApiError, Code};
 use crate::api::request_context::{Audited, Authorized, IdOrName};
 use crate::api::response::object;
-use crate::api::webhooks_out::lookup::{covers, find, refuse_disabled};
-use crate::api::webhooks_out::serialize::show_delivery;
+use crate::api::webhooks_out::lookup::{covers, find, require_enabled};
+use crate::api::webhooks_out::serialize::serialize_delivery;
 use crate::api::{pagination, request_body, response};
 
-/// Lists what is on its way to an endpoint, and what has been, newest first.
+/// Lists the deliveries of an endpoint, newest first.
 pub(crate) async fn list_deliveries(
     State(deps): State<Arc<Deps>>,
     Authorized(caller): Authorized,
@@ -43,10 +43,10 @@ pub(crate) async fn list_deliveries(
     let record = find(&deps, &caller, &id)?;
     let filter = DeliveryFilter { webhook: Some(record.id), status, position: None };
     let found = deps.deliveries.list_deliveries(caller.workspace(), &filter, page).await?;
-    Ok(pagination::page("deliveries", page, found, show_delivery))
+    Ok(pagination::page("deliveries", page, found, serialize_delivery))
 }
 
-/// Hands the events since a time to an endpoint again, beside what is on its way.
+/// Delivers the events since a time again. Pending deliveries are not affected.
 pub(crate) async fn replay_webhook(
     State(deps): State<Arc<Deps>>,
     Audited(caller, audit): Audited,
@@ -55,10 +55,10 @@ pub(crate) async fn replay_webhook(
     body: Body,
 ) -> Result<Response, ApiError> {
     let record = find(&deps, &caller, &id)?;
-    let object_given = request_body::json(&deps, &headers, body).await?;
+    let body_object = request_body::json(&deps, &headers, body).await?;
     let now = deps.now();
-    let since = request_body::read(&object_given, |fields| read_replay(fields, now))?;
-    refuse_disabled(&record)?;
+    let since = request_body::read(&body_object, |fields| read_replay(fields, now))?;
+    require_enabled(&record)?;
     let (replay, n_events) = endpoint::replay_webhook(&deps, &audit, &record, since).await?;
     let n_events = i64::try_from(n_events).unwrap_or(i64::MAX);
     let data = object([
@@ -70,7 +70,7 @@ pub(crate) async fn replay_webhook(
     Ok(response::success(StatusCode::ACCEPTED, &data))
 }
 
-/// Repeats one delivery, beside what is on its way.
+/// Repeats one delivery. Pending deliveries are not affected.
 pub(crate) async fn redeliver_delivery(
     State(deps): State<Arc<Deps>>,
     Audited(caller, audit): Audited,
@@ -78,26 +78,27 @@ pub(crate) async fn redeliver_delivery(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    request_body::nothing(&deps, &headers, body).await?;
+    request_body::empty(&deps, &headers, body).await?;
     let unknown = || ApiError::new(Code::DeliveryNotFound, format!("There is no delivery `{id}`."));
     let parsed: DeliveryId = id.parse().map_err(|_| unknown())?;
     let position = parsed.position(caller.workspace()).ok_or_else(unknown)?;
-    let delivery = one_delivery(&deps, &caller, position).await?.filter(|delivery| delivery.id == parsed);
+    let delivery = find_delivery(&deps, &caller, position).await?.filter(|delivery| delivery.id == parsed);
     let delivery = delivery.ok_or_else(unknown)?;
     let directory = deps.directory.current();
     let record = directory
         .webhook(caller.workspace(), delivery.webhook)
         .filter(|record| covers(&deps, &caller, &record.accounts))
         .ok_or_else(unknown)?;
-    refuse_disabled(record)?;
+    require_enabled(record)?;
     let repeated =
         endpoint::redeliver_delivery(&deps, &audit, record, delivery.id).await?.ok_or_else(unknown)?;
     let position = repeated.position(caller.workspace()).ok_or_else(unknown)?;
-    let delivery = one_delivery(&deps, &caller, position).await?.ok_or_else(unknown)?;
-    Ok(response::success(StatusCode::ACCEPTED, &show_delivery(delivery)))
+    let delivery = find_delivery(&deps, &caller, position).await?.ok_or_else(unknown)?;
+    Ok(response::success(StatusCode::ACCEPTED, &serialize_delivery(delivery)))
 }
 
-pub(crate) async fn one_delivery(
+/// Returns the delivery at a position of the log.
+pub(crate) async fn find_delivery(
     deps: &Deps,
     caller: &Caller,
     position: i64,
@@ -109,9 +110,9 @@ pub(crate) async fn one_delivery(
 
 /// Reads the query of a list of deliveries.
 pub(crate) fn read_deliveries(fields: &Fields<'_, '_>) -> (Option<DeliveryStatus>, PageRequest) {
-    let words = DeliveryStatus::ALL.map(DeliveryStatus::as_str);
-    let status = fields.optional("status").about("Status of the delivery.").one_of(&words);
-    (status.and_then(|word| word.parse().ok()), pagination::page_request("deliveries", fields))
+    let names = DeliveryStatus::ALL.map(DeliveryStatus::as_str);
+    let status = fields.optional("status").about("Status of the delivery.").one_of(&names);
+    (status.and_then(|name| name.parse().ok()), pagination::page_request("deliveries", fields))
 }
 
 /// Reads the body of a replay.
@@ -133,17 +134,28 @@ pub(crate) fn read_replay(fields: &Fields<'_, '_>, now: Timestamp) -> Timestamp 
 
 /// Describes the operations of this file.
 pub(crate) fn operations() -> Vec<Operation> {
-    vec![Operation::new("list_deliveries", "List deliveries", "Lists pending and completed deliveries, \
-             newest first.").id(WEBHOOK_ID, WEBHOOK).errors([Code::WebhookNotFound])
-            .query(RequestSchema::of_query(read_deliveries))
-            .responds_page("deliveries", "Delivery", DELIVERY_EXAMPLE),
-Operation::new(
+    vec![
+        Operation::new(
+            "list_deliveries",
+            "List deliveries",
+            "Lists pending and completed deliveries, newest first.",
+        )
+        .id(WEBHOOK_ID, WEBHOOK)
+        .errors([Code::WebhookNotFound])
+        .query(RequestSchema::of_query(read_deliveries))
+        .responds_page("deliveries", "Delivery", DELIVERY_EXAMPLE),
+        Operation::new(
             "replay_webhook",
             "Replay events",
-            "Delivers the events since a time again, with the same `webhook-id`. Pending deliveries are not \
-             delayed.",
-        ).id(WEBHOOK_ID, WEBHOOK).errors([Code::WebhookNotFound])
-        .body(RequestSchema::of(|fields| read_replay(fields, Timestamp::UNIX_EPOCH)), [("since", r#"{"since":"2026-01-01T00:00:00Z"}"#)])
+            "Delivers the events since a time again, with the same `webhook-id`. Pending \
+             deliveries are not delayed.",
+        )
+        .id(WEBHOOK_ID, WEBHOOK)
+        .errors([Code::WebhookNotFound])
+        .body(
+            RequestSchema::of(|fields| read_replay(fields, Timestamp::UNIX_EPOCH)),
+            [("since", r#"{"since":"2026-01-01T00:00:00Z"}"#)],
+        )
         .responds(
             202,
             "The replay has started.",
@@ -151,15 +163,24 @@ Operation::new(
                 required("id", Schema::uuid()),
                 required("webhook_id", Schema::uuid()),
                 required("since", Schema::time()),
-                required("events_since", Schema::integer(0..).about("Number of events of all kinds since that time.")),
+                required(
+                    "events_since",
+                    Schema::integer(0..).about("Number of events of all kinds since that time."),
+                ),
             ]),
-            r#"{"id":"01a2b3c4-0000-7000-8000-00000000000d","webhook_id":"01a2b3c4-0000-7000-8000-000000000007","since":"2026-01-01T00:00:00Z","events_since":12}"#,
+            REPLAY_WEBHOOK_RESPONSE,
         )
         .errors([Code::WebhookDisabled]),
-Operation::new("redeliver_delivery", "Redeliver an event", "Delivers the event again. Pending \
-             deliveries are not delayed.")
-            .id("ID of the delivery.", DELIVERY)
-            .empty_body()
-            .responds(202, "The new delivery.", Schema::reference("Delivery"), PENDING_DELIVERY_EXAMPLE)
-            .errors([Code::DeliveryNotFound, Code::WebhookDisabled])]
+        Operation::new(
+            "redeliver_delivery",
+            "Redeliver an event",
+            "Delivers the event again. Pending deliveries are not delayed.",
+        )
+        .id("ID of the delivery.", DELIVERY)
+        .empty_body()
+        .responds(202, "The new delivery.", Schema::reference("Delivery"), PENDING_DELIVERY_EXAMPLE)
+        .errors([Code::DeliveryNotFound, Code::WebhookDisabled]),
+    ]
 }
+
+const REPLAY_WEBHOOK_RESPONSE: &str = r#"{"id":"01a2b3c4-0000-7000-8000-00000000000d","webhook_id":"01a2b3c4-0000-7000-8000-000000000007","since":"2026-01-01T00:00:00Z","events_since":12}"#;

@@ -1,4 +1,4 @@
-//! The application's endpoints, and what is on its way to them.
+//! Webhook endpoints: list, get, create, update, delete, test, rotate the secret.
 
 use crate::api::openapi::example::WEBHOOK;
 use crate::api::openapi::operation::Operation;
@@ -25,10 +25,12 @@ use engine::{Deps, directory};
 
 use crate::api::error::{ApiError, Code};
 use crate::api::request_context::{Audited, Authorized, IdOrName};
-use crate::api::webhooks_out::deliveries::one_delivery;
+use crate::api::webhooks_out::deliveries::find_delivery;
 use crate::api::webhooks_out::lookup::{covers, find, not_found};
-use crate::api::webhooks_out::request::read_choice;
-use crate::api::webhooks_out::serialize::{show, show_delivery, with_secret};
+use crate::api::webhooks_out::request::read_webhook;
+use crate::api::webhooks_out::serialize::{
+    serialize_delivery, serialize_webhook, serialize_webhook_with_secret,
+};
 use crate::api::{pagination, request_body, response};
 
 /// Lists endpoints, oldest first.
@@ -49,21 +51,23 @@ pub(crate) async fn list_webhooks(
         .filter(matches)
         .filter(|record| covers(&deps, &caller, &record.accounts))
         .collect();
-    Ok(pagination::page("webhooks", page, pagination::cut(&found, page), |record| show(record)))
+    Ok(pagination::page("webhooks", page, pagination::slice(&found, page), |record| {
+        serialize_webhook(record)
+    }))
 }
 
-/// One endpoint.
+/// Returns one endpoint.
 pub(crate) async fn get_webhook(
     State(deps): State<Arc<Deps>>,
     Authorized(caller): Authorized,
     IdOrName(id): IdOrName,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
-    request_body::no_query(query.as_deref())?;
-    Ok(response::success(StatusCode::OK, &show(&*find(&deps, &caller, &id)?)))
+    request_body::reject_query(query.as_deref())?;
+    Ok(response::success(StatusCode::OK, &serialize_webhook(&*find(&deps, &caller, &id)?)))
 }
 
-/// Makes an endpoint; its secret is shown this once.
+/// Creates an endpoint. The response contains its secret, which is not returned again.
 pub(crate) async fn create_webhook(
     State(deps): State<Arc<Deps>>,
     Audited(caller, audit): Audited,
@@ -71,16 +75,16 @@ pub(crate) async fn create_webhook(
     body: Body,
 ) -> Result<Response, ApiError> {
     let object = request_body::json(&deps, &headers, body).await?;
-    let options = request_body::read(&object, |fields| read_choice(Some((&deps, &caller)), fields, None))?;
+    let options = request_body::read(&object, |fields| read_webhook(Some((&deps, &caller)), fields, None))?;
     let options = options.ok_or_else(|| ApiError::invalid_at("", "the endpoint is incomplete"))?;
     let Some(record) = endpoint::create_webhook(&deps, &audit, caller.workspace(), options).await? else {
         let message = format!("The workspace has the maximum of {MAX_WEBHOOKS} webhooks.");
         return Err(ApiError::new(Code::TooMany, message).with("limit", i64::from(MAX_WEBHOOKS)));
     };
-    Ok(response::success(StatusCode::CREATED, &with_secret(&record)))
+    Ok(response::success(StatusCode::CREATED, &serialize_webhook_with_secret(&record)))
 }
 
-/// Changes the fields given.
+/// Changes the given fields.
 pub(crate) async fn update_webhook(
     State(deps): State<Arc<Deps>>,
     Audited(caller, audit): Audited,
@@ -90,26 +94,26 @@ pub(crate) async fn update_webhook(
 ) -> Result<Response, ApiError> {
     find(&deps, &caller, &id)?;
     let object = request_body::json(&deps, &headers, body).await?;
-    // What the change does not name stays as it is, and another process may have changed that a moment ago.
+    // The other fields keep their values, which another process may have just changed.
     directory::refresh(&deps).await?;
     let record = find(&deps, &caller, &id)?;
     let options =
-        request_body::read(&object, |fields| read_choice(Some((&deps, &caller)), fields, Some(&record)))?;
+        request_body::read(&object, |fields| read_webhook(Some((&deps, &caller)), fields, Some(&record)))?;
     let options = options.ok_or_else(|| ApiError::invalid_at("", "the endpoint is incomplete"))?;
     let is_enabling = object.get("enabled").and_then(Value::as_bool) == Some(true);
     let changed = endpoint::update_webhook(&deps, &audit, &record, options, is_enabling).await?;
     let changed = changed.ok_or_else(|| not_found(&id))?;
-    Ok(response::success(StatusCode::OK, &show(&changed)))
+    Ok(response::success(StatusCode::OK, &serialize_webhook(&changed)))
 }
 
-/// Removes an endpoint.
+/// Deletes an endpoint.
 pub(crate) async fn delete_webhook(
     State(deps): State<Arc<Deps>>,
     Audited(caller, audit): Audited,
     IdOrName(id): IdOrName,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
-    request_body::no_query(query.as_deref())?;
+    request_body::reject_query(query.as_deref())?;
     let record = find(&deps, &caller, &id)?;
     if endpoint::delete_webhook(&deps, &audit, &record).await? {
         Ok(StatusCode::NO_CONTENT.into_response())
@@ -118,7 +122,7 @@ pub(crate) async fn delete_webhook(
     }
 }
 
-/// Posts a test event to an endpoint, and answers with how that went.
+/// Sends a test event to an endpoint and returns the delivery.
 pub(crate) async fn test_webhook(
     State(deps): State<Arc<Deps>>,
     Audited(caller, audit): Audited,
@@ -126,15 +130,15 @@ pub(crate) async fn test_webhook(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    request_body::nothing(&deps, &headers, body).await?;
+    request_body::empty(&deps, &headers, body).await?;
     let record = find(&deps, &caller, &id)?;
     let tested = endpoint::test_webhook(&deps, &audit, &record).await?;
     let position = tested.ok_or_else(|| not_found(&id))?;
-    let delivery = one_delivery(&deps, &caller, position).await?.ok_or_else(|| not_found(&id))?;
-    Ok(response::success(StatusCode::OK, &show_delivery(delivery)))
+    let delivery = find_delivery(&deps, &caller, position).await?.ok_or_else(|| not_found(&id))?;
+    Ok(response::success(StatusCode::OK, &serialize_delivery(delivery)))
 }
 
-/// Gives an endpoint a new secret, which is shown this once.
+/// Replaces the secret of an endpoint. The response contains the new secret, which is not returned again.
 pub(crate) async fn rotate_webhook_secret(
     State(deps): State<Arc<Deps>>,
     Audited(caller, audit): Audited,
@@ -142,11 +146,11 @@ pub(crate) async fn rotate_webhook_secret(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    request_body::nothing(&deps, &headers, body).await?;
+    request_body::empty(&deps, &headers, body).await?;
     let record = find(&deps, &caller, &id)?;
     let changed =
         endpoint::rotate_webhook_secret(&deps, &audit, &record).await?.ok_or_else(|| not_found(&id))?;
-    Ok(response::success(StatusCode::OK, &with_secret(&changed)))
+    Ok(response::success(StatusCode::OK, &serialize_webhook_with_secret(&changed)))
 }
 
 /// Reads the query of a list of webhooks.
@@ -157,40 +161,68 @@ pub(crate) fn read_list(fields: &Fields<'_, '_>) -> (Option<String>, PageRequest
 
 /// Describes the operations of this file.
 pub(crate) fn operations() -> Vec<Operation> {
-    vec![Operation::new("list_webhooks", "List webhooks", "Oldest first.")
+    vec![
+        Operation::new("list_webhooks", "List webhooks", "Oldest first.")
             .query(RequestSchema::of_query(read_list))
             .responds_page("webhooks", "Webhook", WEBHOOK_EXAMPLE),
-Operation::new(
+        Operation::new(
             "create_webhook",
             "Create a webhook",
-            "The response contains the secret with which you verify deliveries. It is shown only once.",
+            "The response contains the secret with which you verify deliveries. It is shown \
+             only once.",
         )
         .body(
             RequestSchema::of(|fields| read_settings(None, fields, None, true)),
-            [("all", r#"{"name":"shop","url":"https://shop.example/hooks/whatsapp","events":["*"],"headers":{"X-Shop":"blue"}}"#)],
+            [("all", CREATE_WEBHOOK_REQUEST)],
         )
         .responds(201, "The webhook.", Schema::reference("WebhookWithSecret"), CREATED_WEBHOOK_EXAMPLE)
         .errors([Code::TooMany]),
-Operation::new("get_webhook", "Get a webhook", "").id(WEBHOOK_ID, WEBHOOK).errors([Code::WebhookNotFound]).responds(200, "The webhook.", Schema::reference("Webhook"), WEBHOOK_EXAMPLE),
-Operation::new(
+        Operation::new("get_webhook", "Get a webhook", "")
+            .id(WEBHOOK_ID, WEBHOOK)
+            .errors([Code::WebhookNotFound])
+            .responds(200, "The webhook.", Schema::reference("Webhook"), WEBHOOK_EXAMPLE),
+        Operation::new(
             "update_webhook",
             "Update a webhook",
-            "Changes the given fields. `null` clears `accounts` and `headers`. A header with the value `***` \
-             keeps its present value.",
-        ).id(WEBHOOK_ID, WEBHOOK).errors([Code::WebhookNotFound])
-        .body(RequestSchema::of(|fields| read_settings(None, fields, None, false)), [("some", r#"{"events":["message.incoming","message.failed"],"enabled":true}"#)])
+            "Changes the given fields. `null` clears `accounts` and `headers`. A header with \
+             the value `***` keeps its present value.",
+        )
+        .id(WEBHOOK_ID, WEBHOOK)
+        .errors([Code::WebhookNotFound])
+        .body(
+            RequestSchema::of(|fields| read_settings(None, fields, None, false)),
+            [("some", r#"{"events":["message.incoming","message.failed"],"enabled":true}"#)],
+        )
         .responds(200, "The webhook.", Schema::reference("Webhook"), WEBHOOK_EXAMPLE),
-Operation::new("delete_webhook", "Delete a webhook", "").id(WEBHOOK_ID, WEBHOOK).errors([Code::WebhookNotFound]).responds_empty(204, "Deleted."),
-Operation::new("test_webhook", "Send a test event", "Sends an event to the endpoint and returns the \
-             result of the delivery.").id(WEBHOOK_ID, WEBHOOK).errors([Code::WebhookNotFound])
-            .empty_body()
-            .responds(200, "The delivery.", Schema::reference("Delivery"), DELIVERY_EXAMPLE),
-Operation::new(
+        Operation::new("delete_webhook", "Delete a webhook", "")
+            .id(WEBHOOK_ID, WEBHOOK)
+            .errors([Code::WebhookNotFound])
+            .responds_empty(204, "The webhook is deleted."),
+        Operation::new(
+            "test_webhook",
+            "Send a test event",
+            "Sends an event to the endpoint and returns the result of the delivery.",
+        )
+        .id(WEBHOOK_ID, WEBHOOK)
+        .errors([Code::WebhookNotFound])
+        .empty_body()
+        .responds(200, "The delivery.", Schema::reference("Delivery"), DELIVERY_EXAMPLE),
+        Operation::new(
             "rotate_webhook_secret",
             "Rotate the secret of a webhook",
-            "The response contains the new secret. It is shown only once. For 24 hours, deliveries are signed \
-             with both secrets.",
-        ).id(WEBHOOK_ID, WEBHOOK).errors([Code::WebhookNotFound])
+            "The response contains the new secret. It is shown only once. For 24 hours, \
+             deliveries are signed with both secrets.",
+        )
+        .id(WEBHOOK_ID, WEBHOOK)
+        .errors([Code::WebhookNotFound])
         .empty_body()
-        .responds(200, "The webhook.", Schema::reference("WebhookWithSecret"), CREATED_WEBHOOK_EXAMPLE)]
+        .responds(
+            200,
+            "The webhook.",
+            Schema::reference("WebhookWithSecret"),
+            CREATED_WEBHOOK_EXAMPLE,
+        ),
+    ]
 }
+
+const CREATE_WEBHOOK_REQUEST: &str = r#"{"name":"shop","url":"https://shop.example/hooks/whatsapp","events":["*"],"headers":{"X-Shop":"blue"}}"#;

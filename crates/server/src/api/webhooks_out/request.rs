@@ -16,15 +16,15 @@ use crate::api::openapi::schema::Schema;
 use crate::api::webhooks_out::lookup::covers;
 use crate::api::webhooks_out::serialize::HIDDEN;
 
-/// The longest name, in characters.
+/// Maximum length of a name, in characters.
 pub(crate) const MAX_NAME: usize = 100;
 
-/// The most accounts that an endpoint names.
+/// Maximum number of accounts of an endpoint.
 pub(crate) const MAX_ACCOUNTS: usize = 100;
 
-/// Reads the settings of an endpoint. A change keeps the settings that it does not name; `null` clears those that may be
-/// empty. Without a caller the reader can only be described.
-pub(crate) fn read_choice(
+/// Reads the settings of an endpoint. In a change, missing settings keep their values, and `null` clears the settings that
+/// can be empty. Without a caller the reader can only be described.
+pub(crate) fn read_webhook(
     caller: Option<(&Deps, &Caller)>,
     fields: &Fields<'_, '_>,
     before: Option<&WebhookEndpoint>,
@@ -32,7 +32,7 @@ pub(crate) fn read_choice(
     read_settings(caller, fields, before, before.is_none())
 }
 
-/// As [`read_choice`], of a new endpoint or of a change.
+/// Reads the settings of a new endpoint, or of a change.
 pub(crate) fn read_settings(
     caller: Option<(&Deps, &Caller)>,
     fields: &Fields<'_, '_>,
@@ -100,21 +100,21 @@ pub(crate) fn read_settings(
     })
 }
 
-/// Kinds of events; `None` is everything.
+/// Reads kinds of events; `None` means all events.
 fn read_events(items: &Items<'_, '_>) -> Option<Vec<EventKind>> {
     let mut kinds = Vec::new();
-    let mut is_everything = false;
+    let mut is_all = false;
     for item in items.iter() {
         let item = item.written_as(|| kind_or_all_schema().into());
         let Some(word) = item.string(1..) else { continue };
         match word.parse() {
             Ok(kind) if !kinds.contains(&kind) => kinds.push(kind),
             Ok(_) => {}
-            Err(_) if word == ALL_EVENTS => is_everything = true,
+            Err(_) if word == ALL_EVENTS => is_all = true,
             Err(_) => item.refuse(unknown_kind(word)),
         }
     }
-    (!is_everything).then_some(kinds)
+    (!is_all).then_some(kinds)
 }
 
 /// Documentation of `accounts`.
@@ -123,10 +123,10 @@ const ACCOUNTS: &str = "IDs or names of accounts: only their events are delivere
 
 /// JSON Schema of `headers`.
 fn headers_schema() -> Value {
-    let most = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
-    let value = Schema::pattern("^[!-~]([ -~]*[!-~])?$").set("maxLength", most(header::MAX_VALUE_BYTES));
+    let number = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
+    let value = Schema::pattern("^[!-~]([ -~]*[!-~])?$").set("maxLength", number(header::MAX_VALUE_BYTES));
     let headers = Schema::map(value)
-        .set("maxProperties", most(header::MAX_HEADERS))
+        .set("maxProperties", number(header::MAX_HEADERS))
         .set("propertyNames", Schema::pattern("^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}$"));
     headers.into()
 }
@@ -147,7 +147,7 @@ fn read_accounts(caller: Option<(&Deps, &Caller)>, item: &Item<'_, '_>) -> Vec<A
     accounts
 }
 
-/// Headers by name. A value that is hidden in answers may be sent back as it was shown: it stays what it was.
+/// Reads the headers by name. The value `***`, which responses contain, keeps the present value.
 fn read_headers(fields: Fields<'_, '_>, before: Option<&WebhookEndpoint>) -> Vec<(String, SecretString)> {
     let given = fields.object();
     if given.len() > header::MAX_HEADERS {

@@ -16,20 +16,22 @@ use secrecy::ExposeSecret;
 use crate::api::events::kinds::ALL_EVENTS;
 use crate::api::response::object;
 
-/// What stands for the value of a header: it may be a secret.
+/// Text that responses contain instead of the value of a header, which may be a secret.
 pub(crate) const HIDDEN: &str = "***";
 
-pub(crate) fn show(record: &WebhookEndpoint) -> Value {
-    Value::Object(shown(record))
+/// JSON of an endpoint.
+pub(crate) fn serialize_webhook(record: &WebhookEndpoint) -> Value {
+    Value::Object(webhook_object(record))
 }
 
-pub(crate) fn with_secret(record: &WebhookEndpoint) -> Value {
-    let mut shown = shown(record);
-    shown.insert("secret", record.secret.expose_secret());
-    Value::Object(shown)
+/// JSON of an endpoint with its secret.
+pub(crate) fn serialize_webhook_with_secret(record: &WebhookEndpoint) -> Value {
+    let mut json = webhook_object(record);
+    json.insert("secret", record.secret.expose_secret());
+    Value::Object(json)
 }
 
-fn shown(record: &WebhookEndpoint) -> Object {
+fn webhook_object(record: &WebhookEndpoint) -> Object {
     let events: Vec<Value> = match &record.events {
         None => vec![ALL_EVENTS.into()],
         Some(kinds) => kinds.iter().map(|kind| kind.as_str().into()).collect(),
@@ -37,22 +39,23 @@ fn shown(record: &WebhookEndpoint) -> Object {
     let accounts: Vec<Value> = record.accounts.iter().map(|account| account.to_string().into()).collect();
     let headers: Object =
         record.headers.iter().map(|(name, _)| (name.clone(), Value::from(HIDDEN))).collect();
-    let mut shown = Object::new();
-    shown.insert("id", record.id.to_string());
-    shown.insert("name", record.name.as_str());
-    shown.insert("url", record.url.as_str());
-    shown.insert("events", events);
-    shown.insert("accounts", if accounts.is_empty() { Value::Null } else { accounts.into() });
-    shown.insert("headers", headers);
-    shown.insert("enabled", record.is_enabled && record.status != WebhookStatus::Disabled);
-    shown.insert("status", record.shown_status().as_str());
-    shown.insert("status_reason", record.status_reason.clone().map_or(Value::Null, Value::from));
-    shown.insert("created_at", record.created_at.to_string());
-    shown.insert("updated_at", record.updated_at.to_string());
-    shown
+    let mut json = Object::new();
+    json.insert("id", record.id.to_string());
+    json.insert("name", record.name.as_str());
+    json.insert("url", record.url.as_str());
+    json.insert("events", events);
+    json.insert("accounts", if accounts.is_empty() { Value::Null } else { accounts.into() });
+    json.insert("headers", headers);
+    json.insert("enabled", record.is_enabled && record.status != WebhookStatus::Disabled);
+    json.insert("status", record.shown_status().as_str());
+    json.insert("status_reason", record.status_reason.clone().map_or(Value::Null, Value::from));
+    json.insert("created_at", record.created_at.to_string());
+    json.insert("updated_at", record.updated_at.to_string());
+    json
 }
 
-pub(crate) fn show_delivery(delivery: StoredDelivery) -> Value {
+/// JSON of a delivery.
+pub(crate) fn serialize_delivery(delivery: StoredDelivery) -> Value {
     let time = |at: Option<Timestamp>| at.map_or(Value::Null, |at| at.to_string().into());
     let number = |number: Option<i64>| number.map_or(Value::Null, Value::from);
     let event = delivery.event.as_ref();
@@ -75,8 +78,8 @@ pub(crate) fn show_delivery(delivery: StoredDelivery) -> Value {
 
 /// Returns the named schemas of webhooks.
 pub(crate) fn schemas() -> Vec<(&'static str, Schema)> {
-    let mut with_secret = webhook_properties();
-    with_secret.push(required(
+    let mut serialize_webhook_with_secret = webhook_properties();
+    serialize_webhook_with_secret.push(required(
         "secret",
         Schema::string(1..).about("Secret (`whsec_…`). It is shown only in this response."),
     ));
@@ -107,7 +110,7 @@ pub(crate) fn schemas() -> Vec<(&'static str, Schema)> {
             Schema::object(webhook_properties())
                 .about(&format!("An endpoint of yours; a workspace has at most {MAX_WEBHOOKS}.")),
         ),
-        ("WebhookWithSecret", Schema::object(with_secret)),
+        ("WebhookWithSecret", Schema::object(serialize_webhook_with_secret)),
         ("Delivery", delivery),
     ]
 }

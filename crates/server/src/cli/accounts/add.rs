@@ -53,19 +53,19 @@ pub(crate) struct AddAccountArgs {
     #[arg(long, value_name = "FILE")]
     app_secret_file: Option<PathBuf>,
     /// Verify token of your choice; enter the same token with the callback URL at Meta
-    #[arg(long, value_name = "WORD", conflicts_with = "verify_token_file")]
+    #[arg(long, value_name = "TOKEN", conflicts_with = "verify_token_file")]
     verify_token: Option<SecretString>,
     /// File that contains the verify token
     #[arg(long, value_name = "FILE")]
     verify_token_file: Option<PathBuf>,
-    /// Make it the default account, for messages that name no account
+    /// Make this account the default account, which sends messages without `whatsapp_account`
     #[arg(long)]
     default: bool,
-    /// Make it a sandbox account: it uses the simulator, and only test keys can use it
+    /// Create a sandbox account: a sandbox account uses the simulator, and only test keys can use a sandbox account
     #[arg(long)]
     sandbox: bool,
     /// Download linked files and upload them to Meta; `default` uses the setting `media.fetch`
-    #[arg(long, value_name = "WHEN", default_value = "default")]
+    #[arg(long, value_name = "CHOICE", default_value = "default")]
     fetch_media: FetchMedia,
     /// Check the account at Meta, like `accounts test`
     #[arg(long)]
@@ -117,7 +117,7 @@ impl AddAccountArgs {
             Err(error) if error.kind() == StoreErrorKind::Conflict => {
                 bail!("another account with this name or phone number ID was added at the same time")
             }
-            end => end.context("adding the account")?,
+            result => result.context("adding the account")?,
         };
         let checks = if self.test {
             let record = find(&opened, &account.id.to_string())?;
@@ -148,9 +148,9 @@ impl AddAccountArgs {
         if directory.accounts_of(opened.workspace).any(|record| record.account.name == self.name) {
             bail!("an account `{}` already exists: choose another name, or remove that account", self.name);
         }
-        let taken =
+        let existing =
             directory.accounts.iter().find(|record| record.account.phone_number_id == self.phone_number_id);
-        if let Some(record) = taken {
+        if let Some(record) = existing {
             bail!(
                 "account `{1}` already has the phone number ID {0}",
                 self.phone_number_id,

@@ -44,7 +44,7 @@ impl RegisterNumberArgs {
             Err(PhoneNumberError::Upstream(error)) => {
                 bail!("registering the number: {}", accounts::upstream_error_message(&error))
             }
-            end => end.context("registering the number")?,
+            result => result.context("registering the number")?,
         }
         let text = format!("the number of account `{}` is registered", record.account.name);
         self.account.print_result("registered", &record.account, &text)
@@ -74,7 +74,7 @@ pub(super) async fn subscribe(account: &AccountArg, ctx: &CommandContext) -> any
 pub(crate) struct RemoveAccountArgs {
     #[command(flatten)]
     account: AccountArg,
-    /// Cancel the messages in its queue
+    /// Cancel the messages in the queue of the account
     #[arg(long)]
     force: bool,
 }

@@ -16,7 +16,7 @@ pub(super) fn setup_steps(callback_url: &str, account: &Account, missing: &Missi
     let name = quoted(&account.name);
     let verify_token = if missing.verify_token {
         format!(
-            "this account has none, and Meta needs one to check the callback:\n                     \
+            "this account has no verify token, and Meta needs one to check the callback URL:\n                     \
              waypost accounts update {name} --verify-token-file FILE"
         )
     } else {

@@ -33,7 +33,7 @@ pub(crate) struct UpdateAccountArgs {
     /// New name
     #[arg(long, value_parser = name)]
     name: Option<String>,
-    /// New access token; it is checked at Meta, and an account that was held because of the old token is resumed
+    /// New access token. Meta checks the token. An account that was held because of the old token is resumed
     #[arg(long, value_name = "TOKEN", conflicts_with = "access_token_file")]
     access_token: Option<SecretString>,
     /// File that contains the access token
@@ -49,19 +49,19 @@ pub(crate) struct UpdateAccountArgs {
     #[arg(long, value_name = "DURATION", value_parser = parse_duration, default_value = "24h")]
     old_app_secret_lifetime: SignedDuration,
     /// New verify token
-    #[arg(long, value_name = "WORD", conflicts_with = "verify_token_file")]
+    #[arg(long, value_name = "TOKEN", conflicts_with = "verify_token_file")]
     verify_token: Option<SecretString>,
     /// File that contains the verify token
     #[arg(long, value_name = "FILE")]
     verify_token_file: Option<PathBuf>,
-    /// Make it the default account, for messages that name no account
+    /// Make this account the default account, which sends messages without `whatsapp_account`
     #[arg(long, conflicts_with = "no_default")]
     default: bool,
-    /// Stop using it as the default account
+    /// Stop using this account as the default account
     #[arg(long)]
     no_default: bool,
     /// Download linked files and upload them to Meta; `default` uses the setting `media.fetch`
-    #[arg(long, value_name = "WHEN")]
+    #[arg(long, value_name = "CHOICE")]
     fetch_media: Option<FetchMedia>,
     #[command(flatten)]
     workspace: WorkspaceArg,
@@ -125,7 +125,7 @@ impl UpdateAccountArgs {
             Err(UpdateAccountError::TokenRefused(reason)) => {
                 bail!("the account was not changed, because Meta rejects the new access token: {reason}")
             }
-            end => end.context("changing the account")?,
+            result => result.context("changing the account")?,
         };
         let until = after.old_app_secret.as_ref().map(|(_, until)| *until).filter(|_| keeps_old);
         if self.json {

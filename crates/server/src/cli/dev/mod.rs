@@ -60,21 +60,21 @@ impl DevArgs {
                 run::serve(deps.clone(), config.http_options(), gateway_listener, stop.clone(), ctx.exporter);
             let stop_sim = stop_sim.clone();
             async move {
-                let end = serving.await;
+                let result = serving.await;
                 // The simulator stops last, because pending sends need its responses.
                 stop_sim.cancel();
-                end
+                result
             }
         };
         let simulator = async {
-            let end = sim.serve(sim_listener, stop_sim.clone()).await.context("serving the simulator");
+            let result = sim.serve(sim_listener, stop_sim.clone()).await.context("serving the simulator");
             stop.cancel();
-            end
+            result
         };
         let seeding = async {
             let opening = Box::pin(seed_sandbox(&deps, &sim, &config));
             tokio::select! {
-                end = opening => end?,
+                result = opening => result?,
                 () = stop.cancelled() => return Ok(()),
             }
             if self.json {
@@ -85,11 +85,11 @@ impl DevArgs {
             Ok(())
         };
         let seeding = async {
-            let end = seeding.await;
-            if end.is_err() {
+            let result = seeding.await;
+            if result.is_err() {
                 stop.cancel();
             }
-            end
+            result
         };
         let stop_deliveries = async {
             stop.cancelled().await;
@@ -130,7 +130,7 @@ fn simulator(config: &Config, clock: &Arc<SystemClock>) -> anyhow::Result<Sim> {
         public_base_url: config.simulator_url(),
         mode: Mode::Auto,
         // Advancing the simulator's clock advances the gateway's clock, so that windows close in both.
-        on_clock_advance: Some(Arc::new(move |audit| clock.advance(audit))),
+        on_clock_advance: Some(Arc::new(move |by| clock.advance(by))),
         ..Options::default()
     })
     .with_context(|| format!("opening the simulator's state in {}", config.simulator_dir().display()))

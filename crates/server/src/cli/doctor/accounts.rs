@@ -49,9 +49,10 @@ pub(super) async fn check(
     let Some((deps, accounts)) = accounts else { return Ok(()) };
     for record in &accounts {
         findings.area(format!("account {}", record.account.name));
-        let line =
+        let credentials =
             AccountCredentials { account: record.account.clone(), access_token: record.access_token.clone() };
-        let ends_at = deps.upstream.get_token_info(&line).await.ok().and_then(|token| token.expires_at);
+        let ends_at =
+            deps.upstream.get_token_info(&credentials).await.ok().and_then(|token| token.expires_at);
         let ends_soon = ends_at.is_some_and(|at| at.duration_since(deps.now()) < EXPIRES_SOON);
         for check in accounts::test_account(&deps, record).await? {
             report(findings, &check, ends_soon);
@@ -176,11 +177,11 @@ async fn check_callback(findings: &mut Findings, config: &Config, is_running: bo
     let url_with_query = format!("{url}?hub.mode=subscribe&hub.challenge=doctor&hub.verify_token=doctor");
     let fix = "check the proxy, DNS and the firewall: Meta must be able to connect from the internet";
     match gateway_client::get(&url_with_query).await {
-        Ok(answer) if answer.status == 403 && answer.body.contains("verify token") => {
+        Ok(response) if response.status == 403 && response.body.contains("verify token") => {
             findings.ok("reachable", format!("{url} responds to calls from this machine"));
         }
-        Ok(answer) => {
-            let text = format!("{url} responds with {}, but not like waypost", answer.status.as_u16());
+        Ok(response) => {
+            let text = format!("{url} responds with {}, but not like waypost", response.status.as_u16());
             findings.fail("reachable", text, fix);
         }
         Err(error) => findings.fail("reachable", format!("{url}: {error:#}"), fix),
@@ -189,8 +190,8 @@ async fn check_callback(findings: &mut Findings, config: &Config, is_running: bo
 
 async fn check_clock(findings: &mut Findings, url: &str) {
     let clock = SystemClock::new();
-    let answer = match gateway_client::get(url).await {
-        Ok(answer) => answer,
+    let response = match gateway_client::get(url).await {
+        Ok(response) => response,
         Err(error) => {
             findings.fail(
                 "reachable",
@@ -201,21 +202,21 @@ async fn check_clock(findings: &mut Findings, url: &str) {
         }
     };
     findings.ok("reachable", format!("{url} responds"));
-    let theirs = answer.date.as_deref().and_then(|date| rfc2822::parse(date).ok());
-    let Some(theirs) = theirs.map(|date| date.timestamp()) else {
+    let meta_time = response.date.as_deref().and_then(|date| rfc2822::parse(date).ok());
+    let Some(meta_time) = meta_time.map(|date| date.timestamp()) else {
         findings.warn("clock", format!("{url} sends no Date header"), "check NTP on this machine instead");
         return;
     };
-    report_skew(findings, clock.now(), theirs);
+    report_skew(findings, clock.now(), meta_time);
 }
 
-fn report_skew(findings: &mut Findings, ours: Timestamp, theirs: Timestamp) {
-    let off = ours.duration_since(theirs);
-    let text = format!("this machine's clock differs by {} s", off.abs().as_secs());
+fn report_skew(findings: &mut Findings, local_time: Timestamp, meta_time: Timestamp) {
+    let difference = local_time.duration_since(meta_time);
+    let text = format!("this machine's clock differs by {} s", difference.abs().as_secs());
     let fix = "set the clock (NTP): windows, schedules and signatures depend on it";
-    if off.abs() <= MAX_SKEW {
+    if difference.abs() <= MAX_SKEW {
         findings.ok("clock", text);
-    } else if off.abs() <= FAILING_SKEW {
+    } else if difference.abs() <= FAILING_SKEW {
         findings.warn("clock", text, fix);
     } else {
         findings.fail("clock", text, fix);

@@ -29,8 +29,8 @@ pub(super) fn check(findings: &mut Findings, config: &Config) {
 
 /// Returns the folder, or its nearest parent that exists.
 fn nearest(folder: &Path) -> PathBuf {
-    let there = folder.ancestors().find(|folder| folder.exists());
-    there.filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned()
+    let existing = folder.ancestors().find(|folder| folder.exists());
+    existing.filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned()
 }
 
 fn check_space(findings: &mut Findings, name: &'static str, folder: &Path) {

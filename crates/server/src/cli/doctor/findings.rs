@@ -92,12 +92,12 @@ impl Findings {
 /// Returns a number of bytes as text with a unit.
 pub(super) fn bytes(n: u64) -> String {
     let units = ["bytes", "KiB", "MiB", "GiB", "TiB"];
-    let (mut whole, mut tenths, mut unit) = (n, 0, 0);
-    while whole >= 1024 && unit + 1 < units.len() {
-        tenths = (whole % 1024) * 10 / 1024;
-        whole /= 1024;
+    let (mut integer, mut tenths, mut unit) = (n, 0, 0);
+    while integer >= 1024 && unit + 1 < units.len() {
+        tenths = (integer % 1024) * 10 / 1024;
+        integer /= 1024;
         unit += 1;
     }
     let unit_name = units.get(unit).copied().unwrap_or_default();
-    if unit == 0 { format!("{whole} {unit_name}") } else { format!("{whole}.{tenths} {unit_name}") }
+    if unit == 0 { format!("{integer} {unit_name}") } else { format!("{integer}.{tenths} {unit_name}") }
 }

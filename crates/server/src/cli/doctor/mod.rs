@@ -63,7 +63,7 @@ impl DoctorArgs {
     ///
     /// # Errors
     /// If the results cannot be printed.
-    pub(super) fn unreadable(&self, error: ConfigError) -> anyhow::Result<ExitCode> {
+    pub(super) fn report_invalid_configuration(&self, error: ConfigError) -> anyhow::Result<ExitCode> {
         let mut findings = Findings::new();
         findings.area("configuration");
         let text = format!("{:#}", anyhow::Error::new(error));

@@ -41,18 +41,18 @@ struct PageState {
 
 async fn get_metrics(State(state): State<PageState>, headers: HeaderMap) -> Response {
     if let Some(token) = &state.token
-        && !presents(&headers, token)
+        && !has_token(&headers, token)
     {
         let challenge = [(header::WWW_AUTHENTICATE, "Bearer")];
         return (StatusCode::UNAUTHORIZED, challenge, "The token is not valid.\n").into_response();
     }
-    let mut page = metrics::gather(&state.deps).await;
+    let mut page = metrics::gather::gather(&state.deps).await;
     process::print(&mut page);
     page.add_sample(list::BUILD_INFO, &[env!("CARGO_PKG_VERSION")], 1);
     ([(header::CONTENT_TYPE, CONTENT_TYPE)], page.finish()).into_response()
 }
 
-fn presents(headers: &HeaderMap, token: &[u8; 32]) -> bool {
+fn has_token(headers: &HeaderMap, token: &[u8; 32]) -> bool {
     let presented = headers
         .get(header::AUTHORIZATION)
         .and_then(|value| value.to_str().ok())

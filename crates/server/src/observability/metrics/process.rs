@@ -10,12 +10,12 @@ const TICKS: u64 = 100;
 pub(crate) fn print(page: &mut MetricsPage) {
     let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
     if let Some(times) = times(&read("/proc/self/stat")) {
-        page.add_sample(PROCESS_CPU, NO_LABELS, hundredths(times.cpu));
+        page.add_sample(PROCESS_CPU, NO_LABELS, seconds(times.cpu));
         if let Some(booted_at) = number_after(&read("/proc/stat"), "btime ") {
             page.add_sample(
                 PROCESS_START,
                 NO_LABELS,
-                hundredths(booted_at.saturating_mul(TICKS) + times.started),
+                seconds(booted_at.saturating_mul(TICKS) + times.started),
             );
         }
     }
@@ -54,7 +54,7 @@ fn number_after(text: &str, start: &str) -> Option<u64> {
 }
 
 /// Returns ticks in seconds.
-fn hundredths(ticks: u64) -> String {
+fn seconds(ticks: u64) -> String {
     format!("{}.{:02}", ticks / TICKS, ticks % TICKS)
 }
 
@@ -67,8 +67,8 @@ mod tests {
         let stat = "42 (way) post) S 1 2 3 4 5 6 7 8 9 10 1234 66 0 0 20 0 8 0 98765 1000000 2000";
         assert_eq!(times(stat), Some(Times { cpu: 1300, started: 98765 }));
         assert_eq!(times("42 (waypost"), None);
-        assert_eq!(hundredths(1300), "13.00");
-        assert_eq!(hundredths(1305), "13.05");
+        assert_eq!(seconds(1300), "13.00");
+        assert_eq!(seconds(1305), "13.05");
     }
 
     #[test]

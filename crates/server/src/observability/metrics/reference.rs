@@ -10,7 +10,7 @@ fn reference() -> String {
     let mut page = String::from(
         "# Metrics\n\n\
          Printed from the code: `UPDATE_EXPECT=1 cargo test -p waypost --lib reference`.\n\n\
-         `GET /metrics` answers in the text format of Prometheus (0.0.4), outside of `/api` and without an API key.\n\
+         `GET /metrics` responds in the text format of Prometheus (0.0.4), outside of `/api` and without an API key.\n\
          `metrics.enabled = false` disables the page; with `metrics.token`, requests need `Authorization: Bearer <token>`.\n\
          The page contains names of workspaces, accounts, routes and codes, never personal data or messages.\n\n\
          Counters count the work of this process since its start; work is counted after it was committed to disk.\n\
@@ -45,8 +45,8 @@ fn the_committed_metrics_page_is_up_to_date() {
     expect_file!["../../../../../docs/metrics.md"].assert_eq(&reference());
 }
 
-/// The names of metrics in a text.
-fn named(text: &str) -> BTreeSet<&str> {
+/// Returns the names of metrics in a text.
+fn metric_names(text: &str) -> BTreeSet<&str> {
     text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
         .filter(|word| word.starts_with("waypost_") || word.starts_with("process_"))
         .collect()
@@ -76,14 +76,14 @@ fn the_dashboard_and_the_alerts_use_existing_metrics() {
     expressions.extend(rules.map(str::to_owned));
     assert!(expressions.len() > 30, "{}", expressions.len());
     let all = expressions.join("\n");
-    let unknown: Vec<_> = named(&all).into_iter().filter(|name| !is_known(name)).collect();
+    let unknown: Vec<_> = metric_names(&all).into_iter().filter(|name| !is_known(name)).collect();
     assert_eq!(unknown, [""; 0]);
     // Every metric is used by the dashboard or an alert, or is an exception here.
-    let drawn = named(&all);
+    let used = metric_names(&all);
     let missing: Vec<_> = ALL
         .iter()
         .map(|metric| metric.name)
-        .filter(|name| !drawn.iter().any(|drawn| drawn.starts_with(name)))
+        .filter(|name| !used.iter().any(|used| used.starts_with(name)))
         .filter(|name| !["waypost_build_info", "waypost_messages_played_total"].contains(name))
         .collect();
     assert_eq!(missing, [""; 0]);

@@ -1,101 +1,26 @@
 //! Message templates: cache, lookup at Meta, synchronization; creation, changes and deletion at Meta.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+pub mod cache;
+
+use std::sync::Arc;
 
 use domain::access::audit::{AuditAction, AuditEntry, AuditTarget, AuditTargetKind};
 use domain::accounts::account::Account;
-use domain::id::{TemplateId, WorkspaceId};
+use domain::id::TemplateId;
 use domain::json::Value;
 use domain::templates::{LibraryDraft, NewTemplate, Template, TemplateDraft, TemplateEdit, TemplateStatus};
-use jiff::{SignedDuration, Timestamp};
 
+use self::cache::{CacheKey, cache_key};
 use crate::ports::{
     AccountCredentials, AccountRecord, ListedTemplate, StoreError, StoreErrorKind, StoredTemplate,
     TemplateDeletion, TemplateQuery, TemplateSync, TemplateSyncCounts, UpstreamError,
 };
 use crate::{AuditContext, Deps, directory};
 
-/// Time for which the cache remembers that a template does not exist at Meta.
-const MISSING_TTL: SignedDuration = SignedDuration::from_secs(60);
-/// Maximum number of templates, and of missing templates, in the cache.
-const CACHE_CAPACITY: usize = 10_000;
 /// Maximum number of pages of Meta's list that are read. A page has 100 templates, and Meta allows 6,000 templates.
 const MAX_PAGES: usize = 200;
 /// Detail of an audit entry: name of the template in Meta's library from which a template was created.
 const LIBRARY_TEMPLATE_NAME: &str = "library_template_name";
-
-/// Cache of templates, and of the fact that a template does not exist.
-#[derive(Default)]
-pub struct TemplateCache {
-    entries: Mutex<CacheEntries>,
-    /// Locks that allow one lookup of a template at Meta at a time.
-    lookups: Mutex<BTreeMap<TemplateKey, Arc<tokio::sync::Mutex<()>>>>,
-}
-
-#[derive(Default)]
-struct CacheEntries {
-    revision: i64,
-    templates: BTreeMap<TemplateKey, Arc<StoredTemplate>>,
-    /// Templates that do not exist, each with the time until which this is assumed.
-    missing: BTreeMap<TemplateKey, Timestamp>,
-}
-
-/// Unique key of a template: workspace; WhatsApp Business Account, name and language as one text.
-type TemplateKey = (WorkspaceId, String);
-
-fn template_key(workspace: WorkspaceId, waba_id: &str, name: &str, language: &str) -> TemplateKey {
-    (workspace, format!("{waba_id}/{name}/{language}"))
-}
-
-impl TemplateCache {
-    fn entries(&self) -> MutexGuard<'_, CacheEntries> {
-        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Clears the cache if its revision is not the revision of the store.
-    pub(crate) fn invalidate(&self, revision: i64) {
-        let mut entries = self.entries();
-        if entries.revision != revision {
-            *entries = CacheEntries { revision, ..CacheEntries::default() };
-        }
-    }
-
-    fn get(&self, key: &TemplateKey) -> Option<Arc<StoredTemplate>> {
-        self.entries().templates.get(key).cloned()
-    }
-
-    /// Inserts a template that was read at this revision of the store.
-    fn insert(&self, revision: i64, key: TemplateKey, template: Arc<StoredTemplate>) {
-        let mut entries = self.entries();
-        if entries.revision != revision {
-            return;
-        }
-        if entries.templates.len() >= CACHE_CAPACITY {
-            entries.templates.clear();
-        }
-        entries.templates.insert(key, template);
-    }
-
-    fn is_missing(&self, key: &TemplateKey, now: Timestamp) -> bool {
-        self.entries().missing.get(key).is_some_and(|until| now < *until)
-    }
-
-    fn insert_missing(&self, key: TemplateKey, now: Timestamp) {
-        let mut entries = self.entries();
-        if entries.missing.len() >= CACHE_CAPACITY {
-            entries.missing.clear();
-        }
-        entries.missing.insert(key, now.saturating_add(MISSING_TTL).unwrap_or(Timestamp::MAX));
-    }
-
-    /// Returns the lock for a lookup of a template at Meta.
-    fn lookup_lock(&self, key: &TemplateKey) -> Arc<tokio::sync::Mutex<()>> {
-        let mut lookups = self.lookups.lock().unwrap_or_else(PoisonError::into_inner);
-        lookups.retain(|other, lock| other == key || Arc::strong_count(lock) > 1);
-        lookups.entry(key.clone()).or_default().clone()
-    }
-}
 
 /// Error of an operation on templates.
 #[derive(Debug, thiserror::Error)]
@@ -122,7 +47,7 @@ pub async fn resolve_template(
     language: &str,
 ) -> Result<Option<Arc<StoredTemplate>>, TemplateError> {
     let account = &record.account;
-    let key = template_key(account.workspace, &account.waba_id, name, language);
+    let key = cache_key(account.workspace, &account.waba_id, name, language);
     if let Some(template) = deps.templates.get(&key) {
         return Ok(Some(template));
     }
@@ -160,11 +85,11 @@ pub async fn resolve_template(
 async fn read_template(
     deps: &Deps,
     record: &AccountRecord,
-    key: &TemplateKey,
+    key: &CacheKey,
     name: &str,
     language: &str,
 ) -> Result<Option<Arc<StoredTemplate>>, StoreError> {
-    let revision = deps.templates.entries().revision;
+    let revision = deps.templates.revision();
     let account = &record.account;
     let found = deps
         .template_records
