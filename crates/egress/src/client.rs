@@ -24,7 +24,7 @@ use crate::pool::IdleConnections;
 use crate::resolve::{NameResolver, SystemResolver};
 use crate::response_head::PartialResponse;
 use crate::sign::sign;
-use crate::url_guard::{Target, check};
+use crate::url_guard::{UrlTarget, check};
 
 /// Maximum number of response body bytes that are read so that the connection can be used again.
 const MAX_READ_BYTES: usize = 64 * 1_024;
@@ -97,7 +97,7 @@ impl EgressClient {
     /// event again, which receivers of webhooks must expect.
     async fn send(
         &self,
-        target: &Target,
+        target: &UrlTarget,
         request: Request<Full<bytes::Bytes>>,
     ) -> Result<(HttpConnection, http::Response<Incoming>), EgressError> {
         if let Some(mut connection) = self.pool.take(&target.host_port).await {
@@ -115,7 +115,7 @@ impl EgressClient {
     fn request(
         &self,
         call: &WebhookRequest,
-        target: &Target,
+        target: &UrlTarget,
     ) -> Result<Request<Full<bytes::Bytes>>, EgressError> {
         let mut request = Request::new(Full::new(call.body.clone()));
         *request.method_mut() = Method::POST;

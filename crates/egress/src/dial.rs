@@ -18,7 +18,7 @@ use crate::connection::HttpConnection;
 use crate::error::EgressError;
 use crate::resolve::NameResolver;
 use crate::stream::{ReceivedFlag, TransportStream};
-use crate::url_guard::{HostName, Target};
+use crate::url_guard::{HostName, UrlTarget};
 
 /// Maximum number of addresses of one name that are tried.
 const MAX_TRIED: usize = 8;
@@ -43,7 +43,7 @@ impl Dialer {
     }
 
     /// Opens a connection to the target, if the policy allows all of its addresses.
-    pub(crate) async fn dial(&self, target: &Target) -> Result<HttpConnection, EgressError> {
+    pub(crate) async fn dial(&self, target: &UrlTarget) -> Result<HttpConnection, EgressError> {
         let addresses = match &target.host_port.host {
             HostName::Address(address) => vec![*address],
             HostName::Domain(name) => {

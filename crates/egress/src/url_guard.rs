@@ -20,7 +20,7 @@ const LOCAL: [&str; 5] = ["internal", "local", "localdomain", "localhost", "home
 
 /// Parsed URL that may be called.
 #[derive(Clone, Debug)]
-pub(crate) struct Target {
+pub(crate) struct UrlTarget {
     pub(crate) host_port: HostPort,
     /// Value of the `Host` header.
     pub(crate) authority: HeaderValue,
@@ -77,7 +77,7 @@ impl AllowedScopes {
 }
 
 /// Parses a URL, or says why it must not be called.
-pub(crate) fn check(policy: Policy, text: &str) -> Result<Target, UrlError> {
+pub(crate) fn check(policy: Policy, text: &str) -> Result<UrlTarget, UrlError> {
     let is_tls = spelling(text)?;
     let url = Url::parse(text).map_err(|_| UrlError::NotAUrl)?;
     let port = url.port_or_known_default().ok_or(UrlError::NotAUrl)?;
@@ -105,7 +105,7 @@ pub(crate) fn check(policy: Policy, text: &str) -> Result<Target, UrlError> {
         Some(query) => format!("{}?{query}", url.path()),
         None => url.path().to_owned(),
     };
-    Ok(Target {
+    Ok(UrlTarget {
         host_port: HostPort { is_tls, host, port },
         authority: HeaderValue::try_from(authority).map_err(|_| UrlError::NotAUrl)?,
         path: PathAndQuery::try_from(path).map_err(|_| UrlError::NotAUrl)?,

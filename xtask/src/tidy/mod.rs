@@ -9,10 +9,9 @@
 mod crates;
 mod links;
 mod migrations;
-#[cfg_attr(not(test), expect(dead_code, reason = "called when the whole tree follows its rules"))]
 mod modules;
-#[cfg_attr(not(test), expect(dead_code, reason = "called when the whole tree follows its rules"))]
 mod names;
+mod signatures;
 mod snapshots;
 mod sources;
 mod steps;
@@ -78,6 +77,9 @@ pub(crate) fn check(root: &Path) -> Result<Vec<Finding>> {
     findings.extend(migrations::check(&files));
     findings.extend(snapshots::check(&files));
     findings.extend(links::check(root, &files));
+    findings.extend(modules::check(&files));
+    findings.extend(names::check(&files));
+    findings.extend(signatures::check(&files));
     findings.sort();
     Ok(findings)
 }

@@ -297,6 +297,11 @@ fn collect(stream: TokenStream, found: &mut Vec<(Vec<String>, usize)>) {
         match token {
             TokenTree::Group(group) => collect(group.stream(), found),
             TokenTree::Ident(ident) if ident == "use" => use_tree(&mut tokens, &[], found),
+            // `pub(in path)` is a visibility, not an import.
+            TokenTree::Ident(ident) if ident == "pub" => {
+                let is_visibility = |token: &TokenTree| matches!(token, TokenTree::Group(group) if group.delimiter() == Delimiter::Parenthesis);
+                tokens.next_if(is_visibility);
+            }
             TokenTree::Ident(ident) => {
                 let line = ident.span().start().line;
                 let mut path = vec![ident.to_string()];
@@ -447,6 +452,11 @@ mod tests {
             ])
             .is_empty()
         );
+    }
+
+    #[test]
+    fn a_visibility_is_not_an_import() {
+        assert!(paths("pub(in crate::a) fn f() {}\npub(crate) struct A(u8);\n").is_empty());
     }
 
     #[test]

@@ -66,10 +66,10 @@ fn check_contact(item: Item<'_, '_>) {
     if let Some(name) = contact.required("name").object() {
         check_name(name);
     }
-    each(&contact, ("phones", "ContactCardPhone"), &["phone", "type", "wa_id"]);
-    each(&contact, ("emails", "ContactCardEmail"), &["email", "type"]);
-    each(&contact, ("addresses", "ContactCardAddress"), &ADDRESS);
-    each(&contact, ("urls", "ContactCardUrl"), &["url", "type"]);
+    each(&contact, "phones", "ContactCardPhone", &["phone", "type", "wa_id"]);
+    each(&contact, "emails", "ContactCardEmail", &["email", "type"]);
+    each(&contact, "addresses", "ContactCardAddress", &ADDRESS);
+    each(&contact, "urls", "ContactCardUrl", &["url", "type"]);
     if let Some(org) = contact.optional("org").object() {
         strings(org, &["company", "department", "title"]);
     }
@@ -100,7 +100,7 @@ fn check_name(name: Fields<'_, '_>) {
 }
 
 /// Checks an optional array of objects with optional strings; `schema` is the name of their schema.
-fn each(fields: &Fields<'_, '_>, (name, schema): (&'static str, &str), names: &[&'static str]) {
+fn each(fields: &Fields<'_, '_>, name: &'static str, schema: &str, names: &[&'static str]) {
     let Some(items) = fields.optional(name).array(..) else { return };
     for item in items.iter() {
         item.shared(schema, |item| {
