@@ -113,7 +113,7 @@ text_enum! {
         User = "user",
         /// A program with an API key.
         Key = "api_key",
-        /// A person at the command line.
+        /// A user of the command line.
         CommandLine = "command_line",
         /// The gateway itself.
         Gateway = "gateway",

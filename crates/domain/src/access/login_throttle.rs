@@ -77,8 +77,8 @@ impl Failures {
         later(self.first_at, MAX_WAIT)
     }
 
-    /// Failures of a pair are kept longer than the longest wait, so that the wait can grow.
-    fn kept_until(&self) -> Timestamp {
+    /// Failures of a pair are counted longer than the maximum wait, so that the wait can grow.
+    fn counted_pair_until(&self) -> Timestamp {
         later(self.last_at, MAX_WAIT + MAX_WAIT)
     }
 }
@@ -92,14 +92,17 @@ impl LoginThrottle {
         let LoginAttempt { name, address } = attempt;
         let pair = (name.clone(), *address);
         let until = [
-            self.pairs.get(&pair).filter(|pair| now < pair.kept_until()).and_then(Failures::backoff_until),
+            self.pairs
+                .get(&pair)
+                .filter(|pair| now < pair.counted_pair_until())
+                .and_then(Failures::backoff_until),
             self.names.get(name).and_then(Failures::lockout_until),
             address.and_then(|address| self.addresses.get(&address)?.lockout_until()),
         ];
         if let Some(until) = until.into_iter().flatten().max().filter(|until| now < *until) {
             return Err(until);
         }
-        count(&mut self.pairs, pair, now, Failures::kept_until);
+        count(&mut self.pairs, pair, now, Failures::counted_pair_until);
         count(&mut self.names, name.clone(), now, Failures::counted_until);
         if let Some(address) = address {
             count(&mut self.addresses, *address, now, Failures::counted_until);
@@ -126,7 +129,7 @@ impl LoginThrottle {
     }
 }
 
-/// Counts one failure. If the map is full, entries that no longer count are removed, or else the oldest one.
+/// Counts one failure. If the map is full, entries that no longer count are removed, or else the oldest entry.
 fn count<K: Ord + Clone>(
     failures: &mut BTreeMap<K, Failures>,
     key: K,
@@ -134,20 +137,20 @@ fn count<K: Ord + Clone>(
     end: fn(&Failures) -> Timestamp,
 ) {
     if failures.len() >= MAX_ENTRIES && !failures.contains_key(&key) {
-        failures.retain(|_, one| now < end(one));
-        let oldest = failures.iter().min_by_key(|(_, one)| one.last_at).map(|(key, _)| key.clone());
+        failures.retain(|_, entry| now < end(entry));
+        let oldest = failures.iter().min_by_key(|(_, entry)| entry.last_at).map(|(key, _)| key.clone());
         if failures.len() >= MAX_ENTRIES
             && let Some(oldest) = oldest
         {
             failures.remove(&oldest);
         }
     }
-    let fresh = Failures { n: 0, first_at: now, last_at: now };
-    let one = failures.entry(key).or_insert(fresh);
-    if end(one) <= now {
-        *one = fresh;
+    let new = Failures { n: 0, first_at: now, last_at: now };
+    let entry = failures.entry(key).or_insert(new);
+    if end(entry) <= now {
+        *entry = new;
     }
-    (one.n, one.last_at) = (one.n.saturating_add(1), now);
+    (entry.n, entry.last_at) = (entry.n.saturating_add(1), now);
 }
 
 #[cfg(test)]
@@ -217,14 +220,14 @@ mod tests {
         for _ in 0..100 {
             for _ in 0..4 {
                 if throttle.begin(&ada, at(0)).is_err() {
-                    // The address and the name keep their failures: a right password between is no way around.
-                    assert!(throttle.addresses.values().all(|one| one.n == 50));
+                    // The address and the name keep their failures: a successful login does not reset them.
+                    assert!(throttle.addresses.values().all(|failures| failures.n == 50));
                     return;
                 }
             }
             throttle.succeed(&ada);
         }
-        panic!("never refused");
+        panic!("no attempt was rejected");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Rate limits of API keys: sliding windows that are exact.
+//! Rate limits of API keys: exact sliding windows.
 
 use std::collections::VecDeque;
 
@@ -6,8 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 /// A sliding window: at most `limit` calls in any period of `span`.
 ///
-/// Calls are counted by millisecond. So a window needs at most one entry for each millisecond of its span, however
-/// high the limit is.
+/// Calls are counted by millisecond: a window needs at most one entry for each millisecond of its span, for any limit.
 #[derive(Clone, Debug)]
 pub struct SlidingWindow {
     limit: u32,
@@ -23,7 +22,7 @@ impl SlidingWindow {
     }
 
     /// Removes the calls that have left the window at `now`.
-    fn forget(&mut self, now: Timestamp) {
+    fn remove_old(&mut self, now: Timestamp) {
         while let Some(&(at, n)) = self.calls.front() {
             if now.duration_since(at) < self.span {
                 break;
@@ -35,7 +34,7 @@ impl SlidingWindow {
 
     /// Returns the time at which one more call is allowed; `None` if it is allowed now.
     pub fn available_at(&mut self, now: Timestamp) -> Option<Timestamp> {
-        self.forget(now);
+        self.remove_old(now);
         if self.n_calls < self.limit {
             return None;
         }
@@ -58,13 +57,13 @@ impl SlidingWindow {
 
     /// Returns the number of calls that are still allowed at `now`.
     pub fn remaining(&mut self, now: Timestamp) -> u32 {
-        self.forget(now);
+        self.remove_old(now);
         self.limit.saturating_sub(self.n_calls)
     }
 
     /// Returns the time at which the oldest recorded call leaves the window; `now` if no call is recorded.
     pub fn resets_at(&mut self, now: Timestamp) -> Timestamp {
-        self.forget(now);
+        self.remove_old(now);
         self.calls.front().map_or(now, |&(at, _)| at.saturating_add(self.span).unwrap_or(Timestamp::MAX))
     }
 
@@ -123,7 +122,7 @@ pub struct RateLimiter {
     sends: SlidingWindow,
     burst: SlidingWindow,
     others: SlidingWindow,
-    /// Times at which the messages of its batches leave, ascending: those of the last minute, and those to come.
+    /// Send times of the messages of batches, ascending: of the last minute and of the future.
     reserved: VecDeque<Timestamp>,
 }
 
@@ -139,8 +138,8 @@ impl RateLimiter {
         }
     }
 
-    /// Reserves the time at which the next message of a batch may leave. Only messages of batches count here; the
-    /// batch itself was one call.
+    /// Reserves the send time of the next message of a batch. Only messages of batches count here; the batch itself is
+    /// one call.
     pub fn reserve(&mut self, limits: RateLimits, now: Timestamp) -> Timestamp {
         let minute = SignedDuration::from_secs(60);
         while self.reserved.front().is_some_and(|at| now.duration_since(*at) >= minute) {
@@ -223,9 +222,9 @@ mod tests {
         for i in 0..10 {
             assert_eq!(limiter.acquire(CallKind::Send, LIMITS, at(i)).retry_at, None);
         }
-        let refused = limiter.acquire(CallKind::Send, LIMITS, at(10));
-        assert_eq!(refused.remaining, 90);
-        assert_eq!(refused.retry_at, Some(at(1000)));
+        let rejected = limiter.acquire(CallKind::Send, LIMITS, at(10));
+        assert_eq!(rejected.remaining, 90);
+        assert_eq!(rejected.retry_at, Some(at(1000)));
         assert_eq!(limiter.acquire(CallKind::Send, LIMITS, at(1000)).retry_at, None);
     }
 
@@ -235,9 +234,9 @@ mod tests {
         for i in 0..100 {
             assert_eq!(limiter.acquire(CallKind::Send, LIMITS, at(i * 200)).retry_at, None);
         }
-        let refused = limiter.acquire(CallKind::Send, LIMITS, at(30_000));
-        assert_eq!((refused.limit, refused.remaining), (100, 0));
-        assert_eq!(refused.retry_at, Some(at(60_000)));
+        let rejected = limiter.acquire(CallKind::Send, LIMITS, at(30_000));
+        assert_eq!((rejected.limit, rejected.remaining), (100, 0));
+        assert_eq!(rejected.retry_at, Some(at(60_000)));
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use crate::check::{Fields, Patch};
 use crate::json::{Object, Value};
 
-/// Fields of a profile that are shown, in Meta's names.
+/// Names of the fields of a profile, as in Meta's API.
 pub const FIELDS: [&str; 7] =
     ["about", "address", "description", "email", "websites", "vertical", "profile_picture_url"];
 
@@ -47,7 +47,8 @@ pub const TEXTS: [(&str, usize); 3] = [("address", 256), ("description", 512), (
 /// Reads changes of a profile in Meta's form; `null` clears a field.
 pub fn read_change(fields: &Fields<'_, '_>) -> Object {
     let mut change = Object::new();
-    let about = fields.given("about", &format!("cannot be cleared: Meta wants 1 to {MAX_ABOUT} characters"));
+    let about =
+        fields.given("about", &format!("cannot be cleared: Meta requires 1 to {MAX_ABOUT} characters"));
     if let Some(text) = about.about("Text of the `About` section.").string(1..=MAX_ABOUT) {
         change.insert("about", text);
     }
@@ -112,7 +113,7 @@ mod tests {
         let change = read_change(&fields);
         fields.finish();
         let written = serde_json::to_string(&Value::Object(change)).expect("JSON");
-        found.result(written).map_err(|found| found.into_iter().map(|one| one.pointer).collect())
+        found.result(written).map_err(|found| found.into_iter().map(|violation| violation.pointer).collect())
     }
 
     #[test]

@@ -104,7 +104,7 @@ fn custom_schema() -> Value {
 }
 
 /// Read-only fields.
-const SHOWN: [&str; 5] = ["id", "created_at", "last_inbound_at", "opted_out_at", "opted_out_reason"];
+const READ_ONLY: [&str; 5] = ["id", "created_at", "last_inbound_at", "opted_out_at", "opted_out_reason"];
 
 impl ContactChange {
     /// Reads a new contact from the fields of a JSON object.
@@ -117,8 +117,8 @@ impl ContactChange {
 
     /// Reads a change from the fields of a JSON object.
     pub fn read(fields: &Fields<'_, '_>) -> Self {
-        let text = |name, longest, about| {
-            fields.change(name).and_then(|item| read_text(&item.about(about).pattern(r"\S"), longest))
+        let text = |name, max_length, about| {
+            fields.change(name).and_then(|item| read_text(&item.about(about).pattern(r"\S"), max_length))
         };
         let change = Self {
             phone_number: fields.change("phone_number").and_then(|item| {
@@ -139,7 +139,7 @@ impl ContactChange {
                 let item = item.about("E-mail address.").pattern(EMAIL);
                 let item = item.keyword("maxLength", i64::try_from(MAX_EMAIL).unwrap_or(i64::MAX));
                 let email = item.string(1..)?;
-                refused(&item, check_email(email)).then(|| email.to_owned())
+                is_valid(&item, check_email(email)).then(|| email.to_owned())
             }),
             custom_fields: fields.change("custom_fields").and_then(|item| {
                 read_custom(&item.about(CUSTOM).written_as(custom_schema)).map(CustomFields::All)
@@ -148,8 +148,8 @@ impl ContactChange {
                 item.about("`true`: the contact receives no marketing templates.").boolean()
             }),
         };
-        for name in SHOWN {
-            fields.forbidden(name, "is not set by a caller");
+        for name in READ_ONLY {
+            fields.forbidden(name, "is read-only");
         }
         change
     }
@@ -167,7 +167,7 @@ impl ContactChange {
     /// # Errors
     /// Returns the violated rule, to be read after the name of the column.
     pub fn set_cell(&mut self, column: &ImportColumn, cell: &str) -> Result<(), String> {
-        let whole = cell;
+        let untrimmed = cell;
         let cell = cell.trim();
         if cell.is_empty() {
             return Ok(());
@@ -201,8 +201,8 @@ impl ContactChange {
                 });
             }
             ImportColumn::Custom(key) => {
-                check_length(whole, MAX_CUSTOM_VALUE)?;
-                let one = (key.clone(), whole.to_owned());
+                check_length(untrimmed, MAX_CUSTOM_VALUE)?;
+                let one = (key.clone(), untrimmed.to_owned());
                 match &mut self.custom_fields {
                     Patch::Set(CustomFields::Some(texts)) => texts.push(one),
                     Patch::Set(CustomFields::All(_)) | Patch::Unchanged | Patch::Clear => {
@@ -330,8 +330,8 @@ fn split_tags(cell: &str) -> Result<Vec<String>, String> {
     Ok(tags)
 }
 
-/// Adds a violation if there is one; returns `true` if there is none.
-fn refused(item: &Item<'_, '_>, checked: Result<(), String>) -> bool {
+/// Returns `true` if the check succeeded, or else adds its violation.
+fn is_valid(item: &Item<'_, '_>, checked: Result<(), String>) -> bool {
     match checked {
         Ok(()) => true,
         Err(reason) => {
@@ -342,8 +342,8 @@ fn refused(item: &Item<'_, '_>, checked: Result<(), String>) -> bool {
 }
 
 /// Returns a text without leading and trailing whitespace.
-fn read_text(item: &Item<'_, '_>, longest: usize) -> Option<String> {
-    let text = item.string(1..=longest)?.trim();
+fn read_text(item: &Item<'_, '_>, max_length: usize) -> Option<String> {
+    let text = item.string(1..=max_length)?.trim();
     if text.is_empty() {
         item.refuse("must not be blank");
         return None;
@@ -378,7 +378,7 @@ fn read_tags(item: &Item<'_, '_>) -> Option<Vec<String>> {
         let item = item.pattern(r"^[^\s|]([^|]*[^\s|])?$");
         let Some(tag) = item.string(1..=MAX_TAG) else { continue };
         if tag.trim() != tag || tag.contains(TAG_SEPARATOR) {
-            item.refuse("must not begin or end with a space, and must not hold `|`");
+            item.refuse("must not begin or end with a space, and must not contain `|`");
         } else if !tags.iter().any(|known| known == tag) {
             tags.push(tag.to_owned());
         }
@@ -417,12 +417,12 @@ fn read_custom(item: &Item<'_, '_>) -> Option<Object> {
     Some(custom)
 }
 
-fn check_length(text: &str, longest: usize) -> Result<(), String> {
+fn check_length(text: &str, max_length: usize) -> Result<(), String> {
     let n_characters = text.chars().count();
-    if (1..=longest).contains(&n_characters) {
+    if (1..=max_length).contains(&n_characters) {
         return Ok(());
     }
-    Err(format!("must be 1 to {longest} characters, is {n_characters}"))
+    Err(format!("must be 1 to {max_length} characters, is {n_characters}"))
 }
 
 /// Checks the form of an e-mail address; the mailbox may not exist.
@@ -462,10 +462,11 @@ mod tests {
             r#"{{"phone_number":"12","name":"{long}","tags":["a","","b|c",5],"stage":"","email":"a@b",
                "custom_fields":{{"ok":1,"deep":{{}},"":"x"}},"opted_out":"yes","id":"x","colour":1}}"#
         );
-        let faults = read(&json).expect_err("faults");
-        let places: Vec<_> = faults.iter().map(|fault| fault.split(' ').next().unwrap_or_default()).collect();
+        let violations = read(&json).expect_err("violations");
+        let pointers: Vec<_> =
+            violations.iter().map(|violation| violation.split(' ').next().unwrap_or_default()).collect();
         assert_eq!(
-            places,
+            pointers,
             [
                 "/phone_number",
                 "/name",
@@ -480,7 +481,7 @@ mod tests {
                 "/id",
                 "/colour"
             ],
-            "{faults:#?}"
+            "{violations:#?}"
         );
     }
 
@@ -502,9 +503,9 @@ mod tests {
         ] {
             let with = |part: &str| read(&format!(r#"{{"phone_number":"+447700900123",{part}}}"#));
             assert!(with(&good).is_ok(), "{good}");
-            assert_eq!(with(&bad).expect_err("a fault").len(), 1, "{bad}");
+            assert_eq!(with(&bad).expect_err("a violation").len(), 1, "{bad}");
         }
-        assert_eq!(read("{}").expect_err("a fault"), ["/phone_number is required"]);
+        assert_eq!(read("{}").expect_err("a violation"), ["/phone_number is required"]);
         assert!(read(r#"{"user_id":"GB.77120394857261034"}"#).is_ok());
     }
 
@@ -522,13 +523,13 @@ mod tests {
 
     #[test]
     fn tags_are_parsed_from_their_cell() {
-        let back = |tags: &[&str]| {
+        let check = |tags: &[&str]| {
             let tags: Vec<String> = tags.iter().map(|tag| (*tag).to_owned()).collect();
             assert_eq!(split_tags(&join_tags(&tags)), Ok(tags));
         };
-        back(&["vip"]);
-        back(&["vip", "a,b"]);
-        back(&["a,b"]);
+        check(&["vip"]);
+        check(&["vip", "a,b"]);
+        check(&["a,b"]);
         assert_eq!(split_tags("vip, vip ,berlin"), Ok(vec!["vip".to_owned(), "berlin".to_owned()]));
     }
 

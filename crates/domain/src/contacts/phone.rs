@@ -93,7 +93,7 @@ impl PhoneNumber {
 
     /// Returns `true` if both are forms of the number of one user.
     #[must_use]
-    pub fn is_same_person(&self, other: &Self) -> bool {
+    pub fn is_same_user(&self, other: &Self) -> bool {
         self == other || self.variant().is_some_and(|variant| *variant == *other.digits)
     }
 
@@ -364,7 +364,7 @@ mod tests {
             let b = PhoneNumber::from_wa_id(b).unwrap();
             assert_eq!(a.variants(), std::slice::from_ref(&b));
             assert_eq!(b.variants(), std::slice::from_ref(&a));
-            assert!(a.is_same_person(&b) && b.is_same_person(&a) && a.is_same_person(&a));
+            assert!(a.is_same_user(&b) && b.is_same_user(&a) && a.is_same_user(&a));
         }
         for alone in ["447700900123", "551133334444", "5511933334444", "15550100001", "52155123456"] {
             assert_eq!(PhoneNumber::from_wa_id(alone).unwrap().variants(), []);

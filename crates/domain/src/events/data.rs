@@ -14,11 +14,11 @@ use crate::messages::status_report::Pricing;
 use crate::meta_error::MetaError;
 use crate::templates::TemplateChange;
 
-fn shown<T: Display, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
+fn text<T: Display, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(value)
 }
 
-fn shown_if_any<T: Display, S: Serializer>(value: &Option<T>, serializer: S) -> Result<S::Ok, S::Error> {
+fn optional_text<T: Display, S: Serializer>(value: &Option<T>, serializer: S) -> Result<S::Ok, S::Error> {
     match value {
         Some(value) => serializer.collect_str(value),
         None => serializer.serialize_none(),
@@ -36,15 +36,15 @@ fn number<S: Serializer>(digits: &Option<&str>, serializer: S) -> Result<S::Ok, 
 #[derive(Clone, Debug, Serialize)]
 pub struct OutboundData<'a> {
     /// Our id of the message.
-    #[serde(serialize_with = "shown")]
+    #[serde(serialize_with = "text")]
     pub id: MessageId,
     /// Meta's id of the message; our id until Meta's is known.
     pub message_id: &'a str,
     /// Current status of the message.
-    #[serde(serialize_with = "shown")]
+    #[serde(serialize_with = "text")]
     pub status: MessageStatus,
     /// Status that this event reports; it may be earlier than `status`.
-    #[serde(serialize_with = "shown")]
+    #[serde(serialize_with = "text")]
     pub event_status: MessageStatus,
     /// Phone number of the recipient: digits, shown with a plus.
     #[serde(serialize_with = "number")]
@@ -57,7 +57,7 @@ pub struct OutboundData<'a> {
     /// Reference of the caller.
     pub client_reference: Option<&'a str>,
     /// Account that sends the message.
-    #[serde(serialize_with = "shown")]
+    #[serde(serialize_with = "text")]
     pub whatsapp_account_id: AccountId,
     /// Time of the event, from Meta if Meta reported it.
     pub at: Timestamp,
@@ -168,11 +168,11 @@ impl<'a> ContextData<'a> {
             frequently_forwarded: metadata.is_frequently_forwarded,
             referred_product: metadata.referred_product.as_ref(),
         };
-        let says_something = wamid.is_some()
+        let has_content = wamid.is_some()
             || context.forwarded
             || context.frequently_forwarded
             || context.referred_product.is_some();
-        says_something.then_some(context)
+        has_content.then_some(context)
     }
 }
 
@@ -236,7 +236,7 @@ const COMMON: [&str; 15] = [
 #[derive(Clone, Debug, Serialize)]
 pub struct ContactData<'a> {
     /// Our id of the contact.
-    #[serde(serialize_with = "shown")]
+    #[serde(serialize_with = "text")]
     pub id: ContactId,
     /// Phone number: digits, shown with a plus.
     #[serde(serialize_with = "number")]
@@ -260,7 +260,7 @@ pub struct ContactData<'a> {
     /// Names of the changed fields; empty for a new contact.
     pub changes: &'a [&'static str],
     /// Id of the contact that was merged into this one and deleted.
-    #[serde(serialize_with = "shown_if_any", skip_serializing_if = "Option::is_none")]
+    #[serde(serialize_with = "optional_text", skip_serializing_if = "Option::is_none")]
     pub merged_contact_id: Option<ContactId>,
 }
 
@@ -268,7 +268,7 @@ pub struct ContactData<'a> {
 #[derive(Clone, Debug, Serialize)]
 pub struct TemplateData<'a> {
     /// Our id of the template; `null` for an unknown template.
-    #[serde(serialize_with = "shown_if_any")]
+    #[serde(serialize_with = "optional_text")]
     pub id: Option<TemplateId>,
     /// Meta's id of the WhatsApp Business Account that owns the template.
     pub waba_id: &'a str,
@@ -277,7 +277,7 @@ pub struct TemplateData<'a> {
     /// Language of the template.
     pub language: &'a str,
     /// Property that has changed.
-    #[serde(serialize_with = "shown")]
+    #[serde(serialize_with = "text")]
     pub change: TemplateChange,
     /// Status of the template.
     pub status: Option<&'a str>,
@@ -293,14 +293,14 @@ pub struct TemplateData<'a> {
 #[derive(Clone, Debug, Serialize)]
 pub struct AccountData<'a> {
     /// Id of the account; `null` if Meta named only the WhatsApp Business Account.
-    #[serde(serialize_with = "shown_if_any")]
+    #[serde(serialize_with = "optional_text")]
     pub whatsapp_account_id: Option<AccountId>,
     /// Meta's id of the WhatsApp Business Account.
     pub waba_id: &'a str,
     /// Name of the account.
     pub name: Option<&'a str>,
     /// Property that has changed.
-    #[serde(serialize_with = "shown")]
+    #[serde(serialize_with = "text")]
     pub change: AccountChange,
     /// `connected`, `held` or `disconnected`.
     pub status: Option<&'a str>,
@@ -330,7 +330,7 @@ pub struct MessagingLimitData<'a> {
 #[derive(Clone, Debug, Serialize)]
 pub struct WebhookData<'a> {
     /// Id of the endpoint.
-    #[serde(serialize_with = "shown")]
+    #[serde(serialize_with = "text")]
     pub webhook_id: WebhookId,
     /// Name of the endpoint.
     pub name: &'a str,

@@ -16,11 +16,11 @@ pub use data::{
 };
 
 macro_rules! kinds {
-    ($($(#[doc = $doc:literal])+ $name:ident = $word:literal;)*) => {
+    ($($(#[doc = $doc:literal])+ $name:ident = $text:literal;)*) => {
         text_enum! {
-            /// Kind of an event.
+            /// Type of an event.
             pub enum EventKind {
-                $($(#[doc = $doc])+ $name = $word,)*
+                $($(#[doc = $doc])+ $name = $text,)*
             }
         }
 
@@ -51,7 +51,7 @@ kinds! {
     MessagePlayed = "message.played";
     /// The message will not be delivered; `error` has the reason.
     MessageFailed = "message.failed";
-    /// It is not known if Meta received the message. A status from Meta or a user's decision resolves it.
+    /// It is not known if Meta received the message. A status from Meta or a decision of a user resolves the message.
     MessageUnknown = "message.unknown";
     /// The message expired before it was sent.
     MessageExpired = "message.expired";

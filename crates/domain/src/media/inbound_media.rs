@@ -23,16 +23,16 @@ pub struct InboundMedia<'a> {
 pub fn inbound_media(message: &InboundMessage) -> Option<InboundMedia<'_>> {
     if message.kind == "edit" {
         let edited = message.object.as_ref()?.get("message")?;
-        let word = edited.get("type").and_then(Value::as_str)?;
-        let found = read(kind_of(word)?, edited.get(word)?.as_object());
-        // An edited caption names no file: the earlier file stays.
+        let kind = edited.get("type").and_then(Value::as_str)?;
+        let found = read(kind_of(kind)?, edited.get(kind)?.as_object());
+        // An edited caption has no file: the earlier file stays.
         return found.meta_id.is_some().then_some(found);
     }
     Some(read(kind_of(&message.kind)?, message.object.as_ref().and_then(Value::as_object)))
 }
 
-fn kind_of(word: &str) -> Option<MediaKind> {
-    match word {
+fn kind_of(name: &str) -> Option<MediaKind> {
+    match name {
         "image" => Some(MediaKind::Image),
         "video" => Some(MediaKind::Video),
         "audio" => Some(MediaKind::Audio),

@@ -12,7 +12,7 @@ pub const MAX_NAME_CHARS: usize = 100;
 pub const MAX_VALUE_BYTES: usize = 4_096;
 
 /// Reserved names, in lower case: they control routing, framing and content.
-const OURS: [&str; 18] = [
+const RESERVED: [&str; 18] = [
     "accept-encoding",
     "connection",
     "content-encoding",
@@ -34,7 +34,7 @@ const OURS: [&str; 18] = [
 ];
 
 /// Reserved prefixes, in lower case.
-const OUR_PREFIXES: [&str; 3] = ["waypost-", "webhook-", "x-webhook-signature-"];
+const RESERVED_PREFIXES: [&str; 3] = ["waypost-", "webhook-", "x-webhook-signature-"];
 
 /// Reason why a header is not allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -43,7 +43,7 @@ pub enum HeaderError {
     #[error("a header's name is 1 to {MAX_NAME_CHARS} letters, digits or any of !#$%&'*+-.^_`|~")]
     Name,
     /// The name is reserved for the gateway or for HTTP.
-    #[error("this header cannot be set: Waypost or HTTP itself sets it")]
+    #[error("this header cannot be set: it is reserved for Waypost or HTTP")]
     Reserved,
     /// The value has characters that a header value cannot have.
     #[error(
@@ -65,7 +65,8 @@ pub fn validate(name: &str, value: &str) -> Result<(), HeaderError> {
         return Err(HeaderError::Name);
     }
     let lower = name.to_ascii_lowercase();
-    if OURS.contains(&lower.as_str()) || OUR_PREFIXES.iter().any(|prefix| lower.starts_with(prefix)) {
+    if RESERVED.contains(&lower.as_str()) || RESERVED_PREFIXES.iter().any(|prefix| lower.starts_with(prefix))
+    {
         return Err(HeaderError::Reserved);
     }
     if value.len() > MAX_VALUE_BYTES {
@@ -106,7 +107,7 @@ mod tests {
 
     #[test]
     fn reserved_header_names_are_rejected_in_any_case() {
-        for name in OURS {
+        for name in RESERVED {
             assert_eq!(validate(name, "v"), Err(HeaderError::Reserved), "{name}");
             assert_eq!(validate(&name.to_ascii_uppercase(), "v"), Err(HeaderError::Reserved), "{name}");
         }

@@ -1,4 +1,4 @@
-//! Whether buttons, cards and offers of a message fit its template.
+//! Mismatches of buttons, cards and offers of a message with its template.
 
 use domain::templates::{ParameterFormat, Template, TemplateCategory, TemplateComponents};
 
@@ -6,7 +6,7 @@ use crate::support::{
     IMAGE, body, card, carousel, differs, fits, json, template_of, text_parameters, utility,
 };
 
-/// A template with one button, and a message with one button component.
+/// Binds a message with one button component to a template with one button.
 fn button(definition: &str) -> Template {
     utility(&format!(r#"[{{"type":"BODY","text":"b"}},{{"type":"BUTTONS","buttons":[{definition}]}}]"#))
 }

@@ -1,4 +1,4 @@
-//! Templates that shall be created or changed: what is refused where, and what form the rest gets.
+//! New templates and changes of templates: violations, and the normalized form.
 
 use domain::check::{Fields, JsonPointer, Violations};
 use domain::json::{Object, Value};
@@ -23,7 +23,7 @@ fn read(template: &serde_json::Value) -> Result<TemplateDraft, Vec<(String, Stri
     Err(list.into_iter().map(|one| (one.pointer, one.reason)).collect())
 }
 
-/// A template of these components that is right in everything else.
+/// Returns a valid template with these components.
 fn of(category: &str, components: &serde_json::Value) -> serde_json::Value {
     json!({"name": "ferry_delay", "language": "en_GB", "category": category, "components": components})
 }
@@ -564,7 +564,7 @@ fn samples_fill_a_template() {
     assert!(Template::samples(&Value::Null).is_empty());
 }
 
-/// Templates that are right, to be damaged.
+/// Valid templates that the property test damages.
 const RIGHT: [&str; 3] = [
     r#"{"name":"a","language":"en","category":"UTILITY","parameter_format":"NAMED","message_send_ttl_seconds":60,"components":[
         {"type":"HEADER","format":"TEXT","text":"Hi {{who}}","example":{"header_text_named_params":[{"param_name":"who","example":"x"}]}},

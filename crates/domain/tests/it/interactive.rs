@@ -1,12 +1,12 @@
-//! Interactive messages: what their limits alone do not say.
+//! Interactive messages: rules besides the limits.
 
-use crate::support::{fails, faults, metas_form, passes, read};
+use crate::support::{fails, metas_form, passes, read, violations};
 
 fn interactive(kind: &str, rest: &str) -> String {
     format!(r#"{{"type":"{kind}",{rest}}}"#)
 }
 
-/// The least of each type.
+/// Minimal message of each type.
 const LEAST: [(&str, &str); 15] = [
     (
         "button",
@@ -60,9 +60,12 @@ fn the_minimal_message_of_each_type_is_accepted_unchanged() {
 
 #[test]
 fn the_most_similar_type_is_suggested_for_a_misspelled_type() {
-    let faults = faults("interactive", r#"{"type":"buttons","body":{"text":"b"},"action":{}}"#);
-    assert!(faults[0].starts_with("/interactive/type must be `button`, `list`"), "{faults:?}");
-    assert!(faults[0].ends_with("is `buttons`; did you mean `button`?") && faults.len() == 1, "{faults:?}");
+    let violations = violations("interactive", r#"{"type":"buttons","body":{"text":"b"},"action":{}}"#);
+    assert!(violations[0].starts_with("/interactive/type must be `button`, `list`"), "{violations:?}");
+    assert!(
+        violations[0].ends_with("is `buttons`; did you mean `button`?") && violations.len() == 1,
+        "{violations:?}"
+    );
 }
 
 #[test]
@@ -86,10 +89,10 @@ fn each_type_accepts_only_its_headers() {
             if allowed(kind).contains(&name) {
                 passes("interactive", &object);
             } else {
-                let faults = faults("interactive", &object);
+                let violations = violations("interactive", &object);
                 assert!(
-                    faults.len() == 1 && faults[0].starts_with("/interactive/header"),
-                    "{object}: {faults:?}"
+                    violations.len() == 1 && violations[0].starts_with("/interactive/header"),
+                    "{object}: {violations:?}"
                 );
             }
         }
@@ -127,9 +130,9 @@ fn each_type_accepts_body_and_footer_as_in_the_table() {
         }
         if kind != "request_contact_info" {
             let odd = interactive(kind, &rest.replacen("\"action\":{", "\"action\":{\"x_y_z\":1,", 1));
-            let faults = faults("interactive", &odd);
-            assert!(faults.len() == 1, "{faults:?}");
-            assert!(faults[0].starts_with("/interactive/action/x_y_z unknown field"), "{faults:?}");
+            let violations = violations("interactive", &odd);
+            assert!(violations.len() == 1, "{violations:?}");
+            assert!(violations[0].starts_with("/interactive/action/x_y_z unknown field"), "{violations:?}");
         }
     }
 }
@@ -314,12 +317,12 @@ fn an_address_message_is_for_numbers_of_india() {
         &address(r#""country":"IN","saved_addresses":[{"value":{}}]"#),
         &format!("{at}/saved_addresses/0/id is required"),
     );
-    let faults = faults("interactive", &address(r#""country":"IN","values":{"pin_code":"1"}"#));
+    let violations = violations("interactive", &address(r#""country":"IN","values":{"pin_code":"1"}"#));
     assert!(
-        faults[0].starts_with(&format!(
+        violations[0].starts_with(&format!(
             "{at}/values/pin_code unknown field `pin_code`; did you mean `in_pin_code`?"
         )),
-        "{faults:?}"
+        "{violations:?}"
     );
 }
 

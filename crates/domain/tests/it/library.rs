@@ -1,4 +1,4 @@
-//! Templates from Meta's library: what is refused where, and what is asked of Meta.
+//! Templates from Meta's library: violations, and the request to Meta.
 
 use domain::check::{Fields, JsonPointer, Violations};
 use domain::json::Object;

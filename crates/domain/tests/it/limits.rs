@@ -1,8 +1,8 @@
-//! Every limit of reference section A: what is at it passes, what is one beyond is refused by name.
+//! Every limit of a message: a value at the limit is accepted, a value beyond the limit is rejected.
 
-use crate::support::{faults, passes};
+use crate::support::{passes, violations};
 
-/// A string's length: `§` stands for the string.
+/// Lengths of strings: `§` is replaced by the string.
 const LENGTHS: &[(&str, &str, &str, usize, usize)] = &[
     ("text", r#"{"body":§}"#, "/text/body", 1, 4096),
     ("text", "§", "/text", 1, 4096),
@@ -193,7 +193,7 @@ const LENGTHS: &[(&str, &str, &str, usize, usize)] = &[
     ),
 ];
 
-/// An array's length: `§` stands for so many of the element, in which `#` is the number of the element.
+/// Lengths of arrays: `§` is replaced by the elements, and `#` in an element by its number.
 const COUNTS: &[(&str, &str, &str, &str, usize, usize)] = &[
     ("contacts", "§", r##"{"name":{"formatted_name":"A #","first_name":"A"}}"##, "/contacts", 1, 257),
     (
@@ -264,7 +264,7 @@ const COUNTS: &[(&str, &str, &str, &str, usize, usize)] = &[
 
 type Words = &'static [&'static str];
 
-/// A number's bounds: `§` stands for the number, written as it is.
+/// Bounds of numbers: `§` is replaced by the number.
 const BOUNDS: &[(&str, &str, &str, Words, Words)] = &[
     (
         "location",
@@ -316,9 +316,12 @@ fn each_string_is_accepted_at_its_limits_and_rejected_beyond() {
         passes(kind, &with(*least));
         passes(kind, &with(*most));
         let limit = words(*least, *most, "character");
-        assert_eq!(faults(kind, &with(most + 1)), [format!("{pointer} must be {limit}, is {}", most + 1)]);
+        assert_eq!(
+            violations(kind, &with(most + 1)),
+            [format!("{pointer} must be {limit}, is {}", most + 1)]
+        );
         if let Some(below) = least.checked_sub(1) {
-            assert_eq!(faults(kind, &with(below)), [format!("{pointer} must be {limit}, is {below}")]);
+            assert_eq!(violations(kind, &with(below)), [format!("{pointer} must be {limit}, is {below}")]);
         }
     }
 }
@@ -334,9 +337,12 @@ fn each_array_is_accepted_at_its_limits_and_rejected_beyond() {
         passes(kind, &with(*least));
         passes(kind, &with(*most));
         let limit = words(*least, *most, "element");
-        assert_eq!(faults(kind, &with(most + 1)), [format!("{pointer} must have {limit}, has {}", most + 1)]);
+        assert_eq!(
+            violations(kind, &with(most + 1)),
+            [format!("{pointer} must have {limit}, has {}", most + 1)]
+        );
         let below = least - 1;
-        assert_eq!(faults(kind, &with(below)), [format!("{pointer} must have {limit}, has {below}")]);
+        assert_eq!(violations(kind, &with(below)), [format!("{pointer} must have {limit}, has {below}")]);
     }
 }
 
@@ -347,8 +353,8 @@ fn each_number_is_accepted_within_its_bounds_and_rejected_outside() {
             passes(kind, &object.replace('§', number));
         }
         for number in *bad {
-            let faults = faults(kind, &object.replace('§', number));
-            assert!(faults.len() == 1 && faults[0].starts_with(pointer), "{number}: {faults:?}");
+            let violations = violations(kind, &object.replace('§', number));
+            assert!(violations.len() == 1 && violations[0].starts_with(pointer), "{number}: {violations:?}");
         }
     }
 }

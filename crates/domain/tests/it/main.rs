@@ -1,4 +1,4 @@
-//! What the crate promises, tested from outside.
+//! Tests of the public interface of the crate.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test may panic")]
 
 mod buttons;

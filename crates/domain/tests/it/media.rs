@@ -1,4 +1,4 @@
-//! Which files go to Meta, and what is said of those that come.
+//! Media files: supported types, and files in inbound messages.
 
 use domain::contacts::whatsapp_user::WhatsAppUser;
 use domain::media::{

@@ -1,4 +1,4 @@
-//! Whether header and body of a message fit its template: every mismatch, named by component, at once.
+//! Mismatches of header and body of a message with its template: all mismatches are reported with their component.
 
 use crate::support::{
     FERRY, FERRY_MESSAGE, ORDER_CONFIRMATION, bind, body, differs, fits, json, template_of, utility,

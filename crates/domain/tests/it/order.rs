@@ -2,9 +2,9 @@
 
 use domain::json::Value;
 
-use crate::support::{NOW, fails, faults, json, passes};
+use crate::support::{NOW, fails, json, passes, violations};
 
-/// Two mugs at 50.00 on sale for 40.00 and a plate: 80 + 25 = 105; + 10 tax + 5 shipping − 20 discount = 100.
+/// Order of two mugs (50.00, on sale for 40.00) and a plate: 80 + 25 = 105; + 10 tax + 5 shipping − 20 discount = 100.
 const ORDER: &str = r#"{
     "reference_id":"INV-204_a.b","type":"physical-goods","currency":"INR","total_amount":{"value":10000,"offset":100},
     "beneficiaries":[{"name":"A","address_line1":"l","city":"c","state":"s","country":"India","postal_code":"560001"}],
@@ -27,7 +27,7 @@ fn message(parameters: &Value) -> String {
     )
 }
 
-/// The order with one member set to another value (`null` takes it away).
+/// Returns the order with another value of one member; `null` removes the member.
 fn with(pointer: &str, value: &str) -> String {
     let mut order = json(ORDER);
     let (holder, key) = pointer.rsplit_once('/').unwrap();
@@ -63,7 +63,7 @@ fn the_sums_of_an_order_are_checked() {
         "/total_amount must be subtotal + tax + shipping − discount = 10000, is 10001",
     );
     assert_eq!(
-        faults("interactive", &with("/order/subtotal/value", "10501")),
+        violations("interactive", &with("/order/subtotal/value", "10501")),
         [
             format!(
                 "{AT}/order/subtotal must be the sum of (sale_amount or amount) × quantity of all items = 10500, is 10501"
@@ -77,7 +77,7 @@ fn the_sums_of_an_order_are_checked() {
         "/order/items/0/sale_amount must be less than `amount`, 5000, is 5000",
     );
     let huge = "9223372036854775807";
-    assert!(!faults("interactive", &with("/order/items/0/quantity", huge)).is_empty());
+    assert!(!violations("interactive", &with("/order/items/0/quantity", huge)).is_empty());
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Laws that hold for any input.
+//! Properties that hold for any input.
 
 use domain::check::Violation;
 use domain::contacts::phone::PhoneNumber;
@@ -11,7 +11,7 @@ use proptest::sample::select;
 
 use crate::support::{NOW, json};
 
-/// Words that messages and templates are made of, so that random JSON gets past the first checks.
+/// Texts of messages and templates, so that random JSON passes the first checks.
 const WORDS: [&str; 64] = [
     "type",
     "text",
@@ -101,7 +101,7 @@ pub(crate) fn any_json() -> impl Strategy<Value = Value> {
     })
 }
 
-/// A valid message of each kind, to be damaged.
+/// Valid messages of each kind that the property tests damage.
 const VALID: [(&str, &str); 15] = [
     ("text", r#"{"body":"Hi","preview_url":true}"#),
     ("image", r#"{"link":"https://a.example/b","caption":"c"}"#),
@@ -173,7 +173,7 @@ pub(crate) fn places(value: &Value, at: &str, all: &mut Vec<String>) {
     }
 }
 
-/// A valid message with one place replaced, removed or added to.
+/// Returns a valid message with one value replaced, removed or added.
 fn damaged() -> impl Strategy<Value = (MessageKind, Value)> {
     (select(&VALID[..]), any::<prop::sample::Index>(), any_json(), select(&WORDS[..]), 0..3).prop_map(
         |((name, object), place, new, key, how)| {
@@ -208,7 +208,7 @@ fn read(kind: MessageKind, value: &Value) -> Result<Content, Vec<Violation>> {
     Content::read(kind, value.clone(), "/base", Timestamp::from_second(NOW).unwrap())
 }
 
-/// The place itself exists, or its parent does.
+/// Returns `true` if the value at a pointer or its parent exists.
 fn is_in(value: &Value, base: &str, pointer: &str) -> bool {
     let Some(inner) = pointer.strip_prefix(base) else { return false };
     value.at(inner).is_some() || inner.rsplit_once('/').is_some_and(|(parent, _)| value.at(parent).is_some())

@@ -1,9 +1,9 @@
-//! Text, media, location, contacts, reaction, and the shape of a template message.
+//! Text, media, location, contacts, reaction, and the form of a template message.
 
 use domain::messages::content::{MediaKind, MediaSource, MessageKind};
 use domain::text_enum::UnknownVariant;
 
-use crate::support::{fails, faults, kind, metas_form, passes, read};
+use crate::support::{fails, kind, metas_form, passes, read, violations};
 
 #[test]
 fn the_request_bodies_of_the_documentation_are_accepted() {
@@ -82,8 +82,11 @@ fn a_medium_has_only_the_fields_of_its_kind() {
     for (kind, field) in
         [("audio", "caption"), ("sticker", "caption"), ("image", "filename"), ("video", "voice")]
     {
-        let faults = faults(kind, &format!("{{\"id\":\"1\",\"{field}\":\"x\"}}"));
-        assert!(faults[0].starts_with(&format!("/{kind}/{field} unknown field `{field}`; ")), "{faults:?}");
+        let violations = violations(kind, &format!("{{\"id\":\"1\",\"{field}\":\"x\"}}"));
+        assert!(
+            violations[0].starts_with(&format!("/{kind}/{field} unknown field `{field}`; ")),
+            "{violations:?}"
+        );
     }
 }
 
@@ -103,7 +106,7 @@ fn the_coordinates_of_a_location_may_be_texts() {
     let location = r#"{"latitude":"56.4152","longitude":-5.471,"name":"Ferry terminal","address":"Oban"}"#;
     assert_eq!(metas_form("location", location), location);
     assert_eq!(
-        faults("location", r#"{"latitude":91,"name":5}"#),
+        violations("location", r#"{"latitude":91,"name":5}"#),
         [
             "/location/latitude must be from -90 to 90, is 91",
             "/location/longitude is required",
@@ -304,8 +307,11 @@ fn each_kind_of_template_parameter_has_its_own_value() {
     ] {
         fails("template", &with_parameter(bad), &format!("{at}{fault}"));
     }
-    let faults = faults("template", &with_parameter(r#"{"type":"txt","txt":"x"}"#));
-    assert!(faults[0].ends_with("is `txt`; did you mean `text`?") && faults.len() == 1, "{faults:?}");
+    let violations = violations("template", &with_parameter(r#"{"type":"txt","txt":"x"}"#));
+    assert!(
+        violations[0].ends_with("is `txt`; did you mean `text`?") && violations.len() == 1,
+        "{violations:?}"
+    );
 }
 
 #[test]
@@ -332,14 +338,14 @@ fn the_components_of_a_template_message_are_known() {
         "/template/components/0/index unknown field `index`; known are `type` or `parameters`",
     );
     fails("template", &with(r#"{"type":"carousel"}"#), "/template/components/0/cards is required");
-    let faults = faults(
+    let violations = violations(
         "template",
         &with(
             r#"{"type":"carousel","cards":[{"card_index":0,"components":[{"type":"carousel","cards":[]}]}]}"#,
         ),
     );
     assert_eq!(
-        faults,
+        violations,
         [
             "/template/components/0/cards/0/components/0/type must be `header`, `body` or `button`, is `carousel`"
         ]

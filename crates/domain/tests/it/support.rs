@@ -1,4 +1,4 @@
-//! Short ways to say what a test reads and what comes of it.
+//! Helpers that read messages and templates.
 
 use domain::check::Violation;
 use domain::json::Value;
@@ -6,7 +6,7 @@ use domain::messages::content::{Content, MessageKind};
 use domain::templates::{Template, TemplateMismatch};
 use jiff::Timestamp;
 
-/// A moment for the rules that need one: 2026-01-01T00:00:00Z.
+/// Time of the tests: 2026-01-01T00:00:00Z.
 pub(crate) const NOW: i64 = 1_767_225_600;
 
 pub(crate) fn json(text: &str) -> Value {
@@ -17,12 +17,12 @@ pub(crate) fn kind(name: &str) -> MessageKind {
     name.parse().unwrap()
 }
 
-/// Reads a message's object as it stands under its name in a send body.
+/// Reads the object of a message, as in the body of a send request.
 pub(crate) fn read(name: &str, object: &str) -> Result<Content, Vec<Violation>> {
     Content::read(kind(name), json(object), &format!("/{name}"), Timestamp::from_second(NOW).unwrap())
 }
 
-/// The object in Meta's form, as text.
+/// Returns the object in Meta's form, as text.
 pub(crate) fn metas_form(name: &str, object: &str) -> String {
     match read(name, object) {
         Ok(content) => content.object().to_string(),
@@ -30,8 +30,8 @@ pub(crate) fn metas_form(name: &str, object: &str) -> String {
     }
 }
 
-/// The violations, each as `pointer reason`.
-pub(crate) fn faults(name: &str, object: &str) -> Vec<String> {
+/// Returns the violations, each as `pointer reason`.
+pub(crate) fn violations(name: &str, object: &str) -> Vec<String> {
     read(name, object)
         .err()
         .unwrap_or_default()
@@ -42,15 +42,15 @@ pub(crate) fn faults(name: &str, object: &str) -> Vec<String> {
 
 #[track_caller]
 pub(crate) fn passes(name: &str, object: &str) {
-    assert_eq!(faults(name, object), Vec::<String>::new(), "{object}");
+    assert_eq!(violations(name, object), Vec::<String>::new(), "{object}");
 }
 
 #[track_caller]
 pub(crate) fn fails(name: &str, object: &str, fault: &str) {
-    assert_eq!(faults(name, object), [fault], "{object}");
+    assert_eq!(violations(name, object), [fault], "{object}");
 }
 
-/// A template of some components, with slots that have numbers, or names where `format` is `NAMED`.
+/// Returns a template with components. Its slots have numbers, or names if `format` is `NAMED`.
 pub(crate) fn template_of(format: &str, category: &str, components: &str) -> Template {
     Template::from_node(&json(&format!(
         r#"{{"id":"1","name":"a","language":"en","status":"APPROVED","category":"{category}","parameter_format":"{format}","components":{components}}}"#
@@ -64,7 +64,7 @@ pub(crate) fn utility(components: &str) -> Template {
 
 pub(crate) fn bind(template: &Template, components: &str) -> Vec<TemplateMismatch> {
     let message = format!(r#"{{"name":"a","language":"en","components":{components}}}"#);
-    let content = read("template", &message).unwrap_or_else(|faults| panic!("{message}: {faults:?}"));
+    let content = read("template", &message).unwrap_or_else(|violations| panic!("{message}: {violations:?}"));
     template.bind(&content.template().unwrap(), "/template").err().unwrap_or_default()
 }
 
@@ -73,7 +73,7 @@ pub(crate) fn fits(template: &Template, components: &str) {
     assert_eq!(bind(template, components), []);
 }
 
-/// Each mismatch as `kind pointer component: reason`.
+/// Returns the mismatches, each as `kind pointer component: reason`.
 #[track_caller]
 pub(crate) fn differs(template: &Template, components: &str, expected: &[&str]) {
     let mismatches: Vec<String> = bind(template, components)

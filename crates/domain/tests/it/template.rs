@@ -1,4 +1,4 @@
-//! Reading Meta's description of a template, and showing it filled.
+//! Parsing and rendering of templates.
 
 use domain::templates::{
     ParameterFormat, Template, TemplateButtonKind, TemplateCategory, TemplateComponents, TemplateHeader,

@@ -317,6 +317,4 @@ pub struct NewReplay {
     pub webhook: WebhookId,
     /// Earliest time of the replayed events.
     pub since: Timestamp,
-    /// Current time.
-    pub now: Timestamp,
 }

@@ -161,7 +161,7 @@ pub async fn replay_webhook(
     since: Timestamp,
 ) -> Result<(ReplayId, u64), StoreError> {
     let id = deps.new_id(ReplayId::from_parts);
-    let replay = NewReplay { id, workspace: record.workspace, webhook: record.id, since, now: deps.now() };
+    let replay = NewReplay { id, workspace: record.workspace, webhook: record.id, since };
     let entry = entry(deps, audit, AuditAction::WebhookReplayed, record);
     Ok((id, deps.deliveries.insert_replay(replay, entry).await?))
 }

@@ -208,7 +208,7 @@ fn is_same_number(before: &ContactFields, after: &ContactFields) -> bool {
     let number = |fields: &ContactFields| {
         fields.wa_id.as_deref().and_then(|wa_id| PhoneNumber::from_wa_id(wa_id).ok())
     };
-    number(before).zip(number(after)).is_some_and(|(before, after)| before.is_same_person(&after))
+    number(before).zip(number(after)).is_some_and(|(before, after)| before.is_same_user(&after))
 }
 
 /// Makes the new number the contact's number. Deletes the old numbers, unless they are spellings of the new number.

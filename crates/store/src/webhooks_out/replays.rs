@@ -82,7 +82,7 @@ pub(crate) fn insert_replay(
     entry: &AuditEntry,
 ) -> SqlResult<u64> {
     audit::insert_entry(connection, entry)?;
-    let NewReplay { id, workspace, webhook, since, now: _ } = *replay;
+    let NewReplay { id, workspace, webhook, since } = *replay;
     let first = log::first_position_since(connection, workspace, since)?;
     // Events that are not fanned out yet are delivered anyway. Events from before the endpoint are never delivered.
     let last: Option<i64> = connection
