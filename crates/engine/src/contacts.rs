@@ -42,7 +42,7 @@ pub fn contact_visibility(deps: &Deps, caller: &Caller) -> ContactVisibility {
 #[derive(Clone, Debug, PartialEq)]
 pub enum ContactLookup {
     /// The contact exists and the caller may see it.
-    Visible(Contact),
+    Visible(Box<Contact>),
     /// The contact exists, but the caller may not see it.
     Hidden,
 }
@@ -51,7 +51,7 @@ impl ContactLookup {
     /// Returns the contact if the caller may see it.
     pub fn visible(self) -> Option<Contact> {
         match self {
-            Self::Visible(contact) => Some(contact),
+            Self::Visible(contact) => Some(*contact),
             Self::Hidden => None,
         }
     }
@@ -69,13 +69,13 @@ pub async fn get_contact(
     let workspace = caller.workspace();
     let Some(found) = deps.contacts.get_contact(workspace, id).await? else { return Ok(None) };
     let ContactVisibility { accounts, includes_without_messages } = contact_visibility(deps, caller);
-    let Some(accounts) = accounts else { return Ok(Some(ContactLookup::Visible(found))) };
+    let Some(accounts) = accounts else { return Ok(Some(ContactLookup::Visible(Box::new(found)))) };
     let one_row = PageRequest { per_page: 1, start: PageStart::Page(1) };
     let with = |accounts| MessageFilter { contact: Some(id), accounts, ..MessageFilter::default() };
     let is_visible = deps.messages.list_messages(workspace, &with(Some(accounts)), one_row).await?.total > 0
         || includes_without_messages
             && deps.messages.list_messages(workspace, &with(None), one_row).await?.total == 0;
-    Ok(Some(if is_visible { ContactLookup::Visible(found) } else { ContactLookup::Hidden }))
+    Ok(Some(if is_visible { ContactLookup::Visible(Box::new(found)) } else { ContactLookup::Hidden }))
 }
 
 /// Request to create or update a contact.

@@ -19,7 +19,7 @@ pub(crate) fn not_found(id: &str) -> ApiError {
 pub(crate) async fn find(deps: &Deps, caller: &Caller, id: &str) -> Result<Contact, ApiError> {
     let parsed = id.parse().map_err(|_| not_found(id))?;
     match contacts::get_contact(deps, caller, parsed).await?.ok_or_else(|| not_found(id))? {
-        ContactLookup::Visible(contact) => Ok(contact),
+        ContactLookup::Visible(contact) => Ok(*contact),
         ContactLookup::Hidden => Err(ApiError::forbidden_account()),
     }
 }
