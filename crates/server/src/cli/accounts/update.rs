@@ -46,7 +46,7 @@ pub(crate) struct UpdateAccountArgs {
     #[arg(long, value_name = "FILE")]
     app_secret_file: Option<PathBuf>,
     /// Time for which webhooks signed with the old app secret are still accepted; `0` rejects them at once
-    #[arg(long, value_name = "DURATION", value_parser = parse_duration, default_value = "24h")]
+    #[arg(long = "keep-old-for", value_name = "DURATION", value_parser = parse_duration, default_value = "24h")]
     old_app_secret_lifetime: SignedDuration,
     /// New verify token
     #[arg(long, value_name = "TOKEN", conflicts_with = "verify_token_file")]
