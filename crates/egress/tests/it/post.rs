@@ -255,7 +255,11 @@ async fn an_interruption_fails_only_before_the_status() {
         match expected {
             Some(expected) => assert_eq!(posted.outcome, expected),
             None => {
-                assert_eq!(reason(posted), "the connection was closed before the response was complete", "{part}");
+                assert_eq!(
+                    reason(posted),
+                    "the connection was closed before the response was complete",
+                    "{part}"
+                );
             }
         }
     }

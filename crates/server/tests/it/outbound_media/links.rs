@@ -144,7 +144,7 @@ async fn a_link_with_invalid_content_fails_the_message_with_the_reason() {
     for (name, reason) in [
         ("missing.png", "cannot be downloaded: the server answered 404"),
         ("large.png", "cannot be downloaded: it is larger than 104857600 bytes"),
-        ("page.png", "is said to be image/png, but its content is text"),
+        ("page.png", "is named a.png, but its content is an HTML page"),
         ("film.gif", "is image/gif, which Meta does not take"),
     ] {
         let mut body = link(name);
