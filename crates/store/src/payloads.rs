@@ -9,12 +9,23 @@ use crate::error::SqlResult;
 use crate::row::Cells;
 use crate::sqlite::execute::Execute as _;
 
-/// First byte and number of bytes.
-pub(crate) type ByteRange = (usize, usize);
+/// Range of bytes of a payload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ByteRange {
+    pub(crate) start: usize,
+    pub(crate) length: usize,
+}
+
+impl ByteRange {
+    /// Position after the last byte.
+    pub(crate) fn end(self) -> usize {
+        self.start.saturating_add(self.length)
+    }
+}
 
 /// Replaces an element by `{}` and spaces.
-pub(crate) fn redact_range(body: &mut [u8], (start, length): ByteRange) {
-    let Some(bytes) = start.checked_add(length).and_then(|end| body.get_mut(start..end)) else { return };
+pub(crate) fn redact_range(body: &mut [u8], range: ByteRange) {
+    let Some(bytes) = body.get_mut(range.start..range.end()) else { return };
     bytes.fill(b' ');
     if let Some(object) = bytes.first_chunk_mut() {
         *object = *b"{}";
@@ -32,9 +43,9 @@ pub(crate) fn span(
     start: Option<u32>,
     length: Option<u32>,
 ) -> Option<(i64, ByteRange)> {
-    payload
-        .zip(start.zip(length))
-        .map(|(payload, (start, length))| (payload, (to_usize(start), to_usize(length))))
+    payload.zip(start.zip(length)).map(|(payload, (start, length))| {
+        (payload, ByteRange { start: to_usize(start), length: to_usize(length) })
+    })
 }
 
 /// Converts a column value to an offset.

@@ -2,8 +2,8 @@
 
 use domain::accounts::account::AccountChange;
 use domain::events::{AccountData, EventKind, MessagingLimitData};
-use domain::id::WorkspaceId;
 use domain::json::Value;
+use engine::ports::ChangeRoute;
 use jiff::Timestamp;
 use rusqlite::Connection;
 
@@ -44,12 +44,12 @@ row! {
 /// Emits one event for an update of a WhatsApp Business Account and all its accounts.
 pub(crate) fn emit_waba_update(
     connection: &Connection,
-    workspace: WorkspaceId,
-    waba_id: &str,
+    route: &ChangeRoute,
     tier: Option<&str>,
     update: &AccountUpdateEvent<'_>,
     now: Timestamp,
 ) -> SqlResult<()> {
+    let (workspace, waba_id) = (route.workspace, route.waba_id.as_str());
     // A suspended account determines the reported status.
     let status = if update.change == AccountChange::Status {
         WabaStatusRow::find(connection, (workspace.as_bytes(), waba_id))?

@@ -76,7 +76,7 @@ pub(crate) fn apply(
         Some(account) => account_events::emit_account(connection, Scope { workspace, account }, &event, now)?,
         None => {
             let tier = update.tier.as_deref();
-            account_events::emit_waba_update(connection, workspace, waba_id, tier, &event, now)?;
+            account_events::emit_waba_update(connection, route, tier, &event, now)?;
         }
     }
     Ok(has_changes)

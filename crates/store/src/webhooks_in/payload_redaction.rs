@@ -89,14 +89,14 @@ pub(crate) fn redact_payload(
     match redact::elements_of(&body, identifiers, owners) {
         Some(spans) if spans.is_empty() => return Ok(()),
         Some(spans) => {
-            for (start, length) in spans {
-                payloads::redact_range(&mut body, (start, length));
-                delete_changes(connection, payload, (start, start.saturating_add(length)))?;
+            for range in spans {
+                payloads::redact_range(&mut body, range);
+                delete_changes(connection, payload, range)?;
             }
         }
         None => {
             redact::redact_identifiers(&mut body, identifiers);
-            delete_changes(connection, payload, (0, body.len()))?;
+            delete_changes(connection, payload, ByteRange { start: 0, length: body.len() })?;
         }
     }
     payloads::update_body(connection, payload, &body)
@@ -107,12 +107,16 @@ fn to_column(offset: usize) -> i64 {
     i64::try_from(offset).unwrap_or(i64::MAX)
 }
 
-fn delete_changes(connection: &Connection, payload: i64, (from, to): ByteRange) -> SqlResult<()> {
+fn delete_changes(connection: &Connection, payload: i64, range: ByteRange) -> SqlResult<()> {
     for sql in [
         "delete from pending_statuses where payload_seq = ?1 and payload_start >= ?2 and payload_start < ?3",
         "update webhook_changes set reason = null where payload_seq = ?1 and payload_start >= ?2 and payload_start < ?3",
     ] {
-        connection.prepare_cached(sql)?.execute_any((payload, to_column(from), to_column(to)))?;
+        connection.prepare_cached(sql)?.execute_any((
+            payload,
+            to_column(range.start),
+            to_column(range.end()),
+        ))?;
     }
     Ok(())
 }

@@ -101,7 +101,7 @@ fn is_identifier(value: &RawValue, identifiers: &[String]) -> bool {
 fn span(body: &[u8], element: &RawValue) -> Option<ByteRange> {
     let text = element.get();
     let start = text.as_ptr().addr().checked_sub(body.as_ptr().addr())?;
-    (start.saturating_add(text.len()) <= body.len()).then_some((start, text.len()))
+    (start.saturating_add(text.len()) <= body.len()).then_some(ByteRange { start, length: text.len() })
 }
 
 /// Replaces every identifier by spaces, in a body of unknown form. Digits within a longer number are not replaced.

@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 use crate::contacts::lookup;
 use crate::error::SqlResult;
 use crate::payloads;
-use crate::payloads::PayloadSpan;
+use crate::payloads::{ByteRange, PayloadSpan};
 use crate::row::{Cells, SelectRow as _, micros, row};
 use crate::sqlite::execute::Execute as _;
 use crate::webhooks_in::payload_redaction;
@@ -228,7 +228,8 @@ impl<'a> PayloadArchive<'a> {
         Ok(true)
     }
 
-    fn insert_row(&self, row: &ChangeRow<'_>, (payload, start, length): PayloadSpan) -> SqlResult<()> {
+    fn insert_row(&self, row: &ChangeRow<'_>, span: PayloadSpan) -> SqlResult<()> {
+        let (payload, start, length) = span;
         self.connection
             .prepare_cached(
                 "insert into webhook_changes (
@@ -330,10 +331,12 @@ impl<'a> PayloadArchive<'a> {
     /// Redacts the changes about erased contacts, if the payload was inserted for other changes.
     pub(crate) fn redact_erased(&self) -> SqlResult<()> {
         let (Some(payload), false) = (self.seq, self.erased.is_empty()) else { return Ok(()) };
-        let span =
-            |erased: &ErasedChange| (payloads::to_usize(erased.span.0), payloads::to_usize(erased.span.1));
-        let spans: Vec<_> = self.erased.iter().map(span).collect();
-        payloads::redact_ranges(self.connection, payload, &spans)?;
+        let range = |erased: &ErasedChange| ByteRange {
+            start: payloads::to_usize(erased.span.0),
+            length: payloads::to_usize(erased.span.1),
+        };
+        let ranges: Vec<_> = self.erased.iter().map(range).collect();
+        payloads::redact_ranges(self.connection, payload, &ranges)?;
         for erased in &self.erased {
             let mut identifiers = Vec::new();
             for identifier in &erased.identifiers {
