@@ -2,6 +2,8 @@
 //!
 //! **Invariant:** each call to Meta follows a commit that sets the message to `sending` for this attempt.
 
+use std::ops::ControlFlow;
+
 use bytes::Bytes;
 use domain::messages::admission::SentAs;
 use domain::messages::outcome::SendOutcome;
@@ -30,24 +32,22 @@ pub(crate) struct AttemptRunner<'a> {
     pub(crate) is_resend: bool,
 }
 
-/// Step after an attempt.
-enum NextStep {
-    /// Another attempt, at this time.
-    RetryAt(Timestamp),
-    /// End of the send.
-    End(SendEnd),
-}
+/// Step after an attempt: another attempt at a time, or the end of the send.
+type NextStep = ControlFlow<Option<SendEnd>, Timestamp>;
 
 impl AttemptRunner<'_> {
     /// Makes attempts until the send ends. The first attempt waits for `slot_at`; without a slot, the message is
     /// `sending` already.
-    pub(crate) async fn run(mut self, slot_at: Option<Timestamp>) -> SendEnd {
+    ///
+    /// Returns `None` if nothing is left to store: the message was returned to the queue, or another task has finished
+    /// it.
+    pub(crate) async fn run(mut self, slot_at: Option<Timestamp>) -> Option<SendEnd> {
         let mut slot_at = slot_at;
         loop {
             if let Some(slot_at) = slot_at {
                 self.deps.clock.sleep_until(slot_at).await;
-                if let Err(end) = self.begin_attempt().await {
-                    return end;
+                if let Some(end) = self.begin_attempt().await {
+                    return Some(end);
                 }
             }
             let outcome = match media::prepare(self.deps, self.record, &mut self.message, self.sent_as).await
@@ -56,31 +56,31 @@ impl AttemptRunner<'_> {
                 Err(MediaError::Outcome(outcome)) => outcome,
                 // An earlier attempt may have been accepted; this attempt was not made.
                 Err(MediaError::Unusable(_)) if self.is_resend => {
-                    return SendEnd::unknown(self.message.lease, "a file cannot be sent again");
+                    return Some(SendEnd::unknown(self.message.lease, "a file cannot be sent again"));
                 }
                 Err(MediaError::Unusable(violation)) => {
-                    return SendEnd::media_failed(self.message.lease, violation);
+                    return Some(SendEnd::media_failed(self.message.lease, violation));
                 }
             };
             match self.after_attempt(outcome).await {
-                NextStep::RetryAt(at) => slot_at = Some(at),
-                NextStep::End(end) => return end,
+                NextStep::Continue(at) => slot_at = Some(at),
+                NextStep::Break(end) => return end,
             }
         }
     }
 
-    /// Sets the message to `sending` for the next attempt.
-    async fn begin_attempt(&self) -> Result<(), SendEnd> {
+    /// Sets the message to `sending` for the next attempt. Returns the end of the send if the attempt must not be made.
+    async fn begin_attempt(&self) -> Option<SendEnd> {
         let lease = self.message.lease;
         match self.deps.messages.begin_attempt(&lease, self.deps.now()).await {
-            Ok(LeaseCheck::Valid) => Ok(()),
+            Ok(LeaseCheck::Valid) => None,
             // Another task has finished the message: it must not be sent.
             Ok(LeaseCheck::Lost) => {
-                Err(SendEnd::unknown(lease, "the message was finished before this attempt"))
+                Some(SendEnd::unknown(lease, "the message was finished before this attempt"))
             }
             // An earlier attempt may have been accepted; this attempt was not made.
-            Err(error) if self.is_resend => Err(SendEnd::unknown(lease, chain(&error))),
-            Err(error) => Err(SendEnd::store_failed(lease, error)),
+            Err(error) if self.is_resend => Some(SendEnd::unknown(lease, chain(&error))),
+            Err(error) => Some(SendEnd::store_failed(lease, error)),
         }
     }
 
@@ -108,7 +108,7 @@ impl AttemptRunner<'_> {
                 self.is_resend = true;
                 let lease = &mut self.message.lease;
                 lease.attempt = lease.attempt.saturating_add(1);
-                NextStep::RetryAt(self.deps.pacer.reserve(lease.account, &self.message.recipient, now))
+                NextStep::Continue(self.deps.pacer.reserve(lease.account, &self.message.recipient, now))
             }
             RetryDecision::Sent
             | RetryDecision::Unknown
@@ -119,7 +119,7 @@ impl AttemptRunner<'_> {
                 }
                 let (lease, now) = (self.message.lease, self.deps.now());
                 let attempt = LastAttempt { lease, record: self.record, decision, now };
-                NextStep::End(attempt.end(outcome))
+                NextStep::Break(Some(attempt.end(outcome)))
             }
         }
     }
@@ -164,9 +164,9 @@ impl AttemptRunner<'_> {
             Ok(LeaseCheck::Valid) if keeps_lease => {
                 lease.attempt = lease.attempt.saturating_add(1);
                 let slot_at = self.deps.pacer.reserve(lease.account, &self.message.recipient, at);
-                NextStep::RetryAt(slot_at.max(at))
+                NextStep::Continue(slot_at.max(at))
             }
-            Ok(LeaseCheck::Valid | LeaseCheck::Lost) => NextStep::End(SendEnd::Finished),
+            Ok(LeaseCheck::Valid | LeaseCheck::Lost) => NextStep::Break(None),
             Err(failed) => {
                 tracing::error!(error = %chain(&failed), message.id = %lease.message,
                     "a message could not be prepared for another attempt");
@@ -177,7 +177,7 @@ impl AttemptRunner<'_> {
                     retry
                 };
                 let response = Ok(SendProgress::Unknown);
-                NextStep::End(SendEnd::Finish { lease: *lease, result, response })
+                NextStep::Break(Some(SendEnd { lease: *lease, result, response }))
             }
         }
     }

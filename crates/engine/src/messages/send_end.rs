@@ -12,40 +12,34 @@ use crate::messages::outcome::{SendError, SendProgress};
 use crate::messages::retry_wait;
 use crate::ports::{AccountRecord, AttemptResult, Lease, MessageFailure, StoreError};
 
-/// End of a send.
-pub(crate) enum SendEnd {
-    /// The result must be stored; then the caller gets the response.
-    Finish {
-        /// Lease of the last attempt.
-        lease: Lease,
-        /// Result to store.
-        result: AttemptResult,
-        /// Response to the caller.
-        response: Result<SendProgress, SendError>,
-    },
-    /// Nothing is left to store: the message was returned to the queue, or another task has finished it. The outcome is
-    /// unknown to the caller.
-    Finished,
+/// End of a send. The result must be stored; then the caller gets the response.
+pub(crate) struct SendEnd {
+    /// Lease of the last attempt.
+    pub(crate) lease: Lease,
+    /// Result to store.
+    pub(crate) result: AttemptResult,
+    /// Response to the caller.
+    pub(crate) response: Result<SendProgress, SendError>,
 }
 
 impl SendEnd {
     /// The outcome is unknown.
     pub(crate) fn unknown(lease: Lease, reason: impl Into<String>) -> Self {
         let result = AttemptResult::Unknown { reason: reason.into() };
-        Self::Finish { lease, result, response: Ok(SendProgress::Unknown) }
+        Self { lease, result, response: Ok(SendProgress::Unknown) }
     }
 
     /// The store failed before the attempt.
     pub(crate) fn store_failed(lease: Lease, error: StoreError) -> Self {
         let failure = MessageFailure { code: "store_unavailable", meta: None };
         let response = Err(SendError::Store(error));
-        Self::Finish { lease, result: AttemptResult::Failed(failure), response }
+        Self { lease, result: AttemptResult::Failed(failure), response }
     }
 
     /// A file of the message can never be sent.
     pub(crate) fn media_failed(lease: Lease, violation: Violation) -> Self {
         let result = AttemptResult::Failed(media::failure(&violation));
-        Self::Finish { lease, result, response: Err(SendError::Media(vec![violation])) }
+        Self { lease, result, response: Err(SendError::Media(vec![violation])) }
     }
 }
 
@@ -76,7 +70,7 @@ impl LastAttempt<'_> {
             SendOutcome::Accepted(accepted) => {
                 let AcceptedMessage { wamid, .. } = &accepted;
                 let response = Ok(SendProgress::Sent { wamid: wamid.clone() });
-                SendEnd::Finish { lease, result: AttemptResult::Sent(accepted), response }
+                SendEnd { lease, result: AttemptResult::Sent(accepted), response }
             }
             SendOutcome::Unknown { reason } => SendEnd::unknown(lease, reason),
             SendOutcome::NotSent { reason } => {
@@ -100,7 +94,7 @@ impl LastAttempt<'_> {
                 // The message stays in the queue until the account is resumed.
                 let result =
                     AttemptResult::Retry { due_at: self.now, keeps_lease: false, error: Some(error) };
-                SendEnd::Finish { lease, result, response: Ok(SendProgress::Queued) }
+                SendEnd { lease, result, response: Ok(SendProgress::Queued) }
             }
             SendOutcome::Refused(error) => {
                 let send_error = self.refused(&error);
@@ -133,7 +127,7 @@ impl LastAttempt<'_> {
 
     fn failed(&self, meta: Option<MetaError>, error: SendError) -> SendEnd {
         let result = AttemptResult::Failed(MessageFailure { code: self.code(), meta });
-        SendEnd::Finish { lease: self.lease, result, response: Err(error) }
+        SendEnd { lease: self.lease, result, response: Err(error) }
     }
 
     fn refused(&self, error: &MetaError) -> SendError {

@@ -243,14 +243,11 @@ impl Responder {
 }
 
 /// Stores the result of a send with the response to cache, and then responds to the caller.
-async fn finish(deps: &Deps, end: SendEnd, responder: Responder) {
-    let (lease, result, response) = match end {
-        SendEnd::Finish { lease, result, response } => (lease, result, response),
-        SendEnd::Finished => {
-            let result = responder.result(Ok(SendProgress::Unknown));
-            drop(responder.sender.send(result));
-            return;
-        }
+async fn finish(deps: &Deps, end: Option<SendEnd>, responder: Responder) {
+    let Some(SendEnd { lease, result, response }) = end else {
+        let result = responder.result(Ok(SendProgress::Unknown));
+        drop(responder.sender.send(result));
+        return;
     };
     let response = responder.result(response);
     let cached = responder.response_to_cache(&response);

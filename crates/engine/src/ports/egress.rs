@@ -1,4 +1,4 @@
-//! Requests to addresses that strangers chose: webhook endpoints of the customers, and media at public URLs.
+//! Ports of requests to URLs from users: webhook endpoints, and media at public URLs.
 
 use super::port_macro::port;
 use async_trait::async_trait;
@@ -7,174 +7,174 @@ use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
 use std::fmt;
 
-/// The most characters of a URL that is called.
+/// Maximum number of characters of a URL.
 pub const MAX_URL_CHARS: usize = 2_048;
 
-/// The most bytes of an endpoint's answer that are kept.
+/// Maximum number of bytes of an endpoint's response that are stored.
 pub const MAX_KEPT_BYTES: usize = 2_048;
 
-/// One event to post to one endpoint.
+/// Request that delivers an event to a webhook endpoint.
 pub struct WebhookRequest {
-    /// The endpoint.
+    /// URL of the endpoint.
     pub url: String,
-    /// The endpoint's own headers: name and value.
+    /// Headers that the endpoint is configured with: name and value.
     pub headers: Vec<(String, SecretString)>,
-    /// The secrets that sign, newest first; two during a rotation. Each is `whsec_` and base64.
+    /// Secrets that sign the request, newest first; two during a rotation. Each is `whsec_` and base64.
     pub secrets: Vec<SecretString>,
-    /// Goes into `webhook-id`: the same in every attempt.
+    /// Value of `webhook-id`, the same in every attempt.
     pub event_id: String,
-    /// Goes into `webhook-timestamp`: the time of this attempt, for receivers refuse what is older than five minutes.
+    /// Value of `webhook-timestamp`: the time of this attempt, because receivers reject requests older than five minutes.
     pub at: Timestamp,
-    /// The event.
+    /// Event as JSON.
     pub body: Bytes,
-    /// Whether somebody asked for it once more.
+    /// `true` if a user requested the delivery again.
     pub is_redelivery: bool,
 }
 
 impl fmt::Debug for WebhookRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HookCall").field("event_id", &self.event_id).finish_non_exhaustive()
+        f.debug_struct("WebhookRequest").field("event_id", &self.event_id).finish_non_exhaustive()
     }
 }
 
-/// How a post went.
+/// Attempt to deliver an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WebhookAttempt {
-    /// How it ended.
+    /// Outcome of the attempt.
     pub outcome: WebhookOutcome,
-    /// From the first thought of it to its end.
+    /// Duration of the attempt.
     pub latency: SignedDuration,
 }
 
-/// How a post ended.
+/// Outcome of an attempt to deliver an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WebhookOutcome {
-    /// The endpoint answered: its status counts, whatever became of the rest of the answer.
+    /// The endpoint responded. The status counts even if the rest of the response is incomplete.
     Responded {
-        /// The HTTP status.
+        /// HTTP status.
         status: u16,
-        /// The beginning of the answer, at most [`MAX_KEPT_BYTES`]; without NUL characters.
+        /// First bytes of the response, at most [`MAX_KEPT_BYTES`], without NUL characters.
         body: String,
-        /// How long the endpoint asks to be left alone; never negative, at most 30 days.
+        /// Wait that the endpoint requests with `Retry-After`; not negative, at most 30 days.
         retry_after: Option<SignedDuration>,
     },
-    /// No answer.
+    /// The endpoint did not respond.
     Failed {
-        /// Why, in a few words for people.
+        /// Reason for the log and the API.
         reason: String,
     },
 }
 
 impl WebhookOutcome {
-    /// Whether the endpoint took the event: any 2xx.
+    /// Returns `true` if the endpoint accepted the event: status 2xx.
     #[must_use]
     pub fn is_success(&self) -> bool {
         matches!(self, Self::Responded { status: 200..=299, .. })
     }
 }
 
-/// Why an address is not called. Reads as the end of "this cannot be called: ".
+/// Reason for which a URL is not called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UrlError {
     /// Longer than [`MAX_URL_CHARS`].
     #[error("the URL is longer than {MAX_URL_CHARS} characters")]
     TooLong,
-    /// It cannot be read.
+    /// Not a URL with a host.
     #[error("it is not a URL with a host, such as https://example.com/hook")]
     NotAUrl,
-    /// Another scheme than is allowed here.
+    /// The scheme is not allowed.
     #[error("the URL must begin with https://")]
     NotHttps,
-    /// A user name or a password.
-    #[error("the URL must not hold a user name or a password")]
+    /// The URL contains a user name or a password.
+    #[error("the URL must not contain a user name or a password")]
     Credentials,
-    /// Something after `#`.
-    #[error("the URL must not hold a fragment (`#`)")]
+    /// The URL contains a fragment.
+    #[error("the URL must not contain a fragment (`#`)")]
     Fragment,
     /// Port 0.
     #[error("port 0 cannot be called")]
     Port,
-    /// A name that means something in a local network only.
+    /// The host is a name of a local network.
     #[error("the host is a name of a local network, and only public ones are called")]
     LocalName,
-    /// An address that is not globally routable, or a name that leads to one.
+    /// The host is an address that is not globally routable, or a name that resolves to such an address.
     #[error("the host is not a public address")]
     NotPublic,
 }
 
 port! {
-    /// Posts events to our customers' endpoints.
+    /// Delivery of events to webhook endpoints.
     pub trait WebhookSender {
-        /// Posts one event. Every way this can end is an outcome, so there is no error, and it ends within one deadline.
+        /// Delivers an event. Each result is an outcome, and the call ends within one deadline.
         async fn send_event(&self, call: WebhookRequest) -> WebhookAttempt;
 
         sync {
-            /// Whether an endpoint may have this address, before it is saved. No name is looked up here: where a name leads is
-            /// checked each time it is dialled.
+            /// Checks the URL of an endpoint before it is saved. Names are not resolved here: the address is checked each time a
+            /// connection is opened.
             ///
             /// # Errors
-            /// Why it may not.
+            /// The reason for which the URL is not called.
             fn check_url(&self, url: &str) -> Result<(), UrlError>;
         }
     }
 }
 
 port! {
-    /// Downloads from public addresses.
+    /// Downloads from public URLs.
     pub trait Fetcher {
-        /// Begins to download what is at `url`; more than `max_bytes` are never taken.
+        /// Starts a download of at most `max_bytes` bytes.
         ///
         /// # Errors
-        /// What came instead.
+        /// The reason for which the download did not start.
         async fn fetch(&self, url: &str, max_bytes: u64) -> Result<FetchedFile, FetchError>;
     }
 }
 
-/// A download under way.
+/// Download in progress.
 pub struct FetchedFile {
-    /// What the server says it is; nobody has looked.
+    /// `Content-Type` of the response; the content was not checked.
     pub content_type: Option<String>,
-    /// What the server calls it, or else the last part of the URL; without a folder.
+    /// File name from the response, or the last part of the URL, without a folder.
     pub file_name: Option<String>,
-    /// Its bytes.
+    /// Content of the file.
     pub body: Box<dyn Chunks>,
 }
 
 impl fmt::Debug for FetchedFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Fetched").field("content_type", &self.content_type).finish_non_exhaustive()
+        f.debug_struct("FetchedFile").field("content_type", &self.content_type).finish_non_exhaustive()
     }
 }
 
-/// Bytes that come piece by piece, as fast as they are asked for.
+/// Content that is read chunk by chunk.
 #[async_trait]
 pub trait Chunks: Send {
-    /// The next piece; `None` after the last.
+    /// Returns the next chunk; `None` after the last chunk.
     ///
     /// # Errors
-    /// Why there is no more. What came before is then not the whole.
+    /// The content is incomplete.
     async fn next(&mut self) -> Result<Option<Bytes>, FetchError>;
 }
 
-/// Why a download brought nothing, or not all.
+/// Error of a download.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FetchError {
-    /// The address is not one that is called.
+    /// The URL is not called.
     #[error(transparent)]
     Address(#[from] UrlError),
-    /// Another status than 200; redirects are not followed.
+    /// The status is not 200. Redirects are not followed.
     #[error("the server answered {status}")]
     UnexpectedStatus {
-        /// The HTTP status.
+        /// HTTP status.
         status: u16,
     },
-    /// More than was wanted.
+    /// The content is too large.
     #[error("it is larger than {max_bytes} bytes")]
     TooLarge {
-        /// What was wanted.
+        /// Maximum number of bytes.
         max_bytes: u64,
     },
-    /// No answer, or not a whole one: in a few words for people.
+    /// The server did not respond, or its response is incomplete: reason for the log and the API.
     #[error("{0}")]
     Unreachable(String),
 }

@@ -1,4 +1,4 @@
-//! Files: where their content is kept, what is written down of them, and how they go to Meta and come from there.
+//! Ports of files: content, records, and files at Meta.
 
 use super::port_macro::port;
 use super::{AccountCredentials, LeaseCheck, LeaseToken, StoreError, UpstreamError};
@@ -12,33 +12,33 @@ use std::fmt;
 use std::ops::Range;
 use std::pin::Pin;
 
-/// A file on its way, in pieces: nobody holds the whole of it.
+/// Content of a file as a stream of chunks.
 pub type ByteStream = Pin<Box<dyn Stream<Item = Result<Bytes, ByteStreamError>> + Send>>;
 
-/// Why a file ends before its end.
+/// Error of a stream of file content.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ByteStreamError {
-    /// It has more bytes than it may.
+    /// The file is too large.
     #[error("the file is larger than {0} bytes")]
     TooLarge(u64),
-    /// It is not the one that was announced.
-    #[error("the file's SHA-256 is not the announced one")]
+    /// The content has another SHA-256 than expected.
+    #[error("the file's SHA-256 differs from the expected SHA-256")]
     Mismatch,
-    /// Where it comes from broke off.
+    /// The source ended with an error.
     #[error("{0}")]
     Broken(String),
 }
 
-/// Under what a file's content is kept. Both parts are ours: nothing that a stranger wrote becomes a path.
+/// Key of a file's content. Waypost creates both parts: no text from outside becomes part of a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct BlobKey {
-    /// The tenant.
+    /// Identifier of the workspace.
     pub workspace: WorkspaceId,
-    /// The file.
+    /// Identifier of the file.
     pub media: MediaId,
 }
 
-/// The place where content is kept is in trouble.
+/// Error of the store of file content.
 #[derive(Debug)]
 pub struct BlobError {
     doing: &'static str,
@@ -46,7 +46,7 @@ pub struct BlobError {
 }
 
 impl BlobError {
-    /// An error met while `doing` something.
+    /// Creates an error that occurred while `doing` something.
     pub fn new(doing: &'static str, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self { doing, source: source.into() }
     }
@@ -65,59 +65,59 @@ impl std::error::Error for BlobError {
     }
 }
 
-/// Why a file's content was not kept.
+/// Error of storing the content of a file.
 #[derive(Debug, thiserror::Error)]
 pub enum BlobWriteError {
-    /// It did not come whole.
+    /// The source ended with an error.
     #[error(transparent)]
     Source(ByteStreamError),
-    /// It cannot be kept.
+    /// The content cannot be stored.
     #[error(transparent)]
     Store(BlobError),
 }
 
 port! {
-    /// Keeps the content of files.
+    /// Content of files.
     ///
-    /// **Invariant:** under a key there is the whole of a file or nothing, also after a crash.
+    /// **Invariant:** a key has complete content or none, also after a crash.
     pub trait Blobs {
-        /// Keeps content. It is on disk when this returns; when the pieces end in an error, nothing is kept.
+        /// Stores content. The content is on disk when the call returns. If the stream ends with an error, nothing is stored.
         async fn write_blob(&self, key: BlobKey, pieces: ByteStream) -> Result<(), BlobWriteError>;
 
-        /// A part of a file's content. `None`: nothing is kept under this key.
+        /// Returns a range of a file's content; `None` if the key has no content.
         async fn read_blob(&self, key: BlobKey, range: Range<u64>) -> Result<Option<ByteStream>, BlobError>;
 
-        /// Deletes content; what is not there is deleted already.
+        /// Deletes content. Missing content is not an error.
         async fn delete_blob(&self, key: BlobKey) -> Result<(), BlobError>;
 
-        /// Removes what puts have left behind that began before a time and never ended.
+        /// Deletes the files of unfinished writes that started before a time.
         async fn delete_partial_blobs(&self, before: Timestamp) -> Result<(), BlobError>;
     }
 }
 
-/// Where a file came from.
+/// Origin of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MediaOrigin {
-    /// From a customer.
+    /// File of an inbound message.
     Inbound,
-    /// From a caller of the API.
+    /// Upload through the API.
     Upload,
-    /// From an address that a caller named.
+    /// Download from a link of an outbound message.
     Link,
 }
 
-/// How far a file is.
+/// State of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MediaState {
-    /// It is coming in.
+    /// The content is being stored.
     Receiving,
-    /// It is to be fetched from Meta.
+    /// The content is to be downloaded from Meta.
     Pending,
-    /// It is kept here.
+    /// The content is stored.
     Ready,
-    /// It could not be fetched, or is kept no longer.
+    /// The content could not be downloaded, or was deleted.
     Failed,
-    /// Its content is being deleted.
+    /// The content is being deleted.
     Gone,
 }
 
@@ -150,172 +150,172 @@ words! {
     MediaState: Receiving = "receiving", Pending = "pending", Ready = "ready", Failed = "failed", Gone = "gone"
 }
 
-/// A file, as it is written down.
+/// Record of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredMedia {
-    /// Our id.
+    /// Identifier of the file.
     pub id: MediaId,
-    /// Whose it is; `None`: any account's of the workspace.
+    /// Account of the file; `None` if all accounts of the workspace may use the file.
     pub account: Option<AccountId>,
-    /// The customer's message that brought it.
+    /// Inbound message of the file.
     pub message: Option<MessageId>,
-    /// Where it came from.
+    /// Origin of the file.
     pub origin: MediaOrigin,
-    /// How far it is.
+    /// State of the file.
     pub state: MediaState,
-    /// Its MIME type.
+    /// MIME type of the file.
     pub mime_type: Option<String>,
-    /// SHA-256 of its content: announced, until it is here.
+    /// SHA-256 of the content. Until the content is stored: the SHA-256 that Meta announced.
     pub sha256: Option<[u8; 32]>,
-    /// How many bytes it has.
+    /// Number of bytes.
     pub size: Option<u64>,
-    /// Its name.
+    /// Name of the file.
     pub file_name: Option<String>,
-    /// Why it is not here.
+    /// Reason for which the content is not stored.
     pub reason: Option<String>,
-    /// When it is fetched next.
+    /// Time of the next download.
     pub due_at: Option<Timestamp>,
-    /// Since when it is known.
+    /// Time at which the file was created.
     pub created_at: Timestamp,
-    /// Kept until then.
+    /// Time at which the file expires; `None` for unlimited retention.
     pub expires_at: Option<Timestamp>,
 }
 
-/// Which files to fetch.
+/// Request to lease files for download.
 #[derive(Clone, Debug)]
 pub struct MediaLeaseRequest {
-    /// The process that fetches them.
+    /// Worker that leases the files.
     pub worker: WorkerId,
-    /// Secrets of the claims: one for each file at most.
+    /// Tokens of the leases: their number is the maximum number of files.
     pub tokens: Vec<LeaseToken>,
-    /// Accounts that have as many fetches under way as they may.
+    /// Accounts that have the maximum number of downloads in flight.
     pub busy: Vec<AccountId>,
-    /// How many files of one account may be claimed.
+    /// Maximum number of files of one account.
     pub per_account: u32,
-    /// A process that was silent since then is dead, and what it held is free.
+    /// Time of the last heartbeat before which a worker is dead and its leases end.
     pub silent_since: Timestamp,
-    /// Until then a claim holds even if its task is lost.
+    /// End of the leases.
     pub until: Timestamp,
-    /// Now.
+    /// Current time.
     pub now: Timestamp,
 }
 
-/// A file that is being fetched.
+/// File that is leased for download.
 #[derive(Clone, Debug)]
 pub struct LeasedMedia {
-    /// The tenant.
+    /// Identifier of the workspace.
     pub workspace: WorkspaceId,
-    /// The file.
+    /// Identifier of the file.
     pub id: MediaId,
-    /// The proof.
+    /// Token of the lease.
     pub token: LeaseToken,
-    /// The account that got it.
+    /// Account that received the file.
     pub account: AccountId,
-    /// Meta's id of it.
+    /// Meta's media ID.
     pub meta_id: String,
-    /// Its type, as announced.
+    /// MIME type that Meta announced.
     pub mime_type: Option<String>,
-    /// Its digest, as announced.
+    /// SHA-256 that Meta announced.
     pub sha256: Option<[u8; 32]>,
-    /// How often it was tried before.
+    /// Number of failed downloads.
     pub n_failures: u32,
-    /// Since when it is known.
+    /// Time at which the file was created.
     pub created_at: Timestamp,
 }
 
-/// How a fetch ended.
+/// Result of a download.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MediaFetchResult {
-    /// It is here.
+    /// The content is stored.
     Ready {
-        /// SHA-256 of its content.
+        /// SHA-256 of the content.
         sha256: [u8; 32],
-        /// How many bytes it has.
+        /// Number of bytes.
         size: u64,
-        /// Its MIME type.
+        /// MIME type of the file.
         mime_type: String,
-        /// Kept until then.
+        /// Time at which the file expires; `None` for unlimited retention.
         expires_at: Option<Timestamp>,
     },
-    /// It is tried again.
+    /// The download is retried.
     Retry {
-        /// Not before this time.
+        /// Earliest time of the next download.
         due_at: Timestamp,
-        /// What went wrong.
+        /// Reason of the failure.
         reason: String,
     },
-    /// It is given up.
+    /// The download failed permanently.
     Failed {
-        /// What went wrong.
+        /// Reason of the failure.
         reason: String,
     },
 }
 
-/// A file that begins to come in.
+/// File whose content is going to be stored.
 #[derive(Clone, Copy, Debug)]
 pub struct NewMedia {
-    /// Under what its content will be kept.
+    /// Key of the content.
     pub key: BlobKey,
-    /// Whose it is; `None`: any account's of the workspace.
+    /// Account of the file; `None` if all accounts of the workspace may use the file.
     pub account: Option<AccountId>,
-    /// Where it comes from.
+    /// Origin of the file.
     pub origin: MediaOrigin,
-    /// When it is forgotten if it never comes whole.
+    /// Time at which the record expires if the file is not finished.
     pub expires_at: Timestamp,
-    /// Now.
+    /// Current time.
     pub now: Timestamp,
 }
 
-/// A file that has come in.
+/// File whose content is stored.
 #[derive(Clone, Debug)]
 pub struct ReceivedMedia {
-    /// Under what its content is kept.
+    /// Key of the content.
     pub key: BlobKey,
-    /// Whose it is; `None`: any account's of the workspace.
+    /// Account of the file; `None` if all accounts of the workspace may use the file.
     pub account: Option<AccountId>,
-    /// SHA-256 of its content.
+    /// SHA-256 of the content.
     pub sha256: [u8; 32],
-    /// How many bytes it has.
+    /// Number of bytes.
     pub size: u64,
-    /// Its MIME type.
+    /// MIME type of the file.
     pub mime_type: String,
-    /// Its name.
+    /// Name of the file.
     pub file_name: Option<String>,
-    /// Kept until then.
+    /// Time at which the file expires; `None` for unlimited retention.
     pub expires_at: Timestamp,
 }
 
-/// What became of a file that has come in.
+/// Result of finishing a file.
 #[derive(Clone, Debug)]
 pub struct FinishMediaResult {
-    /// The file: this one, or the one with the same content that was there before.
+    /// Record of the file, or of an earlier file with the same content.
     pub media: StoredMedia,
-    /// Whether it is this one.
+    /// `true` if the record is that of the new file.
     pub is_new: bool,
 }
 
-/// What is uploaded to Meta once.
+/// Key of an upload to Meta. Content with the same key is uploaded once.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct UploadKey {
-    /// The tenant.
+    /// Identifier of the workspace.
     pub workspace: WorkspaceId,
-    /// The account: Meta's ids hold for its number only.
+    /// Identifier of the account: Meta's media IDs are valid for one number.
     pub account: AccountId,
     /// SHA-256 of the content.
     pub sha256: [u8; 32],
-    /// The MIME type.
+    /// MIME type of the content.
     pub mime_type: String,
 }
 
 port! {
     storage media_records_port;
 
-    /// What is written down of files. One method is one transaction.
+    /// Records of files. Each method is one transaction.
     pub trait MediaRecords {
-        /// Claims files that are to be fetched, oldest first.
+        /// Leases files that are to be downloaded, oldest first.
         async fn lease_media(&self, request: MediaLeaseRequest) -> Result<Vec<LeasedMedia>, StoreError>;
 
-        /// Writes down how a fetch ended. [`LeaseCheck::Lost`]: another fetches the file by now.
+        /// Stores the result of a download. Returns [`LeaseCheck::Lost`] if the lease has ended.
         async fn finish_media_fetch(
             &self,
             key: BlobKey,
@@ -323,27 +323,27 @@ port! {
             end: MediaFetchResult,
         ) -> Result<LeaseCheck, StoreError>;
 
-        /// Writes down that content is about to be kept, so that nothing is kept that nobody knows of.
+        /// Inserts the record of a file before its content is stored, so that each content has a record.
         async fn insert_media(&self, new: NewMedia) -> Result<(), StoreError>;
 
-        /// Writes down that content is kept. Where the same content is there already, that one is kept on and this one
-        /// given up.
+        /// Finishes a file whose content is stored. If a file with the same content exists, that file is retained instead, and
+        /// the new file is deleted.
         async fn finish_media(&self, whole: ReceivedMedia) -> Result<FinishMediaResult, StoreError>;
 
-        /// Gives up a file whose content has not come.
+        /// Marks a file that was not finished for deletion.
         async fn delete_incomplete_media(&self, key: BlobKey) -> Result<(), StoreError>;
 
-        /// One file.
+        /// Returns the record of a file.
         async fn get_media(&self, workspace: WorkspaceId, id: MediaId)
         -> Result<Option<StoredMedia>, StoreError>;
 
-        /// Keeps a file at least until a time. `false`: it is not kept any more.
+        /// Extends the retention of a file to a time. Returns `false` if the file has no content.
         async fn retain_media(&self, key: BlobKey, until: Timestamp) -> Result<bool, StoreError>;
 
-        /// Meta's id of an upload that is still good.
+        /// Returns Meta's media ID of an upload that has not expired.
         async fn get_media_upload(&self, key: &UploadKey, now: Timestamp) -> Result<Option<String>, StoreError>;
 
-        /// Writes down Meta's id of an upload, good until `ends_at`.
+        /// Inserts Meta's media ID of an upload, which expires at `ends_at`.
         async fn insert_media_upload(
             &self,
             key: &UploadKey,
@@ -352,83 +352,85 @@ port! {
             ends_at: Timestamp,
         ) -> Result<(), StoreError>;
 
-        /// Marks what is kept no longer, and says whose content is to be deleted, at most `limit`.
+        /// Marks expired files, at most `limit`, and returns the keys of the content to delete.
         async fn expire_media(&self, now: Timestamp, limit: u32) -> Result<Vec<BlobKey>, StoreError>;
 
-        /// Forgets a file whose content is deleted; of a customer's file it stays written that it was there.
+        /// Deletes the record of a file whose content is deleted. The record of an inbound file stays, as failed.
         async fn delete_media(&self, key: BlobKey) -> Result<(), StoreError>;
     }
 }
 
-/// A file for Meta.
+/// File to upload to Meta.
 pub struct OutgoingFile {
-    /// Its MIME type.
+    /// MIME type of the file.
     pub mime_type: String,
-    /// Its name.
+    /// Name of the file.
     pub file_name: Option<String>,
-    /// How many bytes it has.
+    /// Number of bytes.
     pub size: u64,
-    /// SHA-256 of its content.
+    /// SHA-256 of the content.
     pub sha256: [u8; 32],
-    /// Its content.
+    /// Content of the file.
     pub pieces: ByteStream,
 }
 
-/// What Meta says of a file (reference E.3).
+/// Meta's information about a file.
+///
+/// Meta: Media, <https://developers.facebook.com/docs/whatsapp/cloud-api/reference/media>
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MediaInfo {
-    /// Where it can be had, for five minutes.
+    /// URL of the content, valid for five minutes.
     pub url: String,
-    /// Its MIME type.
+    /// MIME type of the file.
     pub mime_type: Option<String>,
-    /// SHA-256 of its content.
+    /// SHA-256 of the content.
     pub sha256: Option<[u8; 32]>,
-    /// How many bytes it has.
+    /// Number of bytes.
     pub size: Option<u64>,
 }
 
-/// A file on its way from Meta.
+/// Download from Meta.
 pub struct MediaDownload {
-    /// `Content-Type` of the answer.
+    /// `Content-Type` of the response.
     pub mime_type: Option<String>,
-    /// Its content.
+    /// Content of the file.
     pub pieces: ByteStream,
 }
 
-/// Why a file did not come from Meta.
+/// Error of a download from Meta.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DownloadError {
-    /// The address has run out (401, 403, 404): ask for another.
-    #[error("HTTP {0} at the file's address")]
+    /// The URL has expired (401, 403, 404): get another URL.
+    #[error("HTTP {0} from the file's URL")]
     Gone(u16),
-    /// The address is not Meta's: nothing was asked there, least of all with a token.
-    #[error("the file's address is at `{0}`, which is not Meta's")]
+    /// The URL does not belong to Meta: no request was made, because it would contain the access token.
+    #[error("the host of the file's URL is `{0}`, which does not belong to Meta")]
     Foreign(String),
-    /// It has more bytes than it may.
+    /// The file is too large.
     #[error("the file is larger than {0} bytes")]
     TooLarge(u64),
-    /// It cannot be had now.
+    /// Meta is unreachable.
     #[error("{0}")]
     Unreachable(String),
 }
 
 port! {
-    /// The files at Meta.
+    /// Files at Meta.
     pub trait MediaUpstream {
-        /// Uploads a file; gives Meta's id of it.
+        /// Uploads a file. Returns Meta's media ID.
         ///
         /// # Errors
-        /// How it ended instead. Whatever it was, no message was sent by it.
+        /// The outcome of the failed call. No message was sent.
         async fn upload_media(
             &self,
             line: &AccountCredentials,
             file: OutgoingFile,
         ) -> Result<String, SendOutcome>;
 
-        /// Asks where a file can be had.
+        /// Returns Meta's information about a file.
         async fn get_media_info(&self, line: &AccountCredentials, id: &str) -> Result<MediaInfo, UpstreamError>;
 
-        /// Downloads a file from an address that Meta has named. A body beyond `most` bytes ends in an error.
+        /// Downloads a file from a URL of Meta. The content ends with an error after `most` bytes.
         async fn download_media(
             &self,
             line: &AccountCredentials,
@@ -436,7 +438,7 @@ port! {
             most: u64,
         ) -> Result<MediaDownload, DownloadError>;
 
-        /// Deletes a file.
+        /// Deletes a file at Meta.
         async fn delete_uploaded_media(&self, line: &AccountCredentials, id: &str) -> Result<(), UpstreamError>;
     }
 }

@@ -14,12 +14,12 @@ use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Whom a message goes to.
+/// Recipient of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Recipient {
-    /// A phone number.
+    /// Phone number.
     Phone(PhoneNumber),
-    /// A business-scoped user id.
+    /// Business-scoped user ID.
     Bsuid(Bsuid),
 }
 
@@ -33,63 +33,63 @@ impl Recipient {
     }
 }
 
-/// A message to accept.
+/// Message to insert.
 #[derive(Clone, Debug)]
 pub struct NewMessage {
-    /// Its id, and Meta's reference to it.
+    /// Identifier of the message, which is also its reference at Meta.
     pub id: MessageId,
-    /// The tenant.
+    /// Identifier of the workspace.
     pub workspace: WorkspaceId,
-    /// The sender.
+    /// Identifier of the account that sends the message.
     pub account: AccountId,
-    /// The key that asked.
+    /// API key of the request; `None` for a session.
     pub key: Option<KeyId>,
-    /// Whom it goes to.
+    /// Recipient of the message.
     pub recipient: Recipient,
-    /// The id of the contact, should the recipient be new.
+    /// Identifier of the contact that is created if the recipient is not known.
     pub contact: ContactId,
-    /// Its `type`.
+    /// Type of the message, as in the API.
     pub kind: &'static str,
-    /// The object named by the type, as JSON text in Meta's form.
+    /// Object that the type names, as JSON text in Meta's format.
     pub content: Arc<str>,
     /// Request for the decision about admission, which is made in the transaction.
     pub admission: AdmissionRequest,
-    /// The message that it answers.
+    /// Wamid of the message that the message replies to.
     pub context_wamid: Option<String>,
-    /// Meta's identity check.
+    /// Hash for Meta's check of the recipient's identity.
     pub recipient_identity_key_hash: Option<String>,
-    /// The caller's own reference.
+    /// Reference that the caller chose for the message.
     pub client_reference: Option<String>,
-    /// The template to send instead, should the window be closed: JSON text of the object named by `template`.
+    /// Template that is sent instead if the customer service window is closed, as JSON text in Meta's format.
     pub fallback: Option<Arc<str>>,
-    /// What to do when the outcome is not known.
+    /// Reaction to an unknown outcome.
     pub on_unknown: OnUnknown,
-    /// When it shall leave.
+    /// Schedule of the message.
     pub schedule: SendSchedule,
-    /// Not after this time.
+    /// Time at which the message expires if it was not sent.
     pub expires_at: Option<Timestamp>,
-    /// The caller's key for repeated requests.
+    /// Idempotency key of the request.
     pub idempotency: Option<NewIdempotencyRecord>,
-    /// The process that hands it over.
+    /// Worker that leases the message.
     pub worker: WorkerId,
-    /// The secret of the claim.
+    /// Token of the lease.
     pub token: LeaseToken,
-    /// Now.
+    /// Current time.
     pub now: Timestamp,
 }
 
-/// What to do when the outcome of a send is not known.
+/// Reaction to an unknown outcome of a send.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnUnknown {
-    /// Wait for Meta's report.
+    /// Wait until Meta reports a status.
     #[default]
     Hold,
-    /// Send it again, once, at the risk that it arrives twice.
+    /// Send the message again, once. The recipient may get the message twice.
     Resend,
 }
 
 impl OnUnknown {
-    /// The word used in the API and the database.
+    /// Returns the text of the value in the API and the database.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Hold => "hold",
@@ -110,58 +110,58 @@ impl std::str::FromStr for OnUnknown {
     }
 }
 
-/// When a message shall leave.
+/// Schedule of a new message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SendSchedule {
-    /// At once: it is inserted as `sending`, held by its sender.
+    /// Sent immediately: inserted as `sending`, leased by its sender.
     Immediate,
-    /// After a short wait for its turn: it is inserted as `queued`, held by its sender.
+    /// Sent after a short wait for its send slot: inserted as `queued`, leased by its sender.
     Paced,
-    /// From the queue, not before `due_at`, in the order of `order_at` among the contact's messages.
+    /// Sent from the queue, not before `due_at`, in the order of `order_at` among the messages of the contact.
     Queued {
-        /// Not before this time.
+        /// Earliest time of the send.
         due_at: Timestamp,
-        /// Its place in the contact's queue.
+        /// Position among the messages of the contact.
         order_at: Timestamp,
     },
 }
 
-/// A caller's key for repeated requests, to be kept with the message.
+/// Idempotency record to insert with a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewIdempotencyRecord {
-    /// Whose it is.
+    /// Owner of the key.
     pub owner: OwnerId,
-    /// The key, as the caller wrote it.
+    /// Key, as the caller wrote it.
     pub key: String,
-    /// SHA-256 of the request: path and body.
+    /// SHA-256 of the path and the body of the request.
     pub digest: [u8; 32],
-    /// Kept until then.
+    /// Time at which the record expires.
     pub expires_at: Timestamp,
     /// Response, if the response is known already.
     pub response: Option<CachedResponse>,
 }
 
-/// An answer that is kept for repeated requests.
+/// Response that is cached for repeated requests.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CachedResponse {
-    /// The HTTP status.
+    /// HTTP status.
     pub status: u16,
-    /// The body.
+    /// Body of the response.
     pub body: Bytes,
 }
 
-/// A key for repeated requests that is kept.
+/// Idempotency record of an earlier request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdempotencyRecord {
-    /// SHA-256 of the first request.
+    /// SHA-256 of the path and the body of the first request.
     pub digest: [u8; 32],
-    /// The message that the first request made.
+    /// Message of the first request.
     pub message: MessageId,
     /// Response to the first request; `None` if the request is running, or its process died.
     pub response: Option<CachedResponse>,
 }
 
-/// Proves that a message is still held by who claimed it.
+/// Token that proves the ownership of a lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LeaseToken(pub i64);
 
@@ -174,277 +174,277 @@ pub struct LeaseHolder {
     pub token: LeaseToken,
 }
 
-/// A message held for handing over.
+/// Lease of a message.
 #[derive(Clone, Copy, Debug)]
 pub struct Lease {
-    /// The tenant.
+    /// Identifier of the workspace.
     pub workspace: WorkspaceId,
-    /// The message.
+    /// Identifier of the message.
     pub message: MessageId,
-    /// The sender.
+    /// Identifier of the account that sends the message.
     pub account: AccountId,
-    /// The attempt, from 1.
+    /// Number of the attempt, from 1.
     pub attempt: u32,
-    /// The proof.
+    /// Token of the lease.
     pub token: LeaseToken,
 }
 
-/// What became of a request to accept.
+/// Result of the insertion of a message.
 #[derive(Clone, Debug, PartialEq)]
 pub enum InsertMessageResult {
-    /// On disk.
+    /// The message is stored.
     Accepted {
-        /// What will be sent.
+        /// Form in which the message is sent.
         sent_as: SentAs,
     },
-    /// Nothing was written: the caller's key was used before.
+    /// The message was not stored, because the idempotency key was used before.
     KeyAlreadyUsed(IdempotencyRecord),
     /// The message was not stored, because it must not be sent.
     Rejected(Rejection),
 }
 
-/// A message of the queue, claimed for handing over.
+/// Leased message.
 #[derive(Clone, Debug)]
 pub struct LeasedMessage {
-    /// The claim.
+    /// Lease of the message.
     pub lease: Lease,
-    /// Whom it goes to.
+    /// Recipient of the message.
     pub recipient: Recipient,
-    /// Its `type`.
+    /// Type of the message, as in the API.
     pub kind: String,
-    /// The object named by the type, as JSON text in Meta's form.
+    /// Object that the type names, as JSON text in Meta's format.
     pub content: Arc<str>,
-    /// The message that it answers.
+    /// Wamid of the message that the message replies to.
     pub context_wamid: Option<String>,
-    /// Meta's identity check.
+    /// Hash for Meta's check of the recipient's identity.
     pub recipient_identity_key_hash: Option<String>,
-    /// What to do when the outcome is not known.
+    /// Reaction to an unknown outcome.
     pub on_unknown: OnUnknown,
-    /// Not after this time.
+    /// Time at which the message expires if it was not sent.
     pub expires_at: Option<Timestamp>,
-    /// When it was accepted.
+    /// Time at which the message was accepted.
     pub accepted_at: Timestamp,
 }
 
-/// Which messages of the queue to claim.
+/// Request to lease due messages.
 #[derive(Clone, Debug)]
 pub struct LeaseRequest {
-    /// The tenant.
+    /// Identifier of the workspace.
     pub workspace: WorkspaceId,
-    /// The sender.
+    /// Identifier of the account that sends the message.
     pub account: AccountId,
-    /// The process that hands them over.
+    /// Worker that leases the messages.
     pub worker: WorkerId,
-    /// Secrets of the claims: one for each message at most.
+    /// Tokens of the leases: their number is the maximum number of messages.
     pub tokens: Vec<LeaseToken>,
     /// Recipients that must wait longer, by [`Recipient::key`], each with the end of its wait.
     pub throttled_recipients: BTreeMap<String, Timestamp>,
-    /// Now.
+    /// Current time.
     pub now: Timestamp,
 }
 
-/// A message that left for Meta.
+/// Message that was sent recently.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecentSend {
-    /// The sender.
+    /// Identifier of the account that sends the message.
     pub account: AccountId,
-    /// The recipient: digits or user id.
+    /// Recipient, as [`Recipient::key`].
     pub recipient: String,
-    /// About when.
+    /// Approximate time of the send.
     pub at: Timestamp,
 }
 
-/// What a round of claiming found.
+/// Result of leasing due messages.
 #[derive(Clone, Debug, Default)]
 pub struct LeaseBatch {
-    /// The messages to hand over; each is `sending` by now.
+    /// Leased messages; each has the status `sending`.
     pub leased: Vec<LeasedMessage>,
-    /// How many were settled instead: their window had closed.
+    /// Number of due messages that failed because the admission rejected them.
     pub n_finished: u32,
 }
 
-/// What became of a wish to cancel.
+/// Result of a cancellation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CancelMessageResult {
-    /// It will not be sent.
+    /// The message is canceled.
     Canceled,
-    /// It is too late for that.
+    /// The message has another status and cannot be canceled.
     TooLate(MessageStatus),
-    /// There is no such message.
+    /// The message does not exist.
     NotFound,
 }
 
-/// How a handing-over ended, decided.
+/// Result of an attempt to send a message.
 #[derive(Clone, Debug, PartialEq)]
 pub enum AttemptResult {
-    /// Meta took it.
+    /// Meta accepted the message.
     Sent(AcceptedMessage),
-    /// It will not be sent.
+    /// The message failed.
     Failed(MessageFailure),
-    /// Nobody knows.
+    /// The outcome is unknown.
     Unknown {
-        /// Why.
+        /// Reason for the log.
         reason: String,
     },
-    /// Meta did not take it; it waits for another attempt.
+    /// Meta did not accept the message, and another attempt follows.
     Retry {
-        /// Not before this time.
+        /// Earliest time of the next attempt.
         due_at: Timestamp,
-        /// Whether its sender keeps holding it.
+        /// `true` if the sender keeps the lease; `false` if the message returns to the queue.
         keeps_lease: bool,
-        /// What Meta said.
+        /// Meta's error.
         error: Option<MetaError>,
     },
 }
 
-/// Why a message failed.
+/// Failure of a message.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MessageFailure {
-    /// Our code, such as `meta_error`.
+    /// Failure code of Waypost, such as `meta_error`.
     pub code: &'static str,
-    /// Meta's error, if it was Meta's.
+    /// Meta's error, if Meta refused the message.
     pub meta: Option<MetaError>,
 }
 
-/// Whether a settlement was the claim's to make.
+/// Validity of a lease when its result is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LeaseCheck {
-    /// It was.
+    /// The lease is valid.
     Valid,
-    /// Another holds or has settled the message.
+    /// Another worker has leased or finished the message.
     Lost,
 }
 
-/// How a message is asked for.
+/// Key by which a message is found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MessageKey {
-    /// By our id.
+    /// Waypost's ID.
     Id(MessageId),
-    /// By Meta's id.
+    /// Meta's ID.
     Wamid(String),
 }
 
-/// A message that is kept.
+/// Stored message.
 #[derive(Clone, Debug)]
 pub struct StoredMessage {
-    /// Our id.
+    /// Identifier of the message.
     pub id: MessageId,
-    /// The sender or receiver of ours.
+    /// Account that sent or received the message.
     pub account: AccountId,
-    /// The person.
+    /// Contact of the message.
     pub contact: ContactId,
-    /// Who wrote.
+    /// Direction of the message.
     pub direction: Direction,
-    /// Its `type`.
+    /// Type of the message, as in the API.
     pub kind: String,
-    /// Where it stands.
+    /// Status of the message.
     pub status: MessageStatus,
-    /// Meta's id of it.
+    /// Meta's ID of the message.
     pub wamid: Option<String>,
-    /// The person's number: digits.
+    /// Number of the contact, digits.
     pub wa_id: Option<String>,
-    /// The person's business-scoped user id.
+    /// Business-scoped user ID of the contact.
     pub user_id: Option<String>,
-    /// The caller's own reference.
+    /// Reference that the caller chose for the message.
     pub client_reference: Option<String>,
-    /// The object named by the type, as JSON text.
+    /// Object that the type names, as JSON text.
     pub content: Option<String>,
-    /// The message that it answers.
+    /// Wamid of the message that the message replies to.
     pub context_wamid: Option<String>,
-    /// Our code of the failure.
+    /// Failure code of Waypost.
     pub failure_code: Option<String>,
     /// Meta's error.
     pub error: Option<MetaError>,
-    /// What it costs.
+    /// Pricing that Meta reported.
     pub pricing: Option<Pricing>,
-    /// Whether the message itself went out, or its fallback.
+    /// Form in which the message was sent.
     pub sent_as: SentAs,
-    /// Whether it went through the queue.
+    /// `true` if the message was accepted into the queue.
     pub is_queued_mode: bool,
-    /// Whether it was written on a phone, and Meta told us.
+    /// `true` if the message was sent with the WhatsApp Business app, and Meta reported it.
     pub is_echo: bool,
-    /// When it shall leave, while it waits.
+    /// Time at which a queued message is due.
     pub due_at: Option<Timestamp>,
-    /// What it waits for beside its time and its turn.
+    /// Limit for which a queued message waits.
     pub waiting_for: Option<WaitingFor>,
-    /// Not after this time.
+    /// Time at which the message expires if it was not sent.
     pub expires_at: Option<Timestamp>,
-    /// When we took it, or Meta's time of an inbound one.
+    /// Time at which Waypost accepted an outbound message; Meta's time of an inbound message.
     pub created_at: Timestamp,
-    /// When it last changed.
+    /// Time of the last change.
     pub updated_at: Timestamp,
 }
 
-/// A message with its story.
+/// Message with its timeline.
 #[derive(Clone, Debug)]
 pub struct MessageDetail {
-    /// The message.
+    /// Stored message.
     pub message: StoredMessage,
-    /// What happened, in the order in which we heard of it.
+    /// Entries of the timeline, in the order in which Waypost received them.
     pub timeline: Vec<TimelineEntry>,
-    /// What Meta sent: the bytes of an inbound message.
+    /// Payload of an inbound message, as Meta sent it.
     pub raw: Option<Bytes>,
-    /// The file of an inbound message.
+    /// File of an inbound message.
     pub media: Option<super::StoredMedia>,
 }
 
-/// One thing that happened to a message.
+/// Entry of a message's timeline.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TimelineEntry {
-    /// What.
+    /// Status of the message.
     pub status: MessageStatus,
-    /// When: by Meta's time where Meta reported it.
+    /// Time of the change; Meta's time if Meta reported the change.
     pub at: Timestamp,
-    /// When we heard of it.
+    /// Time at which Waypost received or made the change.
     pub received_at: Timestamp,
-    /// Whether Meta reported it, or we did it.
+    /// `true` if Meta reported the change; `false` if Waypost made it.
     pub is_report: bool,
-    /// Meta's id of the message that it is about.
+    /// Wamid of the status.
     pub wamid: Option<String>,
-    /// Whether it is about a second copy of the message.
+    /// `true` if the entry is about a duplicate of the message.
     pub is_duplicate: bool,
-    /// Why it failed.
+    /// Meta's error of a failure.
     pub error: Option<MetaError>,
-    /// What it costs.
+    /// Pricing that Meta reported.
     pub pricing: Option<Pricing>,
 }
 
-/// Which messages to list; `None` is any.
+/// Filter of a list of messages; `None` for all.
 #[derive(Clone, Debug, Default)]
 pub struct MessageFilter {
-    /// Of one of these accounts.
+    /// Accounts that the caller has access to.
     pub accounts: Option<Vec<AccountId>>,
-    /// With this id, ours or Meta's.
+    /// ID of the message, Waypost's or Meta's.
     pub key: Option<MessageKey>,
-    /// Of this person.
+    /// Contact of the messages.
     pub contact: Option<ContactId>,
-    /// Of this account.
+    /// Account of the messages.
     pub account: Option<AccountId>,
-    /// In this status.
+    /// Status of the messages.
     pub status: Option<MessageStatus>,
-    /// Of this type.
+    /// Type of the messages.
     pub kind: Option<String>,
-    /// In this direction.
+    /// Direction of the messages.
     pub direction: Option<Direction>,
-    /// With this reference.
+    /// Reference that the caller chose.
     pub client_reference: Option<String>,
-    /// Made at this time or later.
+    /// Earliest time of acceptance.
     pub from: Option<Timestamp>,
-    /// Made before this time.
+    /// Time before which the messages were accepted.
     pub to: Option<Timestamp>,
-    /// With this in the person's name or number.
+    /// Text in the name or number of the contact.
     pub search: Option<String>,
 }
 
-/// What a message of the queue waits for beside its time and its turn.
+/// Limit for which a queued message waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WaitingFor {
-    /// Its template would reach one person more than Meta lets the account reach in 24 hours.
+    /// Meta's messaging limit: maximum number of recipients of templates in 24 hours.
     MessagingLimit,
 }
 
 impl WaitingFor {
-    /// The word used in the API and the database.
+    /// Returns the text of the value in the API and the database.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::MessagingLimit => "messaging_limit",

@@ -1,4 +1,4 @@
-//! Messages and their queues.
+//! Ports of messages and their queues.
 
 use super::port_macro::port;
 use super::{
@@ -17,7 +17,7 @@ port! {
 
     /// Messages and their attempts.
     pub trait Messages {
-        /// Checks the window and writes the message, in one transaction.
+        /// Decides about the admission of a message and inserts the message, in one transaction.
         async fn insert_message(&self, new: NewMessage) -> Result<InsertMessageResult, StoreError>;
 
         /// Returns the facts that the admission of a message depends on, except for the next send slot.
@@ -28,28 +28,28 @@ port! {
             recipient: &Recipient,
         ) -> Result<AdmissionFacts, StoreError>;
 
-        /// Writes down that a held message leaves now. [`LeaseCheck::Lost`]: it must not be sent.
+        /// Sets a leased message to `sending`. After [`LeaseCheck::Lost`], the message must not be sent.
         async fn begin_attempt(&self, lease: &Lease, now: Timestamp) -> Result<LeaseCheck, StoreError>;
 
-        /// Writes down how a handing-over ended.
+        /// Stores the result of an attempt.
         ///
-        /// Returns [`LeaseCheck::Lost`] when the claim is another's by now; a definite answer is written all the same.
+        /// Returns [`LeaseCheck::Lost`] if the lease is not valid any more; a definite result is stored anyway.
         ///
-        /// `answer` is kept for repeated requests, in the same transaction; without one the caller's key is free again, unless
-        /// the message waits for another attempt.
+        /// In the same transaction, `response` is cached for repeated requests. Without a response the idempotency key can be
+        /// used again, unless another attempt follows or the outcome is unknown.
         async fn finish_attempt(
             &self,
             lease: &Lease,
-            end: &AttemptResult,
-            answer: Option<CachedResponse>,
+            result: &AttemptResult,
+            response: Option<CachedResponse>,
             now: Timestamp,
         ) -> Result<LeaseCheck, StoreError>;
 
-        /// Claims messages of the queue that are due: the first of each contact, oldest first. A message whose window has
-        /// closed is changed to its fallback, or failed.
+        /// Leases due messages: the first message of each contact, oldest first. A message whose customer service window is
+        /// closed is sent as its fallback, or fails.
         async fn lease_due_messages(&self, request: LeaseRequest) -> Result<LeaseBatch, StoreError>;
 
-        /// Takes a message back that waits in the queue.
+        /// Cancels a queued message.
         async fn cancel_message(
             &self,
             workspace: WorkspaceId,
@@ -57,7 +57,7 @@ port! {
             now: Timestamp,
         ) -> Result<CancelMessageResult, StoreError>;
 
-        /// Claims a message whose outcome is unknown, to send it again; that happens once.
+        /// Leases a message whose outcome is unknown, to send it again. A message is leased in this way once.
         async fn lease_unknown_message(
             &self,
             workspace: WorkspaceId,
@@ -66,7 +66,7 @@ port! {
             audit_entry: AuditEntry,
         ) -> Result<Option<LeasedMessage>, StoreError>;
 
-        /// Gives up a message whose outcome is unknown. `false`: it is not unknown, or it is being sent again.
+        /// Sets a message whose outcome is unknown to `failed`. Returns `false` if the outcome is not unknown, or the message is being resent.
         async fn fail_unknown_message(
             &self,
             workspace: WorkspaceId,
@@ -74,7 +74,7 @@ port! {
             audit_entry: AuditEntry,
         ) -> Result<bool, StoreError>;
 
-        /// The caller's key for repeated requests, if it was used before.
+        /// Returns the idempotency record of a key, if the key was used before.
         async fn get_idempotency_record(
             &self,
             workspace: WorkspaceId,
@@ -83,14 +83,14 @@ port! {
             now: Timestamp,
         ) -> Result<Option<IdempotencyRecord>, StoreError>;
 
-        /// One message with its story, by our id or Meta's.
+        /// Returns a message with its timeline.
         async fn get_message(
             &self,
             workspace: WorkspaceId,
             key: &MessageKey,
         ) -> Result<Option<MessageDetail>, StoreError>;
 
-        /// One page of messages, newest first.
+        /// Returns a page of messages, newest first.
         async fn list_messages(
             &self,
             workspace: WorkspaceId,
@@ -105,21 +105,21 @@ port! {
 
     /// Queues of messages and the limits that apply to them.
     pub trait MessageQueue {
-        /// Ends messages of the queue whose time has run out or whose account is gone, and forgets kept answers and reports
-        /// of unknown messages whose time has run out, at most `limit` of each. Returns how many messages ended.
+        /// Expires queued messages, cancels queued messages of removed accounts, and deletes expired idempotency records and
+        /// pending statuses, at most `limit` of each. Returns the number of messages.
         async fn expire_messages(&self, now: Timestamp, limit: u32) -> Result<u32, StoreError>;
 
-        /// How many messages wait in each account's queue.
+        /// Returns the number of queued messages of each account.
         async fn list_queue_depths(&self) -> Result<BTreeMap<AccountId, u32>, StoreError>;
 
-        /// How many people templates have reached outside their window since a time, by WhatsApp Business Account.
+        /// Returns the number of recipients that count towards the messaging limit since a time, by WhatsApp Business Account.
         async fn get_messaging_limit_usage(
             &self,
             workspace: WorkspaceId,
             since: Timestamp,
         ) -> Result<BTreeMap<String, u32>, StoreError>;
 
-        /// Forgets people whom the messaging limit counts no more, and writes the event of each limit that has come to a mark.
+        /// Deletes recipients that no longer count towards the messaging limit, and emits an event for each limit that has reached a threshold.
         async fn update_messaging_limits(&self, now: Timestamp) -> Result<(), StoreError>;
     }
 }

@@ -12,12 +12,12 @@ use jiff::Timestamp;
 use secrecy::SecretString;
 use std::fmt;
 
-/// How Meta is reached for one account.
+/// Account and its access token.
 #[derive(Clone)]
 pub struct AccountCredentials {
-    /// The sender.
+    /// Account of the calls.
     pub account: Account,
-    /// Its access token.
+    /// Access token of the account.
     pub access_token: SecretString,
 }
 
@@ -28,13 +28,13 @@ impl fmt::Debug for AccountCredentials {
 }
 
 port! {
-    /// The service that carries messages: Meta's Graph API.
+    /// Meta's Graph API: messages, and data that Waypost reads.
     pub trait Upstream {
-        /// Hands over one message; `body` is the whole request body as [`Upstream::message_body`] made it.
-        /// Every way this can end is an [`SendOutcome`], so there is no error.
+        /// Sends a message. `body` is the request body from [`Upstream::message_body`]. Each result of the call is a
+        /// [`SendOutcome`].
         async fn send_message(&self, line: &AccountCredentials, body: Bytes) -> SendOutcome;
 
-        /// Marks a customer's message as read, with a typing bubble if asked.
+        /// Marks an inbound message as read, and shows a typing indicator if `is_typing`.
         async fn mark_message_read(
             &self,
             line: &AccountCredentials,
@@ -42,149 +42,153 @@ port! {
             is_typing: bool,
         ) -> Result<(), UpstreamError>;
 
-        /// One page of the account's templates.
+        /// Returns a page of the account's templates.
         async fn fetch_templates(
             &self,
             line: &AccountCredentials,
             query: &TemplateQuery,
         ) -> Result<TemplatePage, UpstreamError>;
 
-        /// What Meta says of the number.
+        /// Returns Meta's information about the number.
         async fn get_phone_number(&self, line: &AccountCredentials) -> Result<PhoneNumberInfo, UpstreamError>;
 
-        /// What Meta says of the access token.
+        /// Returns Meta's information about the access token.
         async fn get_token_info(&self, line: &AccountCredentials) -> Result<TokenInfo, UpstreamError>;
 
-        /// Names or ids of the apps that hear the account's webhooks.
+        /// Returns the names or IDs of the apps that receive the account's webhooks.
         async fn list_subscribed_apps(&self, line: &AccountCredentials) -> Result<Vec<String>, UpstreamError>;
 
         sync {
-            /// The request body of a message.
+            /// Returns the request body of a message.
             fn message_body(&self, message: &OutgoingMessage<'_>) -> Bytes;
         }
     }
 }
 
-/// A message, as far as its request body is concerned.
+/// Parts of a message from which the request body is made.
 #[derive(Clone, Copy, Debug)]
 pub struct OutgoingMessage<'a> {
-    /// Whom it goes to.
+    /// Recipient of the message.
     pub recipient: &'a Recipient,
-    /// Its `type`.
+    /// Type of the message, as in the API.
     pub kind: &'a str,
-    /// The object named by the type, as JSON text in Meta's form.
+    /// Object that the type names, as JSON text in Meta's format.
     pub content: &'a str,
-    /// The message that it answers.
+    /// Wamid of the message that the message replies to.
     pub context_wamid: Option<&'a str>,
-    /// Meta's identity check.
+    /// Hash for Meta's check of the recipient's identity.
     pub recipient_identity_key_hash: Option<&'a str>,
-    /// What Meta echoes in the statuses.
+    /// Reference that Meta returns in the statuses (`biz_opaque_callback_data`).
     pub reference: &'a str,
 }
 
-/// Which templates to list.
+/// Filter of a list of templates.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TemplateQuery {
-    /// Only those with this name. Meta matches more loosely: compare again.
+    /// Name of the templates. Meta also returns templates with similar names.
     pub name: Option<String>,
-    /// The page after this cursor.
+    /// Cursor of the previous page.
     pub after: Option<String>,
 }
 
-/// A page of templates.
+/// Page of templates.
 #[derive(Clone, Debug, Default)]
 pub struct TemplatePage {
-    /// The templates that could be read.
+    /// Templates of the page, without those that cannot be decoded.
     pub templates: Vec<ListedTemplate>,
-    /// Where the next page starts; `None` after the last.
+    /// Cursor of the next page; `None` on the last page.
     pub after: Option<String>,
 }
 
-/// A template as Meta lists it.
+/// Template in Meta's list.
 #[derive(Clone, Debug)]
 pub struct ListedTemplate {
-    /// Meta's id, digits.
+    /// Meta's ID of the template, digits.
     pub meta_id: String,
-    /// The definition.
+    /// Definition of the template.
     pub template: Template,
-    /// Its components, as JSON text as Meta sent them.
+    /// Components of the template, as Meta's JSON text.
     pub components: String,
-    /// Its quality score, upper case.
+    /// Quality score, in upper case.
     pub quality: Option<String>,
-    /// Why Meta refused it.
+    /// Meta's reason for the rejection.
     pub rejected_reason: Option<String>,
 }
 
-/// What Meta says of a number (reference G.1).
+/// Meta's information about a number.
+///
+/// Meta: Phone numbers, <https://developers.facebook.com/docs/whatsapp/cloud-api/phone-numbers>
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PhoneNumberInfo {
-    /// Formatted.
+    /// Number in display format.
     pub display_phone_number: Option<String>,
-    /// The approved name.
+    /// Approved display name.
     pub verified_name: Option<String>,
-    /// `GREEN`, `YELLOW`, `RED`, `NA`, `UNKNOWN`.
+    /// Quality rating: `GREEN`, `YELLOW`, `RED`, `NA` or `UNKNOWN`.
     pub quality_rating: Option<String>,
-    /// `CONNECTED` is the only one that may send.
+    /// Status of the number. Only a number with `CONNECTED` can send.
     pub status: Option<String>,
-    /// `TIER_…`.
+    /// Tier of the messaging limit: `TIER_…`.
     pub messaging_limit_tier: Option<String>,
-    /// `STANDARD` or `HIGH`.
+    /// Throughput level: `STANDARD` or `HIGH`.
     pub throughput_level: Option<String>,
 }
 
-/// What Meta says of a token (reference G.11).
+/// Meta's information about an access token.
+///
+/// Meta: Debug Token, <https://developers.facebook.com/docs/graph-api/reference/debug_token>
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TokenInfo {
-    /// Whether it works.
+    /// `true` if the token is valid.
     pub is_valid: bool,
-    /// When it ends; `None` is never.
+    /// Time at which the token expires; `None` if it does not expire.
     pub expires_at: Option<Timestamp>,
-    /// What it may do.
+    /// Scopes of the token.
     pub scopes: Vec<String>,
 }
 
-/// A call to Meta, other than a send, that brought nothing.
+/// Error of a call to Meta that is not a send.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum UpstreamError {
-    /// Meta said no.
+    /// Meta responded with an error.
     #[error("meta refused: code {}", .0.code)]
     Refused(domain::meta_error::MetaError),
-    /// Meta could not be reached, or did not answer in a form that can be read.
+    /// Meta is unreachable, or its response cannot be decoded.
     #[error("reaching meta: {0}")]
     Unreachable(String),
 }
 
 port! {
-    /// The service that carries messages, as its administrators use it: Meta's Graph API.
+    /// Meta's Graph API: changes of an account.
     pub trait UpstreamAdmin {
         /// Subscribes the token's app to the webhooks of the account's WhatsApp Business Account.
         async fn subscribe_app(&self, line: &AccountCredentials) -> Result<(), UpstreamError>;
 
-        /// Registers the number with its PIN, six digits; sets the PIN if it has none.
+        /// Registers the number with its PIN of six digits. A number without a PIN gets this PIN.
         async fn register_phone_number(
             &self,
             line: &AccountCredentials,
             pin: &SecretString,
         ) -> Result<(), UpstreamError>;
 
-        /// The number's business profile, in Meta's names.
+        /// Returns the business profile of the number, with Meta's names.
         async fn get_business_profile(&self, line: &AccountCredentials) -> Result<Object, UpstreamError>;
 
-        /// Changes the business profile: what is not named stays, an empty text clears.
+        /// Updates the given fields of the business profile. An empty text clears a field.
         async fn update_business_profile(
             &self,
             line: &AccountCredentials,
             change: &Object,
         ) -> Result<(), UpstreamError>;
 
-        /// Submits a template; `body` is the request as JSON text.
+        /// Creates a template. `body` is the request body as JSON text.
         async fn create_template(
             &self,
             line: &AccountCredentials,
             body: String,
         ) -> Result<CreatedTemplate, UpstreamError>;
 
-        /// Changes a template of this id of Meta's; it goes through the review again.
+        /// Edits the template with Meta's ID. Meta reviews the template again.
         async fn edit_template(
             &self,
             line: &AccountCredentials,
@@ -192,7 +196,7 @@ port! {
             body: String,
         ) -> Result<(), UpstreamError>;
 
-        /// Deletes the template of this name and Meta's id; without the id, the name in every language.
+        /// Deletes the template with this name and Meta's ID; without an ID, all languages of the name.
         async fn delete_template(
             &self,
             line: &AccountCredentials,
@@ -200,29 +204,29 @@ port! {
             meta_id: Option<&str>,
         ) -> Result<(), UpstreamError>;
 
-        /// Calls a callback of ours as Meta checks one: whether it echoes the challenge, or why it does not.
+        /// Calls the callback URL as Meta does for verification. Returns the reason if the callback does not return the challenge.
         async fn verify_callback(&self, callback: &CallbackVerification) -> Result<(), String>;
     }
 }
 
-/// A callback to be tried.
+/// Callback to verify.
 #[derive(Clone, Debug)]
 pub struct CallbackVerification {
-    /// Its URL.
+    /// URL of the callback.
     pub url: String,
-    /// The word that it knows.
+    /// Verify token of the callback.
     pub verify_token: String,
-    /// What it shall echo.
+    /// Challenge that the callback must return.
     pub challenge: String,
 }
 
-/// What Meta answered to a template that was submitted.
+/// Meta's response to a created template.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CreatedTemplate {
-    /// Meta's id, digits.
+    /// Meta's ID of the template, digits.
     pub meta_id: String,
-    /// The state that it starts in.
+    /// Status of the template.
     pub status: TemplateStatus,
-    /// The category that Meta gives it: not always the one that was asked for.
+    /// Category that Meta assigned, which may differ from the requested category.
     pub category: Option<TemplateCategory>,
 }

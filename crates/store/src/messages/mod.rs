@@ -41,9 +41,9 @@ engine::messages_port! {
         begin_attempt(lease, now) cloning(lease) {
             write "beginning an attempt", move |tx| lease::begin_attempt(tx, &lease, now)
         }
-        finish_attempt(lease, end, answer, now) cloning(lease, end) {
+        finish_attempt(lease, result, response, now) cloning(lease, result) {
             write "finishing an attempt",
-            move |tx| finish::finish_attempt(tx, &lease, &end, answer.as_ref(), now)
+            move |tx| finish::finish_attempt(tx, &lease, &result, response.as_ref(), now)
         }
         lease_due_messages(request) {
             write "leasing due messages", move |tx| lease::lease_due(tx, &request)

@@ -123,7 +123,7 @@ async fn a_file_on_a_foreign_host_is_not_downloaded() {
     app.fetch_media().await;
     let shown = app.media_of(&wamid).await;
     assert_eq!(shown["state"], "pending");
-    assert!(shown["reason"].as_str().unwrap().contains("which is not Meta's"), "{shown}");
+    assert!(shown["reason"].as_str().unwrap().contains("which does not belong to Meta"), "{shown}");
 }
 
 #[tokio::test]
