@@ -10,7 +10,7 @@ pub struct JsonPointer<'p> {
 }
 
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Step<'p> {
+pub(crate) enum Step<'p> {
     /// A pointer in text form, already escaped.
     Base(&'p str),
     Key(&'p str),

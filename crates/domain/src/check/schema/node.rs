@@ -45,7 +45,7 @@ pub(crate) fn any_case_pattern(texts: &[&str]) -> String {
 
 impl Node {
     /// Calls `f` with the part that these steps lead to, the last step first.
-    pub(in crate::check) fn at<T>(&mut self, steps: &[Step<'_>], f: impl FnOnce(&mut Self) -> T) -> T {
+    pub(crate) fn at<T>(&mut self, steps: &[Step<'_>], f: impl FnOnce(&mut Self) -> T) -> T {
         match steps.split_last() {
             None => f(self),
             Some((Step::Base(_), rest)) => self.at(rest, f),
