@@ -101,8 +101,8 @@ pub(crate) fn lease_due(connection: &Connection, request: &LeaseRequest) -> SqlR
     let mut round = LeaseBatch::default();
     let mut capacity = None;
     if messaging_limit::has_deferred(connection, request.account)? {
-        let found = Capacity::look(connection, (request.workspace, request.account), request.now)?;
-        found.fill(connection, request.account, request.tokens.len())?;
+        let found = Capacity::get(connection, (request.workspace, request.account), request.now)?;
+        found.release_deferred(connection, request.account, request.tokens.len())?;
         capacity = Some(found);
     }
     for _ in 0..MAX_ROUNDS {
@@ -156,10 +156,10 @@ fn has_capacity(
     let capacity = match capacity {
         Some(capacity) => capacity,
         None => {
-            capacity.insert(Capacity::look(connection, (request.workspace, request.account), request.now)?)
+            capacity.insert(Capacity::get(connection, (request.workspace, request.account), request.now)?)
         }
     };
-    capacity.admit(connection, (due.contact, due.leased.lease.message), request.now)
+    capacity.reserve(connection, (due.contact, due.leased.lease.message), request.now)
 }
 
 fn postpone(connection: &Connection, lease: &Lease, until: Timestamp) -> SqlResult<()> {

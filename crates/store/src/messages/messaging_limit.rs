@@ -131,7 +131,7 @@ pub(crate) struct Capacity {
 }
 
 impl Capacity {
-    pub(crate) fn look(
+    pub(crate) fn get(
         connection: &Connection,
         (workspace, account): (WorkspaceId, AccountId),
         now: Timestamp,
@@ -150,7 +150,7 @@ impl Capacity {
 
     /// Returns `true` if a template may be sent to a contact whose window is closed. Inserts the reservation that the
     /// message needs.
-    pub(crate) fn admit(
+    pub(crate) fn reserve(
         &mut self,
         connection: &Connection,
         (contact, message): (ContactId, MessageId),
@@ -182,9 +182,14 @@ impl Capacity {
         Ok(true)
     }
 
-    /// Releases deferred messages of the account, as many as the capacity and `at_most` allow.
-    pub(crate) fn fill(&self, connection: &Connection, account: AccountId, at_most: usize) -> SqlResult<()> {
-        let n = usize::try_from(self.left.unwrap_or(u32::MAX)).unwrap_or(usize::MAX).min(at_most);
+    /// Releases deferred messages of the account, as many as the capacity and `limit_to` allow.
+    pub(crate) fn release_deferred(
+        &self,
+        connection: &Connection,
+        account: AccountId,
+        limit_to: usize,
+    ) -> SqlResult<()> {
+        let n = usize::try_from(self.left.unwrap_or(u32::MAX)).unwrap_or(usize::MAX).min(limit_to);
         if n == 0 {
             return Ok(());
         }

@@ -15,11 +15,11 @@ pub(crate) fn terminate(
     connection: &Connection,
     workspace: WorkspaceId,
     message: MessageId,
-    (reached, failure_code): (MessageStatus, Option<&str>),
+    (status, failure_code): (MessageStatus, Option<&str>),
     now: Timestamp,
 ) -> SqlResult<()> {
     let Some(mut current) = outbound_state::get_state(connection, workspace, message)? else { return Ok(()) };
-    let before = std::mem::replace(&mut current.status, reached);
+    let before = std::mem::replace(&mut current.status, status);
     connection
         .prepare_cached(
             "update messages
@@ -27,12 +27,12 @@ pub(crate) fn terminate(
                  failure_code = coalesce(?4, failure_code), updated_at = ?5
              where workspace_id = ?1 and id = ?2",
         )?
-        .execute((workspace.as_bytes(), message.as_bytes(), reached.as_str(), failure_code, micros(now)))?;
+        .execute((workspace.as_bytes(), message.as_bytes(), status.as_str(), failure_code, micros(now)))?;
     current.moved_from(connection, before)?;
     timeline::insert_entry(
         connection,
         &current,
-        &TimelineRow { failure_code, ..TimelineRow::ours(reached, now) },
+        &TimelineRow { failure_code, ..TimelineRow::ours(status, now) },
     )
 }
 
