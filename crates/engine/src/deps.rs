@@ -18,7 +18,7 @@ use crate::accounts::state::UnwrittenSuspensions;
 use crate::directory::cache::DirectoryCache;
 use crate::in_flight::InFlight;
 use crate::maintenance::settings::RetentionSettings;
-use crate::media::{Media, MediaPorts, MediaSettings};
+use crate::media::state::{Media, MediaPorts, MediaSettings};
 use crate::messages::idempotency::RunningKeys;
 use crate::messages::pacer::Pacer;
 use crate::metrics::Metrics;
