@@ -73,7 +73,7 @@ pub(crate) fn finish_attempt(
         messaging_limit::count_recipient(connection, &current, now)?;
     }
     if let Some(error) = meta {
-        error_effects::apply_error_effects(connection, &current, error, (now, now))?;
+        error_effects::apply_error_effects(connection, &current, error, now, now)?;
         // Only errors of a response count: the template's state may have changed before a report is received.
         if error.class() == MetaErrorClass::PauseTemplate {
             let scope = Scope { workspace: lease.workspace, account: current.account };
@@ -194,8 +194,8 @@ fn requeue(
         messaging_limit::count_recipient(connection, current, now)?;
         return Ok(LeaseCheck::Lost);
     }
-    let steps = (Some(current.status), MessageStatus::Queued);
-    queue_depth::update_depth(connection, current.account, current.is_queued_mode, steps)?;
+    let (before, after) = (Some(current.status), MessageStatus::Queued);
+    queue_depth::update_depth(connection, current.account, current.is_queued_mode, before, after)?;
     timeline::insert_entry(
         connection,
         current,

@@ -10,6 +10,7 @@ use crate::messages::outbound_state::OutboundState;
 use crate::messages::timeline::TimelineRow;
 use crate::messages::{pending_statuses, timeline, wamids};
 use crate::row::micros;
+use crate::scope::Scope;
 
 /// Stores the result of an attempt to send to an erased contact, without personal data. The message is not retried.
 pub(crate) fn finish_erased_attempt(
@@ -51,7 +52,8 @@ pub(crate) fn finish_erased_attempt(
     timeline::insert_entry(connection, current, &entry)?;
     if let Some((wamid, digest)) = wamid.zip(digest.as_deref()) {
         wamids::insert_wamid(connection, current, digest, lease.attempt)?;
-        pending_statuses::erase_statuses(connection, (lease.workspace, current.account), wamid)?;
+        let scope = Scope { workspace: lease.workspace, account: current.account };
+        pending_statuses::erase_statuses(connection, scope, wamid)?;
     }
     Ok(())
 }

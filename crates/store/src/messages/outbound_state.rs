@@ -36,7 +36,7 @@ pub(crate) struct OutboundState {
 impl OutboundState {
     /// Updates the depth of the queue after a change of the status.
     pub(crate) fn moved_from(&self, connection: &Connection, before: MessageStatus) -> SqlResult<()> {
-        queue_depth::update_depth(connection, self.account, self.is_queued_mode, (Some(before), self.status))
+        queue_depth::update_depth(connection, self.account, self.is_queued_mode, Some(before), self.status)
     }
 }
 
