@@ -91,15 +91,15 @@ fn has_static_target() -> Result<bool> {
 }
 
 fn host() -> Result<String> {
-    let told = output(Command::new("rustc").arg("-vV"))?;
-    let host = told.lines().find_map(|line| line.strip_prefix("host: "));
+    let output_text = output(Command::new("rustc").arg("-vV"))?;
+    let host = output_text.lines().find_map(|line| line.strip_prefix("host: "));
     host.map(str::to_owned).context("rustc names no host")
 }
 
 /// Returns the time of the last commit, in Unix seconds.
 fn committed_at(root: &Path) -> Result<String> {
-    let told = output(Command::new("git").current_dir(root).args(["log", "-1", "--format=%ct"]))?;
-    Ok(told.trim().to_owned())
+    let output_text = output(Command::new("git").current_dir(root).args(["log", "-1", "--format=%ct"]))?;
+    Ok(output_text.trim().to_owned())
 }
 
 fn output(command: &mut Command) -> Result<String> {

@@ -36,7 +36,7 @@ impl FolderBlobs {
     }
 
     /// Returns the folder and the path of a file. The last digits of an id are random, so files are spread evenly.
-    fn place(&self, key: BlobKey) -> (PathBuf, PathBuf) {
+    fn path_of(&self, key: BlobKey) -> (PathBuf, PathBuf) {
         let name = key.media.to_string();
         let shard: String = name.chars().skip(name.len().saturating_sub(2)).collect();
         let folder = self.root.join(key.workspace.to_string()).join(shard);
@@ -109,7 +109,7 @@ impl Drop for Unfinished {
 impl Blobs for FolderBlobs {
     async fn write_blob(&self, key: BlobKey, pieces: ByteStream) -> Result<(), BlobWriteError> {
         let waiting = self.root.join(UNFINISHED);
-        let (folder, path) = self.place(key);
+        let (folder, path) = self.path_of(key);
         make(&waiting).await.map_err(store("making a folder"))?;
         make(&folder).await.map_err(store("making a folder"))?;
         let n = self.n_puts.fetch_add(1, Ordering::Relaxed);
@@ -125,7 +125,7 @@ impl Blobs for FolderBlobs {
     }
 
     async fn read_blob(&self, key: BlobKey, range: Range<u64>) -> Result<Option<ByteStream>, BlobError> {
-        let (_, path) = self.place(key);
+        let (_, path) = self.path_of(key);
         let mut file = match File::open(path).await {
             Ok(file) => file,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
@@ -138,7 +138,7 @@ impl Blobs for FolderBlobs {
     }
 
     async fn delete_blob(&self, key: BlobKey) -> Result<(), BlobError> {
-        let (_, path) = self.place(key);
+        let (_, path) = self.path_of(key);
         match tokio::fs::remove_file(path).await {
             Err(error) if error.kind() != ErrorKind::NotFound => {
                 Err(BlobError::new("deleting a file", error))

@@ -90,7 +90,7 @@ impl BucketBlobs {
         Self { store, prefix }
     }
 
-    fn place(&self, key: BlobKey) -> Path {
+    fn path_of(&self, key: BlobKey) -> Path {
         self.prefix.clone().join(key.workspace.to_string()).join(key.media.to_string())
     }
 }
@@ -159,7 +159,7 @@ async fn put_parts(
 #[async_trait]
 impl Blobs for BucketBlobs {
     async fn write_blob(&self, key: BlobKey, pieces: ByteStream) -> Result<(), BlobWriteError> {
-        let path = self.place(key);
+        let path = self.path_of(key);
         let mut parts = Parts { pieces, rest: Bytes::new(), has_ended: false };
         let first = parts.next().await.map_err(BlobWriteError::Source)?;
         if !is_full(&first) {
@@ -182,7 +182,7 @@ impl Blobs for BucketBlobs {
             return Ok(Some(Box::pin(Nothing)));
         }
         let options = GetOptions { range: Some(GetRange::Bounded(range)), ..GetOptions::default() };
-        match self.store.get_opts(&self.place(key), options).await {
+        match self.store.get_opts(&self.path_of(key), options).await {
             Ok(found) => Ok(Some(Box::pin(Reading { pieces: found.into_stream() }))),
             Err(Error::NotFound { .. }) => Ok(None),
             Err(error) => Err(BlobError::new("reading an object", error)),
@@ -190,7 +190,7 @@ impl Blobs for BucketBlobs {
     }
 
     async fn delete_blob(&self, key: BlobKey) -> Result<(), BlobError> {
-        match self.store.delete(&self.place(key)).await {
+        match self.store.delete(&self.path_of(key)).await {
             Ok(()) | Err(Error::NotFound { .. }) => Ok(()),
             Err(error) => Err(BlobError::new("deleting an object", error)),
         }

@@ -29,7 +29,7 @@ pub(crate) struct ChaosOptions {
     seed: Option<u64>,
     /// Keeps the folder with the database and the logs, even if no problem was found.
     #[arg(long)]
-    keep: bool,
+    keeps_folder: bool,
     /// Path of a `waypost` program to use instead of building one.
     #[arg(long, value_name = "FILE")]
     program: Option<PathBuf>,
@@ -62,7 +62,7 @@ pub(crate) fn run(options: &ChaosOptions) -> Result<()> {
         None => unix_seconds()?,
     };
     print_line(format_args!("seed {seed}"));
-    let plan = Plan { rounds: options.rounds, seed, program, parent, keep: options.keep };
+    let plan = Plan { rounds: options.rounds, seed, program, parent, keeps_folder: options.keeps_folder };
     let report = rounds::run(&plan, &mut |line| print_line(line))?;
     print_line(&report.summary);
     if !report.problems.is_empty() {

@@ -28,21 +28,21 @@ pub(super) fn check(files: &[TextFile]) -> Vec<Finding> {
         let name = file.path.strip_prefix(FOLDER).unwrap_or(&file.path);
         match listed.iter().find(|(_, _, path)| *path == name) {
             None => {
-                let mend = "when it is final: cargo xtask tidy --bless-migrations";
+                let fix = "when it is final: cargo xtask tidy --bless-migrations";
                 findings.push(Finding::new(
                     &file.path,
                     1,
                     "the migration is not in the list of checksums",
-                    mend,
+                    fix,
                 ));
             }
             Some((_, sum, _)) if *sum != sha256_hex(file.text.as_bytes()) => {
-                let mend = "take the edit back and write it as a new migration";
+                let fix = "take the edit back and write it as a new migration";
                 findings.push(Finding::new(
                     &file.path,
                     1,
                     "the migration was edited after it was blessed",
-                    mend,
+                    fix,
                 ));
             }
             Some(_) => {}

@@ -29,19 +29,19 @@ pub(crate) struct Finding {
     path: String,
     line: usize,
     what: String,
-    mend: String,
+    fix: String,
 }
 
 impl Finding {
-    /// A finding at a line (from one) of a file; `mend` says what to do about it.
-    fn new(path: &str, line: usize, what: impl Into<String>, mend: impl Into<String>) -> Self {
-        Self { path: path.to_owned(), line, what: what.into(), mend: mend.into() }
+    /// A finding at a line (from one) of a file; `fix` says what to do about it.
+    fn new(path: &str, line: usize, what: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self { path: path.to_owned(), line, what: what.into(), fix: fix.into() }
     }
 }
 
 impl fmt::Display for Finding {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}:{}: {}\n    mend: {}", self.path, self.line, self.what, self.mend)
+        write!(formatter, "{}:{}: {}\n    fix: {}", self.path, self.line, self.what, self.fix)
     }
 }
 
@@ -60,7 +60,7 @@ pub(crate) fn run(bless_migrations: bool) -> Result<()> {
     if !findings.is_empty() {
         bail!("tidy: {} finding(s)", findings.len());
     }
-    print_line("tidy: nothing to mend");
+    print_line("tidy: nothing to fix");
     Ok(())
 }
 

@@ -20,8 +20,8 @@ pub(super) fn check(files: &[TextFile]) -> Vec<Finding> {
         let tests_start = file.tests_start();
         for line in lines.into_iter().filter(|line| *line < tests_start) {
             let what = "a parameter is a tuple that is taken apart";
-            let mend = "use a struct with a name, such as `Scope`, or parameters of their own";
-            findings.push(Finding::new(&file.path, line, what, mend));
+            let fix = "use a struct with a name, such as `Scope`, or parameters of their own";
+            findings.push(Finding::new(&file.path, line, what, fix));
         }
     }
     findings

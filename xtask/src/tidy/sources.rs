@@ -56,9 +56,9 @@ fn unfinished(file: &TextFile, findings: &mut Vec<Finding>) {
     }
     for (number, line) in file.lines() {
         if let Some(word) = UNFINISHED.iter().find(|word| line.contains(**word)) {
-            let mend =
+            let fix =
                 "do it, or write it into an issue or under \"Known quirks\" of the document of the matter";
-            findings.push(Finding::new(&file.path, number, format!("`{word}` in a source"), mend));
+            findings.push(Finding::new(&file.path, number, format!("`{word}` in a source"), fix));
         }
     }
 }
@@ -86,8 +86,8 @@ fn opening(file: &TextFile, findings: &mut Vec<Finding>) {
     let first = file.lines().find(|(_, line)| !line.trim().is_empty() && !line.starts_with("#!["));
     if first.is_none_or(|(_, line)| !line.starts_with("//!")) {
         let number = first.map_or(1, |(number, _)| number);
-        let mend = "open the file with `//!`: what the module is, then its invariants";
-        findings.push(Finding::new(&file.path, number, "the module does not say what it is", mend));
+        let fix = "open the file with `//!`: what the module is, then its invariants";
+        findings.push(Finding::new(&file.path, number, "the module does not say what it is", fix));
     }
 }
 
@@ -111,8 +111,8 @@ fn sleeps(file: &TextFile, findings: &mut Vec<Finding>) {
     let tests_start = if file.is_test() { 0 } else { file.tests_start() };
     for (number, line) in file.lines().filter(|(number, _)| *number >= tests_start) {
         if SLEEPS.iter().any(|sleep| line.contains(sleep)) {
-            let mend = "move the test's clock and call `tick`, or wait for the event itself; only tests/process may wait";
-            findings.push(Finding::new(&file.path, number, "a test sleeps", mend));
+            let fix = "move the test's clock and call `tick`, or wait for the event itself; only tests/process may wait";
+            findings.push(Finding::new(&file.path, number, "a test sleeps", fix));
         }
     }
 }
@@ -139,12 +139,12 @@ fn async_trait(file: &TextFile, findings: &mut Vec<Finding>) {
         let item = lines.by_ref().map(|(_, line)| line.trim_start()).find(|line| !line.starts_with("#["));
         let is_impl = item.is_some_and(|item| item.starts_with("impl"));
         if !is_impl || !(may_implement || number >= tests_start) {
-            let mend = "declare the trait in engine::ports and implement it in an adapter; elsewhere use a plain function";
+            let fix = "declare the trait in engine::ports and implement it in an adapter; elsewhere use a plain function";
             findings.push(Finding::new(
                 &file.path,
                 number,
                 "async_trait outside the ports and their adapters",
-                mend,
+                fix,
             ));
         }
     }
@@ -161,8 +161,8 @@ fn outside(file: &TextFile, findings: &mut Vec<Finding>) {
         if line.trim_start().starts_with("//") {
             continue;
         }
-        if let Some(door) = OUTSIDE.iter().find(|door| line.contains(**door)) {
-            let what = format!("`{door}` inside the walls of domain and engine");
+        if let Some(name) = OUTSIDE.iter().find(|name| line.contains(**name)) {
+            let what = format!("`{name}` inside the walls of domain and engine");
             findings.push(Finding::new(&file.path, number, what, "put it into an adapter, behind a port"));
         }
     }

@@ -68,8 +68,8 @@ pub(super) fn check_lock(files: &[TextFile]) -> Vec<Finding> {
         return Vec::new();
     }
     let what = format!("{packages} packages are locked, the ceiling is {LOCKED_PACKAGES}");
-    let mend = "drop a dependency (cargo tree -i NAME), or raise the ceiling in xtask/src/tidy/tree.rs with a reason";
-    vec![Finding::new("Cargo.lock", 1, what, mend)]
+    let fix = "drop a dependency (cargo tree -i NAME), or raise the ceiling in xtask/src/tidy/tree.rs with a reason";
+    vec![Finding::new("Cargo.lock", 1, what, fix)]
 }
 
 /// Runs cargo and hands back what it printed.

@@ -61,20 +61,20 @@ fn all_violations_are_found_at_once() {
 
 #[test]
 fn the_most_similar_field_is_suggested_for_an_unknown_field() {
-    let ask = |o: &Fields<'_, '_>| {
+    let read = |o: &Fields<'_, '_>| {
         o.optional("body").string(..);
         o.optional("preview_url").boolean();
     };
-    assert_eq!(found(r#"{"bdy":1}"#, ask), ["/bdy unknown field `bdy`; did you mean `body`?"]);
-    assert_eq!(found(r#"{"obdy":1}"#, ask), ["/obdy unknown field `obdy`; did you mean `body`?"]);
+    assert_eq!(found(r#"{"bdy":1}"#, read), ["/bdy unknown field `bdy`; did you mean `body`?"]);
+    assert_eq!(found(r#"{"obdy":1}"#, read), ["/obdy unknown field `obdy`; did you mean `body`?"]);
     assert_eq!(
-        found(r#"{"PreviewUrl":1}"#, ask),
+        found(r#"{"PreviewUrl":1}"#, read),
         ["/PreviewUrl unknown field `PreviewUrl`; did you mean `preview_url`?"]
     );
-    assert_eq!(found(r#"{"zzz":1}"#, ask), ["/zzz unknown field `zzz`; known are `body` or `preview_url`"]);
+    assert_eq!(found(r#"{"zzz":1}"#, read), ["/zzz unknown field `zzz`; known are `body` or `preview_url`"]);
     assert_eq!(found(r#"{"a":1}"#, |_| {}), ["/a unknown field `a`; this object has no fields"]);
     let long = "x".repeat(500);
-    let faults = found(&format!("{{\"{long}\":1}}"), ask);
+    let faults = found(&format!("{{\"{long}\":1}}"), read);
     assert!(
         faults[0]
             .ends_with(&format!(" unknown field `{}…`; known are `body` or `preview_url`", "x".repeat(40)))
@@ -97,13 +97,13 @@ fn an_object_may_have_more_fields_than_the_stack_holds() {
         "g7", "g8", "g9",
     ];
     let members: Vec<String> = NAMES.iter().map(|name| format!("\"{name}\":1")).collect();
-    let ask = |o: &Fields<'_, '_>| {
+    let read = |o: &Fields<'_, '_>| {
         NAMES.iter().for_each(|name| {
             o.required(name).integer(..);
         })
     };
-    assert_eq!(found(&format!("{{{}}}", members.join(",")), ask), Vec::<String>::new());
-    let faults = found(&format!("{{{},\"long_name\":1}}", members.join(",")), ask);
+    assert_eq!(found(&format!("{{{}}}", members.join(",")), read), Vec::<String>::new());
+    let faults = found(&format!("{{{},\"long_name\":1}}", members.join(",")), read);
     assert_eq!(faults.len(), 1, "{faults:?}");
 }
 
@@ -128,13 +128,13 @@ fn null_is_absent_unless_the_field_is_read_as_a_change() {
 
 #[test]
 fn exactly_one_of_several_fields_is_required() {
-    let ask = |o: &Fields<'_, '_>| {
+    let read = |o: &Fields<'_, '_>| {
         o.exactly_one(&["id", "link", "url"], |_, item| item.string(1..));
     };
-    assert_eq!(found(r#"{"link":"x"}"#, ask), Vec::<String>::new());
-    assert_eq!(found("{}", ask), [" needs exactly one of `id`, `link` or `url`"]);
+    assert_eq!(found(r#"{"link":"x"}"#, read), Vec::<String>::new());
+    assert_eq!(found("{}", read), [" needs exactly one of `id`, `link` or `url`"]);
     assert_eq!(
-        found(r#"{"url":"x","id":"y"}"#, ask),
+        found(r#"{"url":"x","id":"y"}"#, read),
         ["/url cannot be given together with `id`: exactly one of `id`, `link` or `url` is allowed"]
     );
 }

@@ -208,8 +208,8 @@ impl Object {
     /// Sets the member `key`, at its position if it exists (the old value is returned), or else at the end.
     pub fn insert(&mut self, key: &str, value: impl Into<Value>) -> Option<Value> {
         let value = value.into();
-        if let Some(place) = self.get_mut(key) {
-            return Some(std::mem::replace(place, value));
+        if let Some(member) = self.get_mut(key) {
+            return Some(std::mem::replace(member, value));
         }
         self.members.push((key.to_owned(), value));
         None

@@ -215,8 +215,8 @@ fn archive(head: &[u8]) -> DetectedType {
     }
 }
 
-fn contains(head: &[u8], word: &[u8]) -> bool {
-    head.windows(word.len()).any(|window| window == word)
+fn contains(head: &[u8], needle: &[u8]) -> bool {
+    head.windows(needle.len()).any(|window| window == needle)
 }
 
 /// Returns `true` if the bytes are text: UTF-8 that may be cut anywhere, or UTF-16 with a byte order mark, without

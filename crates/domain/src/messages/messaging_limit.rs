@@ -154,15 +154,15 @@ mod tests {
     #[test]
     fn each_mark_is_told_once_on_the_way_up() {
         let limit = Some(MessagingLimit::Recipients(250));
-        let (mut level, mut told) = (MessagingLimitLevel::Normal, Vec::new());
+        let (mut level, mut reported) = (MessagingLimitLevel::Normal, Vec::new());
         for n_used in 1..=300 {
             let next = level.after(n_used, limit);
             if next > level {
-                told.push((n_used, next));
+                reported.push((n_used, next));
             }
             level = next;
         }
-        assert_eq!(told, [(200, MessagingLimitLevel::Warning), (250, MessagingLimitLevel::Exhausted)]);
+        assert_eq!(reported, [(200, MessagingLimitLevel::Warning), (250, MessagingLimitLevel::Exhausted)]);
     }
 
     #[test]

@@ -36,12 +36,12 @@ pub enum TemplateCategory {
 impl TemplateCategory {
     /// Parses Meta's category, in any case; an unknown one is kept.
     #[must_use]
-    pub fn parse(word: &str) -> Self {
-        match word.to_ascii_uppercase().as_str() {
+    pub fn parse(text: &str) -> Self {
+        match text.to_ascii_uppercase().as_str() {
             "AUTHENTICATION" => Self::Authentication,
             "MARKETING" => Self::Marketing,
             "UTILITY" => Self::Utility,
-            _ => Self::Other(word.to_owned()),
+            _ => Self::Other(text.to_owned()),
         }
     }
 
@@ -52,7 +52,7 @@ impl TemplateCategory {
             Self::Authentication => "AUTHENTICATION",
             Self::Marketing => "MARKETING",
             Self::Utility => "UTILITY",
-            Self::Other(word) => word,
+            Self::Other(text) => text,
         }
     }
 }

@@ -13,8 +13,8 @@ pub enum ParameterFormat {
 impl ParameterFormat {
     /// Parses Meta's value, in any case. Any value except `NAMED` is positional, as is a template without the field.
     #[must_use]
-    pub const fn parse(word: &str) -> Self {
-        if word.eq_ignore_ascii_case("NAMED") { Self::Named } else { Self::Positional }
+    pub const fn parse(text: &str) -> Self {
+        if text.eq_ignore_ascii_case("NAMED") { Self::Named } else { Self::Positional }
     }
 
     /// Returns Meta's spelling of the format.

@@ -93,10 +93,10 @@ fn a_png_that_is_declared_as_a_pdf_is_rejected() {
 
 #[test]
 fn an_unsupported_type_is_rejected_with_the_list_of_supported_types() {
-    let told = said("image/gif", b"GIF89a").unwrap_err().to_string();
+    let reason = said("image/gif", b"GIF89a").unwrap_err().to_string();
     assert!(
-        told.starts_with("is image/gif, which Meta does not take; it takes audio/aac, audio/mp4,"),
-        "{told}"
+        reason.starts_with("is image/gif, which Meta does not take; it takes audio/aac, audio/mp4,"),
+        "{reason}"
     );
     assert_eq!(unsaid(None, b"GIF89a"), Err(MediaTypeError::Unsupported("a GIF image".to_owned())));
     assert_eq!(

@@ -165,15 +165,15 @@ fn content_of_a_template_and_reasons_of_its_status() {
 
 #[test]
 fn marketing_preferences() {
-    let wish =
+    let signal =
         |members: &str| format!(r#"{{"wa_id":"447700900123","category":"marketing_messages",{members}}}"#);
     let all = [
-        wish(r#""value":"stop","timestamp":1767262400"#),
-        wish(r#""value":"RESUME","timestamp":"1767262400""#),
-        wish(r#""value":"signup","signup_id":"7","timestamp":1767262400"#),
-        wish(r#""value":"ponder","timestamp":1767262400"#),
-        wish(r#""value":"stop""#),
-        wish(r#""timestamp":1767262400"#),
+        signal(r#""value":"stop","timestamp":1767262400"#),
+        signal(r#""value":"RESUME","timestamp":"1767262400""#),
+        signal(r#""value":"signup","signup_id":"7","timestamp":1767262400"#),
+        signal(r#""value":"ponder","timestamp":1767262400"#),
+        signal(r#""value":"stop""#),
+        signal(r#""timestamp":1767262400"#),
         r#"{"user_id":"GB.7","value":"stop","timestamp":1767262400}"#.to_owned(),
         r#"{"value":"stop","timestamp":1767262400,"category":"marketing_messages"}"#.to_owned(),
         r#"{"wa_id":"447700900123","value":"stop","timestamp":1767262400,"category":"newsletters"}"#

@@ -82,7 +82,7 @@ impl From<SendError> for ApiError {
                      seconds; use `\"mode\":\"queue\"`, or try again in {retry_after} s. Nothing was sent."
                 ),
             )
-            .with("turn_at", slot_at.to_string())
+            .with("next_slot_at", slot_at.to_string())
             .retry_after(retry_after),
             SendError::QueueFull => Self::new(
                 Code::QueueFull,

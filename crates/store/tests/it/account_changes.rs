@@ -34,8 +34,9 @@ async fn record(app: &TestStore, id: AccountId) -> AccountRecord {
 /// Returns the data of the events of the account.
 async fn changes(app: &TestStore) -> Vec<Value> {
     let filter = EventFilter { kinds: Some(vec![EventKind::AccountStatus]), ..EventFilter::default() };
-    let told = app.store.list_events(app.workspace, &filter, EventStart::Oldest, 100).await.unwrap().unwrap();
-    told.events.iter().map(|event| serde_json::from_str(&event.data).unwrap()).collect()
+    let events =
+        app.store.list_events(app.workspace, &filter, EventStart::Oldest, 100).await.unwrap().unwrap();
+    events.events.iter().map(|event| serde_json::from_str(&event.data).unwrap()).collect()
 }
 
 #[tokio::test]
@@ -172,32 +173,32 @@ async fn an_account_with_queued_messages_is_deleted_only_by_force() {
 async fn each_warning_about_a_token_expiry_is_published_once_also_after_a_restart() {
     let app = TestStore::new().await;
     let ends = app.now() + SignedDuration::from_hours(24 * 20);
-    let look = |app: &TestStore| {
+    let check = |app: &TestStore| {
         let (store, workspace, account, now) = (app.store.clone(), app.workspace, app.account, app.now());
         async move { store.update_account_token_expiry(workspace, account, Some(ends), now).await.unwrap() }
     };
-    let days = |told: &[Value]| -> Vec<i64> {
-        told.iter().map(|data| data["details"]["within_days"].as_i64().unwrap()).collect()
+    let days = |events: &[Value]| -> Vec<i64> {
+        events.iter().map(|data| data["details"]["within_days"].as_i64().unwrap()).collect()
     };
-    look(&app).await;
+    check(&app).await;
     assert!(changes(&app).await.is_empty());
     app.advance(6 * DAY);
-    look(&app).await;
-    look(&app).await;
+    check(&app).await;
+    check(&app).await;
     let app = app.restart();
-    look(&app).await;
+    check(&app).await;
     assert_eq!(days(&changes(&app).await), [14]);
     for _ in 0..20 {
         app.advance(DAY / 2);
-        look(&app).await;
+        check(&app).await;
     }
     assert_eq!(days(&changes(&app).await), [14, 7]);
     app.advance(3 * DAY);
-    look(&app).await;
-    let told = changes(&app).await;
-    assert_eq!(days(&told), [14, 7, 1]);
-    assert_eq!(told[2]["change"], "token_expiry");
-    assert_eq!(told[2]["details"]["expires_at"], ends.to_string());
+    check(&app).await;
+    let events = changes(&app).await;
+    assert_eq!(days(&events), [14, 7, 1]);
+    assert_eq!(events[2]["change"], "token_expiry");
+    assert_eq!(events[2]["details"]["expires_at"], ends.to_string());
     // A new token has its own warnings; a token without an expiry has none.
     let next = app.now() + SignedDuration::from_hours(24 * 14);
     app.store.update_account_token_expiry(app.workspace, app.account, Some(next), app.now()).await.unwrap();
@@ -227,8 +228,8 @@ async fn an_update_ends_only_the_suspension_with_the_given_reason() {
         change(&app, app.account, tried).await.unwrap();
         assert_eq!(record(&app, app.account).await.account.status.as_str(), status);
     }
-    let told: Vec<_> = changes(&app).await.iter().map(|data| data["status"].clone()).collect();
-    assert_eq!(told, ["held", "connected", "held"]);
+    let events: Vec<_> = changes(&app).await.iter().map(|data| data["status"].clone()).collect();
+    assert_eq!(events, ["held", "connected", "held"]);
 }
 
 #[tokio::test]

@@ -147,8 +147,8 @@ async fn an_opt_out_and_an_opt_in_in_one_payload_are_applied_in_order() {
     let app = TestStore::new().await;
     let later = app.now();
     app.advance(60);
-    let said = |wamid: &str, at, wish| RoutedChange {
-        opt_out_signal: Some(wish),
+    let said = |wamid: &str, at, signal| RoutedChange {
+        opt_out_signal: Some(signal),
         ..app.change(WebhookUpdate::Message(InboundMessage { at, ..app.text_from(CUSTOMER, wamid) }), (0, 4))
     };
     let start_then_stop =

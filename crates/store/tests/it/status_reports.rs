@@ -19,9 +19,9 @@ async fn a_status_never_moves_backwards() {
     app.report(app.reported("wamid.A", MessageStatus::Sent)).await;
     let detail = app.detail(lease.message).await;
     assert_eq!(detail.message.status, MessageStatus::Read);
-    let heard: Vec<_> = detail.timeline.iter().map(|entry| entry.status).collect();
+    let statuses: Vec<_> = detail.timeline.iter().map(|entry| entry.status).collect();
     assert_eq!(
-        heard,
+        statuses,
         [MessageStatus::Sent, MessageStatus::Read, MessageStatus::Delivered, MessageStatus::Sent]
     );
 }

@@ -51,7 +51,7 @@ impl TestDirectory {
     }
 
     /// Keeps the folder after this is dropped.
-    pub(crate) fn keep(&mut self) -> &Path {
+    pub(crate) fn keeps_folder(&mut self) -> &Path {
         self.folder.disable_cleanup(true);
         self.folder.path()
     }

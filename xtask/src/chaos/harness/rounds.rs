@@ -43,7 +43,7 @@ pub(crate) struct Plan {
     /// Folder below which all files are created.
     pub(crate) parent: PathBuf,
     /// `true` if the directory is kept even if no problem was found.
-    pub(crate) keep: bool,
+    pub(crate) keeps_folder: bool,
 }
 
 /// Result of a chaos run.
@@ -72,8 +72,11 @@ pub(crate) fn run(plan: &Plan, print: &mut dyn FnMut(String)) -> Result<Report> 
             print(problems.clone());
         }
     }
-    if plan.keep || !has_passed {
-        print(format!("the folder with all problems is kept: {}", environment.directory.keep().display()));
+    if plan.keeps_folder || !has_passed {
+        print(format!(
+            "the folder with all problems is kept: {}",
+            environment.directory.keeps_folder().display()
+        ));
     }
     end
 }

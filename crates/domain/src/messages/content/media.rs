@@ -152,8 +152,8 @@ fn in_components<'a>(holder: &'a Value, base: &str, refs: &mut Vec<MediaRef<'a>>
             Some("header") => {
                 for (number, parameter) in elements(component.get("parameters")) {
                     if let Some(parameter) = parameter.as_object() {
-                        let place = || format!("{base}/components/{index}/parameters/{number}");
-                        in_holder(parameter, place, refs);
+                        let pointer_of = || format!("{base}/components/{index}/parameters/{number}");
+                        in_holder(parameter, pointer_of, refs);
                     }
                 }
             }
@@ -168,10 +168,10 @@ fn in_components<'a>(holder: &'a Value, base: &str, refs: &mut Vec<MediaRef<'a>>
 }
 
 /// Adds the media object of a header or a parameter: the member named by its `type`.
-fn in_holder<'a>(holder: &'a Object, place: impl Fn() -> String, refs: &mut Vec<MediaRef<'a>>) {
+fn in_holder<'a>(holder: &'a Object, pointer_of: impl Fn() -> String, refs: &mut Vec<MediaRef<'a>>) {
     for (key, kind) in KEYS {
         if let Some(source) = holder.get(key).and_then(source_of) {
-            refs.push(MediaRef { pointer: format!("{}/{key}", place()), kind, source });
+            refs.push(MediaRef { pointer: format!("{}/{key}", pointer_of()), kind, source });
         }
     }
 }

@@ -178,7 +178,7 @@ impl Binding {
                 pointer,
                 named(ComponentPart::Body),
                 TemplateMismatchKind::Missing,
-                format!("needs a `body` component with {}", slots::wanted(body, self.format)),
+                format!("needs a `body` component with {}", slots::describe_slots(body, self.format)),
             );
         }
         for (number, button) in (0_i64..).zip(parts.buttons) {
@@ -195,7 +195,7 @@ impl Binding {
         pointer: &JsonPointer<'_>,
         name: ComponentName<'_>,
     ) {
-        let wanted = match header {
+        let expected = match header {
             None => {
                 if !given.is_empty() {
                     self.add(
@@ -211,7 +211,7 @@ impl Binding {
             Some(TemplateHeader::Other(_)) => return,
             Some(header) => header.parameter(),
         };
-        self.only_parameter(given, wanted, true, Target { pointer, name });
+        self.only_parameter(given, expected, true, Target { pointer, name });
     }
 
     fn missing_header(
@@ -220,17 +220,17 @@ impl Binding {
         pointer: &JsonPointer<'_>,
         name: ComponentName<'_>,
     ) {
-        let wanted = match header {
+        let expected = match header {
             None | Some(TemplateHeader::Other(_)) => return,
             Some(TemplateHeader::Text(text)) if text.slots.is_empty() => return,
-            Some(TemplateHeader::Text(text)) => slots::wanted(text, self.format),
+            Some(TemplateHeader::Text(text)) => slots::describe_slots(text, self.format),
             Some(header) => format!("one `{}` parameter", header.parameter()),
         };
         self.add(
             pointer,
             name,
             TemplateMismatchKind::Missing,
-            format!("needs a `header` component with {wanted}"),
+            format!("needs a `header` component with {expected}"),
         );
     }
 
@@ -253,7 +253,7 @@ impl Binding {
     fn only_parameter(
         &mut self,
         given: &[Value],
-        wanted: &str,
+        expected: &str,
         is_required: bool,
         Target { pointer, name }: Target<'_>,
     ) -> bool {
@@ -263,14 +263,14 @@ impl Binding {
                     pointer,
                     name,
                     TemplateMismatchKind::Missing,
-                    format!("needs one `{wanted}` parameter"),
+                    format!("needs one `{expected}` parameter"),
                 );
             }
             return false;
         };
-        let fits = self.kind_is(only, wanted, &pointer.index(0), name);
+        let fits = self.kind_is(only, expected, &pointer.index(0), name);
         for index in 1..=extra.len().min(Violations::MAX) {
-            let reason = format!("takes one `{wanted}` parameter, this is another");
+            let reason = format!("takes one `{expected}` parameter, this is another");
             self.add(&pointer.index(index), name, TemplateMismatchKind::Extra, reason);
         }
         fits
@@ -280,14 +280,14 @@ impl Binding {
     fn kind_is(
         &mut self,
         parameter: &Value,
-        wanted: &str,
+        expected: &str,
         pointer: &JsonPointer<'_>,
         name: ComponentName<'_>,
     ) -> bool {
         let kind = text(parameter, "type");
-        let fits = kind == wanted || (wanted == "gif" && kind == "video");
+        let fits = kind == expected || (expected == "gif" && kind == "video");
         if !fits {
-            let reason = format!("needs a parameter of type `{wanted}`, this is `{kind}`");
+            let reason = format!("needs a parameter of type `{expected}`, this is `{kind}`");
             self.add(pointer, name, TemplateMismatchKind::WrongKind, reason);
         }
         fits

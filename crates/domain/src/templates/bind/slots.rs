@@ -181,7 +181,7 @@ fn is_longer(text: &str, most: usize) -> bool {
 }
 
 /// Describes the parameters of a missing component: "2 parameters", "the parameters `port` and `minutes`".
-pub(crate) fn wanted(slots: &TemplateText, format: ParameterFormat) -> String {
+pub(crate) fn describe_slots(slots: &TemplateText, format: ParameterFormat) -> String {
     match format {
         ParameterFormat::Positional => count(slots.slots.len()),
         ParameterFormat::Named if slots.slots.len() == 1 => format!("the parameter {}", names(slots)),

@@ -135,7 +135,7 @@ const EXAMPLES: &[(Code, &str, &str)] = &[
     (
         Code::Pacing,
         "Next send slot for this number or this recipient: 2026-05-29T10:31:00Z. Synchronous sends wait at most 5 seconds; use `\"mode\":\"queue\"`, or try again in 60 s. Nothing was sent.",
-        r#"{"turn_at":"2026-05-29T10:31:00Z"}"#,
+        r#"{"next_slot_at":"2026-05-29T10:31:00Z"}"#,
     ),
     (Code::MetaRateLimited, "Meta's rate limit is exceeded. Nothing was sent. Try again in 4 s.", "{}"),
     (Code::Internal, "Internal error. The server's log has the cause under the id of this request.", "{}"),
@@ -216,7 +216,7 @@ pub(crate) fn details() -> Schema {
             Schema::time().or_null().about("`outside_window`: time at which the window closed."),
         ),
         optional("until", Schema::time().about("`recipient_marketing_limited`: end of the limitation.")),
-        optional("turn_at", Schema::time().about("`pacing`: time of the next send slot.")),
+        optional("next_slot_at", Schema::time().about("`pacing`: time of the next send slot.")),
         optional("permission", Schema::string(1..).about("`forbidden`: missing permission.")),
         optional("scope", Schema::string(1..).about("`forbidden`: scope that includes the permission.")),
         optional("role", Schema::string(1..).about("`forbidden`: role that the caller cannot assign.")),
