@@ -127,6 +127,18 @@ impl<'a, 'p> Item<'a, 'p> {
         self.string_that(is_http_url, "must be an absolute URL that starts with https:// or http://")
     }
 
+    /// Returns the URL of a file. Blanks in it are allowed: [`crate::media::request_url`] encodes them.
+    pub fn link(&self) -> Option<&'a str> {
+        self.describe(|node| {
+            node.set("format", "uri");
+            node.set("pattern", HTTP_URL);
+        });
+        let is_link = |text: &str| {
+            !text.starts_with(char::is_whitespace) && is_http_url(&crate::media::request_url(text))
+        };
+        self.string_that(is_link, "must be an absolute URL that starts with https:// or http://")
+    }
+
     /// Checks an object that is written as JSON text; its content is not checked.
     pub fn json_text(&self) {
         self.describe(|node| {

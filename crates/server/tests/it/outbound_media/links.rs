@@ -11,7 +11,7 @@ use engine::media::MediaPorts;
 use engine::ports::{Chunks, FetchError, FetchedFile, Fetcher};
 use serde_json::{Value, json};
 
-use super::{Counts, PNG};
+use super::{Counts, PDF, PNG};
 use crate::fault_ports::with_faults;
 use crate::support::{CUSTOMER, TestApp};
 
@@ -44,9 +44,24 @@ impl Fetcher for Web {
             })
         };
         let png = || vec![Ok(Bytes::from_static(PNG))];
-        match url.rsplit('/').next().unwrap_or_default() {
+        let name = url.rsplit('/').next().unwrap_or_default();
+        match name {
             "a.png" | "same.png" => found("image/png", png()),
             "page.png" => found("image/png", vec![Ok(Bytes::from_static(b"<html></html>"))]),
+            "login.pdf" | "error.json" | "denied.xml" => Ok(FetchedFile {
+                content_type: Some("application/octet-stream".to_owned()),
+                file_name: Some("file".to_owned()),
+                body: Box::new(Given(VecDeque::from([Ok(Bytes::from_static(match name {
+                    "login.pdf" => b"<!DOCTYPE html><html><body>please log in</body></html>",
+                    "error.json" => br#"{"error":"not found"}"#,
+                    _ => b"<?xml version='1.0'?><Error><Code>AccessDenied</Code></Error>",
+                }))]))),
+            }),
+            "menu.pdf" | "other.pdf" => Ok(FetchedFile {
+                content_type: None,
+                file_name: Some(name.to_owned()),
+                body: Box::new(Given(VecDeque::from([Ok(Bytes::from_static(PDF))]))),
+            }),
             "film.gif" => found("image/gif", vec![Ok(Bytes::from_static(b"GIF89a"))]),
             "cut.png" if n_requests == 1 => {
                 let cut = FetchError::Unreachable("the connection was cut".to_owned());
@@ -169,4 +184,46 @@ async fn a_failed_download_of_a_link_is_retried() {
     assert_eq!((web.requests.lock().unwrap().len(), app.n_accepted()), (4, 2));
     let response = app.send(link("slow.png")).await.expect(503);
     assert_eq!((response.code(), app.n_accepted()), ("meta_unavailable", 2));
+}
+
+fn document(name: &str, more: &str) -> Value {
+    let mut document = json!({"link": format!("https://files.example/{name}")});
+    if !more.is_empty() {
+        document["filename"] = json!(more);
+    }
+    json!({"to": CUSTOMER, "type": "document", "document": document})
+}
+
+#[tokio::test]
+async fn an_error_page_is_not_sent_under_the_name_that_the_caller_gave() {
+    let (app, _, counts) = fetching().await;
+    for (link, found) in [("login.pdf", "an HTML page"), ("error.json", "JSON"), ("denied.xml", "XML")] {
+        let response = app.send(document(link, "invoice.pdf")).await.expect(400);
+        assert_eq!((response.code(), response.pointers()), ("invalid_request", vec!["/document/link"]));
+        assert_eq!(response.reasons(), format!("is named invoice.pdf, but its content is {found}"));
+    }
+    assert_eq!((app.n_accepted(), counts.of("upload_media")), (0, 0));
+    // Without a name, the file is text. A moment later, its content is known, and the name still does not fit.
+    app.send(document("error.json", "")).await.expect(200);
+    let response = app.send(document("error.json", "invoice.pdf")).await.expect(400);
+    assert_eq!(response.reasons(), "is named invoice.pdf, but its content is text");
+}
+
+#[tokio::test]
+async fn a_downloaded_document_has_the_name_that_is_known_of_it() {
+    let (app, _, counts) = fetching().await;
+    for (n, (link, given, shown)) in [
+        ("menu.pdf", "", "menu.pdf"),
+        ("menu.pdf", "lunch.pdf", "lunch.pdf"),
+        // The same content has one record, but each link has its own name.
+        ("other.pdf", "", "other.pdf"),
+        ("other.pdf", "", "other.pdf"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        app.send(document(link, given)).await.expect(200);
+        assert_eq!(app.accepted_message(n)["document"]["filename"], shown);
+    }
+    assert_eq!(counts.of("upload_media"), 1);
 }
