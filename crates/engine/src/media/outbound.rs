@@ -356,7 +356,11 @@ fn not_sent(outcome: SendOutcome) -> SendOutcome {
 /// Returns `true` if another download would have the same result.
 fn is_permanent(error: &FetchError) -> bool {
     match error {
-        FetchError::Address(_) | FetchError::TooLarge { .. } => true,
+        FetchError::Address(_)
+        | FetchError::RedirectAddress(_)
+        | FetchError::TooManyRedirects
+        | FetchError::RedirectWithoutLocation { .. }
+        | FetchError::TooLarge { .. } => true,
         // Request timeout, too early, too many requests and errors of the server are temporary.
         FetchError::UnexpectedStatus { status } => *status < 500 && !matches!(status, 408 | 425 | 429),
         FetchError::Unreachable(_) => false,
