@@ -18,9 +18,9 @@ use crate::accounts::state::UnwrittenSuspensions;
 use crate::directory::cache::DirectoryCache;
 use crate::in_flight::InFlight;
 use crate::maintenance::settings::RetentionSettings;
-use crate::media::{Media, MediaPorts, MediaSettings};
-use crate::messages::idempotency::RunningKeys;
+use crate::media::state::{Media, MediaPorts, MediaSettings};
 use crate::messages::pacer::Pacer;
+use crate::messages::running_keys::RunningKeys;
 use crate::metrics::Metrics;
 use crate::ports::{
     Accounts, ApiKeys, AuditLog, Clock, Contacts, Deliveries, Erasures, Events, Lease, LeaseToken,

@@ -56,6 +56,17 @@ const TOP_LEVEL: [&str; 24] = [
     "template",
 ];
 
+/// Recipient of a message.
+struct Addressee {
+    /// The value of the request.
+    input: String,
+    /// The recipient's key.
+    person: String,
+    /// Digits as WhatsApp spells them, when the message is addressed by number.
+    wa_id: Option<String>,
+    user_id: Option<String>,
+}
+
 /// A request whose shape is right.
 struct Draft {
     input: String,
@@ -132,13 +143,9 @@ impl State {
         })
     }
 
-    fn draft(&self, call: &Call, number: &Number, is_marketing: bool) -> Checked<Draft> {
+    /// Reads `to` or `recipient`.
+    fn addressee(&self, call: &Call, number: &Number) -> Checked<Addressee> {
         let params = &call.params;
-        if self.settings.strict_top_level
-            && let Some(key) = params.keys().find(|key| !TOP_LEVEL.contains(&key.as_str()))
-        {
-            return Err(GraphError::schema(format!("Unexpected key \"{key}\" on the request.")));
-        }
         let text = |key: &str| {
             params
                 .get(key)
@@ -146,15 +153,6 @@ impl State {
                 .map(|value| Pointed::root(key, value).text())
                 .transpose()
         };
-        match text("recipient_type")?.unwrap_or("individual") {
-            "individual" => {}
-            "group" => {
-                return Err(GraphError::schema(
-                    "Groups are not simulated; recipient_type must be individual.",
-                ));
-            }
-            other => return Err(not_one_of("recipient_type", &["individual", "group"], other)),
-        }
         let to = match params.get("to").and_then(Value::as_u64) {
             Some(number) => Some(number.to_string()),
             None => text("to")?.filter(|to| !to.is_empty()).map(str::to_owned),
@@ -178,6 +176,33 @@ impl State {
             }
             (None, None) => return Err(GraphError::schema("The parameter to is required.")),
         };
+        Ok(Addressee { input, person, wa_id, user_id })
+    }
+
+    fn draft(&self, call: &Call, number: &Number, is_marketing: bool) -> Checked<Draft> {
+        let params = &call.params;
+        if self.settings.strict_top_level
+            && let Some(key) = params.keys().find(|key| !TOP_LEVEL.contains(&key.as_str()))
+        {
+            return Err(GraphError::schema(format!("Unexpected key \"{key}\" on the request.")));
+        }
+        let text = |key: &str| {
+            params
+                .get(key)
+                .filter(|value| !value.is_null())
+                .map(|value| Pointed::root(key, value).text())
+                .transpose()
+        };
+        match text("recipient_type")?.unwrap_or("individual") {
+            "individual" => {}
+            "group" => {
+                return Err(GraphError::schema(
+                    "Groups are not simulated; recipient_type must be individual.",
+                ));
+            }
+            other => return Err(not_one_of("recipient_type", &["individual", "group"], other)),
+        }
+        let Addressee { input, person, wa_id, user_id } = self.addressee(call, number)?;
         let kind = match text("type")? {
             Some(kind) => kind.to_lowercase(),
             None if params.contains_key("text") => "text".to_owned(),

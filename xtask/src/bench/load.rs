@@ -65,12 +65,12 @@ pub(super) struct LoadResult {
 
 /// Results of one connection, or of all connections.
 #[derive(Default)]
-struct Seen {
+struct ConnectionResults {
     latencies: Vec<u32>,
     errors: BTreeMap<String, u64>,
 }
 
-impl Seen {
+impl ConnectionResults {
     fn failed(&mut self, kind: impl Into<String>) {
         let count = self.errors.entry(kind.into()).or_default();
         *count = count.saturating_add(1);
@@ -112,7 +112,7 @@ pub(super) fn run(options: &LoadOptions) -> Result<LoadResult> {
     let tasks = LocalSet::new();
     let connections: Vec<_> =
         (0..options.connections).map(|_| tasks.spawn_local(connection(Rc::clone(&shared)))).collect();
-    let mut all = Seen::default();
+    let mut all = ConnectionResults::default();
     tasks.block_on(&runtime, async {
         for connection in connections {
             let seen = connection.await.context("a connection's task panicked")?;
@@ -136,8 +136,8 @@ pub(super) fn run(options: &LoadOptions) -> Result<LoadResult> {
 }
 
 /// Uses one connection, and opens another one when it fails.
-async fn connection(shared: Rc<Shared>) -> Seen {
-    let mut seen = Seen::default();
+async fn connection(shared: Rc<Shared>) -> ConnectionResults {
+    let mut seen = ConnectionResults::default();
     let mut failures = 0;
     while failures < PATIENCE && shared.left.get() > 0 && now() < shared.until {
         let opened = async {
@@ -158,7 +158,11 @@ async fn connection(shared: Rc<Shared>) -> Seen {
 }
 
 /// Sends one request after the other; returns `true` if the connection failed.
-async fn requests(shared: &Shared, mut sender: SendRequest<Full<Bytes>>, seen: &mut Seen) -> bool {
+async fn requests(
+    shared: &Shared,
+    mut sender: SendRequest<Full<Bytes>>,
+    seen: &mut ConnectionResults,
+) -> bool {
     let mut refused = 0;
     loop {
         let start = now();

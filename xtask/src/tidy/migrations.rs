@@ -12,10 +12,10 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-/// Where the migrations are: one folder for each kind of database below it.
+/// Folder of the migrations, with one folder for each kind of database.
 const FOLDER: &str = "crates/store/sql/migrations/";
 
-/// Where their checksums are.
+/// File of the checksums of the migrations.
 const LIST: &str = "crates/store/migrations.sha256";
 
 /// Holds the migrations against the list, and their names against each other.

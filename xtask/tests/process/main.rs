@@ -30,10 +30,10 @@ fn every_request_of_the_load_is_answered_and_counted() {
     };
 
     let taken = load("/v24.0/1/messages");
-    assert_eq!(taken["answered"], 300);
+    assert_eq!(taken["responded"], 300);
     assert_eq!(taken["errors"], serde_json::json!({}));
 
     let refused = load("/v24.0/1/nothing");
-    assert_eq!(refused["answered"], 0);
+    assert_eq!(refused["responded"], 0);
     assert!(refused["errors"].to_string().contains("404"), "{refused}");
 }

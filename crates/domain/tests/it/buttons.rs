@@ -36,6 +36,7 @@ fn a_url_button_takes_the_end_of_its_url_and_not_a_whole_url() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn each_button_needs_the_parameters_of_its_type() {
     let text = r#"{"type":"text","text":"x"}"#;
     let at = "/template/components/0";

@@ -332,6 +332,7 @@ fn buttons_are_checked() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn authentication_templates_have_special_rules() {
     let button = |button: serde_json::Value| {
         of(

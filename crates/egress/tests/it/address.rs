@@ -6,6 +6,7 @@ use engine::ports::{UrlError, WebhookSender as _};
 use crate::support::{Caller, OPEN, STRICT};
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 async fn hostile_urls_are_rejected_with_their_reason() {
     use UrlError::{Credentials, Fragment, LocalName, NotAUrl, NotHttps, NotPublic, Port, TooLong};
     let long = format!("https://example.com/{}", "x".repeat(2_048));

@@ -6,8 +6,9 @@ use domain::media::{media_type_of_name, supported_types, upload_type};
 use domain::messages::content::{Content, MediaRef, MediaSource};
 use jiff::Timestamp;
 
-use super::{Deps, find};
+use super::read::find;
 use crate::access::caller::Caller;
+use crate::deps::Deps;
 use crate::ports::{BlobKey, MediaState, StoreError, StoredMedia};
 
 /// Content of a message whose files are to be checked.

@@ -14,13 +14,13 @@ use domain::messages::content::{Content, MediaKind, MediaRef, MediaSource, Messa
 use domain::messages::outcome::SendOutcome;
 use domain::meta_error::MetaError;
 
-use super::Deps;
 use super::byte_stream::from_chunks;
 use super::check::unusable_reason;
 use super::link_cache::{LinkKey, LinkedFile};
 use super::store::{MediaStoreError, NewFile, store_file};
 use super::uploads::{UploadResult, UploadRole};
 use crate::chain;
+use crate::deps::Deps;
 use crate::ports::{
     AccountRecord, BlobKey, ByteStream, FetchError, FetchedFile, LeasedMessage, MediaOrigin, MessageFailure,
     OutgoingFile, StoreError, StoredMedia, UploadKey,

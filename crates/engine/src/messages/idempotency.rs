@@ -1,9 +1,5 @@
-//! Idempotency keys: running requests, and responses to repeated requests.
+//! Idempotency keys, and responses to repeated requests.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
-
-use domain::id::OwnerId;
 use domain::messages::status::MessageStatus;
 use jiff::SignedDuration;
 
@@ -11,6 +7,8 @@ use crate::Deps;
 use crate::access::caller::Caller;
 use crate::messages::outcome::SendResult;
 use crate::ports::{CachedResponse, IdempotencyRecord, MessageKey, StoreError, StoredMessage};
+
+pub use crate::messages::running_keys::{IdempotencyKeyInUse, RunningKey, RunningKeys};
 
 /// Time for which an idempotency key is stored.
 pub(crate) const IDEMPOTENCY_PERIOD: SignedDuration = SignedDuration::from_hours(24);
@@ -26,62 +24,6 @@ pub struct IdempotencyKey {
     pub digest: [u8; 32],
     /// Function that writes the response to cache.
     pub cache_response: CacheResponse,
-}
-
-/// Owner of a key, and the key.
-type OwnedKey = (OwnerId, String);
-/// SHA-256 of a request.
-type RequestDigest = [u8; 32];
-
-/// Requests with an idempotency key that are running in this process.
-#[derive(Clone, Default)]
-pub struct RunningKeys {
-    digests: Arc<Mutex<BTreeMap<OwnedKey, RequestDigest>>>,
-}
-
-/// Running request that has the idempotency key of a new request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum IdempotencyKeyInUse {
-    /// The running request is equal to the new request.
-    SameRequest,
-    /// The running request has another path or body.
-    OtherRequest,
-}
-
-impl RunningKeys {
-    /// Reserves a key until the guard is dropped.
-    ///
-    /// # Errors
-    /// A request with this key is running.
-    pub fn acquire(
-        &self,
-        owner: OwnerId,
-        key: &str,
-        digest: RequestDigest,
-    ) -> Result<RunningKey, IdempotencyKeyInUse> {
-        let mut digests = self.digests.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = (owner, key.to_owned());
-        match digests.get(&key) {
-            Some(running) if *running == digest => Err(IdempotencyKeyInUse::SameRequest),
-            Some(_) => Err(IdempotencyKeyInUse::OtherRequest),
-            None => {
-                digests.insert(key.clone(), digest);
-                Ok(RunningKey { keys: self.clone(), key })
-            }
-        }
-    }
-}
-
-/// Idempotency key of a running request.
-pub struct RunningKey {
-    keys: RunningKeys,
-    key: OwnedKey,
-}
-
-impl Drop for RunningKey {
-    fn drop(&mut self) {
-        self.keys.digests.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.key);
-    }
 }
 
 /// State of a request whose idempotency key was used before.

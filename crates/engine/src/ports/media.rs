@@ -1,7 +1,9 @@
 //! Ports of files: content, records, and files at Meta.
 
+use super::lease::{LeaseCheck, LeaseToken};
 use super::port_macro::port;
-use super::{AccountCredentials, LeaseCheck, LeaseToken, StoreError, UpstreamError};
+use super::storage::StoreError;
+use super::upstream::{AccountCredentials, UpstreamError};
 use bytes::Bytes;
 use domain::id::{AccountId, MediaId, MessageId, WorkerId, WorkspaceId};
 use domain::messages::outcome::SendOutcome;

@@ -1,8 +1,9 @@
 //! Values that the ports of messages take and return.
 
+use super::lease::LeaseToken;
+use super::media::StoredMedia;
+use super::recipient::Recipient;
 use bytes::Bytes;
-use domain::contacts::bsuid::Bsuid;
-use domain::contacts::phone::PhoneNumber;
 use domain::id::{AccountId, ContactId, KeyId, MessageId, OwnerId, WorkerId, WorkspaceId};
 use domain::messages::admission::{AdmissionRequest, Rejection, SentAs};
 use domain::messages::direction::Direction;
@@ -13,25 +14,6 @@ use domain::meta_error::MetaError;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-
-/// Recipient of a message.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Recipient {
-    /// Phone number.
-    Phone(PhoneNumber),
-    /// Business-scoped user ID.
-    Bsuid(Bsuid),
-}
-
-impl Recipient {
-    /// Returns the key of the recipient in pacing: the digits of the number, or the business-scoped user ID.
-    pub fn key(&self) -> &str {
-        match self {
-            Self::Phone(number) => number.digits(),
-            Self::Bsuid(user) => user.as_str(),
-        }
-    }
-}
 
 /// Message to insert.
 #[derive(Clone, Debug)]
@@ -160,10 +142,6 @@ pub struct IdempotencyRecord {
     /// Response to the first request; `None` if the request is running, or its process died.
     pub response: Option<CachedResponse>,
 }
-
-/// Token that proves the ownership of a lease.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LeaseToken(pub i64);
 
 /// Worker that leases a message, and the token of its lease.
 #[derive(Clone, Copy, Debug)]
@@ -306,15 +284,6 @@ pub struct MessageFailure {
     pub meta: Option<MetaError>,
 }
 
-/// Validity of a lease when its result is stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LeaseCheck {
-    /// The lease is valid.
-    Valid,
-    /// Another worker has leased or finished the message.
-    Lost,
-}
-
 /// Key by which a message is found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MessageKey {
@@ -385,7 +354,7 @@ pub struct MessageDetail {
     /// Payload of an inbound message, as Meta sent it.
     pub raw: Option<Bytes>,
     /// File of an inbound message.
-    pub media: Option<super::StoredMedia>,
+    pub media: Option<StoredMedia>,
 }
 
 /// Entry of a message's timeline.

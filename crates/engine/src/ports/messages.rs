@@ -1,11 +1,14 @@
 //! Ports of messages and their queues.
 
-use super::port_macro::port;
-use super::{
+use super::lease::LeaseCheck;
+use super::message_records::{
     AttemptResult, CachedResponse, CancelMessageResult, IdempotencyRecord, InsertMessageResult, Lease,
-    LeaseBatch, LeaseCheck, LeaseHolder, LeaseRequest, LeasedMessage, MessageDetail, MessageFilter,
-    MessageKey, NewMessage, Page, PageRequest, Recipient, StoreError, StoredMessage,
+    LeaseBatch, LeaseHolder, LeaseRequest, LeasedMessage, MessageDetail, MessageFilter, MessageKey,
+    NewMessage, StoredMessage,
 };
+use super::port_macro::port;
+use super::recipient::Recipient;
+use super::storage::{Page, PageRequest, StoreError};
 use domain::access::audit::AuditEntry;
 use domain::id::{AccountId, MessageId, OwnerId, WorkspaceId};
 use domain::messages::admission::AdmissionFacts;

@@ -10,11 +10,13 @@ mod egress;
 mod events;
 #[cfg(feature = "test-support")]
 mod fault_injection;
+mod lease;
 mod maintenance;
 mod media;
 mod message_records;
 mod messages;
 mod port_macro;
+mod recipient;
 mod storage;
 mod templates;
 mod upstream;
@@ -29,10 +31,12 @@ pub use egress::*;
 pub use events::*;
 #[cfg(feature = "test-support")]
 pub use fault_injection::{FaultInjector, FaultPort};
+pub use lease::*;
 pub use maintenance::*;
 pub use media::*;
 pub use message_records::*;
 pub use messages::*;
+pub use recipient::*;
 pub use storage::*;
 pub use templates::*;
 pub use upstream::*;

@@ -1,7 +1,7 @@
 //! Meta's Graph API.
 
-use super::Recipient;
 use super::port_macro::port;
+use super::recipient::Recipient;
 use bytes::Bytes;
 use domain::accounts::account::Account;
 use domain::json::Object;

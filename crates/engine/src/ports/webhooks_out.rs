@@ -1,7 +1,7 @@
 //! Webhook endpoints and deliveries.
 
 use super::events::StoredEvent;
-use super::message_records::LeaseToken;
+use super::lease::LeaseToken;
 use super::port_macro::port;
 use super::storage::{Page, PageRequest, StoreError};
 use domain::access::audit::AuditEntry;

@@ -244,6 +244,7 @@ impl io::Write for Log {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "one scenario with every secret")]
 async fn no_secret_is_in_the_database_the_log_spans_or_responses() {
     let (log, collector) = (Log::default(), Collector::new().await);
     let writer = log.clone();

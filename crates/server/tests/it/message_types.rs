@@ -15,6 +15,7 @@ fn interactive(object: Value) -> Value {
     message("interactive", object)
 }
 
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn each_type() -> Vec<(&'static str, Value)> {
     let reply = |id: &str, title: &str| json!({"type": "reply", "reply": {"id": id, "title": title}});
     vec![

@@ -140,6 +140,7 @@ impl TestApp {
     }
 
     /// Creates a gateway with changed settings.
+    #[expect(clippy::too_many_lines, reason = "one list of ports and settings")]
     pub(crate) async fn with(change: impl FnOnce(&mut Settings)) -> Self {
         let mut settings = Settings {
             limits: RateLimits { per_minute: 100, burst: 10 },

@@ -96,6 +96,7 @@ async fn a_form_with_json_in_strings_is_taken() {
 }
 
 /// Messages of every type, as the reference shows them.
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn samples() -> Vec<(&'static str, Value)> {
     let link = "https://cdn.example/file";
     let card = |index: usize| {

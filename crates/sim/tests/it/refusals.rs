@@ -51,6 +51,7 @@ async fn an_unknown_key_inside_the_message_is_refused_and_outside_ignored() {
 /// A message that is wrong: type, object, code, a part of the sentence.
 type Wrong = (&'static str, Value, i64, &'static str);
 
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn wrong_messages() -> Vec<Wrong> {
     let long = |n: usize| "x".repeat(n);
     let button = |id: &str, title: &str| json!({"type": "reply", "reply": {"id": id, "title": title}});

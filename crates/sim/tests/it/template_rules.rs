@@ -48,6 +48,7 @@ async fn the_sample_of_the_reference_is_taken() {
 /// Components that are refused: category, components, subcode (0: none), a part of the explanation.
 type Wrong = (&'static str, Value, i64, &'static str);
 
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn wrong() -> Vec<Wrong> {
     let long = |n: usize| "x".repeat(n);
     let body = |text: &str, example: Value| json!([{"type": "BODY", "text": text, "example": example}]);

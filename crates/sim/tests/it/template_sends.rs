@@ -117,6 +117,7 @@ async fn fitting_parameters_are_accepted() {
 /// Sends that do not fit: name, language, components, HTTP status, code, a part of the details.
 type Misfit = (&'static str, &'static str, Value, u16, i64, &'static str);
 
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn misfits() -> Vec<Misfit> {
     let named = |name: &str| json!({"type": "text", "parameter_name": name, "text": "x"});
     let two = || json!([body(json!([text("Maya"), text("WP-1")]))]);

@@ -10,6 +10,7 @@ use rusqlite::{Connection, params};
 
 use crate::error::SqlResult;
 use crate::messages::terminate;
+use crate::messages::terminate::FinalState;
 use crate::row::{Cells, micros, row};
 use crate::sqlite::execute::Execute as _;
 
@@ -30,7 +31,7 @@ pub(crate) fn quarantine_messages(connection: &Connection, now: Timestamp, limit
     let remaining = limit.saturating_sub(u32::try_from(found.len()).unwrap_or(u32::MAX));
     found.extend(list_due(connection, now, remaining)?);
     for QuarantineRow { workspace, message } in &found {
-        terminate::terminate(connection, *workspace, *message, (MessageStatus::Unknown, None), now)?;
+        terminate::terminate(connection, *workspace, *message, FinalState::of(MessageStatus::Unknown), now)?;
     }
     if found.is_empty() {
         connection.prepare_cached("delete from backup_markers")?.execute_any(())?;

@@ -1,14 +1,14 @@
 //! Processes that use the database, and recovery of the leases of dead processes.
 
-use domain::id::{MessageId, WorkerId, WorkspaceId};
-use domain::messages::status::MessageStatus;
+use domain::id::WorkerId;
 use engine::ports::RecentSend;
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::Connection;
 
 use crate::error::SqlResult;
 use crate::messages::terminate;
-use crate::row::{Cells, SelectRow as _, columns, micros, row};
+use crate::messages::terminate::LeasedRow;
+use crate::row::{Cells, SelectRow as _, columns, micros};
 use crate::sqlite::execute::Execute as _;
 use crate::webhooks_out::delivery_queues;
 
@@ -31,18 +31,6 @@ pub(crate) fn delete_worker(connection: &Connection, worker: WorkerId) -> SqlRes
     connection.prepare_cached("delete from workers where id = ?1")?.execute_any([worker.as_bytes()])
 }
 
-row! {
-    /// Message that is leased to a worker without a heartbeat.
-    struct LeasedRow {
-        workspace: WorkspaceId = id "m.workspace_id",
-        message: MessageId = id "m.id",
-        status: MessageStatus = parsed "m.status",
-        is_queued_mode: bool = flag "m.mode = 'queue'",
-    } from "messages m left join workers w on w.id = m.worker_id
-        where m.worker_id is not null and (w.heartbeat_at is null or w.heartbeat_at < ?1)
-        limit ?2"
-}
-
 /// Recovers the leases of workers without a heartbeat. Deletes workers without a heartbeat and without leases.
 pub(crate) fn recover_leases(
     connection: &Connection,
@@ -53,8 +41,8 @@ pub(crate) fn recover_leases(
     let rows = LeasedRow::list(connection, (micros(silent_since), limit))?;
     delivery_queues::recover_leases(connection, silent_since, limit)?;
     let mut n_finished = 0;
-    for LeasedRow { workspace, message, status, is_queued_mode } in rows {
-        terminate::recover_message(connection, workspace, message, (status, is_queued_mode), now)?;
+    for leased in rows {
+        terminate::recover_message(connection, &leased, now)?;
         n_finished += 1;
     }
     connection

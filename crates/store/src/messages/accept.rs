@@ -227,6 +227,6 @@ fn insert_row(
 /// Updates the depth of the queue and emits the event of a message that was added to the queue.
 fn record_queued(connection: &Connection, new: &NewMessage) -> SqlResult<()> {
     let Some(message) = outbound_state::get_state(connection, new.workspace, new.id)? else { return Ok(()) };
-    queue_depth::update_depth(connection, new.account, true, (None, MessageStatus::Queued))?;
+    queue_depth::update_depth(connection, new.account, true, None, MessageStatus::Queued)?;
     message_events::emit_status(connection, &message, &MessageStep::ours(MessageStatus::Queued, new.now))
 }

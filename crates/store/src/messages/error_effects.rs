@@ -17,7 +17,8 @@ pub(crate) fn apply_error_effects(
     connection: &Connection,
     current: &OutboundState,
     error: &MetaError,
-    (at, now): (Timestamp, Timestamp),
+    at: Timestamp,
+    now: Timestamp,
 ) -> SqlResult<()> {
     let (workspace, contact) = (current.workspace, current.contact);
     let scope = Scope { workspace, account: current.account };

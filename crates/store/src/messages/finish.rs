@@ -1,9 +1,10 @@
 //! End of an attempt to send a message.
 
 use domain::contacts::whatsapp_user::WhatsAppUser;
+use domain::messages::outcome::AcceptedMessage;
 use domain::messages::status::MessageStatus;
 use domain::meta_error::{MetaError, MetaErrorClass};
-use engine::ports::{AttemptResult, CachedResponse, Lease, LeaseCheck};
+use engine::ports::{AttemptResult, CachedResponse, Lease, LeaseCheck, MessageFailure};
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
@@ -20,37 +21,98 @@ use crate::messages::{
     timeline, wamids,
 };
 
+/// Stores the result of an attempt. A definite result is stored even if the lease is not valid any more.
 pub(crate) fn finish_attempt(
     connection: &Connection,
     lease: &Lease,
-    end: &AttemptResult,
-    answer: Option<&CachedResponse>,
+    result: &AttemptResult,
+    response: Option<&CachedResponse>,
     now: Timestamp,
 ) -> SqlResult<LeaseCheck> {
     let Some(mut current) = outbound_state::get_state(connection, lease.workspace, lease.message)? else {
         return Ok(LeaseCheck::Lost);
     };
-    let is_held = current.claim_token == Some(lease.token.0);
-    if !is_held && matches!(end, AttemptResult::Unknown { .. } | AttemptResult::Retry { .. }) {
+    let is_leased = current.lease_token == Some(lease.token.0);
+    let check = if is_leased { LeaseCheck::Valid } else { LeaseCheck::Lost };
+    if !is_leased && matches!(result, AttemptResult::Unknown { .. } | AttemptResult::Retry { .. }) {
         return Ok(LeaseCheck::Lost);
     }
     if current.is_erased {
-        finish_erased::finish_erased_attempt(connection, &mut current, (lease, is_held), end, now)?;
-        return Ok(if is_held { LeaseCheck::Valid } else { LeaseCheck::Lost });
+        finish_erased::finish_erased_attempt(connection, &mut current, lease, result, now)?;
+        return Ok(check);
     }
-    let (reached, wamid, failure) = match end {
-        AttemptResult::Sent(accepted) => (MessageStatus::Sent, Some(accepted.wamid.as_str()), None),
-        AttemptResult::Failed(failure) => (MessageStatus::Failed, None, Some(failure)),
-        AttemptResult::Unknown { .. } => (MessageStatus::Unknown, None, None),
+    let before = current.status;
+    let end_of = |status: MessageStatus, wamid, failure| {
+        // If a report has set the message to failed already, Meta's error is kept.
+        let has_failed = before.after(status) == MessageStatus::Failed && before != MessageStatus::Failed;
+        AttemptEnd { status, wamid, failure, has_failed, is_leased }
+    };
+    let end = match result {
+        AttemptResult::Sent(accepted) => end_of(MessageStatus::Sent, Some(accepted.wamid.as_str()), None),
+        AttemptResult::Failed(failure) => end_of(MessageStatus::Failed, None, Some(failure)),
+        AttemptResult::Unknown { .. } => end_of(MessageStatus::Unknown, None, None),
         AttemptResult::Retry { due_at, keeps_lease, error } => {
-            return requeue(connection, &current, (*due_at, *keeps_lease), error.as_ref(), now);
+            let retry = Retry { due_at: *due_at, keeps_lease: *keeps_lease, error: error.as_ref() };
+            return requeue(connection, &current, &retry, now);
         }
     };
-    let before = current.status;
-    current.status = before.after(reached);
-    let meta = failure.and_then(|failure| failure.meta.as_ref());
-    // If a report has set the message to failed already, Meta's error is kept.
-    let has_failed = current.status == MessageStatus::Failed && before != MessageStatus::Failed;
+    current.status = before.after(end.status);
+    update_message(connection, &current, &end, now)?;
+    current.moved_from(connection, before)?;
+    let meta = end.meta_error();
+    let failure_code = end.failure.map(|failure| failure.code);
+    let ours =
+        TimelineRow { wamid: end.wamid, error: meta, failure_code, ..TimelineRow::ours(end.status, now) };
+    timeline::insert_entry(connection, &current, &ours)?;
+    if let AttemptResult::Sent(accepted) = result {
+        apply_acceptance(connection, &current, lease, accepted, now)?;
+    }
+    if end.has_failed {
+        messaging_limit::release_reservation(connection, &current)?;
+    } else {
+        messaging_limit::count_recipient(connection, &current, now)?;
+    }
+    if let Some(error) = meta {
+        error_effects::apply_error_effects(connection, &current, error, now, now)?;
+        // Only errors of a response count: the template's state may have changed before a report is received.
+        if error.class() == MetaErrorClass::PauseTemplate {
+            let scope = Scope { workspace: lease.workspace, account: current.account };
+            updates::apply_refusal(connection, scope, current.message, error, now)?;
+        }
+    }
+    // An unknown outcome without a response belongs to a task that ended: the idempotency key stays in use, because
+    // the message may have been sent.
+    if response.is_some() || end.status != MessageStatus::Unknown {
+        idempotency::finish_record(connection, lease.workspace, lease.message, response)?;
+    }
+    Ok(check)
+}
+
+/// End of an attempt after which no other attempt follows.
+struct AttemptEnd<'a> {
+    status: MessageStatus,
+    wamid: Option<&'a str>,
+    failure: Option<&'a MessageFailure>,
+    /// `true` if the message has failed with this attempt.
+    has_failed: bool,
+    /// `true` if the lease of the attempt is valid.
+    is_leased: bool,
+}
+
+impl<'a> AttemptEnd<'a> {
+    fn meta_error(&self) -> Option<&'a MetaError> {
+        self.failure.and_then(|failure| failure.meta.as_ref())
+    }
+}
+
+/// Sets the status and the wamid of a message; the error only if the message has failed now. Ends the lease if it is
+/// valid.
+fn update_message(
+    connection: &Connection,
+    current: &OutboundState,
+    end: &AttemptEnd<'_>,
+    now: Timestamp,
+) -> SqlResult<()> {
     connection
         .prepare_cached(
             "update messages
@@ -61,65 +123,53 @@ pub(crate) fn finish_attempt(
              where workspace_id = ?1 and id = ?2",
         )?
         .execute(params![
-            lease.workspace.as_bytes(),
-            lease.message.as_bytes(),
+            current.workspace.as_bytes(),
+            current.message.as_bytes(),
             current.status.as_str(),
-            wamid,
-            failure.filter(|_| has_failed).map(|failure| failure.code),
-            meta.filter(|_| has_failed).map(json).transpose()?,
+            end.wamid,
+            end.failure.filter(|_| end.has_failed).map(|failure| failure.code),
+            end.meta_error().filter(|_| end.has_failed).map(json).transpose()?,
             micros(now),
-            is_held,
+            end.is_leased,
         ])?;
-    current.moved_from(connection, before)?;
-    let failure_code = failure.map(|failure| failure.code);
-    let ours = TimelineRow { wamid, error: meta, failure_code, ..TimelineRow::ours(reached, now) };
-    timeline::insert_entry(connection, &current, &ours)?;
-    if let AttemptResult::Sent(accepted) = end {
-        wamids::insert_wamid(connection, &current, &accepted.wamid, lease.attempt)?;
-        // Meta usually returns the number of the request.
-        if accepted.wa_id != current.wa_id || accepted.user_id.is_some() {
-            let person = WhatsAppUser {
-                wa_id: accepted.wa_id.clone(),
-                user_id: accepted.user_id.clone(),
-                ..WhatsAppUser::default()
-            };
-            resolve::enrich_contact(
-                connection,
-                Scope { workspace: lease.workspace, account: current.account },
-                current.contact,
-                &person,
-                now,
-            )?;
-        }
-        statuses::apply_pending(connection, &current, &accepted.wamid)?;
+    Ok(())
+}
+
+/// Stores the wamid and the identifiers of the recipient that Meta returned, and applies the statuses that were received
+/// before the wamid was known.
+fn apply_acceptance(
+    connection: &Connection,
+    current: &OutboundState,
+    lease: &Lease,
+    accepted: &AcceptedMessage,
+    now: Timestamp,
+) -> SqlResult<()> {
+    wamids::insert_wamid(connection, current, &accepted.wamid, lease.attempt)?;
+    // Meta usually returns the number of the request.
+    if accepted.wa_id != current.wa_id || accepted.user_id.is_some() {
+        let user = WhatsAppUser {
+            wa_id: accepted.wa_id.clone(),
+            user_id: accepted.user_id.clone(),
+            ..WhatsAppUser::default()
+        };
+        let scope = Scope { workspace: lease.workspace, account: current.account };
+        resolve::enrich_contact(connection, scope, current.contact, &user, now)?;
     }
-    if has_failed {
-        messaging_limit::release_reservation(connection, &current)?;
-    } else {
-        messaging_limit::count_recipient(connection, &current, now)?;
-    }
-    if let Some(error) = meta {
-        error_effects::apply_error_effects(connection, &current, error, (now, now))?;
-        // Only errors of a response count: the template's state may have changed before a report is received.
-        if error.class() == MetaErrorClass::PauseTemplate {
-            let scope = Scope { workspace: lease.workspace, account: current.account };
-            updates::apply_refusal(connection, scope, current.message, error, now)?;
-        }
-    }
-    // An unknown outcome without a response belongs to a task that ended: the idempotency key stays in use, because
-    // the message may have been sent.
-    if answer.is_some() || reached != MessageStatus::Unknown {
-        idempotency::finish_record(connection, lease.workspace, lease.message, answer)?;
-    }
-    Ok(if is_held { LeaseCheck::Valid } else { LeaseCheck::Lost })
+    statuses::apply_pending(connection, current, &accepted.wamid)
+}
+
+/// Retry of a message that Meta did not accept.
+struct Retry<'a> {
+    due_at: Timestamp,
+    keeps_lease: bool,
+    error: Option<&'a MetaError>,
 }
 
 /// Returns a message that Meta did not accept to the queue: the only step back of a status.
 fn requeue(
     connection: &Connection,
     current: &OutboundState,
-    (due_at, keeps_lease): (Timestamp, bool),
-    error: Option<&MetaError>,
+    retry: &Retry<'_>,
     now: Timestamp,
 ) -> SqlResult<LeaseCheck> {
     let is_ours = matches!(current.status, MessageStatus::Sending | MessageStatus::Queued);
@@ -135,8 +185,8 @@ fn requeue(
             current.workspace.as_bytes(),
             current.message.as_bytes(),
             is_ours,
-            micros(due_at),
-            keeps_lease,
+            micros(retry.due_at),
+            retry.keeps_lease,
             micros(now),
         ))?;
     if !is_ours {
@@ -144,12 +194,12 @@ fn requeue(
         messaging_limit::count_recipient(connection, current, now)?;
         return Ok(LeaseCheck::Lost);
     }
-    let steps = (Some(current.status), MessageStatus::Queued);
-    queue_depth::update_depth(connection, current.account, current.is_queued_mode, steps)?;
+    let (before, after) = (Some(current.status), MessageStatus::Queued);
+    queue_depth::update_depth(connection, current.account, current.is_queued_mode, before, after)?;
     timeline::insert_entry(
         connection,
         current,
-        &TimelineRow { error, ..TimelineRow::ours(MessageStatus::Queued, now) },
+        &TimelineRow { error: retry.error, ..TimelineRow::ours(MessageStatus::Queued, now) },
     )?;
     messaging_limit::release_reservation(connection, current)?;
     Ok(LeaseCheck::Valid)

@@ -10,16 +10,18 @@ use crate::messages::outbound_state::OutboundState;
 use crate::messages::timeline::TimelineRow;
 use crate::messages::{pending_statuses, timeline, wamids};
 use crate::row::micros;
+use crate::scope::Scope;
 
 /// Stores the result of an attempt to send to an erased contact, without personal data. The message is not retried.
 pub(crate) fn finish_erased_attempt(
     connection: &Connection,
     current: &mut OutboundState,
-    (lease, is_held): (&Lease, bool),
-    end: &AttemptResult,
+    lease: &Lease,
+    result: &AttemptResult,
     now: Timestamp,
 ) -> SqlResult<()> {
-    let (reached, wamid, failure_code) = match end {
+    let is_leased = current.lease_token == Some(lease.token.0);
+    let (status, wamid, failure_code) = match result {
         AttemptResult::Sent(accepted) => (MessageStatus::Sent, Some(accepted.wamid.as_str()), None),
         AttemptResult::Failed(failure) => (MessageStatus::Failed, None, Some(failure.code)),
         AttemptResult::Unknown { .. } => (MessageStatus::Unknown, None, None),
@@ -27,7 +29,7 @@ pub(crate) fn finish_erased_attempt(
     };
     let digest = wamid.map(wamids::erased_wamid);
     let before = current.status;
-    current.status = before.after(reached);
+    current.status = before.after(status);
     connection
         .prepare_cached(
             "update messages
@@ -43,14 +45,15 @@ pub(crate) fn finish_erased_attempt(
             digest,
             failure_code.filter(|_| current.status == MessageStatus::Failed),
             micros(now),
-            is_held,
+            is_leased,
         ])?;
     current.moved_from(connection, before)?;
-    let entry = TimelineRow { wamid: digest.as_deref(), failure_code, ..TimelineRow::ours(reached, now) };
+    let entry = TimelineRow { wamid: digest.as_deref(), failure_code, ..TimelineRow::ours(status, now) };
     timeline::insert_entry(connection, current, &entry)?;
     if let Some((wamid, digest)) = wamid.zip(digest.as_deref()) {
         wamids::insert_wamid(connection, current, digest, lease.attempt)?;
-        pending_statuses::erase_statuses(connection, (lease.workspace, current.account), wamid)?;
+        let scope = Scope { workspace: lease.workspace, account: current.account };
+        pending_statuses::erase_statuses(connection, scope, wamid)?;
     }
     Ok(())
 }

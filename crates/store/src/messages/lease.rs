@@ -23,8 +23,10 @@ use rusqlite::{Connection, params};
 use crate::access::audit;
 use crate::error::{SqlError, SqlResult};
 use crate::messages::messaging_limit::Capacity;
+use crate::messages::terminate::FinalState;
 use crate::messages::{messaging_limit, outbound_state, queue_depth, terminate};
 use crate::row::{Cells, micros, row};
+use crate::scope::Scope;
 
 /// Queued message that is due.
 struct DueMessage {
@@ -101,8 +103,12 @@ pub(crate) fn lease_due(connection: &Connection, request: &LeaseRequest) -> SqlR
     let mut round = LeaseBatch::default();
     let mut capacity = None;
     if messaging_limit::has_deferred(connection, request.account)? {
-        let found = Capacity::look(connection, (request.workspace, request.account), request.now)?;
-        found.fill(connection, request.account, request.tokens.len())?;
+        let found = Capacity::get(
+            connection,
+            Scope { workspace: request.workspace, account: request.account },
+            request.now,
+        )?;
+        found.release_deferred(connection, request.account, request.tokens.len())?;
         capacity = Some(found);
     }
     for _ in 0..MAX_ROUNDS {
@@ -128,7 +134,7 @@ fn lease_some(
         match admission::decide(&due.facts, &due.request, request.now) {
             Admission::Wait { until } => postpone(connection, &due.leased.lease, until)?,
             Admission::Reject(rejection) => {
-                let end = (MessageStatus::Failed, Some(rejection.code()));
+                let end = FinalState::failed(rejection.code());
                 terminate::terminate(connection, request.workspace, message, end, request.now)?;
                 round.n_finished += 1;
             }
@@ -155,11 +161,13 @@ fn has_capacity(
 ) -> SqlResult<bool> {
     let capacity = match capacity {
         Some(capacity) => capacity,
-        None => {
-            capacity.insert(Capacity::look(connection, (request.workspace, request.account), request.now)?)
-        }
+        None => capacity.insert(Capacity::get(
+            connection,
+            Scope { workspace: request.workspace, account: request.account },
+            request.now,
+        )?),
     };
-    capacity.admit(connection, (due.contact, due.leased.lease.message), request.now)
+    capacity.reserve(connection, due.contact, due.leased.lease.message, request.now)
 }
 
 fn postpone(connection: &Connection, lease: &Lease, until: Timestamp) -> SqlResult<()> {
@@ -274,8 +282,8 @@ fn lease_message(
     if n_rows != 1 {
         return Err(SqlError::Bug("a due message could not be leased"));
     }
-    let steps = (Some(MessageStatus::Queued), MessageStatus::Sending);
-    queue_depth::update_depth(connection, lease.account, due.is_queued_mode, steps)?;
+    let (before, after) = (Some(MessageStatus::Queued), MessageStatus::Sending);
+    queue_depth::update_depth(connection, lease.account, due.is_queued_mode, before, after)?;
     Ok(match fallback {
         Some(content) => {
             LeasedMessage { kind: "template".to_owned(), content, context_wamid: None, ..due.leased }
@@ -305,12 +313,7 @@ pub(crate) fn begin_attempt(connection: &Connection, lease: &Lease, now: Timesta
         ))?;
     let Some(before) = before.filter(|_| n_rows == 1) else { return Ok(LeaseCheck::Lost) };
     let after = if before.status == MessageStatus::Queued { MessageStatus::Sending } else { before.status };
-    queue_depth::update_depth(
-        connection,
-        before.account,
-        before.is_queued_mode,
-        (Some(before.status), after),
-    )?;
+    queue_depth::update_depth(connection, before.account, before.is_queued_mode, Some(before.status), after)?;
     Ok(LeaseCheck::Valid)
 }
 

@@ -1,7 +1,7 @@
 //! Events about messages.
 
 use domain::events::{ContextData, ErrorData, EventKind, IncomingData, OutboundData};
-use domain::id::{AccountId, ContactId, MediaId, MessageId, WorkspaceId};
+use domain::id::{ContactId, MediaId, MessageId};
 use domain::messages::inbound::InboundMessage;
 use domain::messages::status::MessageStatus;
 use domain::messages::status_report::Pricing;
@@ -70,14 +70,24 @@ pub(crate) fn emit_status(
     Ok(())
 }
 
+/// Inbound message with its identifiers.
+pub(crate) struct IncomingMessage<'a> {
+    pub(crate) id: MessageId,
+    /// File of the message, if it has one.
+    pub(crate) media: Option<MediaId>,
+    pub(crate) message: &'a InboundMessage,
+}
+
 /// Emits the event of an inbound message.
 pub(crate) fn emit_incoming(
     connection: &Connection,
-    (workspace, account): (WorkspaceId, AccountId),
+    scope: Scope,
     contact: ContactId,
-    (id, media, message): (MessageId, Option<MediaId>, &InboundMessage),
+    incoming: &IncomingMessage<'_>,
     now: Timestamp,
 ) -> SqlResult<()> {
+    let Scope { workspace, account } = scope;
+    let IncomingMessage { id, media, message } = *incoming;
     step_counts::record(Counted::new(account, MessageStatus::Received, None, None));
     let name: Option<String> = connection
         .prepare_cached(

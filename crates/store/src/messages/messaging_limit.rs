@@ -28,7 +28,11 @@ use crate::row::{Cells, micros};
 use crate::scope::Scope;
 
 /// Business portfolio: the workspace, and the ID of the WhatsApp Business Account.
-type Portfolio<'a> = (WorkspaceId, &'a str);
+#[derive(Clone, Copy)]
+struct Portfolio<'a> {
+    workspace: WorkspaceId,
+    waba_id: &'a str,
+}
 
 /// Counts the recipient of a template that was sent at `now`, or may have been sent, unless the window was open.
 pub(crate) fn count_recipient(
@@ -40,7 +44,7 @@ pub(crate) fn count_recipient(
         return Ok(());
     }
     let Some(waba_id) = get_waba_id(connection, current.workspace, current.account)? else { return Ok(()) };
-    let portfolio = (current.workspace, waba_id.as_str());
+    let portfolio = Portfolio { workspace: current.workspace, waba_id: &waba_id };
     expire_recipients(connection, portfolio, now)?;
     // A recipient with a reservation is counted, even if the contact has written in the meantime.
     if !confirm_reservation(connection, current, &waba_id, now)? {
@@ -75,7 +79,7 @@ pub(crate) fn count_unfinished(
     }
     let Some(waba_id) = get_waba_id(connection, workspace, current.account)? else { return Ok(()) };
     if confirm_reservation(connection, &current, &waba_id, now)? {
-        notify_usage(connection, (workspace, &waba_id), now)?;
+        notify_usage(connection, Portfolio { workspace, waba_id: &waba_id }, now)?;
     }
     Ok(())
 }
@@ -131,13 +135,10 @@ pub(crate) struct Capacity {
 }
 
 impl Capacity {
-    pub(crate) fn look(
-        connection: &Connection,
-        (workspace, account): (WorkspaceId, AccountId),
-        now: Timestamp,
-    ) -> SqlResult<Self> {
+    pub(crate) fn get(connection: &Connection, scope: Scope, now: Timestamp) -> SqlResult<Self> {
+        let Scope { workspace, account } = scope;
         let waba_id = get_waba_id(connection, workspace, account)?.unwrap_or_default();
-        let portfolio = (workspace, waba_id.as_str());
+        let portfolio = Portfolio { workspace, waba_id: &waba_id };
         let left = match limit(connection, portfolio)? {
             None => None,
             Some((limit, _)) => {
@@ -150,10 +151,11 @@ impl Capacity {
 
     /// Returns `true` if a template may be sent to a contact whose window is closed. Inserts the reservation that the
     /// message needs.
-    pub(crate) fn admit(
+    pub(crate) fn reserve(
         &mut self,
         connection: &Connection,
-        (contact, message): (ContactId, MessageId),
+        contact: ContactId,
+        message: MessageId,
         now: Timestamp,
     ) -> SqlResult<bool> {
         let Some(left) = self.left else { return Ok(true) };
@@ -182,9 +184,14 @@ impl Capacity {
         Ok(true)
     }
 
-    /// Releases deferred messages of the account, as many as the capacity and `at_most` allow.
-    pub(crate) fn fill(&self, connection: &Connection, account: AccountId, at_most: usize) -> SqlResult<()> {
-        let n = usize::try_from(self.left.unwrap_or(u32::MAX)).unwrap_or(usize::MAX).min(at_most);
+    /// Releases deferred messages of the account, as many as the capacity and `limit_to` allow.
+    pub(crate) fn release_deferred(
+        &self,
+        connection: &Connection,
+        account: AccountId,
+        limit_to: usize,
+    ) -> SqlResult<()> {
+        let n = usize::try_from(self.left.unwrap_or(u32::MAX)).unwrap_or(usize::MAX).min(limit_to);
         if n == 0 {
             return Ok(());
         }
@@ -249,18 +256,16 @@ pub(crate) fn refresh_usage(connection: &Connection, now: Timestamp) -> SqlResul
         portfolios
     };
     for (workspace, waba_id) in &portfolios {
-        expire_recipients(connection, (*workspace, waba_id), now)?;
-        notify_usage(connection, (*workspace, waba_id), now)?;
+        let portfolio = Portfolio { workspace: *workspace, waba_id };
+        expire_recipients(connection, portfolio, now)?;
+        notify_usage(connection, portfolio, now)?;
     }
     Ok(())
 }
 
 /// Emits an event when the number of recipients has reached a threshold of the limit.
-fn notify_usage(
-    connection: &Connection,
-    (workspace, waba_id): Portfolio<'_>,
-    now: Timestamp,
-) -> SqlResult<()> {
+fn notify_usage(connection: &Connection, portfolio: Portfolio<'_>, now: Timestamp) -> SqlResult<()> {
+    let Portfolio { workspace, waba_id } = portfolio;
     let mut statement = connection
         .prepare_cached("select n_recipients, notified_percent from messaging_limit_usage where workspace_id = ?1 and waba_id = ?2")?;
     let mut rows = statement.query((workspace.as_bytes(), waba_id))?;
@@ -270,7 +275,7 @@ fn notify_usage(
     let percent: u32 = cells.get()?;
     let notified = MessagingLimitLevel::ALL.into_iter().find(|level| level.percent() == percent);
     let notified = notified.ok_or_else(|| cells.corrupt(percent.to_string()))?;
-    let limit = limit(connection, (workspace, waba_id))?;
+    let limit = limit(connection, portfolio)?;
     let level = notified.after(n_recipients, limit.as_ref().map(|(limit, _)| *limit));
     if level == notified {
         return Ok(());
@@ -306,10 +311,8 @@ fn notify_usage(
 }
 
 /// Returns the smallest limit that Meta reports for an account of the portfolio, with its tier.
-fn limit(
-    connection: &Connection,
-    (workspace, waba_id): Portfolio<'_>,
-) -> SqlResult<Option<(MessagingLimit, String)>> {
+fn limit(connection: &Connection, portfolio: Portfolio<'_>) -> SqlResult<Option<(MessagingLimit, String)>> {
+    let Portfolio { workspace, waba_id } = portfolio;
     let mut statement = connection.prepare_cached(
         "select messaging_limit_tier from accounts
          where workspace_id = ?1 and waba_id = ?2 and removed_at is null and messaging_limit_tier is not null",
@@ -328,7 +331,8 @@ fn limit(
 }
 
 /// Returns the number of counted recipients and reservations.
-fn n_used(connection: &Connection, (workspace, waba_id): Portfolio<'_>) -> SqlResult<u32> {
+fn n_used(connection: &Connection, portfolio: Portfolio<'_>) -> SqlResult<u32> {
+    let Portfolio { workspace, waba_id } = portfolio;
     let found: Option<u32> = connection
         .prepare_cached(
             "select n_recipients + n_reserved from messaging_limit_usage where workspace_id = ?1 and waba_id = ?2",
@@ -339,11 +343,8 @@ fn n_used(connection: &Connection, (workspace, waba_id): Portfolio<'_>) -> SqlRe
 }
 
 /// Deletes recipients older than 24 hours.
-fn expire_recipients(
-    connection: &Connection,
-    (workspace, waba_id): Portfolio<'_>,
-    now: Timestamp,
-) -> SqlResult<()> {
+fn expire_recipients(connection: &Connection, portfolio: Portfolio<'_>, now: Timestamp) -> SqlResult<()> {
+    let Portfolio { workspace, waba_id } = portfolio;
     let since = now.saturating_sub(COUNTING_PERIOD).unwrap_or(Timestamp::MIN);
     connection
         .prepare_cached("delete from messaging_limit_recipients where workspace_id = ?1 and waba_id = ?2 and counted_at <= ?3")?

@@ -28,7 +28,7 @@ pub(crate) struct OutboundState {
     pub(crate) sent_as: String,
     pub(crate) pricing: Option<Pricing>,
     pub(crate) is_queued_mode: bool,
-    pub(crate) claim_token: Option<i64>,
+    pub(crate) lease_token: Option<i64>,
     /// `true` if the contact was erased: personal data is neither read nor written.
     pub(crate) is_erased: bool,
 }
@@ -36,7 +36,7 @@ pub(crate) struct OutboundState {
 impl OutboundState {
     /// Updates the depth of the queue after a change of the status.
     pub(crate) fn moved_from(&self, connection: &Connection, before: MessageStatus) -> SqlResult<()> {
-        queue_depth::update_depth(connection, self.account, self.is_queued_mode, (Some(before), self.status))
+        queue_depth::update_depth(connection, self.account, self.is_queued_mode, Some(before), self.status)
     }
 }
 
@@ -53,7 +53,7 @@ columns! {
         sent_as: get "sent_as",
         pricing: opt_json "pricing",
         is_queued_mode: flag "mode = 'queue'",
-        claim_token: get "lease_token",
+        lease_token: get "lease_token",
         is_erased: flag "erased_at is not null
                          or exists (select 1 from erasures e where e.contact_id = messages.contact_id)",
     }

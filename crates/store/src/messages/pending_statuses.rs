@@ -1,6 +1,5 @@
 //! Statuses of messages whose wamid is not known yet, stored until the wamid is known or the status expires.
 
-use domain::id::{AccountId, WorkspaceId};
 use domain::messages::status_report::StatusReport;
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, params};
@@ -9,20 +8,17 @@ use crate::error::SqlResult;
 use crate::payloads;
 use crate::payloads::{PayloadSpan, Redactions};
 use crate::row::{Cells, json, micros};
+use crate::scope::Scope;
 
 /// Deletes the statuses of an erased message and redacts their payloads.
-pub(crate) fn erase_statuses(
-    connection: &Connection,
-    (workspace, account): (WorkspaceId, AccountId),
-    wamid: &str,
-) -> SqlResult<()> {
+pub(crate) fn erase_statuses(connection: &Connection, scope: Scope, wamid: &str) -> SqlResult<()> {
     let mut blanks = Redactions::default();
     {
         let mut statement = connection.prepare_cached(
             "delete from pending_statuses where workspace_id = ?1 and account_id = ?2 and wamid = ?3
              returning payload_seq, payload_start, payload_length",
         )?;
-        let mut rows = statement.query((workspace.as_bytes(), account.as_bytes(), wamid))?;
+        let mut rows = statement.query((scope.workspace.as_bytes(), scope.account.as_bytes(), wamid))?;
         while let Some(row) = rows.next()? {
             blanks.add(payloads::read_span(&mut Cells::new("pending_statuses", row))?);
         }
@@ -33,7 +29,7 @@ pub(crate) fn erase_statuses(
 /// Inserts a status. Returns `false` if the same status is stored already: then its payload is not stored again.
 pub(crate) fn insert_status(
     connection: &Connection,
-    (workspace, account): (WorkspaceId, AccountId),
+    scope: Scope,
     report: &StatusReport,
     now: Timestamp,
     raw: &mut dyn FnMut() -> SqlResult<PayloadSpan>,
@@ -44,7 +40,7 @@ pub(crate) fn insert_status(
              where workspace_id = ?1 and account_id = ?2 and wamid = ?3 and status = ?4)",
         )?
         .query_row(
-            (workspace.as_bytes(), account.as_bytes(), &report.wamid, report.status.as_str()),
+            (scope.workspace.as_bytes(), scope.account.as_bytes(), &report.wamid, report.status.as_str()),
             |row| row.get(0),
         )?;
     if is_known {
@@ -58,8 +54,8 @@ pub(crate) fn insert_status(
              values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
         )?
         .execute(params![
-            workspace.as_bytes(),
-            account.as_bytes(),
+            scope.workspace.as_bytes(),
+            scope.account.as_bytes(),
             report.wamid,
             report.status.as_str(),
             micros(report.at),

@@ -9,6 +9,7 @@ use rusqlite::Connection;
 
 use crate::access::audit;
 use crate::error::SqlResult;
+use crate::messages::terminate::FinalState;
 use crate::messages::{idempotency, pending_statuses, terminate};
 use crate::row::{Cells, micros};
 
@@ -21,13 +22,7 @@ pub(crate) fn fail_unknown(
     let Some((MessageStatus::Unknown, false)) = get_status(connection, workspace, message)? else {
         return Ok(false);
     };
-    terminate::terminate(
-        connection,
-        workspace,
-        message,
-        (MessageStatus::Failed, Some("given_up")),
-        entry.at,
-    )?;
+    terminate::terminate(connection, workspace, message, FinalState::failed("given_up"), entry.at)?;
     audit::insert_entry(connection, entry)?;
     Ok(true)
 }
@@ -41,7 +36,13 @@ pub(crate) fn cancel_message(
     match get_status(connection, workspace, message)? {
         None => Ok(CancelMessageResult::NotFound),
         Some((MessageStatus::Queued, false)) => {
-            terminate::terminate(connection, workspace, message, (MessageStatus::Canceled, None), now)?;
+            terminate::terminate(
+                connection,
+                workspace,
+                message,
+                FinalState::of(MessageStatus::Canceled),
+                now,
+            )?;
             Ok(CancelMessageResult::Canceled)
         }
         Some((status, _)) => Ok(CancelMessageResult::TooLate(status)),
@@ -81,7 +82,7 @@ pub(crate) fn expire_messages(connection: &Connection, now: Timestamp, limit: u3
         expired
     };
     for (workspace, message) in &expired {
-        terminate::terminate(connection, *workspace, *message, (MessageStatus::Expired, None), now)?;
+        terminate::terminate(connection, *workspace, *message, FinalState::of(MessageStatus::Expired), now)?;
     }
     idempotency::expire_records(connection, now, limit)?;
     pending_statuses::expire_statuses(connection, now, limit)?;
@@ -117,7 +118,7 @@ fn cancel_orphans(connection: &Connection, now: Timestamp, limit: u32) -> SqlRes
         orphans
     };
     for (workspace, message) in &orphans {
-        terminate::terminate(connection, *workspace, *message, (MessageStatus::Canceled, None), now)?;
+        terminate::terminate(connection, *workspace, *message, FinalState::of(MessageStatus::Canceled), now)?;
     }
     Ok(orphans.len())
 }

@@ -16,7 +16,8 @@ pub(crate) fn update_depth(
     connection: &Connection,
     account: AccountId,
     is_queued_mode: bool,
-    (before, after): (Option<MessageStatus>, MessageStatus),
+    before: Option<MessageStatus>,
+    after: MessageStatus,
 ) -> SqlResult<()> {
     let (was_waiting, is_waiting) = (before == Some(MessageStatus::Queued), after == MessageStatus::Queued);
     if !is_queued_mode || was_waiting == is_waiting {

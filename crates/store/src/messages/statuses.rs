@@ -3,7 +3,7 @@
 //! **Invariant:** a status never moves back, so that the same reports in any order have the same result (I5).
 
 use domain::contacts::whatsapp_user::WhatsAppUser;
-use domain::id::{AccountId, MessageId, WorkspaceId};
+use domain::id::{MessageId, WorkspaceId};
 use domain::messages::status::MessageStatus;
 use domain::messages::status_report::{Pricing, StatusReport};
 use domain::meta_error::MetaError;
@@ -94,11 +94,12 @@ pub(crate) enum ChangeOutcome {
 /// known.
 pub(crate) fn apply_report(
     connection: &Connection,
-    (workspace, account): (WorkspaceId, AccountId),
+    scope: Scope,
     report: &StatusReport,
     now: Timestamp,
     raw: &mut dyn FnMut() -> SqlResult<PayloadSpan>,
 ) -> SqlResult<ChangeOutcome> {
+    let Scope { workspace, account } = scope;
     let owner: Option<([u8; 16], [u8; 16])> = connection
         .prepare_cached("select message_id, account_id from wamids where workspace_id = ?1 and wamid = ?2")?
         .query_row((workspace.as_bytes(), &report.wamid), |row| Ok((row.get(0)?, row.get(1)?)))
@@ -106,7 +107,7 @@ pub(crate) fn apply_report(
     let message = match owner {
         Some((message, owner)) if owner == *account.as_bytes() => Some(MessageId::from_bytes(message)),
         Some(_) => None,
-        None => find_by_reference(connection, (workspace, account), report)?,
+        None => find_by_reference(connection, scope, report)?,
     };
     if let Some(message) = message {
         if is_applied(connection, message, report)? {
@@ -123,21 +124,21 @@ pub(crate) fn apply_report(
     if wamids::is_erased_wamid(connection, workspace, &report.wamid)? {
         return Ok(ChangeOutcome::Erased);
     }
-    let is_new = pending_statuses::insert_status(connection, (workspace, account), report, now, raw)?;
+    let is_new = pending_statuses::insert_status(connection, scope, report, now, raw)?;
     Ok(if is_new { ChangeOutcome::Early } else { ChangeOutcome::Repeated })
 }
 
 /// Finds the message of Waypost's own reference, if it belongs to the account, and stores its wamid.
 fn find_by_reference(
     connection: &Connection,
-    (workspace, account): (WorkspaceId, AccountId),
+    scope: Scope,
     report: &StatusReport,
 ) -> SqlResult<Option<MessageId>> {
     let Some(reference) = report.reference else { return Ok(None) };
-    let Some(current) = outbound_state::get_state(connection, workspace, reference.message)? else {
+    let Some(current) = outbound_state::get_state(connection, scope.workspace, reference.message)? else {
         return Ok(None);
     };
-    if current.account != account {
+    if current.account != scope.account {
         return Ok(None);
     }
     if !current.is_erased {
@@ -242,7 +243,8 @@ pub(crate) fn apply_to_message(
             connection,
             &current,
             error,
-            (report.at.min(received_at), received_at),
+            report.at.min(received_at),
+            received_at,
         )?;
     }
     Ok(ChangeOutcome::Applied)

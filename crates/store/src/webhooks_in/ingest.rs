@@ -15,6 +15,7 @@ use crate::contacts::opt_out::OptOutUpdate;
 use crate::contacts::{number_changes, opt_out, preferences, renumber, resolve, service_windows};
 use crate::error::{SqlError, SqlResult};
 use crate::media;
+use crate::messages::message_events::IncomingMessage;
 use crate::messages::statuses::ChangeOutcome;
 use crate::messages::{message_events, messaging_limit, statuses, wamids};
 use crate::scope::Scope;
@@ -105,13 +106,11 @@ fn apply_update(
             insert_inbound(archive, change, scope, message, summary)
         }
         (WebhookUpdate::Call(call), Some(scope)) => apply_call(archive, change, scope, call),
-        (WebhookUpdate::Status(report), Some(Scope { account, .. })) => statuses::apply_report(
-            archive.connection,
-            (workspace, account),
-            report,
-            archive.payload.now,
-            &mut || archive.payload_span(change),
-        ),
+        (WebhookUpdate::Status(report), Some(scope)) => {
+            statuses::apply_report(archive.connection, scope, report, archive.payload.now, &mut || {
+                archive.payload_span(change)
+            })
+        }
         (WebhookUpdate::MessageEcho(echo), Some(scope)) => {
             message_echoes::insert_echo(archive, change, scope, echo)
         }
@@ -175,7 +174,7 @@ fn insert_inbound(
     message: &InboundMessage,
     summary: &mut IngestSummary,
 ) -> SqlResult<ChangeOutcome> {
-    let Scope { workspace, account } = scope;
+    let workspace = scope.workspace;
     let (connection, now) = (archive.connection, archive.payload.now);
     if wamids::is_erased_wamid(connection, workspace, &message.wamid)? {
         return Ok(ChangeOutcome::Erased);
@@ -209,9 +208,9 @@ fn insert_inbound(
     let media = has_media.then_some(change.ids.media);
     message_events::emit_incoming(
         connection,
-        (workspace, account),
+        scope,
         contact,
-        (change.ids.message, media, message),
+        &IncomingMessage { id: change.ids.message, media, message },
         now,
     )?;
     Ok(ChangeOutcome::Applied)

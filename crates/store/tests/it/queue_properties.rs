@@ -87,6 +87,7 @@ impl Model {
         }
     }
 
+    #[expect(clippy::too_many_lines, reason = "one arm for each step")]
     async fn run(&mut self, step: Step) {
         match step {
             Step::Accept { person, how } => {

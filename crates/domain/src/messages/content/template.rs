@@ -6,7 +6,7 @@ use super::{basic, interactive};
 use crate::check::{Fields, Item, Variant};
 use crate::json::{Object, Value};
 
-/// What a component of a template message consists of.
+/// Content of a component of a template message.
 #[derive(Clone, Copy)]
 enum Part {
     Parameters,

@@ -10,8 +10,8 @@ use domain::check::Patch;
 use engine::AuditContext;
 use engine::accounts;
 use engine::accounts::{UpdateAccountError, UpdateAccountRequest};
-use engine::ports::StoreErrorKind;
-use jiff::SignedDuration;
+use engine::ports::{AccountRecord, StoreErrorKind};
+use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
 use serde_json::json;
 
@@ -134,28 +134,39 @@ impl UpdateAccountArgs {
         };
         let until = after.old_app_secret.as_ref().map(|(_, until)| *until).filter(|_| keeps_old);
         if self.json {
-            let mut printed = account_json(&after.account);
-            if let Some(printed) = printed.as_object_mut() {
-                printed
-                    .insert("old_app_secret_until".to_owned(), json!(until.map(|until| until.to_string())));
-            }
-            print_json(&printed)?;
-            return Ok(ExitCode::SUCCESS);
-        }
-        print_line(&format!("account `{}` was updated", after.account.name))?;
-        if let Some(until) = until {
-            print_line(&format!("webhooks signed with the old app secret are accepted until {until}"))?;
-        }
-        if has_token && after.account.status == AccountStatus::Suspended {
-            let name = quoted(&after.account.name);
-            if let Some(reason) = &after.account.status_reason {
-                print_note(&format!("the account is still held: {reason}"));
-            }
-            print_note(&format!(
-                "`waypost accounts test {name}` checks the token, \
-                 `waypost accounts resume {name}` resumes sending"
-            ));
+            print_updated_json(&after, until)?;
+        } else {
+            print_updated(&after, until, has_token)?;
         }
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// Prints the updated account as JSON. `until` is the time until which the old app secret is accepted.
+fn print_updated_json(after: &AccountRecord, until: Option<Timestamp>) -> anyhow::Result<()> {
+    let mut printed = account_json(&after.account);
+    if let Some(printed) = printed.as_object_mut() {
+        printed.insert("old_app_secret_until".to_owned(), json!(until.map(|until| until.to_string())));
+    }
+    print_json(&printed)?;
+    Ok(())
+}
+
+/// Prints what was updated and, if a new token did not end a suspension, what to do.
+fn print_updated(after: &AccountRecord, until: Option<Timestamp>, has_token: bool) -> anyhow::Result<()> {
+    print_line(&format!("account `{}` was updated", after.account.name))?;
+    if let Some(until) = until {
+        print_line(&format!("webhooks signed with the old app secret are accepted until {until}"))?;
+    }
+    if has_token && after.account.status == AccountStatus::Suspended {
+        let name = quoted(&after.account.name);
+        if let Some(reason) = &after.account.status_reason {
+            print_note(&format!("the account is still held: {reason}"));
+        }
+        print_note(&format!(
+            "`waypost accounts test {name}` checks the token, \
+             `waypost accounts resume {name}` resumes sending"
+        ));
+    }
+    Ok(())
 }

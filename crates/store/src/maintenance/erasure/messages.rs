@@ -9,9 +9,11 @@ use rusqlite::Connection;
 
 use crate::error::SqlResult;
 use crate::maintenance::erasure::progress::{Erasure, StepRange};
+use crate::messages::terminate::FinalState;
 use crate::messages::{pending_statuses, terminate, wamids};
 use crate::payloads::{ByteRange, Redactions};
 use crate::row::{Cells, SelectRow as _, micros, row};
+use crate::scope::Scope;
 use crate::sqlite::execute::Execute as _;
 use crate::{media, payloads};
 
@@ -118,7 +120,7 @@ fn erase_message(
         .execute_any(key)?;
     for wamid in &wamids {
         erase_wamid(connection, workspace, found.message, wamid)?;
-        pending_statuses::erase_statuses(connection, (workspace, found.account), wamid)?;
+        pending_statuses::erase_statuses(connection, Scope { workspace, account: found.account }, wamid)?;
     }
     connection
         .prepare_cached(
@@ -132,7 +134,13 @@ fn erase_message(
     media::records::erase_media(connection, workspace, found.message)?;
     erase_responses(connection, workspace, found.message, erasable.identifiers)?;
     if found.status == MessageStatus::Queued {
-        terminate::terminate(connection, workspace, found.message, (MessageStatus::Canceled, None), now)?;
+        terminate::terminate(
+            connection,
+            workspace,
+            found.message,
+            FinalState::of(MessageStatus::Canceled),
+            now,
+        )?;
     }
     Ok(())
 }
