@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use domain::media::{file_name_of_header, file_name_of_path, media_type_of_name, request_url};
+use domain::check::request_url;
+use domain::media::{file_name_of_header, file_name_of_path, media_type_of_name};
 use engine::ports::{Chunks, Clock, FetchError, FetchedFile, Fetcher, MAX_REDIRECTS};
 use http::header::{
     ACCEPT, ACCEPT_ENCODING, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_TYPE, HOST, LOCATION, USER_AGENT,

@@ -13,7 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 pub use content_disposition::{file_name_of_header, file_name_of_path};
 pub use file_name::{media_type_of_name, upload_file_name};
 pub use inbound_media::{InboundMedia, inbound_media, parse_sha256};
-pub use link::{file_name_of_link, request_url};
+pub use link::file_name_of_link;
 pub use media_type::{MAX_FILE_SIZE, MediaType, TYPES, essence, supported_types};
 pub use sniff::DetectedType;
 

@@ -2,17 +2,19 @@
 //!
 //! **Invariant:** after an error here, the message was certainly not sent.
 
-use domain::check::Violation;
+use domain::check::{Violation, request_url};
 use domain::id::MediaId;
 use domain::json::Value;
 use domain::media::{
-    MAX_FILE_SIZE, MediaType, file_name_of_link, media_type_of_name, request_url, upload_expires_at,
-    upload_file_name, upload_type,
+    MAX_FILE_SIZE, MediaType, file_name_of_link, media_type_of_name, upload_expires_at, upload_file_name,
+    upload_type,
 };
 use domain::messages::admission::SentAs;
 use domain::messages::content::{Content, MediaKind, MediaRef, MediaSource, MessageKind};
+use domain::messages::download_retry::MEDIA_FAILED;
 use domain::messages::outcome::SendOutcome;
 use domain::meta_error::MetaError;
+use jiff::{SignedDuration, Timestamp};
 
 use super::byte_stream::from_chunks;
 use super::check::unusable_reason;
@@ -37,6 +39,8 @@ pub(crate) enum MediaError {
     Outcome(SendOutcome),
     /// A file can never be sent.
     Unusable(Violation),
+    /// A file cannot be downloaded now.
+    Unavailable(Violation),
 }
 
 impl MediaError {
@@ -61,7 +65,16 @@ pub(crate) fn failure(violation: &Violation) -> MessageFailure {
         details: Some(format!("{} {}", violation.pointer, violation.reason)),
         ..MetaError::default()
     };
-    MessageFailure { code: "media_failed", meta: Some(meta) }
+    MessageFailure { code: MEDIA_FAILED, meta: Some(meta) }
+}
+
+/// Account that sends the files of a message.
+#[derive(Clone, Copy)]
+pub(crate) struct MediaSender<'a> {
+    pub(crate) deps: &'a Deps,
+    pub(crate) record: &'a AccountRecord,
+    /// Time within which the server of a link must begin its response; `None` for the time of the fetcher.
+    pub(crate) response_timeout: Option<SignedDuration>,
 }
 
 /// Replaces Waypost's media IDs in a message, and links that Waypost downloads, by Meta's media IDs. A document without a
@@ -70,11 +83,11 @@ pub(crate) fn failure(violation: &Violation) -> MessageFailure {
 /// # Errors
 /// [`MediaError`]; the message was not sent.
 pub(crate) async fn prepare(
-    deps: &Deps,
-    record: &AccountRecord,
+    sender: MediaSender<'_>,
     message: &mut LeasedMessage,
     sent_as: SentAs,
 ) -> Result<(), MediaError> {
+    let MediaSender { deps, record, .. } = sender;
     let downloads_links = record.account.fetches_links.unwrap_or(deps.settings.media.fetches_links)
         && deps.media.fetcher.is_some();
     // Most messages name no file: their JSON is not parsed.
@@ -91,7 +104,7 @@ pub(crate) async fn prepare(
     };
     let mut replacements = Vec::new();
     for media_ref in content.media_refs() {
-        let file = FileRef { deps, record, media_ref: &media_ref, base: &base };
+        let file = FileRef { sender, media_ref: &media_ref, base: &base };
         let prepared = match media_ref.source {
             MediaSource::Id(text) => match text.parse::<MediaId>() {
                 Ok(id) => file.upload_stored(id).await?,
@@ -158,10 +171,27 @@ impl PreparedFile {
     }
 }
 
+impl MediaSender<'_> {
+    /// Waits for the beginning of a response, at most for the response timeout.
+    async fn limit(
+        &self,
+        fetch: impl Future<Output = Result<FetchedFile, FetchError>>,
+    ) -> Result<FetchedFile, FetchError> {
+        let Some(timeout) = self.response_timeout else { return fetch.await };
+        let deadline = self.deps.now().saturating_add(timeout).unwrap_or(Timestamp::MAX);
+        tokio::select! {
+            biased;
+            fetched = fetch => fetched,
+            () = self.deps.clock.sleep_until(deadline) => {
+                Err(FetchError::Unreachable(format!("no response within {} s", timeout.as_secs())))
+            }
+        }
+    }
+}
+
 /// Reference of a message to a file.
 struct FileRef<'a> {
-    deps: &'a Deps,
-    record: &'a AccountRecord,
+    sender: MediaSender<'a>,
     media_ref: &'a MediaRef<'a>,
     /// JSON pointer of the object that has the reference.
     base: &'a str,
@@ -170,7 +200,8 @@ struct FileRef<'a> {
 impl FileRef<'_> {
     /// Uploads a stored file.
     async fn upload_stored(&self, id: MediaId) -> Result<PreparedFile, MediaError> {
-        let found = self.deps.media.records.get_media(self.record.account.workspace, id).await?;
+        let found =
+            self.sender.deps.media.records.get_media(self.sender.record.account.workspace, id).await?;
         let Some(media) = found else {
             return Err(self.unusable("id", "is the ID of a file that does not exist"));
         };
@@ -187,12 +218,17 @@ impl FileRef<'_> {
         if let Some(reason) = unusable_reason(media, self.media_ref) {
             return Err(self.unusable(member, reason));
         }
-        let uploaded = upload(self.deps, self.record, media).await?;
+        let uploaded = upload(self.sender.deps, self.sender.record, media).await?;
         let Some((media_type, meta_id)) = uploaded else {
             return Err(self.unusable(member, "is the ID of a file whose content was deleted"));
         };
         let file_name = media.file_name.as_deref().map(|name| upload_file_name(Some(name), media_type));
         Ok(PreparedFile { source: PreparedSource::MetaId(meta_id), file_name })
+    }
+
+    fn unavailable(&self, reason: &str) -> MediaError {
+        let pointer = format!("{}{}/link", self.base, self.media_ref.pointer);
+        MediaError::Unavailable(Violation::new(pointer, format!("cannot be downloaded: {reason}")))
     }
 
     fn unusable(&self, member: &str, reason: impl Into<String>) -> MediaError {
@@ -202,7 +238,7 @@ impl FileRef<'_> {
 
     /// Downloads the file of a link and stores the file.
     async fn download(&self, url: &str) -> Result<StoredMedia, MediaError> {
-        let (deps, account) = (self.deps, &self.record.account);
+        let (deps, account) = (self.sender.deps, &self.sender.record.account);
         let Some(fetcher) = &deps.media.fetcher else {
             return Err(self.unusable("link", "cannot be downloaded"));
         };
@@ -214,11 +250,11 @@ impl FileRef<'_> {
         }
         let max_bytes = deps.settings.media.max_bytes.min(MAX_FILE_SIZE);
         let FetchedFile { content_type, file_name, body } =
-            fetcher.fetch(url, max_bytes).await.map_err(|error| {
+            self.sender.limit(fetcher.fetch(url, max_bytes)).await.map_err(|error| {
                 if is_permanent(&error) {
                     self.unusable("link", format!("cannot be downloaded: {error}"))
                 } else {
-                    MediaError::not_sent(format!("downloading a link: {error}"))
+                    self.unavailable(&error.to_string())
                 }
             })?;
         let new = NewFile {
@@ -232,9 +268,7 @@ impl FileRef<'_> {
         let stored = store_file(deps, new, from_chunks(body)).await.map_err(|error| match error {
             MediaStoreError::Unsupported(error) => self.unusable("link", error.to_string()),
             MediaStoreError::TooLarge { .. } => self.unusable("link", error.to_string()),
-            MediaStoreError::Incomplete(reason) => {
-                MediaError::not_sent(format!("downloading a link: {reason}"))
-            }
+            MediaStoreError::Incomplete(reason) => self.unavailable(&reason),
             MediaStoreError::Blob(error) => MediaError::not_sent(chain(&error)),
             MediaStoreError::Store(error) => MediaError::not_sent(chain(&error)),
         })?;

@@ -136,7 +136,8 @@ pub(crate) fn set_member(
     kind: MessageKind,
     object: &mut Value,
     pointer: &str,
-    (name, value): (&str, &str),
+    name: &str,
+    value: &str,
 ) -> bool {
     let Some(medium) = medium_at(kind, object, pointer) else { return false };
     medium.insert(name, value);
