@@ -43,15 +43,15 @@ impl Fetcher for EgressClient {
         };
         let mut n_redirects = 0;
         let (connection, head, body) = loop {
-            let (connection, response) =
-                deadline.limit(Box::pin(self.get(&target))).await?.map_err(|failure| {
-                    match error(failure) {
-                        FetchError::Address(address) if n_redirects > 0 => {
-                            FetchError::RedirectAddress(address)
-                        }
-                        other => other,
-                    }
-                })?;
+            let sent = deadline.limit(Box::pin(self.get(&target))).await?;
+            let (connection, response) = sent.map_err(|failure| {
+                if n_redirects > 0
+                    && let EgressError::Address(address) = failure
+                {
+                    return FetchError::RedirectAddress(address);
+                }
+                error(failure)
+            })?;
             let (head, body) = response.into_parts();
             if !is_redirect(head.status) {
                 break (connection, head, body);

@@ -124,14 +124,12 @@ async fn redirected(
     let origin = url.replace("/hook", "");
     let mut requests = Vec::new();
     let serve = async {
-        for location in locations.iter().map(Some).chain([None]) {
+        for location in locations.iter().copied().map(Some).chain([None]) {
             let mut stream = accept(&listener).await;
             let (head, _) = request(&mut stream).await.unwrap();
             requests.push(head.lines().next().unwrap().to_owned());
             let response = match location {
-                Some(location) if location.is_empty() => {
-                    "HTTP/1.1 302 X\r\ncontent-length: 0\r\n\r\n".to_owned()
-                }
+                Some("") => "HTTP/1.1 302 X\r\ncontent-length: 0\r\n\r\n".to_owned(),
                 Some(location) => format!(
                     "HTTP/1.1 302 X\r\nlocation: {}\r\ncontent-length: 0\r\n\r\n",
                     location.replace("ORIGIN", &origin)
