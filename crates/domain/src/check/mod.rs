@@ -42,5 +42,6 @@ pub use patch::Patch;
 pub use pointer::JsonPointer;
 pub use reader::{Fields, Item, Items};
 pub use schema::{RequestSchema, Variant};
-pub use url::is_http_url;
+pub(crate) use url::path_start;
+pub use url::{is_http_url, request_url};
 pub use violation::{Violation, Violations};

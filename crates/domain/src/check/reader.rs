@@ -8,7 +8,7 @@ use super::nearest::nearest;
 use super::pointer::JsonPointer;
 use super::schema::node::Node;
 use super::schema::recorder::{EMPTY_OBJECT, ONE_ELEMENT};
-use super::url::is_http_url;
+use super::url::{is_http_url, request_url};
 use super::violation::Violations;
 use crate::json::{Object, Value, whole_of};
 
@@ -125,6 +125,16 @@ impl<'a, 'p> Item<'a, 'p> {
             node.set("pattern", HTTP_URL);
         });
         self.string_that(is_http_url, "must be an absolute URL that starts with https:// or http://")
+    }
+
+    /// Returns the URL of a file. Blanks in it are allowed: [`request_url`] encodes them.
+    pub fn link(&self) -> Option<&'a str> {
+        self.describe(|node| {
+            node.set("format", "uri");
+            node.set("pattern", HTTP_URL);
+        });
+        let is_link = |text: &str| !text.starts_with(char::is_whitespace) && is_http_url(&request_url(text));
+        self.string_that(is_link, "must be an absolute URL that starts with https:// or http://")
     }
 
     /// Checks an object that is written as JSON text; its content is not checked.

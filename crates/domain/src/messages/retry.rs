@@ -178,7 +178,12 @@ pub fn decide(outcome: &SendOutcome, attempt: &SendAttempt) -> RetryDecision {
 impl SendAttempt {
     /// Retries after `wait`, after the time that Meta requested and at the next slot; fails with `code` if that is too
     /// late.
-    fn retry(&self, code: &'static str, wait: SignedDuration, asked: Option<u32>) -> RetryDecision {
+    pub(super) fn retry(
+        &self,
+        code: &'static str,
+        wait: SignedDuration,
+        asked: Option<u32>,
+    ) -> RetryDecision {
         let asked = SignedDuration::from_secs(asked.unwrap_or(0).into()).min(MAX_ASKED);
         let at = later(self.now, wait.max(asked)).max(self.slot_at);
         let too_late = RetryDecision::Fail { code, retry_at: Some(at) };
@@ -194,7 +199,7 @@ impl SendAttempt {
     }
 
     /// Returns a random wait: full jitter below a maximum that doubles with each call.
-    fn backoff(&self) -> SignedDuration {
+    pub(super) fn backoff(&self) -> SignedDuration {
         let first = match self.mode {
             SendMode::Sync { .. } => FIRST_WAIT_SYNC,
             SendMode::Queue { .. } => FIRST_WAIT_QUEUE,

@@ -152,6 +152,7 @@ fn leased_message(new: &NewMessage, lease: Lease, sent_as: SentAs) -> LeasedMess
         recipient_identity_key_hash: new.recipient_identity_key_hash.clone(),
         on_unknown: new.on_unknown,
         expires_at: None,
+        media_failing_since: None,
         accepted_at: new.now,
     }
 }

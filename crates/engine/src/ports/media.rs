@@ -366,8 +366,8 @@ port! {
 pub struct OutgoingFile {
     /// MIME type of the file.
     pub mime_type: String,
-    /// Name of the file.
-    pub file_name: Option<String>,
+    /// Name of the file, with an extension of its type.
+    pub file_name: String,
     /// Number of bytes.
     pub size: u64,
     /// SHA-256 of the content.

@@ -200,6 +200,8 @@ pub struct LeasedMessage {
     pub on_unknown: OnUnknown,
     /// Time at which the message expires if it was not sent.
     pub expires_at: Option<Timestamp>,
+    /// Time of the first failed download, if the last attempt could not download a file of the message.
+    pub media_failing_since: Option<Timestamp>,
     /// Time at which the message was accepted.
     pub accepted_at: Timestamp,
 }
@@ -272,6 +274,18 @@ pub enum AttemptResult {
         keeps_lease: bool,
         /// Meta's error.
         error: Option<MetaError>,
+    },
+    /// A file of the message cannot be downloaded, and another attempt follows. Later messages of the contact are sent
+    /// meanwhile.
+    RetryDownload {
+        /// Earliest time of the next attempt.
+        due_at: Timestamp,
+        /// `true` if the sender keeps the lease; `false` if the message returns to the queue.
+        keeps_lease: bool,
+        /// Time of the first failed download.
+        failing_since: Timestamp,
+        /// Reason, as an error with Meta's code for a file that cannot be used.
+        error: MetaError,
     },
 }
 

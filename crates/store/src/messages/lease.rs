@@ -50,6 +50,7 @@ row! {
         recipient_identity_key_hash: Option<String> = get "m.identity_key_hash",
         on_unknown: OnUnknown = parsed "m.on_unknown",
         expires_at: Option<Timestamp> = opt_at "m.expires_at",
+        media_failing_since: Option<Timestamp> = opt_at "m.media_failing_since",
         accepted_at: Timestamp = at "m.created_at",
         n_attempts: u32 = get "m.n_attempts",
         content: Option<String> = get "m.content",
@@ -76,6 +77,7 @@ fn read_leased(cells: &mut Cells<'_>, workspace: WorkspaceId, token: LeaseToken)
         recipient_identity_key_hash: row.recipient_identity_key_hash,
         on_unknown: row.on_unknown,
         expires_at: row.expires_at,
+        media_failing_since: row.media_failing_since,
         accepted_at: row.accepted_at,
     })
 }
@@ -185,7 +187,8 @@ fn list_due(
     request: &LeaseRequest,
     tokens: &[LeaseToken],
 ) -> SqlResult<Vec<DueMessage>> {
-    // In order of the due time. A message waits while an earlier message to the same contact is queued or being sent.
+    // In order of the due time. A message waits while an earlier message to the same contact is queued or being sent,
+    // unless a file of the earlier message cannot be downloaded.
     let (leased, due) = (LeaseRow::COLUMNS, DueRow::COLUMNS);
     let sql = format!(
         "select {leased}, {due}
@@ -198,7 +201,7 @@ fn list_due(
            and not exists (
                select 1 from messages e
                where e.contact_id = m.contact_id and e.account_id = m.account_id
-                 and e.mode = 'queue' and e.status in ('queued', 'sending')
+                 and e.mode = 'queue' and e.status in ('queued', 'sending') and e.media_failing_since is null
                  and (e.queue_order_at < m.queue_order_at or (e.queue_order_at = m.queue_order_at and e.seq < m.seq)))
          order by m.due_at, m.seq limit ?4"
     );

@@ -233,6 +233,7 @@ async fn receive_file(
             .headers()
             .get(header::CONTENT_DISPOSITION)
             .and_then(|value| file_name_of_header(value.as_bytes())),
+        sent_as: None,
     };
     let (sender, chunks) = mpsc::channel(MAX_BUFFERED_CHUNKS);
     let forward = async move {

@@ -314,6 +314,8 @@ create table messages (
     due_at integer,
     -- The message is not sent after this time.
     expires_at integer,
+    -- Time of the first failed download of a file of the message. Later messages of the contact are sent meanwhile.
+    media_failing_since integer,
     -- The reason for which a queued message is deferred, apart from its time and its position.
     deferred_by text check (deferred_by in ('messaging_limit')),
     on_unknown text not null default 'hold' check (on_unknown in ('hold', 'resend')),
@@ -348,7 +350,7 @@ create index messages_by_reference on messages (workspace_id, client_reference, 
 create index messages_by_status on messages (workspace_id, status, seq)
     where status = 'failed' or status = 'queued' or status = 'unknown' or status = 'expired' or status = 'canceled';
 create index messages_leased on messages (worker_id) where worker_id is not null;
-create index messages_in_queue on messages (contact_id, account_id, queue_order_at, seq)
+create index messages_in_queue on messages (contact_id, account_id, queue_order_at, seq, media_failing_since)
     where mode = 'queue' and status in ('queued', 'sending');
 create index messages_due on messages (account_id, due_at, seq)
     where status = 'queued' and worker_id is null and deferred_by is null;
