@@ -289,7 +289,12 @@ mod tests {
         expected.sort();
         assert_eq!(again, expected);
         let held = classes(|decision| decision == RetryDecision::Suspend);
-        assert_eq!(held, [0, 102, 104, 190, 368, 131_031, 133_010]);
+        let token = [0, 102, 104, 190];
+        let permission = [3, 10, 33, 200, 803, 131_005];
+        let account = [368, 131_031, 131_037, 131_042, 131_045, 133_010];
+        let mut expected = [token.as_slice(), &permission, &account].concat();
+        expected.sort();
+        assert_eq!(held, expected);
     }
 
     #[test]

@@ -23,7 +23,7 @@ const REASON_PREFIX: &str = "Meta refused with code ";
 /// # Errors
 /// The store cannot be written. The account is suspended in this process all the same.
 pub async fn suspend_account(deps: &Deps, account: &Account, error: &MetaError) -> Result<(), StoreError> {
-    let entry = error.entry();
+    let entry = error.send_entry();
     let title = error.title.as_deref().unwrap_or(entry.title).trim_end_matches('.');
     let reason = format!("{REASON_PREFIX}{}: {title}. {}", error.code, entry.advice);
     let suspension = Suspension { account: account.clone(), reason };
@@ -52,8 +52,13 @@ pub(crate) async fn suspend_sender(
     suspend_account(deps, account, error).await
 }
 
+/// Returns `true` if no message can be sent from the account.
+pub(crate) fn is_suspended(deps: &Deps, account: &Account) -> bool {
+    account.status != AccountStatus::Connected || is_suspended_here(deps, account.id)
+}
+
 /// Returns `true` if the account is suspended and the store does not know the suspension yet.
-pub(crate) fn is_suspended_here(deps: &Deps, id: AccountId) -> bool {
+fn is_suspended_here(deps: &Deps, id: AccountId) -> bool {
     deps.suspensions.lock().contains_key(&id)
 }
 

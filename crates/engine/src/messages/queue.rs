@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use domain::accounts::account::AccountStatus;
 use domain::messages::retry::SendMode;
 use jiff::SignedDuration;
 use tokio::task::JoinError;
@@ -36,9 +35,7 @@ pub async fn tick(deps: &Arc<Deps>) -> Result<u32, StoreError> {
     let mut failed = None;
     for record in &directory.accounts {
         // The queue of a suspended account waits; the other queues do not.
-        let is_suspended = record.account.status != AccountStatus::Connected
-            || accounts::is_suspended_here(deps, record.account.id);
-        if depths.contains_key(&record.account.id) && !is_suspended {
+        if depths.contains_key(&record.account.id) && !accounts::is_suspended(deps, &record.account) {
             // In a task of its own: leased messages are sent even if this round is dropped.
             let leasing = deps.tasks.spawn(send_due(deps.clone(), record.clone())).await;
             match leasing.map_err(|error| panicked("leasing due messages", error)).flatten() {

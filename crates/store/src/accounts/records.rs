@@ -260,11 +260,12 @@ fn update_columns(
 fn resume(connection: &Connection, scope: Scope, reason: &str, now: Timestamp) -> SqlResult<()> {
     let n_rows = connection
         .prepare_cached(
-            "update accounts set status = 'connected', status_reason = null, suspension_cause = null
+            "update accounts
+             set status = 'connected', status_reason = null, suspension_cause = null, resumed_at = ?5
              where workspace_id = ?1 and id = ?2 and removed_at is null and status = 'held'
                and status_reason = ?3 and coalesce(suspension_cause, ?4) = ?4",
         )?
-        .execute((scope.workspace.as_bytes(), scope.account.as_bytes(), reason, REFUSED))?;
+        .execute((scope.workspace.as_bytes(), scope.account.as_bytes(), reason, REFUSED, micros(now)))?;
     if n_rows > 0 {
         let event = AccountUpdateEvent::new(AccountChange::Status);
         account_events::emit_account(connection, scope, &event, now)?;

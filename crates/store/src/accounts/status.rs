@@ -5,7 +5,7 @@ use domain::accounts::account::AccountChange;
 use domain::accounts::suspension::SuspensionCause;
 use domain::id::{AccountId, WorkspaceId};
 use engine::ports::PhoneNumberInfo;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use rusqlite::Connection;
 
 use crate::access::audit;
@@ -32,7 +32,8 @@ pub(crate) fn update_status(
         .prepare_cached(
             "update accounts
              set status = ?3, status_reason = ?4, updated_at = ?5,
-                 suspension_cause = case when ?4 is not null then coalesce(suspension_cause, ?6) end
+                 suspension_cause = case when ?4 is not null then coalesce(suspension_cause, ?6) end,
+                 resumed_at = case when ?4 is null then ?5 else resumed_at end
              where workspace_id = ?1 and id = ?2 and removed_at is null
                and (status <> ?3 or status_reason is not ?4)",
         )?
@@ -44,6 +45,29 @@ pub(crate) fn update_status(
     account_events::emit_account(connection, Scope { workspace, account: id }, &event, entry.at)?;
     audit::insert_entry(connection, entry)?;
     revisions::increment(connection, "directory")
+}
+
+/// Age from which an error that Meta reports says nothing about the present state of the account: Meta repeats webhooks
+/// for days.
+const MAX_ERROR_AGE: SignedDuration = SignedDuration::from_hours(1);
+
+/// Returns `true` if an error that Meta reported at `at` describes the present state of the account: the error is recent,
+/// and the account was not resumed since.
+pub(crate) fn is_present(
+    connection: &Connection,
+    scope: Scope,
+    at: Timestamp,
+    now: Timestamp,
+) -> SqlResult<bool> {
+    if now.duration_since(at) > MAX_ERROR_AGE {
+        return Ok(false);
+    }
+    let mut statement = connection.prepare_cached(
+        "select exists (select 1 from accounts
+         where workspace_id = ?1 and id = ?2 and removed_at is null and coalesce(resumed_at <= ?3, 1))",
+    )?;
+    let key = (scope.workspace.as_bytes(), scope.account.as_bytes(), micros(at));
+    Ok(statement.query_row(key, |row| row.get(0))?)
 }
 
 pub(crate) fn update_profile(

@@ -42,6 +42,8 @@ create table accounts (
     status text not null check (status in ('connected', 'held', 'disconnected')),
     status_reason text,
     suspension_cause text check (suspension_cause in ('refused', 'disabled', 'app_removed')),
+    -- When the last suspension ended: an error that Meta reported before this time does not suspend the account.
+    resumed_at integer,
     is_default integer not null check (is_default in (0, 1)),
     is_sandbox integer not null check (is_sandbox in (0, 1)),
     -- 1: links in messages are downloaded and uploaded to Meta. Null: the configuration decides.
