@@ -1,7 +1,11 @@
 //! Refusals of Meta that concern the whole account.
 
+use axum::body::Body;
+use axum::http::Request;
+use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use sim::{Fault, FaultAction, FaultAnswer, Status, StatusReport};
+use tower::ServiceExt;
 
 use crate::support::{CUSTOMER, TestApp};
 
@@ -11,6 +15,16 @@ const N_QUEUED: usize = 4;
 fn refuse_sends(app: &TestApp, times: u32, code: i64, subcode: Option<i64>) {
     let response = FaultAnswer { code: Some(code), subcode, ..FaultAnswer::default() };
     app.sim.fail(Fault { times, ..Fault::on("/messages", FaultAction::Status(response)) });
+}
+
+/// Returns the number of sends that the simulator will still refuse.
+async fn n_refusals_left(app: &TestApp) -> u64 {
+    let request = Request::get("/_sim/faults").header("Host", "127.0.0.1").body(Body::empty()).unwrap();
+    let response = app.sim.router().oneshot(request).await.unwrap();
+    let body = response.into_body().collect().await.unwrap().to_bytes();
+    let body: Value = serde_json::from_slice(&body).unwrap();
+    let faults = body.as_array().or_else(|| body["faults"].as_array()).unwrap().clone();
+    faults.iter().map(|fault| fault["times_left"].as_u64().unwrap()).sum()
 }
 
 fn hello_world(to: &str) -> Value {
@@ -34,6 +48,14 @@ async fn statuses(app: &TestApp, ids: &[String]) -> Vec<String> {
         statuses.push(app.message(id).await["status"].as_str().unwrap().to_owned());
     }
     statuses
+}
+
+/// Lets Meta refuse the messages of the queue, which are in flight together, with a code that holds the account.
+async fn hold(app: &TestApp, code: i64) {
+    refuse_sends(app, 100, code, None);
+    app.tick_queue().await;
+    app.clear_faults().await;
+    assert_eq!(account_status(app).await.0, "held");
 }
 
 async fn account_status(app: &TestApp) -> (String, String) {
@@ -89,7 +111,7 @@ async fn a_synchronous_send_gets_metas_error_and_its_response_is_not_cached() {
     let app = TestApp::new().await;
     refuse_sends(&app, 1, 131_042, None);
     let send = async || {
-        let request = axum::http::Request::post("/api/messages/send")
+        let request = Request::post("/api/messages/send")
             .header("X-API-Key", engine::access::api_key::DEV_KEY)
             .header("Content-Type", "application/json")
             .header("Idempotency-Key", "invoice-1")
@@ -163,4 +185,91 @@ async fn a_refused_permission_to_read_templates_does_not_hold_the_account() {
     assert_eq!(app.send(unknown).await.expect(400).code(), "meta_error");
     assert_eq!(app.post("/api/templates/sync", &json!({})).await.expect(400).code(), "meta_error");
     assert_eq!(account_status(&app).await.0, "connected");
+}
+
+#[tokio::test]
+async fn a_held_account_is_probed_with_one_message_after_waits_that_double() {
+    let app = TestApp::new().await;
+    let ids = queue_messages(&app).await;
+    hold(&app, 131_042).await;
+    refuse_sends(&app, 3, 131_042, None);
+    let mut refused_at = Vec::new();
+    for minute in 1..=15 {
+        app.advance(59);
+        app.tick_queue().await;
+        assert_eq!(statuses(&app, &ids).await, ["queued"; N_QUEUED], "minute {minute}");
+        app.advance(1);
+        let n_left = n_refusals_left(&app).await;
+        app.tick_queue().await;
+        refused_at.extend((n_refusals_left(&app).await < n_left).then_some(minute));
+    }
+    assert_eq!(refused_at, [1, 3, 7]);
+    // The queue continues after the accepted probe.
+    assert_eq!(statuses(&app, &ids).await, ["sent"; N_QUEUED]);
+    assert_eq!(account_status(&app).await.0, "connected");
+    assert_eq!(reported_statuses(&app).await, ["held", "connected"]);
+    let audit = app.get("/api/audit?action=account.resume").await;
+    let entries = audit.expect(200).data()["audit"].as_array().unwrap().clone();
+    assert_eq!((entries.len(), &entries[0]["actor"]["kind"]), (1, &json!("gateway")));
+}
+
+#[tokio::test]
+async fn a_probe_that_fails_for_its_own_reason_ends_the_hold() {
+    let app = TestApp::new().await;
+    let ids = queue_messages(&app).await;
+    hold(&app, 131_037).await;
+    refuse_sends(&app, 1, 131_026, None);
+    app.advance(60);
+    app.tick_queue().await;
+    let found = statuses(&app, &ids).await;
+    assert_eq!(
+        (found[0].as_str(), &found[1..]),
+        ("failed", &["sent".to_owned(), "sent".to_owned(), "sent".to_owned()][..])
+    );
+    assert_eq!(account_status(&app).await.0, "connected");
+}
+
+#[tokio::test]
+async fn a_probe_without_an_answer_about_the_account_leaves_it_held() {
+    let app = TestApp::new().await;
+    let ids = queue_messages(&app).await;
+    hold(&app, 200).await;
+    refuse_sends(&app, 1, 131_016, None);
+    app.advance(60);
+    app.tick_queue().await;
+    assert_eq!(statuses(&app, &ids).await, ["queued"; N_QUEUED]);
+    assert_eq!(account_status(&app).await.0, "held");
+    app.advance(120);
+    app.tick_queue().await;
+    assert_eq!(statuses(&app, &ids).await, ["sent"; N_QUEUED]);
+}
+
+#[tokio::test]
+async fn a_held_account_with_a_refused_token_is_not_probed() {
+    let app = TestApp::new().await;
+    let ids = queue_messages(&app).await;
+    hold(&app, 190).await;
+    for _ in 0..20 {
+        app.advance(60);
+        app.tick_queue().await;
+    }
+    assert_eq!(statuses(&app, &ids).await, ["queued"; N_QUEUED]);
+    assert_eq!(account_status(&app).await.0, "held");
+}
+
+#[tokio::test]
+async fn the_time_of_the_next_probe_survives_a_restart() {
+    let mut app = TestApp::new().await;
+    let ids = queue_messages(&app).await;
+    hold(&app, 131_042).await;
+    refuse_sends(&app, 1, 131_042, None);
+    app.advance(60);
+    app.tick_queue().await;
+    app.restart().await;
+    app.advance(60);
+    app.tick_queue().await;
+    assert_eq!(statuses(&app, &ids).await, ["queued"; N_QUEUED], "the second probe is due after two minutes");
+    app.advance(60);
+    app.tick_queue().await;
+    assert_eq!(statuses(&app, &ids).await, ["sent"; N_QUEUED]);
 }
