@@ -37,6 +37,9 @@ pub enum MetaErrorClass {
     ThrottleNumber,
     /// The number sends too much to this recipient: wait 4^X seconds for this pair only.
     ThrottlePair,
+    /// Recipients block or report the messages of the number, or its templates are classified wrongly: the number sends
+    /// one message at a time until Meta accepts one.
+    ThrottleSpam,
     /// Nothing is sent from this account until it is resumed.
     SuspendAccount,
     /// Nothing is sent with this template for now.
@@ -192,7 +195,7 @@ pub const TABLE: &[MetaErrorEntry] = &[
     entry(
         131048,
         "Spam rate limit hit",
-        MetaErrorClass::Permanent,
+        MetaErrorClass::ThrottleSpam,
         "Too many recipients blocked or reported this number. Stop campaigns and check its quality in WhatsApp Manager.",
     ),
     entry(
@@ -228,7 +231,7 @@ pub const TABLE: &[MetaErrorEntry] = &[
     entry(
         131064,
         "Messaging limit due to classification violations",
-        MetaErrorClass::Permanent,
+        MetaErrorClass::ThrottleSpam,
         "Meta limits this business because of wrongly classified templates. See WhatsApp Manager.",
     ),
     entry(

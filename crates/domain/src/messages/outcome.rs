@@ -43,6 +43,7 @@ impl SendOutcome {
                 MetaErrorClass::Retry
                 | MetaErrorClass::ThrottleNumber
                 | MetaErrorClass::ThrottlePair
+                | MetaErrorClass::ThrottleSpam
                 | MetaErrorClass::SuspendAccount => false,
             },
             Self::Stopped { .. } | Self::NotSent { .. } | Self::Unknown { .. } => false,

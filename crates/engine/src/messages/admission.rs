@@ -229,10 +229,12 @@ async fn template_lookup_refused(deps: &Deps, record: &AccountRecord, error: Met
                 error: Some(Box::new(error)),
             }
         }
-        MetaErrorClass::ThrottleNumber | MetaErrorClass::ThrottlePair => SendError::MetaRateLimited {
-            retry_after: retry_wait::retry_after(&error),
-            error: Some(Box::new(error)),
-        },
+        MetaErrorClass::ThrottleNumber | MetaErrorClass::ThrottlePair | MetaErrorClass::ThrottleSpam => {
+            SendError::MetaRateLimited {
+                retry_after: retry_wait::retry_after(&error),
+                error: Some(Box::new(error)),
+            }
+        }
         MetaErrorClass::Retry => SendError::MetaUnavailable(Some(Box::new(error))),
         MetaErrorClass::PauseTemplate
         | MetaErrorClass::OptOut

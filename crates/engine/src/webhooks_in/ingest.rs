@@ -8,6 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use domain::contacts::opt_out::OptOutSignal;
 use domain::id::{AccountId, ContactId, MediaId, MessageId, WorkspaceId};
+use domain::meta_error::MetaErrorClass;
 use domain::webhooks_in::update::WebhookUpdate;
 use jiff::Timestamp;
 
@@ -160,8 +161,12 @@ pub(crate) fn wabas_with_text_changes(changes: &[RoutedChange]) -> Vec<WabaKey> 
     wabas
 }
 
-/// Suspends an account after Meta reported an error of the whole account for one of its messages.
+/// Suspends or slows an account after Meta reported an error of the whole account for one of its messages.
 async fn suspend_reported(deps: &Deps, reported: &ReportedAccountError) {
+    if reported.error.class() == MetaErrorClass::ThrottleSpam {
+        deps.pacer.record_spam(reported.account, deps.now());
+        return;
+    }
     let directory = deps.directory.current();
     let Some(record) = directory.account(reported.workspace, &reported.account.to_string()) else { return };
     if accounts::is_suspended(deps, &record.account) {

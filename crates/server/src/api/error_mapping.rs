@@ -127,7 +127,7 @@ impl From<UpstreamError> for ApiError {
                 Self::new(Code::MetaUnavailable, format!("{reason} Try again in {META_WAIT} s."))
                     .retry_after(META_WAIT)
             }
-            MetaErrorClass::ThrottleNumber | MetaErrorClass::ThrottlePair => {
+            MetaErrorClass::ThrottleNumber | MetaErrorClass::ThrottlePair | MetaErrorClass::ThrottleSpam => {
                 let wait = error.retry_after.unwrap_or(1);
                 Self::new(Code::MetaRateLimited, format!("{reason} Try again in {wait} s.")).retry_after(wait)
             }

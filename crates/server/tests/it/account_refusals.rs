@@ -273,3 +273,79 @@ async fn the_time_of_the_next_probe_survives_a_restart() {
     app.tick_queue().await;
     assert_eq!(statuses(&app, &ids).await, ["sent"; N_QUEUED]);
 }
+
+#[tokio::test]
+async fn a_spam_limit_slows_the_number_to_one_message_at_a_time() {
+    for code in [131_048, 131_064] {
+        let app = TestApp::new().await;
+        let ids = queue_messages(&app).await;
+        refuse_sends(&app, 100, code, None);
+        app.tick_queue().await;
+        app.clear_faults().await;
+        refuse_sends(&app, 2, code, None);
+        let mut refused_at = Vec::new();
+        for minute in 1..=7 {
+            assert_eq!(statuses(&app, &ids).await, ["queued"; N_QUEUED], "{code}, minute {minute}");
+            app.advance(60);
+            let n_left = n_refusals_left(&app).await;
+            app.tick_queue().await;
+            refused_at.extend((n_refusals_left(&app).await < n_left).then_some(minute));
+        }
+        assert_eq!(refused_at, [1, 3], "{code}");
+        app.advance(60);
+        app.tick_queue().await;
+        assert_eq!(statuses(&app, &ids).await, ["sent"; N_QUEUED], "{code}");
+        assert_eq!(account_status(&app).await.0, "connected");
+    }
+}
+
+#[tokio::test]
+async fn a_synchronous_send_gets_a_spam_limit_as_a_rate_limit() {
+    let app = TestApp::new().await;
+    refuse_sends(&app, 1, 131_048, None);
+    let refused = app.send(hello_world(CUSTOMER)).await.expect(429);
+    assert_eq!(
+        (refused.code(), &refused.headers["retry-after"]),
+        ("meta_rate_limited", &"60".parse().unwrap())
+    );
+    // The next send is not even tried.
+    app.send(hello_world(CUSTOMER)).await.expect(429);
+    app.advance(60);
+    app.send(hello_world(CUSTOMER)).await.expect(200);
+    app.send(hello_world(CUSTOMER)).await.expect(200);
+}
+
+#[tokio::test]
+async fn a_temporary_limit_of_a_call_is_answered_with_a_wait() {
+    let app = TestApp::new().await;
+    let template = json!({"name": "parcel", "language": "en", "category": "UTILITY",
+        "components": [{"type": "BODY", "text": "Your parcel is here."}]});
+    let mut unknown = hello_world(CUSTOMER);
+    unknown["template"]["name"] = json!("never_seen");
+    for (code, status, name) in [
+        (4, 429, "meta_rate_limited"),
+        (17, 429, "meta_rate_limited"),
+        (341, 429, "meta_rate_limited"),
+        (613, 429, "meta_rate_limited"),
+        (80_007, 429, "meta_rate_limited"),
+        (80_008, 429, "meta_rate_limited"),
+        (130_429, 429, "meta_rate_limited"),
+        (131_057, 429, "meta_rate_limited"),
+        (139_102, 503, "meta_unavailable"),
+        (139_103, 503, "meta_unavailable"),
+    ] {
+        let response = FaultAnswer { code: Some(code), ..FaultAnswer::default() };
+        app.sim.fail(Fault { times: 3, ..Fault::on("/message_templates", FaultAction::Status(response)) });
+        for (path, body) in [
+            ("/api/messages/send", &unknown),
+            ("/api/templates/sync", &json!({})),
+            ("/api/templates", &template),
+        ] {
+            let refused = app.run_with_clock(app.post(path, body)).await.expect(status);
+            assert_eq!(refused.code(), name, "{code} {path}");
+            assert!(refused.headers.contains_key("retry-after"), "{code} {path}");
+        }
+        app.clear_faults().await;
+        app.advance(120);
+    }
+}

@@ -34,6 +34,7 @@ pub(crate) fn apply_error_effects(
         MetaErrorClass::Retry
         | MetaErrorClass::ThrottleNumber
         | MetaErrorClass::ThrottlePair
+        | MetaErrorClass::ThrottleSpam
         | MetaErrorClass::SuspendAccount
         | MetaErrorClass::PauseTemplate
         | MetaErrorClass::Permanent => Ok(()),

@@ -164,7 +164,7 @@ fn apply_report(
     let key = (workspace, account);
     let outcome = statuses::apply_report(connection, key, report, now, &mut || archive.payload_span(change))?;
     if let Some(error) = &report.error
-        && error.class() == MetaErrorClass::SuspendAccount
+        && matches!(error.class(), MetaErrorClass::SuspendAccount | MetaErrorClass::ThrottleSpam)
         && matches!(outcome, ChangeOutcome::Applied | ChangeOutcome::Early)
         && status::is_present(connection, scope, report.at, now)?
         && summary.account_errors.iter().all(|reported| reported.account != account)
