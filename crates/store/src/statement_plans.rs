@@ -230,6 +230,7 @@ fn run_background_loops(connection: &Connection) {
         worker,
         tokens: vec![LeaseToken(5), LeaseToken(6)],
         throttled_recipients: BTreeMap::new(),
+        is_probe: false,
         now: now(),
     };
     let round = lease::lease_due(connection, &request).unwrap();

@@ -110,6 +110,8 @@ pub enum ThrottleScope {
     Number,
     /// Messages of the number to this recipient.
     Pair,
+    /// All messages of the number, down to one message at a time.
+    Spam,
 }
 
 impl ThrottleScope {
@@ -120,6 +122,7 @@ impl ThrottleScope {
             SendOutcome::Refused(error) => match error.class() {
                 MetaErrorClass::ThrottleNumber => Some(Self::Number),
                 MetaErrorClass::ThrottlePair => Some(Self::Pair),
+                MetaErrorClass::ThrottleSpam => Some(Self::Spam),
                 MetaErrorClass::Retry
                 | MetaErrorClass::SuspendAccount
                 | MetaErrorClass::PauseTemplate
@@ -155,7 +158,7 @@ pub fn decide(outcome: &SendOutcome, attempt: &SendAttempt) -> RetryDecision {
         SendOutcome::Refused(error) if error.is_ambiguous() => RetryDecision::Unknown,
         SendOutcome::Refused(error) => match error.class() {
             MetaErrorClass::Retry => attempt.retry(META_UNAVAILABLE, attempt.backoff(), error.retry_after),
-            MetaErrorClass::ThrottleNumber => {
+            MetaErrorClass::ThrottleNumber | MetaErrorClass::ThrottleSpam => {
                 attempt.retry(META_RATE_LIMITED, attempt.backoff(), error.retry_after)
             }
             // The wait of the pair grows with each refusal and concerns one recipient only; so it has no jitter.
@@ -263,7 +266,9 @@ mod tests {
         for entry in TABLE {
             let outcome = refused(entry.code);
             let (in_sync, in_queue) = match entry.class {
-                MetaErrorClass::Retry | MetaErrorClass::ThrottleNumber => (soon, soon),
+                MetaErrorClass::Retry | MetaErrorClass::ThrottleNumber | MetaErrorClass::ThrottleSpam => {
+                    (soon, soon)
+                }
                 MetaErrorClass::ThrottlePair => {
                     (RetryDecision::Retry { at: at(1_000) }, RetryDecision::Retry { at: at(1_000) })
                 }
@@ -288,13 +293,18 @@ mod tests {
             codes
         };
         let again = classes(|decision| matches!(decision, RetryDecision::Retry { .. }));
-        let slow = [4, 17, 341, 613, 80_007, 80_008, 130_429, 131_056, 131_057];
+        let slow = [4, 17, 341, 613, 80_007, 80_008, 130_429, 131_048, 131_056, 131_057, 131_064];
         let trouble = [1, 2, 131_000, 131_016, 131_059, 133_004, 139_102, 139_103, 2_494_100];
-        let mut expected = [slow, trouble].concat();
+        let mut expected = [slow.as_slice(), &trouble].concat();
         expected.sort();
         assert_eq!(again, expected);
         let held = classes(|decision| decision == RetryDecision::Suspend);
-        assert_eq!(held, [0, 102, 104, 190, 368, 131_031, 133_010]);
+        let token = [0, 102, 104, 190];
+        let permission = [3, 10, 33, 200, 803, 131_005];
+        let account = [368, 131_031, 131_037, 131_042, 131_045, 133_010];
+        let mut expected = [token.as_slice(), &permission, &account].concat();
+        expected.sort();
+        assert_eq!(held, expected);
     }
 
     #[test]
@@ -303,6 +313,7 @@ mod tests {
             let expected = match entry.code {
                 4 | 17 | 341 | 613 | 80_007 | 80_008 | 130_429 | 131_057 => Some(ThrottleScope::Number),
                 131_056 => Some(ThrottleScope::Pair),
+                131_048 | 131_064 => Some(ThrottleScope::Spam),
                 _ => None,
             };
             assert_eq!(ThrottleScope::after(&refused(entry.code)), expected, "{}", entry.code);

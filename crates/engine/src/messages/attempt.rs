@@ -5,6 +5,7 @@
 use std::ops::ControlFlow;
 
 use bytes::Bytes;
+use domain::accounts::account::AccountStatus;
 use domain::check::Violation;
 use domain::messages::admission::SentAs;
 use domain::messages::download_retry;
@@ -132,6 +133,7 @@ impl AttemptRunner<'_> {
                 if let SendOutcome::Refused(error) = &outcome {
                     self.suspend_account(error).await;
                 }
+                self.finish_probe(&outcome).await;
                 let (lease, now) = (self.message.lease, self.deps.now());
                 let attempt = LastAttempt { lease, record: self.record, decision, now };
                 NextStep::Break(Some(attempt.end(outcome)))
@@ -224,6 +226,18 @@ impl AttemptRunner<'_> {
                 let response = Ok(SendProgress::Unknown);
                 NextStep::Break(Some(SendEnd { lease: *lease, result, response }))
             }
+        }
+    }
+
+    /// Resumes the account if the message was a probe and shows that Meta accepts the account again.
+    async fn finish_probe(&self, outcome: &SendOutcome) {
+        let is_probe = self.record.account.status == AccountStatus::Suspended;
+        if is_probe
+            && outcome.shows_working_account()
+            && let Err(error) = accounts::resume_after_probe(self.deps, self.record).await
+        {
+            tracing::error!(error = %chain(&error), account.id = %self.message.lease.account,
+                "an account that meta accepts again could not be resumed; the next probe tries again");
         }
     }
 

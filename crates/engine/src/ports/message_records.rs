@@ -219,6 +219,9 @@ pub struct LeaseRequest {
     pub tokens: Vec<LeaseToken>,
     /// Recipients that must wait longer, by [`Recipient::key`], each with the end of its wait.
     pub throttled_recipients: BTreeMap<String, Timestamp>,
+    /// `true` if the message is the probe of a suspended account. Nothing is leased then unless the probe is due, and the
+    /// next probe is scheduled with the lease.
+    pub is_probe: bool,
     /// Current time.
     pub now: Timestamp,
 }

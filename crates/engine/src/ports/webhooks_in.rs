@@ -5,6 +5,7 @@ use super::storage::StoreError;
 use bytes::Bytes;
 use domain::contacts::opt_out::OptOutSignal;
 use domain::id::{AccountId, ContactId, MediaId, MessageId, WorkspaceId};
+use domain::meta_error::MetaError;
 use domain::webhooks_in::update::WebhookUpdate;
 use jiff::Timestamp;
 
@@ -154,7 +155,7 @@ impl UnappliedReason {
 }
 
 /// Result of storing a payload: number of changes by result, and the follow-up work.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct IngestSummary {
     /// Changes that were applied.
     pub applied: u32,
@@ -174,4 +175,17 @@ pub struct IngestSummary {
     pub has_account_changes: bool,
     /// `true` if a template's text changed. The webhook carries the text only: list Meta's templates for the rest.
     pub has_template_text_changes: bool,
+    /// Errors of failed messages that concern the whole account.
+    pub account_errors: Vec<ReportedAccountError>,
+}
+
+/// Error of a failed message that concerns the whole account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReportedAccountError {
+    /// Workspace of the account.
+    pub workspace: WorkspaceId,
+    /// Account that Meta refuses.
+    pub account: AccountId,
+    /// Meta's error.
+    pub error: MetaError,
 }

@@ -21,6 +21,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
 use crate::access::audit;
+use crate::accounts::probes;
 use crate::error::{SqlError, SqlResult};
 use crate::messages::messaging_limit::Capacity;
 use crate::messages::terminate::FinalState;
@@ -103,6 +104,10 @@ const MAX_ROUNDS: u32 = 20;
 
 pub(crate) fn lease_due(connection: &Connection, request: &LeaseRequest) -> SqlResult<LeaseBatch> {
     let mut round = LeaseBatch::default();
+    let scope = Scope { workspace: request.workspace, account: request.account };
+    if request.is_probe && !probes::is_due(connection, scope, request.now)? {
+        return Ok(round);
+    }
     let mut capacity = None;
     if messaging_limit::has_deferred(connection, request.account)? {
         let found = Capacity::get(
@@ -118,6 +123,9 @@ pub(crate) fn lease_due(connection: &Connection, request: &LeaseRequest) -> SqlR
         if lease_some(connection, request, &mut capacity, &mut round)? == 0 {
             break;
         }
+    }
+    if request.is_probe && !round.leased.is_empty() {
+        probes::schedule_next(connection, scope, request.now)?;
     }
     Ok(round)
 }

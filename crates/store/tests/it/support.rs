@@ -158,6 +158,8 @@ impl TestStore {
             app_secret: Some("demo-app-secret".into()),
             old_app_secret: None,
             verify_token_digest: Some([7; 32]),
+            probe_at: None,
+            resumed_at: None,
         };
         let entry = self.entry(AuditAction::AccountAdded);
         self.store.insert_account(NewAccount { record, created_at: self.now() }, entry).await.unwrap();
@@ -250,6 +252,7 @@ impl TestStore {
             worker,
             tokens: (0..n).map(|_| self.token()).collect(),
             throttled_recipients: BTreeMap::new(),
+            is_probe: false,
             now: self.now(),
         }
     }

@@ -42,6 +42,12 @@ create table accounts (
     status text not null check (status in ('connected', 'held', 'disconnected')),
     status_reason text,
     suspension_cause text check (suspension_cause in ('refused', 'disabled', 'app_removed')),
+    -- When the last suspension ended: an error that Meta reported before this time does not suspend the account.
+    resumed_at integer,
+    -- When the next probe of a suspended account is due. Null: the account is not probed.
+    probe_at integer,
+    -- The wait before that probe, in microseconds. It survives a resumption by a probe.
+    probe_wait integer,
     is_default integer not null check (is_default in (0, 1)),
     is_sandbox integer not null check (is_sandbox in (0, 1)),
     -- 1: links in messages are downloaded and uploaded to Meta. Null: the configuration decides.
