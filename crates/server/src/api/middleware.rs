@@ -16,6 +16,7 @@ use engine::ports::StoreError;
 use engine::{Deps, chain, directory};
 use jiff::Timestamp;
 
+use crate::api::body_encoding::decode_request;
 use crate::api::error::{ApiError, Code};
 use crate::api::request_context::{RequestContext, unauthenticated};
 use crate::api::response::set;
@@ -143,7 +144,7 @@ pub(crate) async fn process_request(
     let mut response = match store_error {
         // The session cannot be checked while the store is unavailable.
         Some(error) => error.into_response(),
-        None => next.run(request).await,
+        None => next.run(decode_request(request)).await,
     };
 
     if let Some(error) = response.extensions_mut().remove::<Arc<ApiError>>() {

@@ -126,6 +126,11 @@ const EXAMPLES: &[(Code, &str, &str)] = &[
     (Code::MethodNotAllowed, "This path does not support this method.", "{}"),
     (Code::RequestTimeout, "The body did not arrive within 60 s.", "{}"),
     (Code::PayloadTooLarge, "The body is larger than 5000000 bytes.", r#"{"limit_bytes":5000000}"#),
+    (
+        Code::UnsupportedMediaType,
+        "The body has the type `application/x-www-form-urlencoded`. Send JSON, with the header `Content-Type: application/json`.",
+        "{}",
+    ),
     (Code::RangeNotSatisfiable, "The requested range is outside the file, which has 1024 bytes.", "{}"),
     (
         Code::RateLimited,
