@@ -101,7 +101,8 @@ struct Envelope {
 }
 
 fn read_envelope(fields: &Fields<'_, '_>, origin: SendOrigin, now: Timestamp) -> Envelope {
-    let kind = fields.required("type").choice(&MessageKind::ALL.map(|kind| (kind.as_str(), kind)));
+    let kinds = MessageKind::ALL.map(|kind| (kind.as_str(), kind));
+    let kind = fields.required("type").choice_with(&kinds, TYPE_SYNONYMS);
     read_fields(fields, kind, origin, now)
 }
 
@@ -233,6 +234,40 @@ fn check_content_fields(fields: &Fields<'_, '_>, kind: Option<MessageKind>) {
     }
 }
 
+/// Words for a mode in other APIs.
+const MODE_SYNONYMS: &[(&str, &str)] = &[
+    ("async", "queue"),
+    ("asynchronous", "queue"),
+    ("background", "queue"),
+    ("batch", "queue"),
+    ("later", "queue"),
+    ("scheduled", "queue"),
+    ("immediate", "sync"),
+    ("now", "sync"),
+    ("wait", "sync"),
+];
+
+/// Words for a type of message in other APIs.
+const TYPE_SYNONYMS: &[(&str, &str)] = &[
+    ("button", "interactive"),
+    ("buttons", "interactive"),
+    ("list", "interactive"),
+    ("flow", "interactive"),
+    ("product", "interactive"),
+    ("contact", "contacts"),
+    ("vcard", "contacts"),
+    ("file", "document"),
+    ("pdf", "document"),
+    ("photo", "image"),
+    ("picture", "image"),
+    ("ptt", "audio"),
+    ("voice", "audio"),
+    ("emoji", "reaction"),
+    ("hsm", "template"),
+    ("message", "text"),
+    ("chat", "text"),
+];
+
 /// Documentation of `mode`.
 const MODE: &str = "`sync` (default): the response comes after the response of Meta. `queue`: the response comes when the message \
                     is in the queue.";
@@ -261,7 +296,7 @@ fn read_timing(fields: &Fields<'_, '_>, origin: SendOrigin, now: Timestamp) -> S
     let is_described_item = fields.is_described() && origin != SendOrigin::SingleRequest;
     let mode = fields.optional("mode").about(if is_described_item { QUEUED } else { MODE });
     let modes: &[&str] = if is_described_item { &["queue"] } else { &["sync", "queue"] };
-    let requested = mode.one_of(modes);
+    let requested = mode.one_of_with(modes, MODE_SYNONYMS);
     let send_at =
         fields.optional("send_at").about("Time at which the message is sent, at most 30 days ahead.");
     let send_at = send_at.format("date-time").example("2026-05-29T10:30:00Z");

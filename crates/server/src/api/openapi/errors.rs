@@ -42,7 +42,11 @@ const EXAMPLES: &[(Code, &str, &str)] = &[
         "Meta rejected the request (code 131009): Parameter value is not valid. Fix the fields listed in `details`, then send again. Nothing was sent.",
         r#"{"meta":{"code":131009,"subcode":null,"title":"Parameter value is not valid","details":null,"fbtrace_id":"AbCdEfGhIjK"}}"#,
     ),
-    (Code::InvalidApiKey, "Invalid API key. Send a valid key in the header X-API-Key, or log in.", "{}"),
+    (
+        Code::InvalidApiKey,
+        "Invalid API key or session: unknown, expired or revoked. Send a valid key in the header `X-API-Key: <key>` or `Authorization: Bearer <key>`, or log in.",
+        "{}",
+    ),
     (Code::InvalidCredentials, "The email address or the password is wrong.", "{}"),
     (
         Code::Forbidden,
