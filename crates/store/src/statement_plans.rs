@@ -123,6 +123,7 @@ fn message(n: u8, schedule: SendSchedule) -> NewMessage {
         client_reference: None,
         fallback: None,
         on_unknown: OnUnknown::Hold,
+        send_at: None,
         schedule,
         expires_at: None,
         idempotency: None,

@@ -30,6 +30,8 @@ pub struct SendReceipt {
     pub client_reference: Option<String>,
     /// Form in which the message is sent.
     pub sent_as: SentAs,
+    /// Scheduled time that the caller requested.
+    pub send_at: Option<Timestamp>,
 }
 
 impl SendReceipt {
@@ -42,6 +44,7 @@ impl SendReceipt {
             account: new.account,
             client_reference: new.client_reference.clone(),
             sent_as,
+            send_at: new.send_at,
         }
     }
 }

@@ -72,11 +72,16 @@ pub enum SendTiming {
 }
 
 impl SendTiming {
+    /// Returns the scheduled time that the caller requested.
+    pub(crate) fn send_at(self) -> Option<Timestamp> {
+        match self {
+            Self::Sync => None,
+            Self::Queue(send_at) | Self::Batch { send_at, .. } => send_at,
+        }
+    }
+
     /// Returns the earliest time at which a message that is accepted at `now` is sent.
     pub(crate) fn leaves_at(self, now: Timestamp) -> Timestamp {
-        match self {
-            Self::Sync => now,
-            Self::Queue(send_at) | Self::Batch { send_at, .. } => send_at.map_or(now, |at| at.max(now)),
-        }
+        self.send_at().map_or(now, |at| at.max(now))
     }
 }

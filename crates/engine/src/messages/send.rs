@@ -82,6 +82,7 @@ fn new_message(deps: &Deps, caller: &Caller, accepting: Accepting) -> Result<New
         client_reference: request.client_reference,
         fallback: request.fallback.as_ref().map(content_text).transpose()?,
         on_unknown: request.on_unknown,
+        send_at: request.timing.send_at(),
         schedule: schedule(deps, caller, request.timing, leaves_at),
         expires_at: request.valid_for.and_then(|span| leaves_at.saturating_add(span).ok()),
         idempotency: None,

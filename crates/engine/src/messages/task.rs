@@ -210,6 +210,7 @@ impl LeasedTask {
             account,
             client_reference: None,
             sent_as: SentAs::Message,
+            send_at: None,
         };
         // A due message was leased at its slot. A message that is resent waits for a slot.
         let now = deps.now();

@@ -64,6 +64,8 @@ pub struct NewMessage {
     pub fallback: Option<Arc<str>>,
     /// Reaction to an unknown outcome.
     pub on_unknown: OnUnknown,
+    /// Scheduled time that the caller requested.
+    pub send_at: Option<Timestamp>,
     /// Schedule of the message.
     pub schedule: SendSchedule,
     /// Time at which the message expires if it was not sent.

@@ -128,6 +128,8 @@ async fn a_scheduled_message_is_sent_at_its_time() {
     body["send_at"] = json!("2026-01-01T01:00:00Z");
     body.as_object_mut().unwrap().remove("mode");
     let response = app.send(body.clone()).await.expect(202);
+    let repeated = response.data()["send_at"].as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
+    assert_eq!(repeated, "2026-01-01T01:00:00Z".parse::<jiff::Timestamp>().unwrap());
     app.send(queued(CUSTOMER, "now")).await.expect(202);
     app.tick_queue().await;
     app.advance(3599);
@@ -138,6 +140,25 @@ async fn a_scheduled_message_is_sent_at_its_time() {
     assert_eq!(bodies(&app), ["now", "later"]);
     assert_eq!(status_of(&app, &response.data()["id"]).await, "sent");
 
+    // The clock of the client may be up to a minute behind.
+    for send_at in ["2026-01-01T00:59:00Z", "2026-01-01T01:30:00+00:30"] {
+        body["send_at"] = json!(send_at);
+        let late = app.send(body.clone()).await.expect(202);
+        let repeated: jiff::Timestamp = late.data()["send_at"].as_str().unwrap().parse().unwrap();
+        assert_eq!(repeated, send_at.parse::<jiff::Timestamp>().unwrap());
+    }
+    assert!(app.send(queued(CUSTOMER, "now")).await.expect(202).data().get("send_at").is_none());
+    app.tick_queue().await;
+    for send_at in ["2026-01-01T00:58:59Z", "2025-01-01T01:00:00Z", "2026-01-01T01:00:00+01:00"] {
+        body["send_at"] = json!(send_at);
+        let refused = app.send(body.clone()).await.expect(400);
+        assert_eq!(refused.pointers(), ["/send_at"]);
+        assert!(refused.reasons().contains("more than 60 s in the past"), "{}", refused.reasons());
+        let batch =
+            app.post("/api/messages/batch", &json!({"messages": [queued(CUSTOMER, "x"), body]})).await;
+        assert_eq!(batch.data()["results"][1]["details"]["errors"][0]["pointer"], "/send_at");
+    }
+    app.advance(1);
     body["send_at"] = json!("2026-02-02T00:00:00Z");
     assert_eq!(app.send(body.clone()).await.expect(400).pointers(), ["/send_at"]);
     body["send_at"] = json!("tomorrow");
@@ -298,4 +319,27 @@ async fn the_queue_survives_a_restart() {
     background::tick_recovery(&app.deps).await.unwrap();
     app.tick_queue().await;
     assert_eq!(app.n_accepted(), 10);
+}
+
+#[tokio::test]
+async fn a_repeated_scheduled_message_gets_the_first_response_after_its_time() {
+    let app = TestApp::new().await;
+    let mut body = queued(CUSTOMER, "later");
+    body["send_at"] = json!("2026-01-01T01:00:00Z");
+    let send = async |body: &serde_json::Value| {
+        let request = axum::http::Request::post("/api/messages/send")
+            .header("X-API-Key", engine::access::api_key::DEV_KEY)
+            .header("Idempotency-Key", "later")
+            .body(axum::body::Body::from(body.to_string()));
+        app.call(request.unwrap()).await.expect(202)
+    };
+    let first = send(&body).await;
+    body["idempotency_key"] = json!("item");
+    let batch = json!({"messages": [body]});
+    let item = app.post("/api/messages/batch", &batch).await.expect(202).data()["results"][0].clone();
+    body.as_object_mut().unwrap().remove("idempotency_key");
+    app.advance(7200);
+    assert_eq!(send(&body).await.data(), first.data());
+    let repeated = app.post("/api/messages/batch", &batch).await.expect(202).data()["results"][0].clone();
+    assert_eq!((&repeated["id"], &repeated["replayed"]), (&item["id"], &json!(true)));
 }

@@ -208,6 +208,7 @@ impl TestStore {
             client_reference: None,
             fallback: None,
             on_unknown: OnUnknown::Hold,
+            send_at: None,
             schedule: SendSchedule::Immediate,
             expires_at: None,
             idempotency: None,

@@ -23,6 +23,7 @@ use engine::access::caller::Caller;
 use engine::messages::idempotency::{RepeatedRequest, get_repeated_request};
 use engine::messages::outcome::SendError;
 use engine::messages::send;
+use engine::ports::IdempotencyRecord;
 use futures_util::{FutureExt, StreamExt, stream};
 
 use crate::api::error::ApiError;
@@ -151,29 +152,46 @@ async fn accept_one(
     let Value::Object(object) = item.value else {
         return Err(ApiError::invalid_at("", format!("must be an object, is {kind}")));
     };
-    let body = object.clone();
-    let read = read_request(object, SendOrigin::BatchItem(item.index), deps.now())?;
-    let repeat = match &read.idempotency_key {
-        Some(key) => Some(idempotency::IdempotentRequest::new(key, "/api/messages/batch", &body)),
+    let repeat = match object.get("idempotency_key").and_then(Value::as_str) {
+        Some(key) => Some(idempotency::IdempotentRequest::new(key, "/api/messages/batch", &object)),
         None => item.batch.map(|batch| batch.item_request(item.index)),
     };
+    let request = match read_request(object, SendOrigin::BatchItem(item.index), deps.now()) {
+        Ok(request) => request,
+        Err(error) => {
+            // A repeated item can be valid no more: its `send_at` may have passed.
+            let Some(repeat) = &repeat else { return Err(error) };
+            let known = repeat.get_record(deps, caller).await?.ok_or(error)?;
+            return repeated_item(deps, caller, known, repeat.digest()).await;
+        }
+    };
     let idempotency = repeat.as_ref().map(|repeat| repeat.idempotency(request_id));
-    match send::send_message(deps, caller, read.request, idempotency).await {
+    match send::send_message(deps, caller, request, idempotency).await {
         Ok(sent) => Ok(response::object([("id", sent.id.to_string().into()), ("status", "queued".into())])),
         Err(SendError::IdempotencyKeyUsed(known)) => {
-            let id = known.message;
             let digest = repeat.map(|repeat| repeat.digest()).unwrap_or_default();
-            match get_repeated_request(deps, caller, *known, digest).await? {
-                RepeatedRequest::Mismatch => Err(ApiError::idempotency_mismatch()),
-                RepeatedRequest::InProgress => Err(ApiError::idempotency_in_progress()),
-                RepeatedRequest::Cached(_) | RepeatedRequest::Orphaned(_) => Ok(response::object([
-                    ("id", id.to_string().into()),
-                    ("status", "queued".into()),
-                    ("replayed", true.into()),
-                ])),
-            }
+            repeated_item(deps, caller, *known, digest).await
         }
         Err(error) => Err(error.into()),
+    }
+}
+
+/// Returns the result of an item whose key was used before.
+async fn repeated_item(
+    deps: &Deps,
+    caller: &Caller,
+    known: IdempotencyRecord,
+    digest: [u8; 32],
+) -> Result<Value, ApiError> {
+    let id = known.message;
+    match get_repeated_request(deps, caller, known, digest).await? {
+        RepeatedRequest::Mismatch => Err(ApiError::idempotency_mismatch()),
+        RepeatedRequest::InProgress => Err(ApiError::idempotency_in_progress()),
+        RepeatedRequest::Cached(_) | RepeatedRequest::Orphaned(_) => Ok(response::object([
+            ("id", id.to_string().into()),
+            ("status", "queued".into()),
+            ("replayed", true.into()),
+        ])),
     }
 }
 
