@@ -107,6 +107,7 @@ fn message(n: u8, schedule: SendSchedule) -> NewMessage {
         workspace: WorkspaceId::from_bytes(WORKSPACE),
         account: AccountId::from_bytes(ACCOUNT),
         key: None,
+        batch: None,
         recipient: Recipient::Phone(PhoneNumber::parse("15550100001").unwrap()),
         contact: ContactId::from_bytes([n; 16]),
         kind: "text",

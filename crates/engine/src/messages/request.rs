@@ -2,7 +2,7 @@
 
 use domain::contacts::bsuid::Bsuid;
 use domain::contacts::phone::PhoneNumber;
-use domain::id::ContactId;
+use domain::id::{BatchId, ContactId};
 use domain::messages::content::Content;
 use domain::messages::retry::QUEUE_RETRY_PERIOD;
 use jiff::{SignedDuration, Timestamp};
@@ -20,6 +20,8 @@ pub struct SendRequest {
     pub account: Option<String>,
     /// Wamid, or Waypost's ID, of the message that the message replies to.
     pub context_wamid: Option<String>,
+    /// Batch with which the message is accepted.
+    pub batch: Option<BatchId>,
     /// Reference that the caller chose for the message.
     pub client_reference: Option<String>,
     /// Hash for Meta's check of the recipient's identity.

@@ -72,6 +72,7 @@ fn new_message(deps: &Deps, caller: &Caller, accepting: Accepting) -> Result<New
         workspace: caller.workspace(),
         account: checked.record.account.id,
         key: caller.key_id(),
+        batch: request.batch,
         recipient: checked.recipient,
         contact: deps.new_id(ContactId::from_parts),
         kind: request.content.kind().as_str(),

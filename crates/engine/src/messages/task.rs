@@ -211,6 +211,7 @@ impl LeasedTask {
             client_reference: None,
             sent_as: SentAs::Message,
             send_at: None,
+            due_at: None,
         };
         // A due message was leased at its slot. A message that is resent waits for a slot.
         let now = deps.now();

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use domain::contacts::bsuid::Bsuid;
 use domain::contacts::phone::PhoneNumber;
-use domain::id::{AccountId, ContactId, KeyId, MessageId, OwnerId, WorkerId, WorkspaceId};
+use domain::id::{AccountId, BatchId, ContactId, KeyId, MessageId, OwnerId, WorkerId, WorkspaceId};
 use domain::messages::admission::{AdmissionRequest, Rejection, SentAs};
 use domain::messages::direction::Direction;
 use domain::messages::outcome::AcceptedMessage;
@@ -44,6 +44,8 @@ pub struct NewMessage {
     pub account: AccountId,
     /// API key of the request; `None` for a session.
     pub key: Option<KeyId>,
+    /// Batch with which the message was accepted.
+    pub batch: Option<BatchId>,
     /// Recipient of the message.
     pub recipient: Recipient,
     /// Identifier of the contact that is created if the recipient is not known.
@@ -335,6 +337,8 @@ pub struct StoredMessage {
     pub account: AccountId,
     /// Contact of the message.
     pub contact: ContactId,
+    /// Batch with which the message was accepted.
+    pub batch: Option<BatchId>,
     /// Direction of the message.
     pub direction: Direction,
     /// Type of the message, as in the API.
@@ -422,6 +426,8 @@ pub struct MessageFilter {
     pub contact: Option<ContactId>,
     /// Account of the messages.
     pub account: Option<AccountId>,
+    /// Batch with which the messages were accepted.
+    pub batch: Option<BatchId>,
     /// Status of the messages.
     pub status: Option<MessageStatus>,
     /// Type of the messages.

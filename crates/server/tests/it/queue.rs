@@ -87,6 +87,13 @@ async fn a_batch_that_is_repeated_with_its_key_is_the_same_messages() {
         response.data()["results"].as_array().unwrap().iter().map(|one| one["id"].clone()).collect::<Vec<_>>()
     };
     assert_eq!(ids(&first), ids(&again));
+    for member in ["batch_id", "accepted", "rejected", "last_leaves_at"] {
+        assert_eq!(first.data()[member], again.data()[member]);
+    }
+    app.tick_queue().await;
+    let sent = post(batch("one")).await.expect(202);
+    assert_eq!(sent.data()["batch_id"], first.data()["batch_id"]);
+    assert_eq!(sent.data()["last_leaves_at"], json!(null));
     assert!(first.headers.get("idempotent-replayed").is_none());
     assert_eq!(again.headers["idempotent-replayed"], "true");
     assert_eq!(post(batch("another")).await.expect(409).code(), "idempotency_mismatch");
@@ -279,6 +286,7 @@ async fn a_batch_is_one_request_and_one_bad_item_fails_alone() {
     ]});
     let response = app.post("/api/messages/batch", &batch).await.expect(202);
     assert_eq!(response.number("x-ratelimit-remaining"), 99);
+    assert_eq!((&response.data()["accepted"], &response.data()["rejected"]), (&json!(2), &json!(3)));
     let results = response.data()["results"].as_array().unwrap();
     let codes: Vec<_> = results.iter().map(|one| one.get("code").cloned().unwrap_or_default()).collect();
     assert_eq!(
@@ -342,4 +350,64 @@ async fn a_repeated_scheduled_message_gets_the_first_response_after_its_time() {
     assert_eq!(send(&body).await.data(), first.data());
     let repeated = app.post("/api/messages/batch", &batch).await.expect(202).data()["results"][0].clone();
     assert_eq!((&repeated["id"], &repeated["replayed"]), (&item["id"], &json!(true)));
+}
+
+#[tokio::test]
+async fn a_batch_has_an_id_and_the_time_of_its_last_message() {
+    let app = TestApp::with(|settings| settings.limits.per_minute = 20).await;
+    let at = |text: &serde_json::Value| text.as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
+    let messages: Vec<_> = (0..45)
+        .map(
+            |n| json!({"to": CUSTOMER, "type": "text", "text": "Hi", "client_reference": format!("row-{n}")}),
+        )
+        .collect();
+    let response = app.post("/api/messages/batch", &json!({"messages": messages})).await.expect(202);
+    assert_eq!((&response.data()["accepted"], &response.data()["rejected"]), (&json!(45), &json!(0)));
+    for (n, result) in response.data()["results"].as_array().unwrap().iter().enumerate() {
+        assert_eq!(result["client_reference"], format!("row-{n}"));
+    }
+    // 20 messages in each minute, 10 in each second: the last five leave in the third minute.
+    let last_leaves_at = at(&response.data()["last_leaves_at"]);
+    assert_eq!(last_leaves_at.duration_since(app.deps.now()).as_secs(), 120);
+    let id = response.data()["batch_id"].as_str().unwrap();
+    let listed = app.get(&format!("/api/messages?batch={id}&status=queued")).await.expect(200);
+    assert_eq!(listed.data()["total"], 45);
+    // Messages of the next batch leave after those of this batch; a scheduled message leaves at its time.
+    let mut scheduled =
+        json!({"to": CUSTOMER, "type": "text", "text": "Hi", "send_at": "2026-01-01T03:00:00Z"});
+    let next = app.post("/api/messages/batch", &json!({"messages": [scheduled]})).await.expect(202);
+    assert_eq!(at(&next.data()["last_leaves_at"]), at(&json!("2026-01-01T03:00:00Z")));
+    assert_eq!(next.data()["results"][0]["client_reference"], json!(null));
+    assert_ne!(next.data()["batch_id"], id);
+    scheduled.as_object_mut().unwrap().remove("send_at");
+    let next = app.post("/api/messages/batch", &json!({"messages": [scheduled]})).await.expect(202);
+    assert!(at(&next.data()["last_leaves_at"]) >= last_leaves_at);
+    assert_eq!(app.get("/api/messages?batch=7").await.expect(400).pointers(), ["/batch"]);
+    // Messages of single requests belong to no batch.
+    app.advance(60);
+    app.send(queued(CUSTOMER, "alone")).await.expect(202);
+    assert_eq!(app.get(&format!("/api/messages?batch={id}")).await.data()["total"], 45);
+}
+
+#[tokio::test]
+async fn a_batch_without_a_valid_message_is_400() {
+    let app = TestApp::new().await;
+    let nobody = json!({"to": CUSTOMER, "type": "text", "text": "Hi", "whatsapp_account": "nobody"});
+    let closed = json!({"to": NEW_RECIPIENT, "type": "text", "text": "Hi"});
+    let batch = json!({"messages": [{"to": CUSTOMER, "type": "text", "text": ""}, nobody, closed, 7]});
+    let response = app.post("/api/messages/batch", &batch).await.expect(400);
+    assert_eq!(response.code(), "invalid_request");
+    assert_eq!(response.pointers(), ["/messages/0/text", "/messages/1", "/messages/2", "/messages/3"]);
+    assert!(response.reasons().contains("is refused with `account_not_found`: "), "{}", response.reasons());
+    assert!(response.reasons().contains("is refused with `outside_window`: "), "{}", response.reasons());
+    assert_eq!(app.get("/api/messages?direction=outbound").await.data()["total"], 0);
+    // A message that can be accepted later is valid.
+    app.request("POST", "/api/accounts/sandbox/resume", "").await.expect(200);
+    app.customer_writes("+15550100190", "Hi").await;
+    app.send(queued("+15550100190", "holds the account")).await.expect(202);
+    app.tick_queue().await;
+    let held = json!({"messages": [queued(CUSTOMER, "x")]});
+    let response = app.post("/api/messages/batch", &held).await.expect(202);
+    assert_eq!(response.data()["results"][0]["code"], "account_disconnected");
+    assert_eq!((&response.data()["accepted"], &response.data()["last_leaves_at"]), (&json!(0), &json!(null)));
 }

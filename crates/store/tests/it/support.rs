@@ -192,6 +192,7 @@ impl TestStore {
             workspace: self.workspace,
             account: self.account,
             key: None,
+            batch: None,
             recipient: Recipient::Phone(PhoneNumber::parse(CUSTOMER).unwrap()),
             contact: self.id(ContactId::from_parts),
             kind: "text",

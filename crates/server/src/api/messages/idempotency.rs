@@ -168,5 +168,6 @@ fn sent_from_message(message: &StoredMessage) -> Option<SendReceipt> {
         client_reference: message.client_reference.clone(),
         sent_as: message.sent_as,
         send_at: None,
+        due_at: None,
     })
 }

@@ -70,6 +70,7 @@ pub(crate) fn read_request(
         content,
         account: envelope.account,
         context_wamid: envelope.context_wamid,
+        batch: None,
         client_reference: envelope.client_reference,
         recipient_identity_key_hash: envelope.identity_key_hash,
         timing: envelope.timing,
