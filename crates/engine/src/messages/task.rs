@@ -211,6 +211,8 @@ impl LeasedTask {
             account,
             client_reference: None,
             sent_as: SentAs::Message,
+            send_at: None,
+            due_at: None,
         };
         // A due message was leased at its slot. A message that is resent waits for a slot.
         let now = deps.now();

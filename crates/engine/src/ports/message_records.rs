@@ -4,7 +4,7 @@ use super::lease::LeaseToken;
 use super::media::StoredMedia;
 use super::recipient::Recipient;
 use bytes::Bytes;
-use domain::id::{AccountId, ContactId, KeyId, MessageId, OwnerId, WorkerId, WorkspaceId};
+use domain::id::{AccountId, BatchId, ContactId, KeyId, MessageId, OwnerId, WorkerId, WorkspaceId};
 use domain::messages::admission::{AdmissionRequest, Rejection, SentAs};
 use domain::messages::direction::Direction;
 use domain::messages::outcome::AcceptedMessage;
@@ -26,6 +26,8 @@ pub struct NewMessage {
     pub account: AccountId,
     /// API key of the request; `None` for a session.
     pub key: Option<KeyId>,
+    /// Batch with which the message was accepted.
+    pub batch: Option<BatchId>,
     /// Recipient of the message.
     pub recipient: Recipient,
     /// Identifier of the contact that is created if the recipient is not known.
@@ -46,6 +48,8 @@ pub struct NewMessage {
     pub fallback: Option<Arc<str>>,
     /// Reaction to an unknown outcome.
     pub on_unknown: OnUnknown,
+    /// Scheduled time that the caller requested.
+    pub send_at: Option<Timestamp>,
     /// Schedule of the message.
     pub schedule: SendSchedule,
     /// Time at which the message expires if it was not sent.
@@ -319,6 +323,8 @@ pub struct StoredMessage {
     pub account: AccountId,
     /// Contact of the message.
     pub contact: ContactId,
+    /// Batch with which the message was accepted.
+    pub batch: Option<BatchId>,
     /// Direction of the message.
     pub direction: Direction,
     /// Type of the message, as in the API.
@@ -406,6 +412,8 @@ pub struct MessageFilter {
     pub contact: Option<ContactId>,
     /// Account of the messages.
     pub account: Option<AccountId>,
+    /// Batch with which the messages were accepted.
+    pub batch: Option<BatchId>,
     /// Status of the messages.
     pub status: Option<MessageStatus>,
     /// Type of the messages.

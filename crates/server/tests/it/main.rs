@@ -47,6 +47,7 @@ mod queue;
 mod rate_limits;
 mod redrive;
 mod regressions;
+mod request_encoding;
 mod retention;
 mod rule_agreement;
 mod rule_conformance;

@@ -296,6 +296,8 @@ create table messages (
     account_id blob not null,
     contact_id blob not null,
     key_id blob,
+    -- The request to `POST /api/messages/batch` with which the message was accepted.
+    batch_id blob,
     direction text not null check (direction in ('inbound', 'outbound')),
     kind text not null,
     status text not null check (
@@ -349,6 +351,7 @@ create table messages (
 
 create index messages_by_workspace on messages (workspace_id, seq);
 create index messages_by_contact on messages (workspace_id, contact_id, seq);
+create index messages_by_batch on messages (workspace_id, batch_id, seq) where batch_id is not null;
 create index messages_by_reference on messages (workspace_id, client_reference, seq)
     where client_reference is not null;
 -- SQLite builds a list of more than two values after `in` as a temporary table each time that it evaluates the condition.
