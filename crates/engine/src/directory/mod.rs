@@ -31,7 +31,7 @@ pub async fn refresh(deps: &Deps) -> Result<(), StoreError> {
 }
 
 /// Refreshes the directory because a lookup failed: another process may have created the item a moment ago. Does nothing
-/// if the last call was less than [`MIN_REFRESH_INTERVAL`] ago, or the store cannot be read.
+/// if the last call was less than `MIN_REFRESH_INTERVAL` ago, or the store cannot be read.
 pub async fn refresh_now(deps: &Deps) {
     let now = deps.now();
     {

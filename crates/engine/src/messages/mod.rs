@@ -1,7 +1,7 @@
 //! Messages: send, queue, attempts, dry runs, idempotency, marking as read.
 //!
-//! A send passes through [`admission`] (checks), [`send`] (record), [`task`] (task that stores the result and responds),
-//! [`attempt`] (calls to Meta) and [`send_end`] (result and response). [`queue`] starts the sends of due messages.
+//! A send passes through [`admission`] (checks), [`send`] (record), `task` (task that stores the result and responds),
+//! `attempt` (calls to Meta) and `send_end` (result and response). [`queue`] starts the sends of due messages.
 
 pub mod actions;
 pub mod admission;
