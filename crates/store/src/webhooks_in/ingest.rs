@@ -162,8 +162,7 @@ fn apply_report(
 ) -> SqlResult<ChangeOutcome> {
     let (connection, now) = (archive.connection, archive.payload.now);
     let Scope { workspace, account } = scope;
-    let key = (workspace, account);
-    let outcome = statuses::apply_report(connection, key, report, now, &mut || archive.payload_span(change))?;
+    let outcome = statuses::apply_report(connection, scope, report, now, &mut || archive.payload_span(change))?;
     if let Some(error) = &report.error
         && matches!(error.class(), MetaErrorClass::SuspendAccount | MetaErrorClass::ThrottleSpam)
         && matches!(outcome, ChangeOutcome::Applied | ChangeOutcome::Early)
