@@ -3,7 +3,6 @@
 pub(crate) mod account_events;
 pub(crate) mod account_updates;
 pub(crate) mod directory;
-pub(crate) mod probes;
 pub(crate) mod records;
 pub(crate) mod status;
 pub(crate) mod token_expiry;
@@ -44,7 +43,7 @@ engine::accounts_port! {
         }
         resume_probed_account(workspace, id, reason, audit_entry) {
             write "resuming an account after a probe",
-            move |tx| probes::resume(tx, Scope { workspace, account: id }, &reason, &audit_entry)
+            move |tx| status::resume_probed(tx, Scope { workspace, account: id }, &reason, &audit_entry)
         }
         update_account_number(workspace, id, number, now) cloning(number) {
             write "updating an account's number",

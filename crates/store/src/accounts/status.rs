@@ -9,9 +9,10 @@ use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, params};
 
 use crate::access::audit;
+use crate::accounts::account_events;
 use crate::accounts::account_events::AccountUpdateEvent;
-use crate::accounts::{account_events, probes};
 use crate::error::SqlResult;
+use crate::messages::probes;
 use crate::revisions;
 use crate::row::{SelectRow as _, micros, row};
 use crate::scope::Scope;
@@ -58,8 +59,31 @@ pub(crate) fn update_status(
     record_change(connection, scope, entry)
 }
 
+/// Ends a suspension after a probe, if the account is still suspended for this reason.
+pub(crate) fn resume_probed(
+    connection: &Connection,
+    scope: Scope,
+    reason: &str,
+    entry: &AuditEntry,
+) -> SqlResult<()> {
+    let key = (scope.workspace.as_bytes(), scope.account.as_bytes());
+    let n_rows = connection
+        .prepare_cached(
+            "update accounts
+             set status = 'connected', status_reason = null, suspension_cause = null, updated_at = ?5,
+                 resumed_at = ?5, probe_at = null
+             where workspace_id = ?1 and id = ?2 and removed_at is null and status = 'held'
+               and status_reason = ?3 and coalesce(suspension_cause, ?4) = ?4",
+        )?
+        .execute((key.0, key.1, reason, REFUSED, micros(entry.at)))?;
+    if n_rows == 0 {
+        return Ok(());
+    }
+    record_change(connection, scope, entry)
+}
+
 /// Emits the event of a changed status, writes its audit entry and makes the directory change.
-pub(crate) fn record_change(connection: &Connection, scope: Scope, entry: &AuditEntry) -> SqlResult<()> {
+fn record_change(connection: &Connection, scope: Scope, entry: &AuditEntry) -> SqlResult<()> {
     let event = AccountUpdateEvent::new(AccountChange::Status);
     account_events::emit_account(connection, scope, &event, entry.at)?;
     audit::insert_entry(connection, entry)?;

@@ -21,11 +21,10 @@ use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
 use crate::access::audit;
-use crate::accounts::probes;
 use crate::error::{SqlError, SqlResult};
 use crate::messages::messaging_limit::Capacity;
 use crate::messages::terminate::FinalState;
-use crate::messages::{messaging_limit, outbound_state, queue_depth, terminate};
+use crate::messages::{messaging_limit, outbound_state, probes, queue_depth, terminate};
 use crate::row::{Cells, micros, row};
 use crate::scope::Scope;
 

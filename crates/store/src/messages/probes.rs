@@ -3,13 +3,10 @@
 //! **Invariant:** a probe is due for one worker only. The lease of the message and the time of the next probe are
 //! written in one transaction.
 
-use domain::access::audit::AuditEntry;
 use domain::accounts::suspension;
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::Connection;
 
-use crate::accounts::status;
-use crate::accounts::status::REFUSED;
 use crate::error::SqlResult;
 use crate::revisions;
 use crate::row::{SelectRow as _, micros, row};
@@ -86,27 +83,4 @@ pub(crate) fn schedule_next(connection: &Connection, scope: Scope, now: Timestam
         )?
         .execute_one((key.0, key.1, micros(next.at), wait_micros(next.wait)))?;
     revisions::increment(connection, "directory")
-}
-
-/// Ends a suspension after a probe, if the account is still suspended for this reason.
-pub(crate) fn resume(
-    connection: &Connection,
-    scope: Scope,
-    reason: &str,
-    entry: &AuditEntry,
-) -> SqlResult<()> {
-    let key = (scope.workspace.as_bytes(), scope.account.as_bytes());
-    let n_rows = connection
-        .prepare_cached(
-            "update accounts
-             set status = 'connected', status_reason = null, suspension_cause = null, updated_at = ?5,
-                 resumed_at = ?5, probe_at = null
-             where workspace_id = ?1 and id = ?2 and removed_at is null and status = 'held'
-               and status_reason = ?3 and coalesce(suspension_cause, ?4) = ?4",
-        )?
-        .execute((key.0, key.1, reason, REFUSED, micros(entry.at)))?;
-    if n_rows == 0 {
-        return Ok(());
-    }
-    status::record_change(connection, scope, entry)
 }
