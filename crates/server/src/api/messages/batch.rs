@@ -269,11 +269,19 @@ fn serialize_batch(id: BatchId, results: Vec<ItemResult>) -> Value {
         ("accepted", count(n_accepted).into()),
         ("rejected", count(results.len() - n_accepted).into()),
         ("last_leaves_at", or_null(due_times.max().map(time))),
-        ("results", results.into_iter().enumerate().map(serialize_result).collect::<Vec<_>>().into()),
+        (
+            "results",
+            results
+                .into_iter()
+                .enumerate()
+                .map(|(index, result)| serialize_result(index, result))
+                .collect::<Vec<_>>()
+                .into(),
+        ),
     ])
 }
 
-fn serialize_result((index, result): (usize, ItemResult)) -> Value {
+fn serialize_result(index: usize, result: ItemResult) -> Value {
     let mut json = Object::new();
     json.insert("index", i64::try_from(index).unwrap_or(i64::MAX));
     json.insert("client_reference", or_null(result.client_reference));
