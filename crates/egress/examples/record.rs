@@ -60,7 +60,7 @@ async fn main() -> Result<()> {
     let config = EgressConfig { policy, ..EgressConfig::default() };
     let client = EgressClient::new(&config, Arc::new(RealClock)).context("making the client")?;
     let mut recorded = Vec::new();
-    let mut stream = None;
+    let mut reusable = None;
     for (secrets, event_id, body) in DELIVERIES {
         let call = WebhookRequest {
             url: url.clone(),
@@ -71,7 +71,7 @@ async fn main() -> Result<()> {
             body: Bytes::from_static(body.as_bytes()),
             is_redelivery: false,
         };
-        let (posted, received) = tokio::join!(client.send_event(call), receive(&listener, &mut stream));
+        let (posted, received) = tokio::join!(client.send_event(call), receive(&listener, &mut reusable));
         if !posted.outcome.is_success() {
             bail!("posting {event_id}: {:?}", posted.outcome);
         }
@@ -85,9 +85,9 @@ async fn main() -> Result<()> {
 /// Accepts one request, over the idle connection or a new one, and responds to it.
 async fn receive(
     listener: &TcpListener,
-    stream: &mut Option<TcpStream>,
+    reusable: &mut Option<TcpStream>,
 ) -> Result<(Map<String, Value>, String)> {
-    let mut stream = match stream.take() {
+    let mut stream = match reusable.take() {
         Some(stream) => stream,
         None => listener.accept().await?.0,
     };
@@ -104,7 +104,7 @@ async fn receive(
             if body.len() >= length.parse()? {
                 let received = (headers, body.to_owned());
                 stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await?;
-                *stream = Some(stream);
+                *reusable = Some(stream);
                 return Ok(received);
             }
         }

@@ -162,7 +162,8 @@ fn apply_report(
 ) -> SqlResult<ChangeOutcome> {
     let (connection, now) = (archive.connection, archive.payload.now);
     let Scope { workspace, account } = scope;
-    let outcome = statuses::apply_report(connection, scope, report, now, &mut || archive.payload_span(change))?;
+    let outcome =
+        statuses::apply_report(connection, scope, report, now, &mut || archive.payload_span(change))?;
     if let Some(error) = &report.error
         && matches!(error.class(), MetaErrorClass::SuspendAccount | MetaErrorClass::ThrottleSpam)
         && matches!(outcome, ChangeOutcome::Applied | ChangeOutcome::Early)
