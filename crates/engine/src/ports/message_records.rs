@@ -64,35 +64,15 @@ pub struct NewMessage {
     pub now: Timestamp,
 }
 
-/// Reaction to an unknown outcome of a send.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum OnUnknown {
-    /// Wait until Meta reports a status.
-    #[default]
-    Hold,
-    /// Send the message again, once. The recipient may get the message twice.
-    Resend,
-}
-
-impl OnUnknown {
-    /// Returns the text of the value in the API and the database.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Hold => "hold",
-            Self::Resend => "resend",
-        }
-    }
-}
-
-impl std::str::FromStr for OnUnknown {
-    type Err = domain::text_enum::UnknownVariant;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "hold" => Ok(Self::Hold),
-            "resend" => Ok(Self::Resend),
-            _ => Err(domain::text_enum::UnknownVariant),
-        }
+domain::text_enum! {
+    /// Reaction to an unknown outcome of a send.
+    #[derive(Default)]
+    pub enum OnUnknown {
+        /// Wait until Meta reports a status.
+        #[default]
+        Hold = "hold",
+        /// Send the message again, once. The recipient may get the message twice.
+        Resend = "resend",
     }
 }
 
@@ -430,29 +410,10 @@ pub struct MessageFilter {
     pub search: Option<String>,
 }
 
-/// Limit for which a queued message waits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum WaitingFor {
-    /// Meta's messaging limit: maximum number of recipients of templates in 24 hours.
-    MessagingLimit,
-}
-
-impl WaitingFor {
-    /// Returns the text of the value in the API and the database.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::MessagingLimit => "messaging_limit",
-        }
-    }
-}
-
-impl std::str::FromStr for WaitingFor {
-    type Err = domain::text_enum::UnknownVariant;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "messaging_limit" => Ok(Self::MessagingLimit),
-            _ => Err(domain::text_enum::UnknownVariant),
-        }
+domain::text_enum! {
+    /// Limit for which a queued message waits.
+    pub enum WaitingFor {
+        /// Meta's messaging limit: maximum number of recipients of templates in 24 hours.
+        MessagingLimit = "messaging_limit",
     }
 }

@@ -135,22 +135,13 @@ pub struct ArchiveQuery {
     pub limit: u32,
 }
 
-/// Reason why an archived change was not applied.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum UnappliedReason {
-    /// No account matched, or the secret of the matching account did not sign the payload.
-    Unrouted,
-    /// The change could not be decoded.
-    Undecodable,
-}
-
-impl UnappliedReason {
-    /// Returns the text stored in the database.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Unrouted => "unrouted",
-            Self::Undecodable => "undecodable",
-        }
+domain::text_enum! {
+    /// Reason why an archived change was not applied.
+    pub enum UnappliedReason {
+        /// No account matched, or the secret of the matching account did not sign the payload.
+        Unrouted = "unrouted",
+        /// The change could not be decoded.
+        Undecodable = "undecodable",
     }
 }
 

@@ -77,9 +77,12 @@ pub(crate) async fn bytes(deps: &Deps, headers: &HeaderMap, body: Body) -> Resul
         }
     };
     match read {
-        // Some clients name a type although a body is empty.
-        Ok(bytes) if bytes.is_empty() => Ok(bytes),
-        Ok(bytes) => require_json_type(headers).map(|()| without_byte_order_mark(bytes)),
+        Ok(bytes) => {
+            let bytes = without_byte_order_mark(bytes);
+            // Some clients name a type although a body is empty, and `curl -d` names a form whatever it sends.
+            let is_json = bytes.trim_ascii_start().first().is_none_or(|first| matches!(first, b'{' | b'['));
+            if is_json { Ok(bytes) } else { require_json_type(headers).map(|()| bytes) }
+        }
         Err(error) => {
             use std::error::Error;
             let is_too_large =
