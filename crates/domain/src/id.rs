@@ -77,6 +77,8 @@ ids! {
     ContactId;
     /// Id of a message. For an outbound message it is also the reference that Meta returns in its statuses.
     MessageId;
+    /// Id of a batch of messages.
+    BatchId;
     /// Id of a stored template.
     TemplateId;
     /// Id of a media file.

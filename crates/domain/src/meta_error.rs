@@ -37,6 +37,9 @@ pub enum MetaErrorClass {
     ThrottleNumber,
     /// The number sends too much to this recipient: wait 4^X seconds for this pair only.
     ThrottlePair,
+    /// Recipients block or report the messages of the number, or its templates are classified wrongly: the number sends
+    /// one message at a time until Meta accepts one.
+    ThrottleSpam,
     /// Nothing is sent from this account until it is resumed.
     SuspendAccount,
     /// Nothing is sent with this template for now.
@@ -77,6 +80,7 @@ const NEW_TOKEN: &str = "Give the account a new access token.";
 const LATER: &str = "Try again later.";
 const SLOWER: &str = "Send more slowly, or ask Meta for more throughput.";
 const PERMISSION: &str = "Grant the permission named in `details` to the system user of the access token, for this WhatsApp Business Account.";
+const NUMBER_NOT_VISIBLE: &str = "The access token cannot see the phone number. Check the account's phone_number_id, and assign the WhatsApp Business Account to the system user of the access token.";
 const SEE_DETAILS: &str = "Fix the fields listed in `details`, then send again.";
 const NEW_MESSAGE: &str = "Meta does not deliver this message to this recipient; do not retry.";
 const TEMPLATE_FIX: &str = "Compare the parameters with the template's definition.";
@@ -87,21 +91,16 @@ pub const TABLE: &[MetaErrorEntry] = &[
     entry(0, "AuthException", MetaErrorClass::SuspendAccount, NEW_TOKEN),
     entry(1, "API Unknown", MetaErrorClass::Retry, LATER),
     entry(2, "API Service", MetaErrorClass::Retry, LATER),
-    entry(3, "API Method", MetaErrorClass::Permanent, PERMISSION),
+    entry(3, "API Method", MetaErrorClass::SuspendAccount, PERMISSION),
     entry(4, "API Too Many Calls", MetaErrorClass::ThrottleNumber, SLOWER),
-    entry(10, "Permission Denied", MetaErrorClass::Permanent, PERMISSION),
+    entry(10, "Permission Denied", MetaErrorClass::SuspendAccount, PERMISSION),
     entry(17, "User request limit", MetaErrorClass::ThrottleNumber, SLOWER),
-    entry(
-        33,
-        "Parameter value is not valid",
-        MetaErrorClass::Permanent,
-        "Check the account's phone_number_id: Meta does not know this number.",
-    ),
+    entry(33, "Parameter value is not valid", MetaErrorClass::SuspendAccount, NUMBER_NOT_VISIBLE),
     entry(100, "Invalid parameter", MetaErrorClass::Permanent, SEE_DETAILS),
     entry(102, "Session expired", MetaErrorClass::SuspendAccount, NEW_TOKEN),
     entry(104, "Access token required", MetaErrorClass::SuspendAccount, NEW_TOKEN),
     entry(190, "Access token expired or invalid", MetaErrorClass::SuspendAccount, NEW_TOKEN),
-    entry(200, "API Permission", MetaErrorClass::Permanent, PERMISSION),
+    entry(200, "API Permission", MetaErrorClass::SuspendAccount, PERMISSION),
     entry(341, "Application limit reached", MetaErrorClass::ThrottleNumber, SLOWER),
     entry(
         368,
@@ -110,12 +109,7 @@ pub const TABLE: &[MetaErrorEntry] = &[
         "See Meta's Business Support Home for the restriction and its end.",
     ),
     entry(613, "Calls limit", MetaErrorClass::ThrottleNumber, SLOWER),
-    entry(
-        803,
-        "Some aliases do not exist",
-        MetaErrorClass::Permanent,
-        "Check the account's phone_number_id: Meta does not know this number.",
-    ),
+    entry(803, "Some aliases do not exist", MetaErrorClass::SuspendAccount, NUMBER_NOT_VISIBLE),
     entry(80007, "Rate limit issues", MetaErrorClass::ThrottleNumber, SLOWER),
     entry(
         80008,
@@ -137,7 +131,7 @@ pub const TABLE: &[MetaErrorEntry] = &[
         MetaErrorClass::Permanent,
         "Meta does not allow this business to send messages to this country.",
     ),
-    entry(131005, "Access denied", MetaErrorClass::Permanent, PERMISSION),
+    entry(131005, "Access denied", MetaErrorClass::SuspendAccount, PERMISSION),
     entry(
         131021,
         "Recipient cannot be sender",
@@ -171,14 +165,14 @@ pub const TABLE: &[MetaErrorEntry] = &[
     entry(
         131037,
         "Display name approval needed",
-        MetaErrorClass::Permanent,
-        "Get the number's display name approved by Meta.",
+        MetaErrorClass::SuspendAccount,
+        "Get the display name of the number approved in WhatsApp Manager.",
     ),
     entry(
         131042,
         "Business eligibility payment issue",
-        MetaErrorClass::Permanent,
-        "Set up or fix the payment method of the WhatsApp Business Account.",
+        MetaErrorClass::SuspendAccount,
+        "Set up or fix the payment method of the WhatsApp Business Account in Meta's Business Manager.",
     ),
     entry(
         131044,
@@ -189,8 +183,8 @@ pub const TABLE: &[MetaErrorEntry] = &[
     entry(
         131045,
         "Incorrect certificate",
-        MetaErrorClass::Permanent,
-        "Register the phone number with Meta before sending.",
+        MetaErrorClass::SuspendAccount,
+        "Register the phone number with Meta (`POST /{phone_number_id}/register`).",
     ),
     entry(
         131047,
@@ -201,7 +195,7 @@ pub const TABLE: &[MetaErrorEntry] = &[
     entry(
         131048,
         "Spam rate limit hit",
-        MetaErrorClass::Permanent,
+        MetaErrorClass::ThrottleSpam,
         "Too many recipients blocked or reported this number. Stop campaigns and check its quality in WhatsApp Manager.",
     ),
     entry(
@@ -237,7 +231,7 @@ pub const TABLE: &[MetaErrorEntry] = &[
     entry(
         131064,
         "Messaging limit due to classification violations",
-        MetaErrorClass::Permanent,
+        MetaErrorClass::ThrottleSpam,
         "Meta limits this business because of wrongly classified templates. See WhatsApp Manager.",
     ),
     entry(
@@ -401,11 +395,18 @@ pub const TABLE: &[MetaErrorEntry] = &[
         133010,
         "Phone number not registered",
         MetaErrorClass::SuspendAccount,
-        "Register the number with Meta.",
+        "Register the phone number with Meta (`POST /{phone_number_id}/register`).",
     ),
     entry(133015, "Phone number recently deleted", MetaErrorClass::Permanent, "Wait five minutes."),
     entry(136024, "Code refused", MetaErrorClass::Permanent, "Wait before you request another code."),
 ];
+
+/// Meta's subcode of code 100 for an object that does not exist or that the access token cannot see.
+const MISSING_OBJECT: i64 = 33;
+
+/// Entry of code 100 with [`MISSING_OBJECT`] as the response to a send: the object is the phone number.
+const MISSING_NUMBER: MetaErrorEntry =
+    entry(100, "Phone number not visible", MetaErrorClass::SuspendAccount, NUMBER_NOT_VISIBLE);
 
 /// Returns the entry of a code. An unknown code is [`MetaErrorClass::Permanent`]; 200 to 299 are one family.
 pub fn lookup(code: i64) -> MetaErrorEntry {
@@ -424,9 +425,22 @@ impl MetaError {
         lookup(self.code)
     }
 
-    /// Returns the class of the code.
+    /// Returns the entry of the error as the response to a send, or as the error of a failed message.
+    pub fn send_entry(&self) -> MetaErrorEntry {
+        if self.is_missing_object() { MISSING_NUMBER } else { self.entry() }
+    }
+
+    /// Returns the class of the error as the response to a send, or as the error of a failed message.
     pub fn class(&self) -> MetaErrorClass {
-        self.entry().class
+        self.send_entry().class
+    }
+
+    /// Returns the class of the error as the response to a call that is not a send.
+    ///
+    /// Meta grants permissions for messages and for management separately. A refused permission concerns this call
+    /// only.
+    pub fn call_class(&self) -> MetaErrorClass {
+        if self.is_permission_error() { MetaErrorClass::Permanent } else { self.entry().class }
     }
 
     /// Returns `true` if Meta rejects the access token: a new token may fix it.
@@ -437,7 +451,11 @@ impl MetaError {
     /// Returns `true` if the access token lacks a permission. Meta reports objects that a token may not read as
     /// missing.
     pub fn is_permission_error(&self) -> bool {
-        matches!(self.code, 3 | 10 | 33 | 200..=299) || (self.code == 100 && self.subcode == Some(33))
+        matches!(self.code, 3 | 10 | 33 | 200..=299 | 803 | 131_005) || self.is_missing_object()
+    }
+
+    fn is_missing_object(&self) -> bool {
+        self.code == 100 && self.subcode == Some(MISSING_OBJECT)
     }
 
     /// Returns `true` if Meta may have accepted the message in spite of the error: codes 1 and 2 with an HTTP status
@@ -448,34 +466,4 @@ impl MetaError {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-
-    use super::*;
-
-    #[test]
-    fn each_code_is_listed_once() {
-        let codes: BTreeSet<_> = TABLE.iter().map(|entry| entry.code).collect();
-        assert_eq!(codes.len(), TABLE.len());
-    }
-
-    #[test]
-    fn an_unknown_code_is_permanent() {
-        assert_eq!(lookup(999_999).class, MetaErrorClass::Permanent);
-    }
-
-    #[test]
-    fn codes_from_200_to_299_are_permission_errors() {
-        assert_eq!(lookup(294).title, "API Permission");
-    }
-
-    #[test]
-    fn only_codes_1_and_2_with_a_server_error_are_ambiguous() {
-        let error =
-            |code, http_status| MetaError { code, http_status: Some(http_status), ..MetaError::default() };
-        assert!(error(1, 500).is_ambiguous());
-        assert!(error(2, 503).is_ambiguous());
-        assert!(!error(1, 400).is_ambiguous());
-        assert!(!error(131_000, 500).is_ambiguous());
-    }
-}
+mod tests;

@@ -8,45 +8,60 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use domain::media::{file_name_of_header, file_name_of_path};
-use engine::ports::{Chunks, Clock, FetchError, FetchedFile, Fetcher};
+use domain::check::request_url;
+use domain::media::{file_name_of_header, file_name_of_path, media_type_of_name};
+use engine::ports::{Chunks, Clock, FetchError, FetchedFile, Fetcher, MAX_REDIRECTS};
 use http::header::{
-    ACCEPT, ACCEPT_ENCODING, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_TYPE, HOST, USER_AGENT,
+    ACCEPT, ACCEPT_ENCODING, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_TYPE, HOST, LOCATION, USER_AGENT,
 };
-use http::{HeaderMap, HeaderValue, Request, StatusCode};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, response};
 use http_body_util::Full;
 use hyper::body::{Body as _, Incoming};
 use jiff::Timestamp;
 
 use crate::client::{EgressClient, span};
+use crate::config::Policy;
 use crate::connection::HttpConnection;
 use crate::dial::later;
 use crate::error::EgressError;
-use crate::url_guard::check;
+use crate::url_guard::{UrlTarget, check};
 
 #[async_trait]
 impl Fetcher for EgressClient {
     async fn fetch(&self, url: &str, max_bytes: u64) -> Result<FetchedFile, FetchError> {
-        let target = check(self.policy, url)?;
+        let mut target = check(self.policy, &request_url(url))?;
+        // A server on the internet cannot redirect to this machine, not even in development.
+        let policy = Policy {
+            allow_http_loopback: self.policy.allow_http_loopback && target.allowed.is_loopback_only(),
+            ..self.policy
+        };
+        let first_name = file_name_of_path(target.path.path());
         let deadline = Deadline {
             at: later(&*self.clock, span(self.fetch_timeout)),
             span: self.fetch_timeout,
             clock: Arc::clone(&self.clock),
         };
-        let mut request = Request::new(Full::new(Bytes::new()));
-        *request.uri_mut() = target.path.clone().into();
-        let headers = request.headers_mut();
-        headers.insert(HOST, target.authority.clone());
-        headers.insert(USER_AGENT, self.user_agent.clone());
-        headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
-        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-        let connecting = Box::pin(async {
-            let mut connection = self.dialer.dial(&target).await?;
-            let response = connection.send(request).await?;
-            Ok::<_, EgressError>((connection, response))
-        });
-        let (connection, response) = deadline.limit(connecting).await?.map_err(error)?;
-        let (head, body) = response.into_parts();
+        let mut n_redirects = 0;
+        let (connection, head, body) = loop {
+            let sent = deadline.limit(Box::pin(self.get(&target))).await?;
+            let (connection, response) = sent.map_err(|failure| {
+                if n_redirects > 0
+                    && let EgressError::Address(address) = failure
+                {
+                    return FetchError::RedirectAddress(address);
+                }
+                error(failure)
+            })?;
+            let (head, body) = response.into_parts();
+            if !is_redirect(head.status) {
+                break (connection, head, body);
+            }
+            if n_redirects == MAX_REDIRECTS {
+                return Err(FetchError::TooManyRedirects);
+            }
+            n_redirects += 1;
+            target = check(policy, &redirect_url(&target, &head)?).map_err(FetchError::RedirectAddress)?;
+        };
         if head.status != StatusCode::OK {
             return Err(FetchError::UnexpectedStatus { status: head.status.as_u16() });
         }
@@ -62,11 +77,46 @@ impl Fetcher for EgressClient {
             .headers
             .get(CONTENT_DISPOSITION)
             .and_then(|value| file_name_of_header(value.as_bytes()))
-            .or_else(|| file_name_of_path(target.path.path()));
+            .or_else(|| file_name_of_paths(first_name, file_name_of_path(target.path.path())));
         let content_type = header(&head.headers, &CONTENT_TYPE);
         let download = Download { connection, body, remaining: max_bytes, max_bytes, deadline };
         Ok(FetchedFile { content_type, file_name, body: Box::new(download) })
     }
+}
+
+impl EgressClient {
+    /// Sends a request for a file and waits for the head of the response.
+    async fn get(&self, target: &UrlTarget) -> Result<(HttpConnection, Response<Incoming>), EgressError> {
+        let mut request = Request::new(Full::new(Bytes::new()));
+        *request.uri_mut() = target.path.clone().into();
+        let headers = request.headers_mut();
+        headers.insert(HOST, target.authority.clone());
+        headers.insert(USER_AGENT, self.user_agent.clone());
+        headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        let mut connection = self.dialer.dial(target).await?;
+        let response = connection.send(request).await?;
+        Ok((connection, response))
+    }
+}
+
+fn is_redirect(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308)
+}
+
+/// Returns the URL of a redirect. It may be relative to the URL that was requested.
+fn redirect_url(target: &UrlTarget, head: &response::Parts) -> Result<String, FetchError> {
+    let location = head.headers.get(LOCATION).and_then(|value| std::str::from_utf8(value.as_bytes()).ok());
+    let url = location.and_then(|location| target.url.join(location).ok());
+    url.map(|url| request_url(url.as_str()))
+        .ok_or(FetchError::RedirectWithoutLocation { status: head.status.as_u16() })
+}
+
+/// Returns the name of a file from the paths of the first and the last URL: the first name with the extension of a media
+/// type, or else the last name.
+fn file_name_of_paths(first: Option<String>, last: Option<String>) -> Option<String> {
+    let is_media = |name: &String| media_type_of_name(name).is_some();
+    first.clone().filter(is_media).or(last).or(first)
 }
 
 /// Returns a header that is text.

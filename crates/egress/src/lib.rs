@@ -6,7 +6,10 @@
 //! is saved, and the addresses that its name resolves to are checked again at each connect. The name is resolved once
 //! per connect, and the connection goes to one of those addresses.
 //!
-//! **Invariant:** no redirect is followed, and no proxy is taken from the environment.
+//! **Invariant:** a post to a webhook endpoint follows no redirect. A download follows a few redirects, and each URL
+//! passes the same checks as the first.
+//!
+//! **Invariant:** no proxy is taken from the environment.
 //!
 //! **Invariant:** every call ends within its deadline, and holds no more of a response than it stores.
 //!

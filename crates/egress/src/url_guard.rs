@@ -21,6 +21,7 @@ const LOCAL: [&str; 5] = ["internal", "local", "localdomain", "localhost", "home
 /// Parsed URL that may be called.
 #[derive(Clone, Debug)]
 pub(crate) struct UrlTarget {
+    pub(crate) url: Url,
     pub(crate) host_port: HostPort,
     /// Value of the `Host` header.
     pub(crate) authority: HeaderValue,
@@ -65,6 +66,11 @@ pub(crate) struct AllowedScopes {
 }
 
 impl AllowedScopes {
+    /// `true` if only this machine may be called.
+    pub(crate) fn is_loopback_only(self) -> bool {
+        self.loopback && !self.public
+    }
+
     /// `true` if the address may be called.
     pub(crate) fn call(self, address: IpAddr) -> bool {
         match scope_of(address) {
@@ -106,6 +112,7 @@ pub(crate) fn check(policy: Policy, text: &str) -> Result<UrlTarget, UrlError> {
         None => url.path().to_owned(),
     };
     Ok(UrlTarget {
+        url,
         host_port: HostPort { is_tls, host, port },
         authority: HeaderValue::try_from(authority).map_err(|_| UrlError::NotAUrl)?,
         path: PathAndQuery::try_from(path).map_err(|_| UrlError::NotAUrl)?,

@@ -107,6 +107,7 @@ fn message(n: u8, schedule: SendSchedule) -> NewMessage {
         workspace: WorkspaceId::from_bytes(WORKSPACE),
         account: AccountId::from_bytes(ACCOUNT),
         key: None,
+        batch: None,
         recipient: Recipient::Phone(PhoneNumber::parse("15550100001").unwrap()),
         contact: ContactId::from_bytes([n; 16]),
         kind: "text",
@@ -123,6 +124,7 @@ fn message(n: u8, schedule: SendSchedule) -> NewMessage {
         client_reference: None,
         fallback: None,
         on_unknown: OnUnknown::Hold,
+        send_at: None,
         schedule,
         expires_at: None,
         idempotency: None,
@@ -230,6 +232,7 @@ fn run_background_loops(connection: &Connection) {
         worker,
         tokens: vec![LeaseToken(5), LeaseToken(6)],
         throttled_recipients: BTreeMap::new(),
+        is_probe: false,
         now: now(),
     };
     let round = lease::lease_due(connection, &request).unwrap();

@@ -164,14 +164,15 @@ impl<'a, 'p> Fields<'a, 'p> {
         self.found
     }
 
-    /// Ends the reading. Every field that was not requested is unknown: its violation names the most similar known field,
-    /// or all known fields.
+    /// Ends the reading. Every field that was not requested is unknown: its violation names the most similar known field.
+    /// The first violation without a similar field lists all known fields.
     pub fn finish(self) {
         self.describe(Node::close);
         if self.requested.n_present.get() == self.object.len() {
             return;
         }
         let names = self.requested.names();
+        let mut is_listed = false;
         for (key, _) in self.object.iter().filter(|(key, _)| !names.contains(key)) {
             if self.found.is_full() {
                 return;
@@ -180,7 +181,11 @@ impl<'a, 'p> Fields<'a, 'p> {
             let reason = match nearest(key, &names) {
                 Some(name) => format!("unknown field {unknown}; did you mean `{name}`?"),
                 None if names.is_empty() => format!("unknown field {unknown}; this object has no fields"),
-                None => format!("unknown field {unknown}; known are {}", describe_choices(&names)),
+                None if is_listed => format!("unknown field {unknown}"),
+                None => {
+                    is_listed = true;
+                    format!("unknown field {unknown}; known are {}", describe_choices(&names))
+                }
             };
             self.found.refuse(&self.pointer.key(key), reason);
         }

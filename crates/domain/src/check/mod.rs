@@ -37,10 +37,11 @@ mod tests;
 mod url;
 mod violation;
 
-pub use nearest::nearest;
+pub use nearest::{nearest, nearest_of};
 pub use patch::Patch;
 pub use pointer::JsonPointer;
 pub use reader::{Fields, Item, Items};
 pub use schema::{RequestSchema, Variant};
-pub use url::is_http_url;
+pub(crate) use url::path_start;
+pub use url::{is_http_url, request_url};
 pub use violation::{Violation, Violations};

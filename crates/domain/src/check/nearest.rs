@@ -6,7 +6,8 @@ const LONGEST: usize = 64;
 /// Returns the name among `names` that a mistyped `word` most likely means; `None` if no name is similar.
 ///
 /// A name is similar if it differs by at most one edit (a letter added, removed, replaced, or two swapped) for every
-/// three letters, and at least one.
+/// three letters, and at least one. Of names with dots (`message.read`), the parts that are equal do not count: they say
+/// nothing about the part that differs.
 #[must_use]
 pub fn nearest<'n>(word: &str, names: &[&'n str]) -> Option<&'n str> {
     let word: Vec<char> = word.chars().take(LONGEST + 1).flat_map(char::to_lowercase).collect();
@@ -15,10 +16,29 @@ pub fn nearest<'n>(word: &str, names: &[&'n str]) -> Option<&'n str> {
     }
     names
         .iter()
-        .map(|name| (distance(&word, &name.to_lowercase().chars().collect::<Vec<_>>()), *name))
-        .filter(|(edits, name)| *edits <= (word.len().max(name.len()) / 3).max(1))
+        .filter_map(|name| {
+            let letters: Vec<char> = name.to_lowercase().chars().collect();
+            let edits = distance(&word, &letters);
+            let n_compared = word.len().max(letters.len()).saturating_sub(n_equal_parts(&word, &letters));
+            (edits <= (n_compared / 3).max(1)).then_some((edits, *name))
+        })
         .min_by_key(|(edits, _)| *edits)
         .map(|(_, name)| name)
+}
+
+/// Returns the value that a word of another API stands for, if it is one of `names`, or else the nearest name.
+#[must_use]
+pub fn nearest_of<'n>(word: &str, names: &[&'n str], synonyms: &[(&str, &'n str)]) -> Option<&'n str> {
+    let known =
+        synonyms.iter().find(|(synonym, name)| synonym.eq_ignore_ascii_case(word) && names.contains(name));
+    known.map(|(_, name)| *name).or_else(|| nearest(word, names))
+}
+
+/// Returns the number of letters in the equal parts at the beginning of two names, with their dots.
+fn n_equal_parts(word: &[char], name: &[char]) -> usize {
+    let n_equal = word.iter().zip(name).take_while(|(letter, other)| letter == other).count();
+    let last_dot = word.iter().take(n_equal).rposition(|letter| *letter == '.');
+    last_dot.map_or(0, |dot| dot + 1)
 }
 
 /// Returns the number of edits between two words (optimal string alignment).

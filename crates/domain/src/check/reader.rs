@@ -4,11 +4,11 @@ use std::cell::{Cell, RefCell};
 use std::ops::RangeBounds;
 
 use super::describe::{describe_bounds, describe_choices, describe_count, limits, quoted};
-use super::nearest::nearest;
+use super::nearest::nearest_of;
 use super::pointer::JsonPointer;
 use super::schema::node::Node;
 use super::schema::recorder::{EMPTY_OBJECT, ONE_ELEMENT};
-use super::url::is_http_url;
+use super::url::{is_http_url, request_url};
 use super::violation::Violations;
 use crate::json::{Object, Value, whole_of};
 
@@ -127,6 +127,16 @@ impl<'a, 'p> Item<'a, 'p> {
         self.string_that(is_http_url, "must be an absolute URL that starts with https:// or http://")
     }
 
+    /// Returns the URL of a file. Blanks in it are allowed: [`request_url`] encodes them.
+    pub fn link(&self) -> Option<&'a str> {
+        self.describe(|node| {
+            node.set("format", "uri");
+            node.set("pattern", HTTP_URL);
+        });
+        let is_link = |text: &str| !text.starts_with(char::is_whitespace) && is_http_url(&request_url(text));
+        self.string_that(is_link, "must be an absolute URL that starts with https:// or http://")
+    }
+
     /// Checks an object that is written as JSON text; its content is not checked.
     pub fn json_text(&self) {
         self.describe(|node| {
@@ -225,9 +235,19 @@ impl<'a, 'p> Item<'a, 'p> {
 
     /// Returns one of several values, with exact spelling.
     pub fn one_of(&self, words: &[&'static str]) -> Option<&'static str> {
+        self.one_of_with(words, &[])
+    }
+
+    /// Does the same as [`Item::one_of`]. `synonyms` are words that callers know from other APIs, each with the value that
+    /// the violation suggests instead.
+    pub fn one_of_with(
+        &self,
+        words: &[&'static str],
+        synonyms: &[(&str, &'static str)],
+    ) -> Option<&'static str> {
         self.describe(|node| node.texts(words));
         let text = self.text()?;
-        words.iter().copied().find(|word| *word == text).or_else(|| self.not_among(text, words))
+        words.iter().copied().find(|word| *word == text).or_else(|| self.not_among(text, words, synonyms))
     }
 
     /// Returns one of several values in any case, spelled as in the list.
@@ -238,18 +258,27 @@ impl<'a, 'p> Item<'a, 'p> {
             .iter()
             .copied()
             .find(|word| word.eq_ignore_ascii_case(text))
-            .or_else(|| self.not_among(text, words))
+            .or_else(|| self.not_among(text, words, &[]))
     }
 
     /// Returns the value that belongs to a text in a list.
     pub fn choice<T: Copy>(&self, choices: &[(&'static str, T)]) -> Option<T> {
+        self.choice_with(choices, &[])
+    }
+
+    /// Does the same as [`Item::choice`], with synonyms as in [`Item::one_of_with`].
+    pub fn choice_with<T: Copy>(
+        &self,
+        choices: &[(&'static str, T)],
+        synonyms: &[(&str, &'static str)],
+    ) -> Option<T> {
         self.describe(|node| node.texts(&choices.iter().map(|(word, _)| *word).collect::<Vec<_>>()));
         let text = self.text()?;
         if let Some((_, meaning)) = choices.iter().find(|(word, _)| *word == text) {
             return Some(*meaning);
         }
         let words: Vec<&str> = choices.iter().map(|(word, _)| *word).collect();
-        self.not_among(text, &words)
+        self.not_among(text, &words, synonyms)
     }
 
     /// Returns the elements of an array with a length within bounds. If the array is too long, its first elements are
@@ -304,8 +333,8 @@ impl<'a, 'p> Item<'a, 'p> {
         None
     }
 
-    pub(super) fn not_among<T>(&self, text: &str, words: &[&str]) -> Option<T> {
-        let guess = nearest(text, words).map(|word| format!("; did you mean `{word}`?"));
+    pub(super) fn not_among<T>(&self, text: &str, words: &[&str], synonyms: &[(&str, &str)]) -> Option<T> {
+        let guess = nearest_of(text, words, synonyms).map(|word| format!("; did you mean `{word}`?"));
         self.refuse(format!(
             "must be {}, is {}{}",
             describe_choices(words),

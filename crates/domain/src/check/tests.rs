@@ -82,6 +82,67 @@ fn the_most_similar_field_is_suggested_for_an_unknown_field() {
 }
 
 #[test]
+fn the_known_fields_are_listed_once_for_all_unknown_fields_of_an_object() {
+    let faults = found(r#"{"zzz":1,"bdy":1,"yyy":2,"o":{"xxx":1,"www":1}}"#, |o| {
+        o.optional("body").string(..);
+        if let Some(inner) = o.optional("o").object() {
+            inner.optional("a").string(..);
+            inner.optional("b").string(..);
+            inner.finish();
+        }
+    });
+    assert_eq!(
+        faults,
+        [
+            "/o/xxx unknown field `xxx`; known are `a` or `b`",
+            "/o/www unknown field `www`",
+            "/zzz unknown field `zzz`; known are `body` or `o`",
+            "/bdy unknown field `bdy`; did you mean `body`?",
+            "/yyy unknown field `yyy`",
+        ]
+    );
+}
+
+#[test]
+fn the_equal_parts_of_names_with_dots_do_not_make_names_similar() {
+    let names = ["message.incoming", "message.read", "message.canceled", "contact.created"];
+    for (word, name) in [
+        ("message.received", None),
+        ("message.opened", None),
+        ("message.reed", Some("message.read")),
+        ("message.cancelled", Some("message.canceled")),
+        ("mesage.read", Some("message.read")),
+        ("message_incoming", Some("message.incoming")),
+        ("contact.create", Some("contact.created")),
+    ] {
+        assert_eq!(nearest(word, &names), name, "{word}");
+    }
+}
+
+#[test]
+fn a_word_of_another_api_is_suggested_by_its_meaning() {
+    let synonyms = [("async", "queue"), ("now", "gone")];
+    assert_eq!(
+        reason("\"Async\"", |item| {
+            item.one_of_with(&["sync", "queue"], &synonyms);
+        }),
+        "must be `sync` or `queue`, is `Async`; did you mean `queue`?"
+    );
+    assert_eq!(
+        reason("\"now\"", |item| {
+            item.choice_with(&[("sync", 1), ("queue", 2)], &synonyms);
+        }),
+        "must be `sync` or `queue`, is `now`"
+    );
+    assert_eq!(
+        reason("\"qeue\"", |item| {
+            item.choice_with(&[("sync", 1), ("queue", 2)], &synonyms);
+        }),
+        "must be `sync` or `queue`, is `qeue`; did you mean `queue`?"
+    );
+}
+
+#[test]
 fn an_unknown_field_is_found_also_if_another_field_is_requested_twice() {
     let faults = found(r#"{"type":"a","typo":1}"#, |o| {
         o.required("type").string(..);

@@ -39,7 +39,7 @@ macro_rules! kinds {
 kinds! {
     /// A customer sent a message. A message of an unknown type has the type `unsupported`.
     MessageIncoming = "message.incoming";
-    /// A message was accepted into the queue.
+    /// A message was accepted into the queue, or its file cannot be downloaded yet: `error` has the reason.
     MessageQueued = "message.queued";
     /// Meta accepted the message.
     MessageSent = "message.sent";

@@ -25,7 +25,7 @@ pub fn upload_file_name(known: Option<&str>, media_type: &MediaType) -> String {
     if media_type.has_extension(name) && is_recognised {
         return name.to_owned();
     }
-    let stem = match (media_type_of(name), name.rsplit_once('.')) {
+    let stem = match (media_type_of_name(name), name.rsplit_once('.')) {
         (Some(_), Some((stem, _))) if !stem.is_empty() => stem,
         _ => name,
     };
@@ -33,7 +33,7 @@ pub fn upload_file_name(known: Option<&str>, media_type: &MediaType) -> String {
 }
 
 /// Returns the type whose extension a file name has.
-pub(super) fn media_type_of(file_name: &str) -> Option<&'static MediaType> {
+pub fn media_type_of_name(file_name: &str) -> Option<&'static MediaType> {
     TYPES.iter().find(|known| known.has_extension(file_name))
 }
 

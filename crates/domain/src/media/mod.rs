@@ -4,14 +4,16 @@
 mod content_disposition;
 mod file_name;
 mod inbound_media;
+mod link;
 mod media_type;
 mod sniff;
 
 use jiff::{SignedDuration, Timestamp};
 
 pub use content_disposition::{file_name_of_header, file_name_of_path};
-pub use file_name::upload_file_name;
+pub use file_name::{media_type_of_name, upload_file_name};
 pub use inbound_media::{InboundMedia, inbound_media, parse_sha256};
+pub use link::file_name_of_link;
 pub use media_type::{MAX_FILE_SIZE, MediaType, TYPES, essence, supported_types};
 pub use sniff::DetectedType;
 
@@ -89,7 +91,7 @@ pub fn resolve_media_type(
     let found = DetectedType::of(head);
     if let Some(file_name) = declared.file_name
         && found.is_text()
-        && file_name::media_type_of(file_name).is_some_and(|named| named.mime != "text/plain")
+        && file_name::media_type_of_name(file_name).is_some_and(|named| named.mime != "text/plain")
     {
         return Err(MediaTypeError::NameMismatch { file_name: file_name.to_owned(), found: found.name() });
     }
@@ -137,6 +139,11 @@ fn alias(mime: &str) -> &str {
         }
         other => other,
     }
+}
+
+/// Returns the type under which a stored file is uploaded to Meta; `None` if Meta does not accept the type.
+pub fn upload_type(mime: &str) -> Option<&'static MediaType> {
+    MediaType::named(alias(&essence(mime)))
 }
 
 /// Returns the time from which an upload is not used any more.

@@ -46,12 +46,14 @@ pub struct InboundMetadata {
 }
 
 impl InboundMessage {
-    /// Returns `true` if the message opens the customer service window.
+    /// Returns `true` if the message opens the customer service window. A message to a group is not addressed to the
+    /// business alone.
     pub fn opens_window(&self) -> bool {
-        !matches!(self.kind.as_str(), "system" | "edit" | "revoke")
+        self.metadata.group_id.is_none() && !matches!(self.kind.as_str(), "system" | "edit" | "revoke")
     }
 
-    /// Returns the text in which opt-out keywords count: that of a text message or of a quick reply.
+    /// Returns the text in which opt-out keywords count: that of a text message or of a quick reply, but not of a message
+    /// to a group.
     #[must_use]
     pub fn keyword_text(&self) -> Option<&str> {
         let may_hold_keyword = match self.kind.as_str() {
@@ -59,7 +61,7 @@ impl InboundMessage {
             "interactive" => self.object.as_ref().is_some_and(|object| object.get("button_reply").is_some()),
             _ => false,
         };
-        self.text.as_deref().filter(|_| may_hold_keyword)
+        self.text.as_deref().filter(|_| may_hold_keyword && self.metadata.group_id.is_none())
     }
 }
 
@@ -78,6 +80,18 @@ mod tests {
             object: None,
             context_wamid: None,
             metadata: InboundMetadata::default(),
+        }
+    }
+
+    #[test]
+    fn a_message_to_a_group_opens_no_window_and_holds_no_keyword() {
+        let metadata =
+            InboundMetadata { group_id: Some("Y2FwaV9ncm91cDox".to_owned()), ..Default::default() };
+        for kind in ["text", "button", "image"] {
+            assert!(message(kind, "Stop").opens_window());
+            let to_group = InboundMessage { metadata: metadata.clone(), ..message(kind, "Stop") };
+            assert!(!to_group.opens_window());
+            assert_eq!(to_group.keyword_text(), None);
         }
     }
 

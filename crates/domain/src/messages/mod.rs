@@ -3,6 +3,7 @@
 pub mod admission;
 pub mod content;
 pub mod direction;
+pub mod download_retry;
 pub mod inbound;
 pub mod messaging_limit;
 pub mod outcome;

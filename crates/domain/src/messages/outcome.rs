@@ -1,6 +1,6 @@
 //! Outcome of a call that sends a message.
 
-use crate::meta_error::MetaError;
+use crate::meta_error::{MetaError, MetaErrorClass};
 
 /// Outcome of one attempt. It is not an error type: an unknown outcome is a regular outcome.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,6 +26,29 @@ pub enum SendOutcome {
         /// Reason for the log.
         reason: String,
     },
+}
+
+impl SendOutcome {
+    /// Returns `true` if the outcome shows that Meta accepts messages of the account: Meta accepted the message, or
+    /// refused it for a reason of the message.
+    pub fn shows_working_account(&self) -> bool {
+        match self {
+            Self::Accepted(_) => true,
+            Self::Refused(error) => match error.class() {
+                MetaErrorClass::PauseTemplate
+                | MetaErrorClass::OptOut
+                | MetaErrorClass::LimitMarketing
+                | MetaErrorClass::WindowClosed
+                | MetaErrorClass::Permanent => true,
+                MetaErrorClass::Retry
+                | MetaErrorClass::ThrottleNumber
+                | MetaErrorClass::ThrottlePair
+                | MetaErrorClass::ThrottleSpam
+                | MetaErrorClass::SuspendAccount => false,
+            },
+            Self::Stopped { .. } | Self::NotSent { .. } | Self::Unknown { .. } => false,
+        }
+    }
 }
 
 /// Meta's response to an accepted message.

@@ -78,6 +78,7 @@ pub fn failure_code_label(code: &str) -> &'static str {
         "meta_rate_limited",
         "account_disconnected",
         "outside_window",
+        "media_failed",
         "given_up",
         "store_unavailable",
     ]

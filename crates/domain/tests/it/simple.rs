@@ -356,6 +356,8 @@ fn the_components_of_a_template_message_are_known() {
 fn every_medium_of_a_message_can_be_found_and_replaced() {
     let mut image = read("image", r#"{"url":"https://a/b.jpg","caption":"c"}"#).unwrap();
     assert_eq!(image.media_refs()[0].source, MediaSource::Link("https://a/b.jpg"));
+    assert!(image.set_media_link("", "https://a/c.jpg"));
+    assert_eq!(image.media_refs()[0].source, MediaSource::Link("https://a/c.jpg"));
     assert!(image.set_media_id("", "777"));
     assert_eq!(image.object().to_string(), r#"{"id":"777","caption":"c"}"#);
 
@@ -373,6 +375,10 @@ fn every_medium_of_a_message_can_be_found_and_replaced() {
     );
     assert!(template.set_media_id(&places[0].0, "55"));
     assert_eq!(template.object().at(&places[0].0).unwrap().to_string(), r#"{"id":"55","filename":"v.pdf"}"#);
+    assert_eq!(template.media_refs()[0].file_name, Some("v.pdf"));
+    assert!(template.set_document_name(&places[0].0, "w.pdf"));
+    assert_eq!(template.media_refs()[0].file_name, Some("w.pdf"));
+    assert!(!template.set_document_name("/components/0/parameters/0", "w.pdf"));
     assert!(!template.set_media_id("/components/0/parameters/0", "55"));
 
     let card = |index: usize| {

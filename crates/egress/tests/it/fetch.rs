@@ -3,7 +3,9 @@
 use engine::ports::{FetchError, FetchedFile, Fetcher as _, UrlError};
 use tokio::io::AsyncWriteExt as _;
 
-use crate::support::{Caller, Names, STRICT, accept, answer_raw, closed, has_no_more_callers, port, request};
+use crate::support::{
+    Caller, Names, OPEN, STRICT, accept, answer_raw, closed, has_no_more_callers, port, request,
+};
 
 async fn whole(mut fetched: FetchedFile) -> Result<Vec<u8>, FetchError> {
     let mut whole = Vec::new();
@@ -86,7 +88,7 @@ async fn a_partial_response_fails() {
 
 #[tokio::test]
 async fn other_statuses_and_compressed_responses_fail() {
-    for status in [204, 206, 301, 302, 404, 500] {
+    for status in [204, 206, 300, 304, 404, 500] {
         let response = format!("HTTP/1.1 {status} X\r\nlocation: /x\r\ncontent-length: 0\r\n\r\n");
         assert_eq!(fetched(&response, 99).await, Err(FetchError::UnexpectedStatus { status }));
     }
@@ -110,6 +112,96 @@ async fn the_policy_applies_to_downloads() {
         assert_eq!(error, FetchError::Address(expected), "{url}");
     }
     assert!(has_no_more_callers(listener));
+}
+
+/// Serves redirects, one for each connection, and then a file. Returns the request lines.
+async fn redirected(
+    caller: &Caller,
+    path: &str,
+    locations: &[&str],
+) -> (Result<Option<String>, FetchError>, Vec<String>) {
+    let (listener, url) = port().await;
+    let origin = url.replace("/hook", "");
+    let mut requests = Vec::new();
+    let serve = async {
+        for location in locations.iter().copied().map(Some).chain([None]) {
+            let mut stream = accept(&listener).await;
+            let (head, _) = request(&mut stream).await.unwrap();
+            requests.push(head.lines().next().unwrap().to_owned());
+            let response = match location {
+                Some("") => "HTTP/1.1 302 X\r\ncontent-length: 0\r\n\r\n".to_owned(),
+                Some(location) => format!(
+                    "HTTP/1.1 302 X\r\nlocation: {}\r\ncontent-length: 0\r\n\r\n",
+                    location.replace("ORIGIN", &origin)
+                ),
+                None => "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello".to_owned(),
+            };
+            stream.write_all(response.as_bytes()).await.unwrap();
+        }
+        std::future::pending::<()>().await;
+    };
+    let url = format!("{origin}{path}");
+    let fetching = async {
+        let fetched = caller.client.fetch(&url, 99).await?;
+        let file_name = fetched.file_name.clone();
+        assert_eq!(whole(fetched).await?, b"hello");
+        Ok(file_name)
+    };
+    let end = tokio::select! {
+        end = fetching => end,
+        () = serve => unreachable!("the server waits"),
+    };
+    (end, requests)
+}
+
+#[tokio::test]
+async fn a_download_follows_redirects() {
+    let caller = Caller::open();
+    let (end, requests) = redirected(&caller, "/x/a", &["ORIGIN/b#top", "c?d=1", "/the menü.pdf"]).await;
+    assert_eq!(end, Ok(Some("the menü.pdf".to_owned())));
+    let expected =
+        ["GET /x/a HTTP/1.1", "GET /b HTTP/1.1", "GET /c?d=1 HTTP/1.1", "GET /the%20men%C3%BC.pdf HTTP/1.1"];
+    assert_eq!(requests, expected);
+    // The name of the link is better than the name of a storage key.
+    let (end, _) = redirected(&caller, "/invoice.pdf", &["/9f8ab7"]).await;
+    assert_eq!(end, Ok(Some("invoice.pdf".to_owned())));
+    let (end, _) = redirected(&caller, "/a", &["/1", "/2", "/3", "/4", "/5"]).await;
+    assert_eq!(end, Ok(Some("5".to_owned())));
+    let (end, requests) = redirected(&caller, "/a", &["/1", "/2", "/3", "/4", "/5", "/6"]).await;
+    assert_eq!((end, requests.len()), (Err(FetchError::TooManyRedirects), 6));
+    let (end, _) = redirected(&caller, "/a", &[""]).await;
+    assert_eq!(end, Err(FetchError::RedirectWithoutLocation { status: 302 }));
+}
+
+#[tokio::test]
+async fn each_redirect_passes_the_address_guard() {
+    let names = Names::default().resolve_to("evil.example", &[&["169.254.169.254"]]);
+    let open = |policy| egress::EgressConfig { policy, ..egress::EgressConfig::default() };
+    let caller = Caller::new(&open(OPEN), &names);
+    for (location, expected) in [
+        ("http://169.254.169.254/latest", UrlError::NotPublic),
+        ("http://evil.example/latest", UrlError::NotPublic),
+        ("ftp://a.example/", UrlError::NotHttps),
+        ("http://user:secret@a.example/", UrlError::Credentials),
+        ("http://a.example:0/", UrlError::Port),
+    ] {
+        let (end, _) = redirected(&caller, "/a", &[location]).await;
+        assert_eq!(end, Err(FetchError::RedirectAddress(expected)), "{location}");
+    }
+    // In development, only this machine may be called without TLS.
+    let dev = egress::Policy { allow_http_loopback: true, ..STRICT };
+    let caller = Caller::new(&open(dev), &names);
+    assert_eq!(redirected(&caller, "/a", &["ORIGIN/b"]).await.0, Ok(Some("b".to_owned())));
+    let (end, _) = redirected(&caller, "/a", &["http://a.example/b"]).await;
+    assert_eq!(end, Err(FetchError::RedirectAddress(UrlError::NotHttps)));
+}
+
+#[tokio::test]
+async fn a_link_is_requested_without_fragment_and_percent_encoded() {
+    let caller = Caller::open();
+    let (end, requests) = redirected(&caller, "/the menü.pdf?a=ü b#page=2", &[]).await;
+    assert_eq!(end, Ok(Some("the menü.pdf".to_owned())));
+    assert_eq!(requests, ["GET /the%20men%C3%BC.pdf?a=%C3%BC%20b HTTP/1.1"]);
 }
 
 #[tokio::test]

@@ -66,6 +66,8 @@ pub async fn create_account(
         app_secret: new.app_secret,
         old_app_secret: None,
         verify_token_digest: new.verify_token.as_ref().map(verify_token_digest),
+        probe_at: None,
+        resumed_at: None,
     };
     let entry = audit_entry(deps, audit, &account, AuditAction::AccountAdded)
         .with("phone_number_id", account.phone_number_id.as_str())

@@ -20,7 +20,9 @@ pub use create::{NewAccountRequest, create_account};
 pub use delete::delete_account;
 pub use messaging_limit::messaging_limit_usage;
 pub use phone_number::refresh_phone_numbers;
-pub(crate) use suspension::{is_suspended_here, suspend_sender, write_suspensions};
+pub(crate) use suspension::{
+    is_probe_due, is_suspended, resume_after_probe, suspend_sender, write_suspensions,
+};
 pub use suspension::{resume_account, suspend_account};
 pub use update::{OLD_APP_SECRET_LIFETIME, UpdateAccountError, UpdateAccountRequest, update_account};
 pub use upstream_error::upstream_error_message;

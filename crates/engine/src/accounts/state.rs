@@ -6,11 +6,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use domain::accounts::account::Account;
 use domain::id::AccountId;
 
+use crate::ports::AccountSuspension;
+
 /// Suspension with its account.
 #[derive(Clone)]
 pub(super) struct Suspension {
     pub(super) account: Account,
-    pub(super) reason: String,
+    pub(super) suspension: AccountSuspension,
 }
 
 /// Suspensions that the store does not know yet, by account.

@@ -2,7 +2,7 @@
 
 use domain::check::Violation;
 use domain::id::MediaId;
-use domain::media::{MediaType, supported_types};
+use domain::media::{media_type_of_name, supported_types, upload_type};
 use domain::messages::content::{Content, MediaRef, MediaSource};
 use jiff::Timestamp;
 
@@ -84,6 +84,12 @@ pub(super) fn unusable_reason(media: &StoredMedia, media_ref: &MediaRef<'_>) -> 
         }
     }
     let mime_type = media.mime_type.as_deref().unwrap_or("of no known type");
-    let is_supported = MediaType::named(mime_type).is_some_and(|known| known.fits(media_ref.kind));
-    (!is_supported).then(|| format!("is {mime_type}, but must be one of {}", supported_types(media_ref.kind)))
+    let media_type = upload_type(mime_type);
+    if !media_type.is_some_and(|known| known.fits(media_ref.kind)) {
+        return Some(format!("is {mime_type}, but must be one of {}", supported_types(media_ref.kind)));
+    }
+    // Other content may have any name; text under the name of another type is usually an error page.
+    let is_text = media_type.is_some_and(|known| known.mime == "text/plain");
+    let file_name = media_ref.file_name.filter(|name| is_text && media_type_of_name(name) != media_type)?;
+    media_type_of_name(file_name).map(|_| format!("is named {file_name}, but its content is text"))
 }

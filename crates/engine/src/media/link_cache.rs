@@ -21,9 +21,16 @@ pub(super) struct LinkKey {
     pub(super) url: String,
 }
 
+/// File of a link, and the name that the link gives to it. Files with the same content have one record.
+#[derive(Clone)]
+pub(super) struct LinkedFile {
+    pub(super) media: MediaId,
+    pub(super) file_name: Option<String>,
+}
+
 /// Downloaded file of a link.
 struct CachedLink {
-    media: MediaId,
+    file: LinkedFile,
     downloaded_at: Timestamp,
 }
 
@@ -40,16 +47,16 @@ pub(super) struct LinkCache {
 }
 
 impl LinkCache {
-    pub(super) fn get(&self, key: &LinkKey, now: Timestamp) -> Option<MediaId> {
+    pub(super) fn get(&self, key: &LinkKey, now: Timestamp) -> Option<LinkedFile> {
         let links = self.links.lock().unwrap_or_else(PoisonError::into_inner);
-        links.get(key).filter(|link| link.is_valid(now)).map(|link| link.media)
+        links.get(key).filter(|link| link.is_valid(now)).map(|link| link.file.clone())
     }
 
-    pub(super) fn insert(&self, key: LinkKey, media: MediaId, now: Timestamp) {
+    pub(super) fn insert(&self, key: LinkKey, file: LinkedFile, now: Timestamp) {
         let mut links = self.links.lock().unwrap_or_else(PoisonError::into_inner);
         links.retain(|_, link| link.is_valid(now));
         if links.len() < MAX_LINKS {
-            links.insert(key, CachedLink { media, downloaded_at: now });
+            links.insert(key, CachedLink { file, downloaded_at: now });
         }
     }
 }

@@ -16,7 +16,7 @@ mod uploads;
 
 pub(crate) use check::{MediaCheck, MediaCheckError, check};
 pub use inbound::{EXPIRY_INTERVAL, POLL_INTERVAL, delete_expired, tick};
-pub(crate) use outbound::{MediaError, failure, prepare};
+pub(crate) use outbound::{MediaError, MediaSender, failure, prepare};
 pub use read::{content, find};
 pub use state::{Media, MediaPorts, MediaSettings};
 pub use store::{MediaStoreError, NewFile, StagedFile, commit_file, discard_file, stage_file};

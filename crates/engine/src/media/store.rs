@@ -5,7 +5,9 @@
 
 use bytes::Bytes;
 use domain::id::{AccountId, MediaId, WorkspaceId};
-use domain::media::{DeclaredType, MediaType, MediaTypeError, SNIFF_BYTES, resolve_media_type};
+use domain::media::{
+    DeclaredType, MediaType, MediaTypeError, SNIFF_BYTES, media_type_of_name, resolve_media_type,
+};
 use jiff::{SignedDuration, Timestamp};
 
 use super::byte_stream::{ContentDigest, digest_stream, peek};
@@ -31,6 +33,16 @@ pub struct NewFile {
     pub mime_type: Option<String>,
     /// Name of the file.
     pub file_name: Option<String>,
+    /// Name under which the file is sent, if it differs from the name of the file. The type must match it.
+    pub sent_as: Option<String>,
+}
+
+impl NewFile {
+    /// Returns the declared type of the file.
+    fn declared_type(&self) -> DeclaredType<'_> {
+        let sent_as = self.sent_as.as_deref().filter(|name| media_type_of_name(name).is_some());
+        DeclaredType { mime: self.mime_type.as_deref(), file_name: sent_as.or(self.file_name.as_deref()) }
+    }
 }
 
 /// File whose content is stored, and which is not visible until [`commit_file`].
@@ -60,7 +72,7 @@ impl StagedFile {
     /// # Errors
     /// `Unsupported`, `TooLarge`.
     pub fn set_declared_type(&mut self, mime_type: &str) -> Result<(), MediaStoreError> {
-        let declared = DeclaredType { mime: Some(mime_type), file_name: self.new.file_name.as_deref() };
+        let declared = DeclaredType { mime: Some(mime_type), ..self.new.declared_type() };
         self.media_type = resolve_media_type(declared, &self.head)?;
         let max_bytes = self.media_type.max_bytes_for(&self.head);
         if self.content.size > max_bytes {
@@ -106,8 +118,7 @@ pub async fn stage_file(
 ) -> Result<StagedFile, MediaStoreError> {
     let incomplete = |error: ByteStreamError| MediaStoreError::Incomplete(error.to_string());
     let (head, content) = peek(content, SNIFF_BYTES).await.map_err(incomplete)?;
-    let declared = DeclaredType { mime: new.mime_type.as_deref(), file_name: new.file_name.as_deref() };
-    let media_type = resolve_media_type(declared, &head)?;
+    let media_type = resolve_media_type(new.declared_type(), &head)?;
     let max_bytes = media_type.max_bytes_for(&head).min(deps.settings.media.max_bytes);
     let key = BlobKey { workspace: new.workspace, media: deps.new_id(MediaId::from_parts) };
     let now = deps.now();

@@ -5,7 +5,6 @@
 
 use std::sync::Arc;
 
-use domain::accounts::account::AccountStatus;
 use domain::contacts::bsuid::Bsuid;
 use domain::contacts::phone::PhoneNumber;
 use domain::messages::admission::{AdmissionFallback, AdmissionRequest, AdmissionStage, Rejection};
@@ -110,12 +109,10 @@ pub fn choose_account(
 /// # Errors
 /// `AccountSuspended`.
 pub(crate) fn ensure_can_send(deps: &Deps, record: &AccountRecord) -> Result<(), SendError> {
-    match record.account.status {
-        AccountStatus::Connected if !accounts::is_suspended_here(deps, record.account.id) => Ok(()),
-        AccountStatus::Connected | AccountStatus::Suspended | AccountStatus::Disconnected => {
-            Err(SendError::AccountSuspended { account: Box::new(record.account.clone()), error: None })
-        }
+    if accounts::is_suspended(deps, &record.account) {
+        return Err(SendError::AccountSuspended { account: Box::new(record.account.clone()), error: None });
     }
+    Ok(())
 }
 
 /// Returns the number or the business-scoped user ID of a recipient.
@@ -222,7 +219,7 @@ pub(crate) async fn check_template(
 
 /// Returns the error of a message whose template Meta did not return. Most of these errors concern the account.
 async fn template_lookup_refused(deps: &Deps, record: &AccountRecord, error: MetaError) -> SendError {
-    match error.class() {
+    match error.call_class() {
         MetaErrorClass::SuspendAccount => {
             if let Err(error) = accounts::suspend_sender(deps, record, &error).await {
                 return error.into();
@@ -232,10 +229,12 @@ async fn template_lookup_refused(deps: &Deps, record: &AccountRecord, error: Met
                 error: Some(Box::new(error)),
             }
         }
-        MetaErrorClass::ThrottleNumber | MetaErrorClass::ThrottlePair => SendError::MetaRateLimited {
-            retry_after: retry_wait::retry_after(&error),
-            error: Some(Box::new(error)),
-        },
+        MetaErrorClass::ThrottleNumber | MetaErrorClass::ThrottlePair | MetaErrorClass::ThrottleSpam => {
+            SendError::MetaRateLimited {
+                retry_after: retry_wait::retry_after(&error),
+                error: Some(Box::new(error)),
+            }
+        }
         MetaErrorClass::Retry => SendError::MetaUnavailable(Some(Box::new(error))),
         MetaErrorClass::PauseTemplate
         | MetaErrorClass::OptOut

@@ -5,21 +5,27 @@
 use std::ops::ControlFlow;
 
 use bytes::Bytes;
+use domain::accounts::account::AccountStatus;
+use domain::check::Violation;
 use domain::messages::admission::SentAs;
+use domain::messages::download_retry;
 use domain::messages::outcome::SendOutcome;
 use domain::messages::retry;
 use domain::messages::retry::{RetryDecision, SendAttempt, SendMode, ThrottleScope};
 use domain::messages::status_report::AttemptReference;
 use domain::meta_error::{MetaError, MetaErrorClass};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
-use crate::media::{self, MediaError};
+use crate::media::{self, MediaError, MediaSender};
 use crate::messages::outcome::SendProgress;
 use crate::messages::send_end::{LastAttempt, SendEnd};
 use crate::ports::{
     AccountRecord, AttemptResult, LeaseCheck, LeasedMessage, MessageFailure, OnUnknown, OutgoingMessage,
 };
 use crate::{Deps, accounts, chain};
+
+/// Time within which the server of a link must begin its response at the first attempt to send a queued message.
+const FIRST_RESPONSE_TIMEOUT: SignedDuration = SignedDuration::from_secs(15);
 
 /// Attempts to send one message, from the first attempt to the end of the send.
 pub(crate) struct AttemptRunner<'a> {
@@ -50,19 +56,29 @@ impl AttemptRunner<'_> {
                     return Some(end);
                 }
             }
-            let outcome = match media::prepare(self.deps, self.record, &mut self.message, self.sent_as).await
-            {
-                Ok(()) => self.deps.upstream.send_message(&self.record.credentials(), self.body()).await,
-                Err(MediaError::Outcome(outcome)) => outcome,
+            // Later messages of the contact wait only for a server that answers quickly.
+            let is_first =
+                matches!(self.mode, SendMode::Queue { .. }) && self.message.media_failing_since.is_none();
+            let response_timeout = is_first.then_some(FIRST_RESPONSE_TIMEOUT);
+            let sender = MediaSender { deps: self.deps, record: self.record, response_timeout };
+            let prepared = media::prepare(sender, &mut self.message, self.sent_as).await;
+            let next_step = match prepared {
+                Ok(()) => {
+                    let outcome =
+                        self.deps.upstream.send_message(&self.record.credentials(), self.body()).await;
+                    self.after_attempt(outcome).await
+                }
+                Err(MediaError::Outcome(outcome)) => self.after_attempt(outcome).await,
                 // An earlier attempt may have been accepted; this attempt was not made.
-                Err(MediaError::Unusable(_)) if self.is_resend => {
+                Err(MediaError::Unusable(_) | MediaError::Unavailable(_)) if self.is_resend => {
                     return Some(SendEnd::unknown(self.message.lease, "a file cannot be sent again"));
                 }
                 Err(MediaError::Unusable(violation)) => {
                     return Some(SendEnd::media_failed(self.message.lease, violation));
                 }
+                Err(MediaError::Unavailable(violation)) => self.after_failed_download(violation).await,
             };
-            match self.after_attempt(outcome).await {
+            match next_step {
                 NextStep::Continue(at) => slot_at = Some(at),
                 NextStep::Break(end) => return end,
             }
@@ -117,6 +133,7 @@ impl AttemptRunner<'_> {
                 if let SendOutcome::Refused(error) = &outcome {
                     self.suspend_account(error).await;
                 }
+                self.finish_probe(&outcome).await;
                 let (lease, now) = (self.message.lease, self.deps.now());
                 let attempt = LastAttempt { lease, record: self.record, decision, now };
                 NextStep::Break(Some(attempt.end(outcome)))
@@ -132,23 +149,45 @@ impl AttemptRunner<'_> {
         }
         let throttled = ThrottleScope::after(outcome);
         let slot_at = self.deps.pacer.next_slot_after_attempt(account, recipient, throttled, now);
-        let mut random = [0; 8];
-        self.deps.random.fill(&mut random);
-        let attempt = SendAttempt {
-            n_calls: self.message.lease.attempt,
-            mode: self.mode,
-            now,
-            slot_at,
-            random: u64::from_le_bytes(random),
-        };
-        match retry::decide(outcome, &attempt) {
+        match retry::decide(outcome, &self.send_attempt(slot_at, now)) {
             // An earlier attempt may have been accepted: only the acceptance of this attempt makes the outcome known.
             decision if self.is_resend && decision != RetryDecision::Sent => RetryDecision::Unknown,
             decision => decision,
         }
     }
 
-    /// Prepares another attempt. A synchronous message stays leased; a queued message returns to the queue.
+    fn send_attempt(&self, slot_at: Timestamp, now: Timestamp) -> SendAttempt {
+        let mut random = [0; 8];
+        self.deps.random.fill(&mut random);
+        SendAttempt {
+            n_calls: self.message.lease.attempt,
+            mode: self.mode,
+            now,
+            slot_at,
+            random: u64::from_le_bytes(random),
+        }
+    }
+
+    /// Prepares another attempt after a failed download, or fails the message if the time for retries is over.
+    async fn after_failed_download(&mut self, violation: Violation) -> NextStep {
+        let now = self.deps.now();
+        let (account, recipient) = (self.message.lease.account, &self.message.recipient);
+        // Nothing was sent to the recipient: the next message does not wait for it.
+        self.deps.pacer.release(account, recipient, now, now);
+        let slot_at = self.deps.pacer.next_slot(account, recipient, now);
+        let attempt = self.send_attempt(slot_at, now);
+        let failing_since = *self.message.media_failing_since.get_or_insert(now);
+        let RetryDecision::Retry { at } = download_retry::decide_download(&attempt, failing_since) else {
+            return NextStep::Break(Some(SendEnd::media_failed(self.message.lease, violation)));
+        };
+        let failure = media::failure(&violation);
+        let error = failure.meta.clone().unwrap_or_default();
+        let keeps_lease = matches!(self.mode, SendMode::Sync { .. });
+        let retry = AttemptResult::RetryDownload { due_at: at, keeps_lease, failing_since, error };
+        self.store_retry(retry, failure, at).await
+    }
+
+    /// Prepares another attempt.
     async fn retry(&mut self, outcome: &SendOutcome, at: Timestamp) -> NextStep {
         let keeps_lease = matches!(self.mode, SendMode::Sync { .. });
         let error = match outcome {
@@ -159,6 +198,18 @@ impl AttemptRunner<'_> {
             | SendOutcome::Unknown { .. } => None,
         };
         let retry = AttemptResult::Retry { due_at: at, keeps_lease, error: error.clone() };
+        self.store_retry(retry, MessageFailure { code: retry::META_UNAVAILABLE, meta: error }, at).await
+    }
+
+    /// Stores that another attempt follows at a time. A synchronous message stays leased; a queued message returns to the
+    /// queue. `failure` is the end of a synchronous message if the store fails.
+    async fn store_retry(
+        &mut self,
+        retry: AttemptResult,
+        failure: MessageFailure,
+        at: Timestamp,
+    ) -> NextStep {
+        let keeps_lease = matches!(self.mode, SendMode::Sync { .. });
         let lease = &mut self.message.lease;
         match self.deps.messages.finish_attempt(lease, &retry, None, self.deps.now()).await {
             Ok(LeaseCheck::Valid) if keeps_lease => {
@@ -171,14 +222,22 @@ impl AttemptRunner<'_> {
                 tracing::error!(error = %chain(&failed), message.id = %lease.message,
                     "a message could not be prepared for another attempt");
                 // Meta did not accept the message. Without a commit there is no further synchronous attempt.
-                let result = if keeps_lease {
-                    AttemptResult::Failed(MessageFailure { code: retry::META_UNAVAILABLE, meta: error })
-                } else {
-                    retry
-                };
+                let result = if keeps_lease { AttemptResult::Failed(failure) } else { retry };
                 let response = Ok(SendProgress::Unknown);
                 NextStep::Break(Some(SendEnd { lease: *lease, result, response }))
             }
+        }
+    }
+
+    /// Resumes the account if the message was a probe and shows that Meta accepts the account again.
+    async fn finish_probe(&self, outcome: &SendOutcome) {
+        let is_probe = self.record.account.status == AccountStatus::Suspended;
+        if is_probe
+            && outcome.shows_working_account()
+            && let Err(error) = accounts::resume_after_probe(self.deps, self.record).await
+        {
+            tracing::error!(error = %chain(&error), account.id = %self.message.lease.account,
+                "an account that meta accepts again could not be resumed; the next probe tries again");
         }
     }
 

@@ -10,7 +10,7 @@ use domain::templates::{TemplateMismatch, TemplateStatus};
 use jiff::Timestamp;
 
 use crate::media::MediaCheckError;
-use crate::ports::{IdempotencyRecord, NewMessage, Recipient, StoreError};
+use crate::ports::{IdempotencyRecord, NewMessage, Recipient, SendSchedule, StoreError};
 
 /// Result of a send.
 pub type SendResult = Result<SendReceipt, SendError>;
@@ -30,6 +30,10 @@ pub struct SendReceipt {
     pub client_reference: Option<String>,
     /// Form in which the message is sent.
     pub sent_as: SentAs,
+    /// Scheduled time that the caller requested.
+    pub send_at: Option<Timestamp>,
+    /// Earliest time at which a queued message is sent.
+    pub due_at: Option<Timestamp>,
 }
 
 impl SendReceipt {
@@ -42,6 +46,11 @@ impl SendReceipt {
             account: new.account,
             client_reference: new.client_reference.clone(),
             sent_as,
+            send_at: new.send_at,
+            due_at: match new.schedule {
+                SendSchedule::Queued { due_at, .. } => Some(due_at),
+                SendSchedule::Immediate | SendSchedule::Paced => None,
+            },
         }
     }
 }

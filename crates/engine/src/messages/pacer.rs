@@ -92,6 +92,11 @@ impl Pacer {
         pacer.next_slot(recipient.key(), now)
     }
 
+    /// Slows an account after Meta failed a message because of spam.
+    pub(crate) fn record_spam(&self, account: AccountId, now: Timestamp) {
+        self.lock().of(account).record_spam(now);
+    }
+
     /// Records that Meta accepted a message.
     pub(crate) fn record_accepted(&self, account: AccountId, recipient: &Recipient, now: Timestamp) {
         self.lock().of(account).record_accepted(recipient.key(), now);

@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
-use domain::accounts::account::AccountStatus;
 use domain::messages::retry::SendMode;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use tokio::task::JoinError;
 
 use crate::messages::task::LeasedTask;
 use crate::ports::{AccountRecord, LeaseRequest, StoreError, StoreErrorKind};
-use crate::{Deps, accounts, chain};
+use crate::{Deps, accounts, chain, directory};
 
 /// Interval of the queue's rounds without a hint: a scheduled message is sent within a second of its time.
 pub const POLL_INTERVAL: SignedDuration = SignedDuration::from_millis(250);
@@ -35,12 +34,12 @@ pub async fn tick(deps: &Arc<Deps>) -> Result<u32, StoreError> {
     let directory = deps.directory.current();
     let mut failed = None;
     for record in &directory.accounts {
-        // The queue of a suspended account waits; the other queues do not.
-        let is_suspended = record.account.status != AccountStatus::Connected
-            || accounts::is_suspended_here(deps, record.account.id);
-        if depths.contains_key(&record.account.id) && !is_suspended {
+        // The queue of a suspended account waits, except for probes; the other queues do not wait.
+        let is_probe = accounts::is_probe_due(deps, record, deps.now());
+        let can_send = is_probe || !accounts::is_suspended(deps, &record.account);
+        if depths.contains_key(&record.account.id) && can_send {
             // In a task of its own: leased messages are sent even if this round is dropped.
-            let leasing = deps.tasks.spawn(send_due(deps.clone(), record.clone())).await;
+            let leasing = deps.tasks.spawn(send_due(deps.clone(), record.clone(), is_probe)).await;
             match leasing.map_err(|error| panicked("leasing due messages", error)).flatten() {
                 Ok(n_messages) => n_done = n_done.saturating_add(n_messages),
                 // The queues of the other accounts do not wait.
@@ -51,12 +50,13 @@ pub async fn tick(deps: &Arc<Deps>) -> Result<u32, StoreError> {
     failed.map_or(Ok(n_done), Err)
 }
 
-/// Starts the sends of an account's due messages, within its send capacity.
-async fn send_due(deps: Arc<Deps>, record: Arc<AccountRecord>) -> Result<u32, StoreError> {
+/// Starts the sends of an account's due messages, within its send capacity. A probe is one message.
+async fn send_due(deps: Arc<Deps>, record: Arc<AccountRecord>, is_probe: bool) -> Result<u32, StoreError> {
     let account = record.account.id;
     let now = deps.now();
     let capacity = deps.pacer.capacity(account, now);
     let n_messages = capacity.n_messages.min(MAX_IN_FLIGHT.saturating_sub(deps.in_flight.count(account)));
+    let n_messages = if is_probe { n_messages.min(1) } else { n_messages };
     if n_messages == 0 {
         return Ok(0);
     }
@@ -66,14 +66,25 @@ async fn send_due(deps: Arc<Deps>, record: Arc<AccountRecord>) -> Result<u32, St
         worker: deps.worker,
         tokens: (0..n_messages).map(|_| deps.new_token()).collect(),
         throttled_recipients: capacity.throttled_recipients,
+        is_probe,
         now,
     };
     let batch = deps.messages.lease_due_messages(request).await?;
     let n_leased = u32::try_from(batch.leased.len()).unwrap_or(u32::MAX);
+    if is_probe
+        && n_leased > 0
+        && let Err(error) = directory::refresh(&deps).await
+    {
+        // The store lets no second probe through.
+        tracing::warn!(error = %chain(&error), "the time of the next probe could not be reloaded");
+    }
+    // The time for which an account was suspended does not count as time of retries.
+    let resumed_at = if is_probe { Some(now) } else { record.resumed_at };
     for message in batch.leased {
         // Messages to throttled recipients are not leased: the reserved slot is now.
         deps.pacer.reserve(account, &message.recipient, now);
-        let mode = SendMode::Queue { since: message.accepted_at, expires_at: message.expires_at };
+        let since = message.accepted_at.max(resumed_at.unwrap_or(Timestamp::MIN));
+        let mode = SendMode::Queue { since, expires_at: message.expires_at };
         // Nobody waits for the response.
         drop(LeasedTask { record: record.clone(), message, mode, is_resend: false }.spawn(&deps));
     }

@@ -2,7 +2,7 @@
 
 use domain::contacts::bsuid::Bsuid;
 use domain::contacts::phone::PhoneNumber;
-use domain::id::ContactId;
+use domain::id::{BatchId, ContactId};
 use domain::messages::content::Content;
 use domain::messages::retry::QUEUE_RETRY_PERIOD;
 use jiff::{SignedDuration, Timestamp};
@@ -20,6 +20,8 @@ pub struct SendRequest {
     pub account: Option<String>,
     /// Wamid, or Waypost's ID, of the message that the message replies to.
     pub context_wamid: Option<String>,
+    /// Batch with which the message is accepted.
+    pub batch: Option<BatchId>,
     /// Reference that the caller chose for the message.
     pub client_reference: Option<String>,
     /// Hash for Meta's check of the recipient's identity.
@@ -72,11 +74,16 @@ pub enum SendTiming {
 }
 
 impl SendTiming {
+    /// Returns the scheduled time that the caller requested.
+    pub(crate) fn send_at(self) -> Option<Timestamp> {
+        match self {
+            Self::Sync => None,
+            Self::Queue(send_at) | Self::Batch { send_at, .. } => send_at,
+        }
+    }
+
     /// Returns the earliest time at which a message that is accepted at `now` is sent.
     pub(crate) fn leaves_at(self, now: Timestamp) -> Timestamp {
-        match self {
-            Self::Sync => now,
-            Self::Queue(send_at) | Self::Batch { send_at, .. } => send_at.map_or(now, |at| at.max(now)),
-        }
+        self.send_at().map_or(now, |at| at.max(now))
     }
 }

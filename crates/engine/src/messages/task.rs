@@ -152,6 +152,7 @@ fn leased_message(new: &NewMessage, lease: Lease, sent_as: SentAs) -> LeasedMess
         recipient_identity_key_hash: new.recipient_identity_key_hash.clone(),
         on_unknown: new.on_unknown,
         expires_at: None,
+        media_failing_since: None,
         accepted_at: new.now,
     }
 }
@@ -210,6 +211,8 @@ impl LeasedTask {
             account,
             client_reference: None,
             sent_as: SentAs::Message,
+            send_at: None,
+            due_at: None,
         };
         // A due message was leased at its slot. A message that is resent waits for a slot.
         let now = deps.now();

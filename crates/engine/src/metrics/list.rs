@@ -16,25 +16,15 @@ pub struct Metric {
     pub help: &'static str,
 }
 
-/// Kinds of metrics.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MetricKind {
-    /// Number that only increases while the process runs.
-    Counter,
-    /// Number that increases and decreases.
-    Gauge,
-    /// Distribution of values in buckets.
-    Histogram,
-}
-
-impl MetricKind {
-    /// Returns the name of the kind in the text format.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Counter => "counter",
-            Self::Gauge => "gauge",
-            Self::Histogram => "histogram",
-        }
+domain::text_enum! {
+    /// Kinds of metrics.
+    pub enum MetricKind {
+        /// Number that only increases while the process runs.
+        Counter = "counter",
+        /// Number that increases and decreases.
+        Gauge = "gauge",
+        /// Distribution of values in buckets.
+        Histogram = "histogram",
     }
 }
 

@@ -47,72 +47,39 @@ fn meta_code(error: &MetaError) -> Label {
     }
 }
 
-/// Outcome of an attempt to deliver an event to a webhook endpoint.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DeliveryOutcome {
-    /// The endpoint accepted the event.
-    Succeeded,
-    /// The attempt failed; another attempt follows.
-    Failed,
-    /// The attempt failed; no other attempt follows.
-    Dead,
-}
-
-impl DeliveryOutcome {
-    /// Returns the text of the label.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Succeeded => "succeeded",
-            Self::Failed => "failed",
-            Self::Dead => "dead",
-        }
+domain::text_enum! {
+    /// Outcome of an attempt to deliver an event to a webhook endpoint.
+    pub enum DeliveryOutcome {
+        /// The endpoint accepted the event.
+        Succeeded = "succeeded",
+        /// The attempt failed; another attempt follows.
+        Failed = "failed",
+        /// The attempt failed; no other attempt follows.
+        Dead = "dead",
     }
 }
 
-/// Outcome of the export of trace spans.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SpanOutcome {
-    /// The collector accepted the spans.
-    Exported,
-    /// The collector did not accept the spans.
-    Lost,
-    /// The spans were created faster than the collector accepts them.
-    Dropped,
-}
-
-impl SpanOutcome {
-    /// Returns the text of the label.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Exported => "exported",
-            Self::Lost => "lost",
-            Self::Dropped => "dropped",
-        }
+domain::text_enum! {
+    /// Outcome of the export of trace spans.
+    pub enum SpanOutcome {
+        /// The collector accepted the spans.
+        Exported = "exported",
+        /// The collector did not accept the spans.
+        Lost = "lost",
+        /// The spans were created faster than the collector accepts them.
+        Dropped = "dropped",
     }
 }
 
-/// Outcome of a call to Meta that sends no message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum UpstreamCallOutcome {
-    /// Meta responded with success.
-    Answered,
-    /// Meta responded with an error.
-    Refused,
-    /// Meta could not be reached, or its response could not be decoded.
-    Unreachable,
-}
-
-impl UpstreamCallOutcome {
-    /// Returns the text of the label.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Answered => "answered",
-            Self::Refused => "refused",
-            Self::Unreachable => "unreachable",
-        }
+domain::text_enum! {
+    /// Outcome of a call to Meta that sends no message.
+    pub enum UpstreamCallOutcome {
+        /// Meta responded with success.
+        Answered = "answered",
+        /// Meta responded with an error.
+        Refused = "refused",
+        /// Meta could not be reached, or its response could not be decoded.
+        Unreachable = "unreachable",
     }
 }
 

@@ -54,7 +54,17 @@ port! {
             &self,
             workspace: WorkspaceId,
             id: AccountId,
-            reason: Option<String>,
+            suspension: Option<AccountSuspension>,
+            audit_entry: AuditEntry,
+        ) -> Result<(), StoreError>;
+
+        /// Ends the suspension of an account after Meta accepted a probe, if the account is still suspended for this
+        /// reason. Writes the audit entry only if the state changes.
+        async fn resume_probed_account(
+            &self,
+            workspace: WorkspaceId,
+            id: AccountId,
+            reason: String,
             audit_entry: AuditEntry,
         ) -> Result<(), StoreError>;
 
@@ -171,6 +181,19 @@ pub struct AccountRecord {
     pub old_app_secret: Option<(SecretString, Timestamp)>,
     /// SHA-256 digest of the verify token, with which Meta verifies the callback URL.
     pub verify_token_digest: Option<[u8; 32]>,
+    /// Time of the next probe, if the account is suspended and probed.
+    pub probe_at: Option<Timestamp>,
+    /// Time at which the last suspension of the account ended.
+    pub resumed_at: Option<Timestamp>,
+}
+
+/// Suspension of an account after Meta refused it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccountSuspension {
+    /// Reason, with advice.
+    pub reason: String,
+    /// `true` if one queued message at a time is sent to find out if Meta accepts the account again.
+    pub is_probed: bool,
 }
 
 impl AccountRecord {

@@ -10,6 +10,9 @@ use std::fmt;
 /// Maximum number of characters of a URL.
 pub const MAX_URL_CHARS: usize = 2_048;
 
+/// Maximum number of redirects that a download follows.
+pub const MAX_REDIRECTS: u32 = 5;
+
 /// Maximum number of bytes of an endpoint's response that are stored.
 pub const MAX_KEPT_BYTES: usize = 2_048;
 
@@ -122,7 +125,7 @@ port! {
 port! {
     /// Downloads from public URLs.
     pub trait Fetcher {
-        /// Starts a download of at most `max_bytes` bytes.
+        /// Starts a download of at most `max_bytes` bytes. Redirects are followed, at most [`MAX_REDIRECTS`].
         ///
         /// # Errors
         /// The reason for which the download did not start.
@@ -162,7 +165,19 @@ pub enum FetchError {
     /// The URL is not called.
     #[error(transparent)]
     Address(#[from] UrlError),
-    /// The status is not 200. Redirects are not followed.
+    /// A server redirects to a URL that is not called.
+    #[error("the server redirects to a URL that is not allowed: {0}")]
+    RedirectAddress(#[source] UrlError),
+    /// There are too many redirects.
+    #[error("there are more than {MAX_REDIRECTS} redirects")]
+    TooManyRedirects,
+    /// A redirect has no `Location` header, or its value is not a URL.
+    #[error("the server answered {status} without the URL of the redirect")]
+    RedirectWithoutLocation {
+        /// HTTP status.
+        status: u16,
+    },
+    /// The status is neither 200 nor that of a redirect.
     #[error("the server answered {status}")]
     UnexpectedStatus {
         /// HTTP status.

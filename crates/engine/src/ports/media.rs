@@ -7,7 +7,6 @@ use super::upstream::{AccountCredentials, UpstreamError};
 use bytes::Bytes;
 use domain::id::{AccountId, MediaId, MessageId, WorkerId, WorkspaceId};
 use domain::messages::outcome::SendOutcome;
-use domain::text_enum::UnknownVariant;
 use futures_core::Stream;
 use jiff::Timestamp;
 use std::fmt;
@@ -97,59 +96,32 @@ port! {
     }
 }
 
-/// Origin of a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MediaOrigin {
-    /// File of an inbound message.
-    Inbound,
-    /// Upload through the API.
-    Upload,
-    /// Download from a link of an outbound message.
-    Link,
+domain::text_enum! {
+    /// Origin of a file.
+    pub enum MediaOrigin {
+        /// File of an inbound message.
+        Inbound = "inbound",
+        /// Upload through the API.
+        Upload = "upload",
+        /// Download from a link of an outbound message.
+        Link = "link",
+    }
 }
 
-/// State of a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MediaState {
-    /// The content is being stored.
-    Receiving,
-    /// The content is to be downloaded from Meta.
-    Pending,
-    /// The content is stored.
-    Ready,
-    /// The content could not be downloaded, or was deleted.
-    Failed,
-    /// The content is being deleted.
-    Gone,
-}
-
-macro_rules! words {
-    ($name:ident: $($variant:ident = $word:literal),*) => {
-        impl $name {
-            /// The word used in the API and the database.
-            pub fn as_str(self) -> &'static str {
-                match self {
-                    $(Self::$variant => $word,)*
-                }
-            }
-        }
-
-        impl std::str::FromStr for $name {
-            type Err = UnknownVariant;
-
-            fn from_str(text: &str) -> Result<Self, Self::Err> {
-                match text {
-                    $($word => Ok(Self::$variant),)*
-                    _ => Err(UnknownVariant),
-                }
-            }
-        }
-    };
-}
-
-words! { MediaOrigin: Inbound = "inbound", Upload = "upload", Link = "link" }
-words! {
-    MediaState: Receiving = "receiving", Pending = "pending", Ready = "ready", Failed = "failed", Gone = "gone"
+domain::text_enum! {
+    /// State of a file.
+    pub enum MediaState {
+        /// The content is being stored.
+        Receiving = "receiving",
+        /// The content is to be downloaded from Meta.
+        Pending = "pending",
+        /// The content is stored.
+        Ready = "ready",
+        /// The content could not be downloaded, or was deleted.
+        Failed = "failed",
+        /// The content is being deleted.
+        Gone = "gone",
+    }
 }
 
 /// Record of a file.
@@ -366,8 +338,8 @@ port! {
 pub struct OutgoingFile {
     /// MIME type of the file.
     pub mime_type: String,
-    /// Name of the file.
-    pub file_name: Option<String>,
+    /// Name of the file, with an extension of its type.
+    pub file_name: String,
     /// Number of bytes.
     pub size: u64,
     /// SHA-256 of the content.

@@ -4,7 +4,7 @@ use super::lease::LeaseToken;
 use super::media::StoredMedia;
 use super::recipient::Recipient;
 use bytes::Bytes;
-use domain::id::{AccountId, ContactId, KeyId, MessageId, OwnerId, WorkerId, WorkspaceId};
+use domain::id::{AccountId, BatchId, ContactId, KeyId, MessageId, OwnerId, WorkerId, WorkspaceId};
 use domain::messages::admission::{AdmissionRequest, Rejection, SentAs};
 use domain::messages::direction::Direction;
 use domain::messages::outcome::AcceptedMessage;
@@ -26,6 +26,8 @@ pub struct NewMessage {
     pub account: AccountId,
     /// API key of the request; `None` for a session.
     pub key: Option<KeyId>,
+    /// Batch with which the message was accepted.
+    pub batch: Option<BatchId>,
     /// Recipient of the message.
     pub recipient: Recipient,
     /// Identifier of the contact that is created if the recipient is not known.
@@ -46,6 +48,8 @@ pub struct NewMessage {
     pub fallback: Option<Arc<str>>,
     /// Reaction to an unknown outcome.
     pub on_unknown: OnUnknown,
+    /// Scheduled time that the caller requested.
+    pub send_at: Option<Timestamp>,
     /// Schedule of the message.
     pub schedule: SendSchedule,
     /// Time at which the message expires if it was not sent.
@@ -60,35 +64,15 @@ pub struct NewMessage {
     pub now: Timestamp,
 }
 
-/// Reaction to an unknown outcome of a send.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum OnUnknown {
-    /// Wait until Meta reports a status.
-    #[default]
-    Hold,
-    /// Send the message again, once. The recipient may get the message twice.
-    Resend,
-}
-
-impl OnUnknown {
-    /// Returns the text of the value in the API and the database.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Hold => "hold",
-            Self::Resend => "resend",
-        }
-    }
-}
-
-impl std::str::FromStr for OnUnknown {
-    type Err = domain::text_enum::UnknownVariant;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "hold" => Ok(Self::Hold),
-            "resend" => Ok(Self::Resend),
-            _ => Err(domain::text_enum::UnknownVariant),
-        }
+domain::text_enum! {
+    /// Reaction to an unknown outcome of a send.
+    #[derive(Default)]
+    pub enum OnUnknown {
+        /// Wait until Meta reports a status.
+        #[default]
+        Hold = "hold",
+        /// Send the message again, once. The recipient may get the message twice.
+        Resend = "resend",
     }
 }
 
@@ -200,6 +184,8 @@ pub struct LeasedMessage {
     pub on_unknown: OnUnknown,
     /// Time at which the message expires if it was not sent.
     pub expires_at: Option<Timestamp>,
+    /// Time of the first failed download, if the last attempt could not download a file of the message.
+    pub media_failing_since: Option<Timestamp>,
     /// Time at which the message was accepted.
     pub accepted_at: Timestamp,
 }
@@ -217,6 +203,9 @@ pub struct LeaseRequest {
     pub tokens: Vec<LeaseToken>,
     /// Recipients that must wait longer, by [`Recipient::key`], each with the end of its wait.
     pub throttled_recipients: BTreeMap<String, Timestamp>,
+    /// `true` if the message is the probe of a suspended account. Nothing is leased then unless the probe is due, and the
+    /// next probe is scheduled with the lease.
+    pub is_probe: bool,
     /// Current time.
     pub now: Timestamp,
 }
@@ -273,6 +262,18 @@ pub enum AttemptResult {
         /// Meta's error.
         error: Option<MetaError>,
     },
+    /// A file of the message cannot be downloaded, and another attempt follows. Later messages of the contact are sent
+    /// meanwhile.
+    RetryDownload {
+        /// Earliest time of the next attempt.
+        due_at: Timestamp,
+        /// `true` if the sender keeps the lease; `false` if the message returns to the queue.
+        keeps_lease: bool,
+        /// Time of the first failed download.
+        failing_since: Timestamp,
+        /// Reason, as an error with Meta's code for a file that cannot be used.
+        error: MetaError,
+    },
 }
 
 /// Failure of a message.
@@ -302,6 +303,8 @@ pub struct StoredMessage {
     pub account: AccountId,
     /// Contact of the message.
     pub contact: ContactId,
+    /// Batch with which the message was accepted.
+    pub batch: Option<BatchId>,
     /// Direction of the message.
     pub direction: Direction,
     /// Type of the message, as in the API.
@@ -389,6 +392,8 @@ pub struct MessageFilter {
     pub contact: Option<ContactId>,
     /// Account of the messages.
     pub account: Option<AccountId>,
+    /// Batch with which the messages were accepted.
+    pub batch: Option<BatchId>,
     /// Status of the messages.
     pub status: Option<MessageStatus>,
     /// Type of the messages.
@@ -405,29 +410,10 @@ pub struct MessageFilter {
     pub search: Option<String>,
 }
 
-/// Limit for which a queued message waits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum WaitingFor {
-    /// Meta's messaging limit: maximum number of recipients of templates in 24 hours.
-    MessagingLimit,
-}
-
-impl WaitingFor {
-    /// Returns the text of the value in the API and the database.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::MessagingLimit => "messaging_limit",
-        }
-    }
-}
-
-impl std::str::FromStr for WaitingFor {
-    type Err = domain::text_enum::UnknownVariant;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "messaging_limit" => Ok(Self::MessagingLimit),
-            _ => Err(domain::text_enum::UnknownVariant),
-        }
+domain::text_enum! {
+    /// Limit for which a queued message waits.
+    pub enum WaitingFor {
+        /// Meta's messaging limit: maximum number of recipients of templates in 24 hours.
+        MessagingLimit = "messaging_limit",
     }
 }

@@ -5,6 +5,7 @@ use super::storage::StoreError;
 use bytes::Bytes;
 use domain::contacts::opt_out::OptOutSignal;
 use domain::id::{AccountId, ContactId, MediaId, MessageId, WorkspaceId};
+use domain::meta_error::MetaError;
 use domain::webhooks_in::update::WebhookUpdate;
 use jiff::Timestamp;
 
@@ -134,27 +135,18 @@ pub struct ArchiveQuery {
     pub limit: u32,
 }
 
-/// Reason why an archived change was not applied.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum UnappliedReason {
-    /// No account matched, or the secret of the matching account did not sign the payload.
-    Unrouted,
-    /// The change could not be decoded.
-    Undecodable,
-}
-
-impl UnappliedReason {
-    /// Returns the text stored in the database.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Unrouted => "unrouted",
-            Self::Undecodable => "undecodable",
-        }
+domain::text_enum! {
+    /// Reason why an archived change was not applied.
+    pub enum UnappliedReason {
+        /// No account matched, or the secret of the matching account did not sign the payload.
+        Unrouted = "unrouted",
+        /// The change could not be decoded.
+        Undecodable = "undecodable",
     }
 }
 
 /// Result of storing a payload: number of changes by result, and the follow-up work.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct IngestSummary {
     /// Changes that were applied.
     pub applied: u32,
@@ -174,4 +166,17 @@ pub struct IngestSummary {
     pub has_account_changes: bool,
     /// `true` if a template's text changed. The webhook carries the text only: list Meta's templates for the rest.
     pub has_template_text_changes: bool,
+    /// Errors of failed messages that concern the whole account.
+    pub account_errors: Vec<ReportedAccountError>,
+}
+
+/// Error of a failed message that concerns the whole account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReportedAccountError {
+    /// Workspace of the account.
+    pub workspace: WorkspaceId,
+    /// Account that Meta refuses.
+    pub account: AccountId,
+    /// Meta's error.
+    pub error: MetaError,
 }

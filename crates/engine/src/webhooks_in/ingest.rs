@@ -8,14 +8,15 @@ use std::sync::Arc;
 use bytes::Bytes;
 use domain::contacts::opt_out::OptOutSignal;
 use domain::id::{AccountId, ContactId, MediaId, MessageId, WorkspaceId};
+use domain::meta_error::MetaErrorClass;
 use domain::webhooks_in::update::WebhookUpdate;
 use jiff::Timestamp;
 
 use crate::ports::{
-    AccountRecord, ChangeRoute, IngestSummary, PayloadSignature, PreallocatedIds, RoutedChange, StoreError,
-    WebhookChange, WebhookPayload,
+    AccountRecord, ChangeRoute, IngestSummary, PayloadSignature, PreallocatedIds, ReportedAccountError,
+    RoutedChange, StoreError, WebhookChange, WebhookPayload,
 };
-use crate::{AuditContext, Deps, chain, directory, templates};
+use crate::{AuditContext, Deps, accounts, chain, directory, templates};
 
 /// A webhook payload whose signature is valid.
 #[derive(Clone, Debug)]
@@ -62,7 +63,7 @@ pub async fn ingest_payload(
             "a webhook has changes that cannot be decoded; the changes were archived"
         );
     }
-    follow_up(deps, summary, text_changes).await;
+    follow_up(deps, &summary, text_changes).await;
     Ok(summary)
 }
 
@@ -160,14 +161,34 @@ pub(crate) fn wabas_with_text_changes(changes: &[RoutedChange]) -> Vec<WabaKey> 
     wabas
 }
 
-/// Does the work that follows the transaction of a payload: reloads accounts and templates, synchronizes templates whose
-/// text changed.
-pub(crate) async fn follow_up(deps: &Arc<Deps>, summary: IngestSummary, text_changes: Vec<WabaKey>) {
+/// Suspends or slows an account after Meta reported an error of the whole account for one of its messages.
+async fn suspend_reported(deps: &Deps, reported: &ReportedAccountError) {
+    if reported.error.class() == MetaErrorClass::ThrottleSpam {
+        deps.pacer.record_spam(reported.account, deps.now());
+        return;
+    }
+    let directory = deps.directory.current();
+    let Some(record) = directory.account(reported.workspace, &reported.account.to_string()) else { return };
+    if accounts::is_suspended(deps, &record.account) {
+        return;
+    }
+    if let Err(error) = accounts::suspend_account(deps, &record.account, &reported.error).await {
+        tracing::error!(error = %chain(&error), account.id = %reported.account,
+            "an account that meta refuses could not be suspended");
+    }
+}
+
+/// Does the work that follows the transaction of a payload: reloads accounts and templates, suspends accounts
+/// that Meta refuses, synchronizes templates whose text changed.
+pub(crate) async fn follow_up(deps: &Arc<Deps>, summary: &IngestSummary, text_changes: Vec<WabaKey>) {
     if (summary.has_template_changes || summary.has_account_changes)
         && let Err(error) = directory::refresh(deps).await
     {
         // The payload is committed. The next refresh loads the change.
         tracing::warn!(error = %chain(&error), "accounts and templates could not be reloaded");
+    }
+    for reported in &summary.account_errors {
+        suspend_reported(deps, reported).await;
     }
     if !summary.has_template_text_changes {
         return;

@@ -49,6 +49,6 @@ pub async fn redrive_payload(
     let ArchivedPayload { entry, body, signature } = archived;
     let payload = WebhookPayload { body, changes, signature, archived: Some(entry), now: deps.now() };
     let summary = deps.webhook_payloads.ingest_payload(payload).await?;
-    follow_up(deps, summary, text_changes).await;
+    follow_up(deps, &summary, text_changes).await;
     Ok(summary)
 }

@@ -38,7 +38,7 @@ impl MediaUpstream for GraphClient {
         file: OutgoingFile,
     ) -> Result<String, SendOutcome> {
         let not_sent = |reason: String| SendOutcome::NotSent { reason };
-        let frame = media::frame(&file.sha256, &file.mime_type, file.file_name.as_deref());
+        let frame = media::frame(&file.sha256, &file.mime_type, &file.file_name);
         let body = FileBody::framed(frame.before, frame.after, file.size, file.pieces);
         let form = HeaderValue::try_from(format!("multipart/form-data; boundary={}", frame.boundary));
         let request = id(&credentials.account.phone_number_id)

@@ -32,13 +32,13 @@ pub(crate) struct Frame {
 
 /// Creates the frame of an upload. The boundary is derived from the content's digest, because no content contains its
 /// own digest.
-pub(crate) fn frame(sha256: &[u8; 32], mime_type: &str, file_name: Option<&str>) -> Frame {
+pub(crate) fn frame(sha256: &[u8; 32], mime_type: &str, file_name: &str) -> Frame {
     let mut boundary = "waypost-".to_owned();
     for byte in sha256 {
         // Writing to a string cannot fail.
         let _infallible = write!(boundary, "{byte:02x}");
     }
-    let name = quoted(file_name.filter(|name| !name.is_empty()).unwrap_or("file"));
+    let name = quoted(file_name);
     let mime_type: String = mime_type.chars().filter(|letter| !letter.is_control()).collect();
     let field = |name: &str, value: &str| {
         format!("--{boundary}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
@@ -95,7 +95,7 @@ mod tests {
 
     #[test]
     fn a_hostile_file_name_is_escaped() {
-        let frame = frame(&[7; 32], "image/png\r\nX: y", Some("a\"; name=\"type\"\r\n\r\nb\0ü.png"));
+        let frame = frame(&[7; 32], "image/png\r\nX: y", "a\"; name=\"type\"\r\n\r\nb\0ü.png");
         assert!(
             frame.before.contains("filename=\"a%22; name=%22type%22%0D%0A%0D%0Abü.png\"\r\n"),
             "{}",

@@ -34,7 +34,7 @@ fn file(pieces: &[&'static str]) -> OutgoingFile {
     let size = pieces.iter().map(|chunk| chunk.len()).sum::<usize>();
     OutgoingFile {
         mime_type: "image/png".to_owned(),
-        file_name: Some("a.png".to_owned()),
+        file_name: "a.png".to_owned(),
         size: size.try_into().unwrap(),
         sha256: [7; 32],
         pieces: Box::pin(Given(
@@ -300,7 +300,7 @@ async fn a_hundred_megabytes_are_uploaded_with_little_memory() {
     let in_memory = Arc::new(Alive::default());
     let file = OutgoingFile {
         mime_type: "application/pdf".to_owned(),
-        file_name: None,
+        file_name: "document.pdf".to_owned(),
         size: SIZE.try_into().unwrap(),
         sha256: [1; 32],
         pieces: Box::pin(Large { n_left: SIZE, in_memory: in_memory.clone() }),

@@ -4,7 +4,7 @@ use domain::access::api_key::PrivilegeEscalation;
 use domain::accounts::account::{Account, AccountStatus};
 use domain::check::Violation;
 use domain::json::{Object, Value};
-use domain::meta_error::MetaError;
+use domain::meta_error::{MetaError, MetaErrorEntry};
 use domain::templates::{TemplateMismatch, TemplateStatus};
 use engine::access::api_key::delegation::ApiKeyError;
 use engine::accounts::UpdateAccountError;
@@ -122,12 +122,12 @@ impl From<UpstreamError> for ApiError {
             return Self::new(Code::MetaUnavailable, message).retry_after(META_WAIT);
         };
         let reason = meta_sentence(&error);
-        let mapped = match error.class() {
+        let mapped = match error.call_class() {
             MetaErrorClass::Retry => {
                 Self::new(Code::MetaUnavailable, format!("{reason} Try again in {META_WAIT} s."))
                     .retry_after(META_WAIT)
             }
-            MetaErrorClass::ThrottleNumber | MetaErrorClass::ThrottlePair => {
+            MetaErrorClass::ThrottleNumber | MetaErrorClass::ThrottlePair | MetaErrorClass::ThrottleSpam => {
                 let wait = error.retry_after.unwrap_or(1);
                 Self::new(Code::MetaRateLimited, format!("{reason} Try again in {wait} s.")).retry_after(wait)
             }
@@ -259,7 +259,7 @@ impl From<PasswordError> for ApiError {
 
 fn account_held(account: &Account, error: Option<&MetaError>) -> ApiError {
     let reason = match (&account.status_reason, error) {
-        (_, Some(error)) => meta_sentence(error),
+        (_, Some(error)) => sentence_with_advice(error, &error.send_entry()),
         (Some(reason), None) => reason.clone(),
         (None, None) if account.status == AccountStatus::Disconnected => {
             "The account is disconnected.".to_owned()
@@ -346,7 +346,11 @@ fn parameters(template: &TemplateRef, mismatches: Vec<TemplateMismatch>) -> ApiE
 
 /// Error from Meta in one sentence, followed by advice.
 fn meta_sentence(error: &MetaError) -> String {
-    let entry = error.entry();
+    sentence_with_advice(error, &error.entry())
+}
+
+/// Error from Meta in one sentence, followed by the advice of its entry.
+fn sentence_with_advice(error: &MetaError, entry: &MetaErrorEntry) -> String {
     let title = error.title.as_deref().unwrap_or(entry.title);
     let reported = match &error.details {
         Some(details) if details != title => format!("{title}: {details}"),

@@ -16,8 +16,9 @@ use engine::ports::StoreError;
 use engine::{Deps, chain, directory};
 use jiff::Timestamp;
 
+use crate::api::body_encoding::decode_request;
 use crate::api::error::{ApiError, Code};
-use crate::api::request_context::{RequestContext, unauthenticated};
+use crate::api::request_context::RequestContext;
 use crate::api::response::set;
 use crate::api::{response, session_cookie};
 use crate::client_ip;
@@ -40,6 +41,12 @@ fn presented_key(headers: &HeaderMap) -> Option<&str> {
     let authorization = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, key) = authorization.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
+}
+
+/// `true` if the request has a key or a session cookie, valid or not.
+fn has_credentials(headers: &HeaderMap) -> bool {
+    presented_key(headers).is_some_and(|key| !key.is_empty())
+        || session_cookie::session_secret(headers).is_some()
 }
 
 /// Authenticates a request. An unknown key may have just been created by another process, so the directory is read again.
@@ -131,6 +138,7 @@ pub(crate) async fn process_request(
         csrf_failure: csrf_failure(&request, caller.as_ref(), &web),
         access: None,
         caller,
+        has_credentials: has_credentials(request.headers()),
         web,
         rate_limit: Arc::default(),
     };
@@ -143,7 +151,7 @@ pub(crate) async fn process_request(
     let mut response = match store_error {
         // The session cannot be checked while the store is unavailable.
         Some(error) => error.into_response(),
-        None => next.run(request).await,
+        None => next.run(decode_request(request)).await,
     };
 
     if let Some(error) = response.extensions_mut().remove::<Arc<ApiError>>() {
@@ -245,7 +253,7 @@ pub(crate) async fn method_not_allowed(State(deps): State<Arc<Deps>>, context: R
 }
 
 fn count_unrouted_call(deps: &Deps, context: &RequestContext) -> Result<(), ApiError> {
-    let caller = context.caller.clone().ok_or_else(unauthenticated)?;
+    let caller = context.caller()?;
     // The error is the unknown path, not a query parameter.
     RequestContext { unexpected_query: None, ..context.clone() }.count_call(deps, &caller, CallKind::Other)
 }

@@ -6,6 +6,7 @@
 
 pub(crate) mod access;
 pub(crate) mod accounts;
+pub(crate) mod body_encoding;
 pub(crate) mod contacts;
 pub(crate) mod document;
 pub(crate) mod error;

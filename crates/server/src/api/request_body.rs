@@ -1,13 +1,14 @@
 //! Readers of bodies and queries. An error response lists all violations.
 
 use axum::body::Body;
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, header};
 use bytes::Bytes;
 use domain::check::{Fields, JsonPointer, Violations};
 use domain::json::{Object, Value};
 use engine::Deps;
 use jiff::{SignedDuration, Timestamp};
 
+use crate::api::body_encoding::encoding_error;
 use crate::api::error::{ApiError, Code};
 
 /// Maximum size of a body: 5 MB.
@@ -16,14 +17,51 @@ const MAX_BODY: usize = 5_000_000;
 /// Maximum time until a body, or the next chunk of a streamed body, has arrived.
 pub(crate) const TIMEOUT: SignedDuration = SignedDuration::from_secs(60);
 
-/// Reads a whole body.
+/// Returns the media type in `Content-Type`, in lower case and without its parameters. Empty without the header.
+pub(crate) fn media_type(headers: &HeaderMap) -> String {
+    let header = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    header.unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
+/// The error of a body with a media type that the operation does not accept.
+pub(crate) fn unsupported_type(media_type: &str, accepted: &str) -> ApiError {
+    let found = match media_type {
+        "" => "The body has no `Content-Type`.".to_owned(),
+        name => format!("The body has the type `{name}`."),
+    };
+    ApiError::new(Code::UnsupportedMediaType, format!("{found} {accepted}"))
+}
+
+/// The error of a body that could not be read to its end.
+pub(crate) fn unreadable(error: &(dyn std::error::Error + 'static), reason: &str) -> ApiError {
+    encoding_error(error).unwrap_or_else(|| ApiError::invalid_at("", reason))
+}
+
+/// Accepts JSON types, and bodies without a type.
+fn require_json_type(headers: &HeaderMap) -> Result<(), ApiError> {
+    let name = media_type(headers);
+    let is_json = matches!(name.as_str(), "" | "application/json" | "text/json") || name.ends_with("+json");
+    if is_json {
+        return Ok(());
+    }
+    Err(unsupported_type(&name, "Send JSON, with the header `Content-Type: application/json`."))
+}
+
+/// Removes the UTF-8 byte order mark, which some editors and programs write before a text.
+fn without_byte_order_mark(mut bytes: Bytes) -> Bytes {
+    if bytes.starts_with(b"\xef\xbb\xbf") {
+        drop(bytes.split_to(3));
+    }
+    bytes
+}
+
+/// Reads a whole body of JSON, decoded and without a byte order mark.
 pub(crate) async fn bytes(deps: &Deps, headers: &HeaderMap, body: Body) -> Result<Bytes, ApiError> {
     let too_large = || {
         ApiError::new(Code::PayloadTooLarge, format!("The body is larger than {MAX_BODY} bytes."))
             .with("limit_bytes", i64::try_from(MAX_BODY).unwrap_or(i64::MAX))
     };
-    let content_length =
-        headers.get(axum::http::header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
+    let content_length = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
     if content_length
         .and_then(|n| n.parse::<u64>().ok())
         .is_some_and(|n| usize::try_from(n).is_ok_and(|n| n > MAX_BODY))
@@ -39,12 +77,17 @@ pub(crate) async fn bytes(deps: &Deps, headers: &HeaderMap, body: Body) -> Resul
         }
     };
     match read {
-        Ok(bytes) => Ok(bytes),
+        Ok(bytes) => {
+            let bytes = without_byte_order_mark(bytes);
+            // Some clients name a type although a body is empty, and `curl -d` names a form whatever it sends.
+            let is_json = bytes.trim_ascii_start().first().is_none_or(|first| matches!(first, b'{' | b'['));
+            if is_json { Ok(bytes) } else { require_json_type(headers).map(|()| bytes) }
+        }
         Err(error) => {
             use std::error::Error;
             let is_too_large =
                 error.source().is_some_and(|source| source.is::<http_body_util::LengthLimitError>());
-            Err(if is_too_large { too_large() } else { ApiError::invalid_at("", "the body is incomplete") })
+            Err(if is_too_large { too_large() } else { unreadable(&error, "the body is incomplete") })
         }
     }
 }

@@ -25,6 +25,8 @@ pub(crate) struct RequestContext {
     /// Name of the first query parameter of a request whose route accepts none.
     pub(super) unexpected_query: Option<Arc<str>>,
     pub(super) caller: Option<Caller>,
+    /// `true` if the request has a key or a session cookie, valid or not.
+    pub(super) has_credentials: bool,
     /// IP address of the client.
     pub(super) client: Option<IpAddr>,
     /// Reason why the request fails the protection against cross-site request forgery.
@@ -56,9 +58,21 @@ impl RequestContext {
         self.request_id.clone()
     }
 
+    /// Returns the caller.
+    ///
+    /// # Errors
+    /// The request has no key and no session, or they are not valid.
+    pub(super) fn caller(&self) -> Result<Caller, ApiError> {
+        match &self.caller {
+            Some(caller) => Ok(caller.clone()),
+            None if self.has_credentials => Err(invalid_credentials()),
+            None => Err(missing_credentials()),
+        }
+    }
+
     /// Returns the caller if it has access to the route. The call does not count towards a rate limit.
     pub(crate) fn authorize(&self) -> Result<Caller, ApiError> {
-        let caller = self.caller.clone().ok_or_else(unauthenticated)?;
+        let caller = self.caller()?;
         if let Some(reason) = self.csrf_failure {
             return Err(csrf_error(reason));
         }
@@ -126,11 +140,20 @@ fn caller_name(caller: &Caller) -> &'static str {
     }
 }
 
-/// The error of a request without a valid key or session.
-pub(super) fn unauthenticated() -> ApiError {
+/// Sentence that names the headers of an API key.
+const HEADERS_WITH_KEY: &str =
+    "Send a valid key in the header `X-API-Key: <key>` or `Authorization: Bearer <key>`, or log in.";
+
+/// The error of a request without a key and without a session.
+fn missing_credentials() -> ApiError {
+    ApiError::new(Code::InvalidApiKey, format!("The request has no API key. {HEADERS_WITH_KEY}"))
+}
+
+/// The error of a request whose key or session is not valid.
+fn invalid_credentials() -> ApiError {
     ApiError::new(
         Code::InvalidApiKey,
-        "Invalid API key. Send a valid key in the header X-API-Key, or log in.",
+        format!("Invalid API key or session: unknown, expired or revoked. {HEADERS_WITH_KEY}"),
     )
 }
 

@@ -13,7 +13,12 @@ pub(crate) fn or_null<T: Into<Value>>(value: Option<T>) -> Value {
 
 /// Returns a time in RFC 3339.
 pub(crate) fn time(at: Timestamp) -> Value {
-    at.to_string().into()
+    time_text(at).into()
+}
+
+/// Returns a time in RFC 3339, for a sentence.
+pub(crate) fn time_text(at: Timestamp) -> String {
+    at.to_string()
 }
 
 /// Returns a phone number with its leading `+`.

@@ -38,7 +38,7 @@ pub struct RedriveSummary {
 }
 
 impl RedriveSummary {
-    fn add(&mut self, ingested: IngestSummary) {
+    fn add(&mut self, ingested: &IngestSummary) {
         self.payloads += 1;
         self.applied += u64::from(ingested.applied);
         self.duplicates += u64::from(ingested.duplicates);
@@ -72,7 +72,7 @@ pub async fn redrive(
                 return Ok(done);
             }
             let begun_at = deps.now();
-            done.add(redrive_payload(deps, archived).await?);
+            done.add(&redrive_payload(deps, archived).await?);
             let pause = deps.now().duration_since(begun_at).clamp(MIN_PAUSE, MAX_PAUSE);
             let until = deps.now().saturating_add(pause).unwrap_or(Timestamp::MAX);
             deps.clock.sleep_until(until).await;

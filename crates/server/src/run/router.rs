@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::Request;
+use axum::http::Uri;
 use engine::Deps;
+use tower::ServiceExt;
 
 use crate::http_options::HttpOptions;
 use crate::meta_webhook::endpoint;
@@ -21,7 +24,28 @@ pub fn router(deps: &Arc<Deps>, options: HttpOptions) -> Router {
         .merge(docs::router())
         .merge(metrics)
         .fallback_service(axum::routing::any(api::path_not_found).with_state(deps.clone()));
-    if is_traced { router.layer(axum::middleware::from_fn(traces::trace_request)) } else { router }
+    let router =
+        if is_traced { router.layer(axum::middleware::from_fn(traces::trace_request)) } else { router };
+    Router::new().fallback_service(router.map_request(without_trailing_slash))
+}
+
+/// Removes slashes at the end of the path: `/api/contacts/` is the same path as `/api/contacts`.
+fn without_trailing_slash(mut request: Request) -> Request {
+    let path = request.uri().path();
+    let trimmed = path.trim_end_matches('/');
+    if trimmed.len() == path.len() || trimmed.is_empty() {
+        return request;
+    }
+    let shorter = match request.uri().query() {
+        Some(query) => format!("{trimmed}?{query}"),
+        None => trimmed.to_owned(),
+    };
+    let mut parts = request.uri().clone().into_parts();
+    parts.path_and_query = shorter.parse().ok();
+    if let Ok(uri) = Uri::from_parts(parts) {
+        *request.uri_mut() = uri;
+    }
+    request
 }
 
 /// Returns all routes of the API with their access rules.

@@ -59,7 +59,12 @@ async fn a_reinstatement_ends_no_other_suspension() {
     let entry = AuditContext::gateway().entry(&app.deps, app.workspace, AuditAction::AccountHeld, subject);
     app.deps
         .accounts
-        .update_account_suspension(app.workspace, app.account, Some("bad token".to_owned()), entry)
+        .update_account_suspension(
+            app.workspace,
+            app.account,
+            Some(engine::ports::AccountSuspension { reason: "bad token".to_owned(), is_probed: false }),
+            entry,
+        )
         .await
         .unwrap();
     engine::directory::refresh(&app.deps).await.unwrap();

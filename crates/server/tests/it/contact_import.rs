@@ -102,7 +102,7 @@ async fn a_file_can_be_uploaded_in_a_form() {
     let without = form.replace("name=\"file\"", "name=\"table\"");
     let refused = send(without, "multipart/form-data; boundary=XX").await.expect(400);
     assert_eq!(refused.pointers(), ["/file"]);
-    send("{}".to_owned(), "application/json").await.expect(400);
+    send("{}".to_owned(), "application/json").await.expect(415);
     let cut = form.replace("--XX--", "");
     send(cut, "multipart/form-data; boundary=XX").await.expect(400);
 }

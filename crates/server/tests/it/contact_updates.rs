@@ -335,6 +335,28 @@ async fn metadata_of_an_inbound_message_is_part_of_its_event() {
 }
 
 #[tokio::test]
+async fn a_message_to_a_group_opens_no_window_and_opts_nobody_out() {
+    let app = TestApp::new().await;
+    let mut message = text("wamid.group", MAYA, 0);
+    message["group_id"] = json!("Y2FwaV9ncm91cDox");
+    message["text"] = json!({"body": "Stop"});
+    app.receive_messages(&[message.clone()]).await;
+    let found = app.get(&format!("/api/contacts?phone_number={MAYA}")).await.expect(200);
+    let contact = &found.data()["contacts"][0];
+    assert_eq!((&contact["opted_out"], &contact["last_inbound_at"]), (&json!(false), &Value::Null));
+    let response =
+        app.send(json!({"to": format!("+{MAYA}"), "type": "text", "text": "Hi"})).await.expect(400);
+    assert_eq!(response.code(), "outside_window");
+    // The same message to the business.
+    message.as_object_mut().unwrap().remove("group_id");
+    message["id"] = json!("wamid.direct");
+    app.receive_messages(&[message]).await;
+    let found = app.get(&format!("/api/contacts?phone_number={MAYA}")).await.expect(200);
+    assert_eq!(found.data()["contacts"][0]["opted_out"], true);
+    app.send(json!({"to": format!("+{MAYA}"), "type": "text", "text": "Hi"})).await.expect(200);
+}
+
+#[tokio::test]
 async fn the_event_of_each_message_type_has_its_text_and_its_object() {
     let media = json!({"id": "77001", "mime_type": "image/jpeg", "sha256": "n4bQ"});
     let with = |mut object: Value, name: &str, member: Value| {

@@ -1,6 +1,7 @@
 //! Invalid requests: a 4xx that names the field; nothing is stored, and no task panics.
 
 use axum::body::Body;
+use axum::http::Request;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -49,6 +50,86 @@ async fn each_error_has_its_pointer() {
     }
     assert_eq!(app.n_accepted(), 0);
     assert_eq!(app.get("/api/messages?direction=outbound").await.data()["total"], 0);
+}
+
+#[tokio::test]
+async fn a_word_of_another_api_gets_the_value_with_its_meaning() {
+    let app = TestApp::new().await;
+    for (name, word, value) in [
+        ("mode", "async", "queue"),
+        ("mode", "background", "queue"),
+        ("mode", "snyc", "sync"),
+        ("type", "photo", "image"),
+        ("type", "voice", "audio"),
+        ("type", "buttons", "interactive"),
+        ("type", "tempalte", "template"),
+    ] {
+        app.advance(1);
+        let response = app.send(with(name, json!(word))).await.expect(400);
+        let suggestion = format!("is `{word}`; did you mean `{value}`?");
+        assert!(response.reasons().contains(&suggestion), "{:#}", response.body);
+    }
+    for (word, kind) in [
+        ("message.received", "message.incoming"),
+        ("message.inbound", "message.incoming"),
+        ("message.undelivered", "message.failed"),
+        ("message.cancelled", "message.canceled"),
+        ("message.seen", "message.read"),
+    ] {
+        let suggestion = format!("unknown event `{word}`; did you mean `{kind}`?");
+        let body = json!({"name": "shop", "url": "https://shop.example/hooks", "events": [word]});
+        assert_eq!(app.post("/api/webhooks", &body).await.expect(400).reasons(), suggestion);
+        assert_eq!(app.get(&format!("/api/events?events={word}")).await.expect(400).reasons(), suggestion);
+    }
+}
+
+#[tokio::test]
+async fn a_request_without_a_key_is_told_both_headers() {
+    let app = TestApp::new().await;
+    let headers =
+        "Send a valid key in the header `X-API-Key: <key>` or `Authorization: Bearer <key>`, or log in.";
+    let missing = format!("The request has no API key. {headers}");
+    let invalid = format!("Invalid API key or session: unknown, expired or revoked. {headers}");
+    for (name, value, message) in [
+        ("Accept", "*/*", &missing),
+        ("X-API-Key", "", &missing),
+        ("Authorization", "wp_live_abc", &missing),
+        ("Authorization", "Basic d3A6d3A=", &missing),
+        ("X-API-Key", "wp_live_abc", &invalid),
+        ("Authorization", "Bearer wp_live_abc", &invalid),
+        ("Cookie", "waypost_session=abc", &invalid),
+    ] {
+        for path in ["/api/me", "/api/messages/send", "/api/nothing", "/v1/messages"] {
+            let method = if path.ends_with('s') || path.ends_with("send") { "POST" } else { "GET" };
+            let request = Request::builder().method(method).uri(path).header(name, value);
+            let response = app.call(request.body(Body::empty()).unwrap()).await.expect(401);
+            let error = if path.starts_with("/v1") { &response.body["error"] } else { &response.body };
+            assert_eq!((&error["code"], &error["message"]), (&json!("invalid_api_key"), &json!(message)));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_slash_at_the_end_of_a_path_changes_nothing() {
+    let app = TestApp::new().await;
+    app.send(text()).await.expect(200);
+    let contact = json!({"phone_number": "+447700900124"});
+    let created = app.post("/api/contacts/", &contact).await.expect(201);
+    let id = created.data()["id"].as_str().unwrap();
+    assert_eq!(app.get("/api/contacts/?per_page=1").await.expect(200).data()["total"], 2);
+    for path in ["/api/me/", &format!("/api/contacts/{id}/window/"), "/api/messages//", "/healthz/", "/docs/"]
+    {
+        app.get(path).await.expect(200);
+    }
+    for (path, body) in [("/api/messages/send/", text()), ("/v1/messages/", text())] {
+        let response = app.run_with_clock(app.post(path, &body)).await.expect(200);
+        // The minute window of sends, not the window of other calls.
+        assert_eq!(response.number("X-RateLimit-Limit"), 100);
+    }
+    app.request("DELETE", &format!("/api/contacts/{id}/"), "").await.expect(204);
+    app.get("/api/nothing/").await.expect(404);
+    app.get("/").await.expect(404);
+    app.request("PUT", "/api/me/", "").await.expect(405);
 }
 
 #[tokio::test]

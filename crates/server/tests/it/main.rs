@@ -1,6 +1,7 @@
 //! Tests of the whole server in this process, against the simulator, with a clock that only the test advances.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
+mod account_refusals;
 mod account_suspension;
 mod account_updates;
 mod accounts;
@@ -46,6 +47,7 @@ mod queue;
 mod rate_limits;
 mod redrive;
 mod regressions;
+mod request_encoding;
 mod retention;
 mod rule_agreement;
 mod rule_conformance;

@@ -1,5 +1,6 @@
 //! Files for customers: upload, deduplication, and upload to Meta.
 
+mod file_names;
 mod links;
 mod sending;
 mod upload;

@@ -87,6 +87,13 @@ async fn a_batch_that_is_repeated_with_its_key_is_the_same_messages() {
         response.data()["results"].as_array().unwrap().iter().map(|one| one["id"].clone()).collect::<Vec<_>>()
     };
     assert_eq!(ids(&first), ids(&again));
+    for member in ["batch_id", "accepted", "rejected", "last_leaves_at"] {
+        assert_eq!(first.data()[member], again.data()[member]);
+    }
+    app.tick_queue().await;
+    let sent = post(batch("one")).await.expect(202);
+    assert_eq!(sent.data()["batch_id"], first.data()["batch_id"]);
+    assert_eq!(sent.data()["last_leaves_at"], json!(null));
     assert!(first.headers.get("idempotent-replayed").is_none());
     assert_eq!(again.headers["idempotent-replayed"], "true");
     assert_eq!(post(batch("another")).await.expect(409).code(), "idempotency_mismatch");
@@ -128,6 +135,8 @@ async fn a_scheduled_message_is_sent_at_its_time() {
     body["send_at"] = json!("2026-01-01T01:00:00Z");
     body.as_object_mut().unwrap().remove("mode");
     let response = app.send(body.clone()).await.expect(202);
+    let repeated = response.data()["send_at"].as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
+    assert_eq!(repeated, "2026-01-01T01:00:00Z".parse::<jiff::Timestamp>().unwrap());
     app.send(queued(CUSTOMER, "now")).await.expect(202);
     app.tick_queue().await;
     app.advance(3599);
@@ -138,6 +147,25 @@ async fn a_scheduled_message_is_sent_at_its_time() {
     assert_eq!(bodies(&app), ["now", "later"]);
     assert_eq!(status_of(&app, &response.data()["id"]).await, "sent");
 
+    // The clock of the client may be up to a minute behind.
+    for send_at in ["2026-01-01T00:59:00Z", "2026-01-01T01:30:00+00:30"] {
+        body["send_at"] = json!(send_at);
+        let late = app.send(body.clone()).await.expect(202);
+        let repeated: jiff::Timestamp = late.data()["send_at"].as_str().unwrap().parse().unwrap();
+        assert_eq!(repeated, send_at.parse::<jiff::Timestamp>().unwrap());
+    }
+    assert!(app.send(queued(CUSTOMER, "now")).await.expect(202).data().get("send_at").is_none());
+    app.tick_queue().await;
+    for send_at in ["2026-01-01T00:58:59Z", "2025-01-01T01:00:00Z", "2026-01-01T01:00:00+01:00"] {
+        body["send_at"] = json!(send_at);
+        let refused = app.send(body.clone()).await.expect(400);
+        assert_eq!(refused.pointers(), ["/send_at"]);
+        assert!(refused.reasons().contains("more than 60 s in the past"), "{}", refused.reasons());
+        let batch =
+            app.post("/api/messages/batch", &json!({"messages": [queued(CUSTOMER, "x"), body]})).await;
+        assert_eq!(batch.data()["results"][1]["details"]["errors"][0]["pointer"], "/send_at");
+    }
+    app.advance(1);
     body["send_at"] = json!("2026-02-02T00:00:00Z");
     assert_eq!(app.send(body.clone()).await.expect(400).pointers(), ["/send_at"]);
     body["send_at"] = json!("tomorrow");
@@ -258,6 +286,7 @@ async fn a_batch_is_one_request_and_one_bad_item_fails_alone() {
     ]});
     let response = app.post("/api/messages/batch", &batch).await.expect(202);
     assert_eq!(response.number("x-ratelimit-remaining"), 99);
+    assert_eq!((&response.data()["accepted"], &response.data()["rejected"]), (&json!(2), &json!(3)));
     let results = response.data()["results"].as_array().unwrap();
     let codes: Vec<_> = results.iter().map(|one| one.get("code").cloned().unwrap_or_default()).collect();
     assert_eq!(
@@ -298,4 +327,87 @@ async fn the_queue_survives_a_restart() {
     background::tick_recovery(&app.deps).await.unwrap();
     app.tick_queue().await;
     assert_eq!(app.n_accepted(), 10);
+}
+
+#[tokio::test]
+async fn a_repeated_scheduled_message_gets_the_first_response_after_its_time() {
+    let app = TestApp::new().await;
+    let mut body = queued(CUSTOMER, "later");
+    body["send_at"] = json!("2026-01-01T01:00:00Z");
+    let send = async |body: &serde_json::Value| {
+        let request = axum::http::Request::post("/api/messages/send")
+            .header("X-API-Key", engine::access::api_key::DEV_KEY)
+            .header("Idempotency-Key", "later")
+            .body(axum::body::Body::from(body.to_string()));
+        app.call(request.unwrap()).await.expect(202)
+    };
+    let first = send(&body).await;
+    body["idempotency_key"] = json!("item");
+    let batch = json!({"messages": [body]});
+    let item = app.post("/api/messages/batch", &batch).await.expect(202).data()["results"][0].clone();
+    body.as_object_mut().unwrap().remove("idempotency_key");
+    app.advance(7200);
+    assert_eq!(send(&body).await.data(), first.data());
+    let repeated = app.post("/api/messages/batch", &batch).await.expect(202).data()["results"][0].clone();
+    assert_eq!((&repeated["id"], &repeated["replayed"]), (&item["id"], &json!(true)));
+}
+
+#[tokio::test]
+async fn a_batch_has_an_id_and_the_time_of_its_last_message() {
+    let app = TestApp::with(|settings| settings.limits.per_minute = 20).await;
+    let at = |text: &serde_json::Value| text.as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
+    let messages: Vec<_> = (0..45)
+        .map(
+            |n| json!({"to": CUSTOMER, "type": "text", "text": "Hi", "client_reference": format!("row-{n}")}),
+        )
+        .collect();
+    let response = app.post("/api/messages/batch", &json!({"messages": messages})).await.expect(202);
+    assert_eq!((&response.data()["accepted"], &response.data()["rejected"]), (&json!(45), &json!(0)));
+    for (n, result) in response.data()["results"].as_array().unwrap().iter().enumerate() {
+        assert_eq!(result["client_reference"], format!("row-{n}"));
+    }
+    // 20 messages in each minute, 10 in each second: the last five leave in the third minute.
+    let last_leaves_at = at(&response.data()["last_leaves_at"]);
+    assert_eq!(last_leaves_at.duration_since(app.deps.now()).as_secs(), 120);
+    let id = response.data()["batch_id"].as_str().unwrap();
+    let listed = app.get(&format!("/api/messages?batch={id}&status=queued")).await.expect(200);
+    assert_eq!(listed.data()["total"], 45);
+    // Messages of the next batch leave after those of this batch; a scheduled message leaves at its time.
+    let mut scheduled =
+        json!({"to": CUSTOMER, "type": "text", "text": "Hi", "send_at": "2026-01-01T03:00:00Z"});
+    let next = app.post("/api/messages/batch", &json!({"messages": [scheduled]})).await.expect(202);
+    assert_eq!(at(&next.data()["last_leaves_at"]), at(&json!("2026-01-01T03:00:00Z")));
+    assert_eq!(next.data()["results"][0]["client_reference"], json!(null));
+    assert_ne!(next.data()["batch_id"], id);
+    scheduled.as_object_mut().unwrap().remove("send_at");
+    let next = app.post("/api/messages/batch", &json!({"messages": [scheduled]})).await.expect(202);
+    assert!(at(&next.data()["last_leaves_at"]) >= last_leaves_at);
+    assert_eq!(app.get("/api/messages?batch=7").await.expect(400).pointers(), ["/batch"]);
+    // Messages of single requests belong to no batch.
+    app.advance(60);
+    app.send(queued(CUSTOMER, "alone")).await.expect(202);
+    assert_eq!(app.get(&format!("/api/messages?batch={id}")).await.data()["total"], 45);
+}
+
+#[tokio::test]
+async fn a_batch_without_a_valid_message_is_400() {
+    let app = TestApp::new().await;
+    let nobody = json!({"to": CUSTOMER, "type": "text", "text": "Hi", "whatsapp_account": "nobody"});
+    let closed = json!({"to": NEW_RECIPIENT, "type": "text", "text": "Hi"});
+    let batch = json!({"messages": [{"to": CUSTOMER, "type": "text", "text": ""}, nobody, closed, 7]});
+    let response = app.post("/api/messages/batch", &batch).await.expect(400);
+    assert_eq!(response.code(), "invalid_request");
+    assert_eq!(response.pointers(), ["/messages/0/text", "/messages/1", "/messages/2", "/messages/3"]);
+    assert!(response.reasons().contains("is refused with `account_not_found`: "), "{}", response.reasons());
+    assert!(response.reasons().contains("is refused with `outside_window`: "), "{}", response.reasons());
+    assert_eq!(app.get("/api/messages?direction=outbound").await.data()["total"], 0);
+    // A message that can be accepted later is valid.
+    app.request("POST", "/api/accounts/sandbox/resume", "").await.expect(200);
+    app.customer_writes("+15550100190", "Hi").await;
+    app.send(queued("+15550100190", "holds the account")).await.expect(202);
+    app.tick_queue().await;
+    let held = json!({"messages": [queued(CUSTOMER, "x")]});
+    let response = app.post("/api/messages/batch", &held).await.expect(202);
+    assert_eq!(response.data()["results"][0]["code"], "account_disconnected");
+    assert_eq!((&response.data()["accepted"], &response.data()["last_leaves_at"]), (&json!(0), &json!(null)));
 }

@@ -160,7 +160,8 @@ fn change_suspension(
         SuspensionChange::Resume(cause) => connection
             .prepare_cached(
                 "update accounts
-                 set status = 'connected', status_reason = null, suspension_cause = null, updated_at = ?5
+                 set status = 'connected', status_reason = null, suspension_cause = null, updated_at = ?5,
+                     resumed_at = ?5, probe_at = null, probe_wait = null
                  where workspace_id = ?1 and waba_id = ?2 and removed_at is null and status = 'held'
                    and suspension_cause = ?4 and (?3 is null or id = ?3)",
             )?

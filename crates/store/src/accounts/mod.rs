@@ -14,7 +14,8 @@ use crate::sqlite::port_macro::sqlite_port;
 use domain::access::audit::AuditEntry;
 use domain::id::{AccountId, WorkspaceId};
 use engine::ports::{
-    AccountChanges, DeleteAccountResult, Directory, NewAccount, PhoneNumberInfo, Revision, StoreError,
+    AccountChanges, AccountSuspension, DeleteAccountResult, Directory, NewAccount, PhoneNumberInfo, Revision,
+    StoreError,
 };
 use jiff::Timestamp;
 
@@ -36,9 +37,13 @@ engine::accounts_port! {
             write "changing an account",
             move |tx| records::update_account(tx, &sealer, Scope { workspace, account: id }, &changes, &audit_entry)
         }
-        update_account_suspension(workspace, id, reason, audit_entry) {
+        update_account_suspension(workspace, id, suspension, audit_entry) {
             write "updating an account's suspension",
-            move |tx| status::update_status(tx, workspace, id, reason.as_deref(), &audit_entry)
+            move |tx| status::update_status(tx, Scope { workspace, account: id }, suspension.as_ref(), &audit_entry)
+        }
+        resume_probed_account(workspace, id, reason, audit_entry) {
+            write "resuming an account after a probe",
+            move |tx| status::resume_probed(tx, Scope { workspace, account: id }, &reason, &audit_entry)
         }
         update_account_number(workspace, id, number, now) cloning(number) {
             write "updating an account's number",

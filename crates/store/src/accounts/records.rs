@@ -47,39 +47,43 @@ columns! {
 }
 
 row! {
-    /// Sealed columns of an account.
-    struct SecretsRow {
+    /// Columns of an account that are not part of [`Account`]; the secrets are sealed.
+    struct RecordRow {
         access_token: Option<Vec<u8>> = get "access_token",
         app_secret: Option<Vec<u8>> = get "app_secret",
         verify_token_digest: Option<[u8; 32]> = get "verify_token_digest",
         old_app_secret: Option<Vec<u8>> = get "old_app_secret",
         old_app_secret_until: Option<Timestamp> = opt_at "old_app_secret_until",
+        probe_at: Option<Timestamp> = opt_at "probe_at",
+        resumed_at: Option<Timestamp> = opt_at "resumed_at",
     }
 }
 
 /// Lists the accounts of all workspaces, with their secrets.
 pub(crate) fn list_accounts(connection: &Connection, sealer: &Sealer) -> SqlResult<Vec<Arc<AccountRecord>>> {
-    let secrets = SecretsRow::COLUMNS;
+    let columns = RecordRow::COLUMNS;
     let mut statement = connection.prepare_cached(&format!(
-        "select {COLUMNS}, {secrets} from accounts where removed_at is null order by seq"
+        "select {COLUMNS}, {columns} from accounts where removed_at is null order by seq"
     ))?;
     let mut rows = statement.query(())?;
     let mut accounts = Vec::new();
     while let Some(row) = rows.next()? {
         let mut cells = Cells::new("accounts", row);
         let account = read(&mut cells)?;
-        let secrets = SecretsRow::read(&mut cells)?;
+        let row = RecordRow::read(&mut cells)?;
         let id = account.id;
         let open = |column, sealed: Option<Vec<u8>>| -> SqlResult<Option<SecretString>> {
             Ok(sealed.map(|sealed| sealer.open(&seal_context(id, column), &sealed)).transpose()?)
         };
-        let old_app_secret = open("old_app_secret", secrets.old_app_secret)?;
+        let old_app_secret = open("old_app_secret", row.old_app_secret)?;
         accounts.push(Arc::new(AccountRecord {
             account,
-            access_token: open("access_token", secrets.access_token)?.unwrap_or_default(),
-            app_secret: open("app_secret", secrets.app_secret)?,
-            old_app_secret: old_app_secret.zip(secrets.old_app_secret_until),
-            verify_token_digest: secrets.verify_token_digest,
+            access_token: open("access_token", row.access_token)?.unwrap_or_default(),
+            app_secret: open("app_secret", row.app_secret)?,
+            old_app_secret: old_app_secret.zip(row.old_app_secret_until),
+            verify_token_digest: row.verify_token_digest,
+            probe_at: row.probe_at,
+            resumed_at: row.resumed_at,
         }));
     }
     Ok(accounts)
@@ -260,11 +264,13 @@ fn update_columns(
 fn resume(connection: &Connection, scope: Scope, reason: &str, now: Timestamp) -> SqlResult<()> {
     let n_rows = connection
         .prepare_cached(
-            "update accounts set status = 'connected', status_reason = null, suspension_cause = null
+            "update accounts
+             set status = 'connected', status_reason = null, suspension_cause = null, resumed_at = ?5,
+                 probe_at = null, probe_wait = null
              where workspace_id = ?1 and id = ?2 and removed_at is null and status = 'held'
                and status_reason = ?3 and coalesce(suspension_cause, ?4) = ?4",
         )?
-        .execute((scope.workspace.as_bytes(), scope.account.as_bytes(), reason, REFUSED))?;
+        .execute((scope.workspace.as_bytes(), scope.account.as_bytes(), reason, REFUSED, micros(now)))?;
     if n_rows > 0 {
         let event = AccountUpdateEvent::new(AccountChange::Status);
         account_events::emit_account(connection, scope, &event, now)?;

@@ -35,6 +35,7 @@ pub(crate) fn apply_error_effects(
         MetaErrorClass::Retry
         | MetaErrorClass::ThrottleNumber
         | MetaErrorClass::ThrottlePair
+        | MetaErrorClass::ThrottleSpam
         | MetaErrorClass::SuspendAccount
         | MetaErrorClass::PauseTemplate
         | MetaErrorClass::Permanent => Ok(()),

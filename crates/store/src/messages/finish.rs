@@ -17,7 +17,7 @@ use crate::scope::Scope;
 use crate::templates::updates;
 
 use crate::messages::{
-    error_effects, finish_erased, idempotency, messaging_limit, outbound_state, queue_depth, statuses,
+    error_effects, finish_erased, idempotency, message_events, messaging_limit, outbound_state, statuses,
     timeline, wamids,
 };
 
@@ -34,7 +34,8 @@ pub(crate) fn finish_attempt(
     };
     let is_leased = current.lease_token == Some(lease.token.0);
     let check = if is_leased { LeaseCheck::Valid } else { LeaseCheck::Lost };
-    if !is_leased && matches!(result, AttemptResult::Unknown { .. } | AttemptResult::Retry { .. }) {
+    let is_definite = matches!(result, AttemptResult::Sent(_) | AttemptResult::Failed(_));
+    if !is_leased && !is_definite {
         return Ok(LeaseCheck::Lost);
     }
     if current.is_erased {
@@ -52,8 +53,22 @@ pub(crate) fn finish_attempt(
         AttemptResult::Failed(failure) => end_of(MessageStatus::Failed, None, Some(failure)),
         AttemptResult::Unknown { .. } => end_of(MessageStatus::Unknown, None, None),
         AttemptResult::Retry { due_at, keeps_lease, error } => {
-            let retry = Retry { due_at: *due_at, keeps_lease: *keeps_lease, error: error.as_ref() };
-            return requeue(connection, &current, &retry, now);
+            let retry = Retry {
+                due_at: *due_at,
+                keeps_lease: *keeps_lease,
+                error: error.as_ref(),
+                media_failing_since: None,
+            };
+            return requeue(connection, &mut current, &retry, now);
+        }
+        AttemptResult::RetryDownload { due_at, keeps_lease, failing_since, error } => {
+            let retry = Retry {
+                due_at: *due_at,
+                keeps_lease: *keeps_lease,
+                error: Some(error),
+                media_failing_since: Some(*failing_since),
+            };
+            return requeue(connection, &mut current, &retry, now);
         }
     };
     current.status = before.after(end.status);
@@ -117,7 +132,8 @@ fn update_message(
         .prepare_cached(
             "update messages
              set status = ?3, wamid = coalesce(wamid, ?4), failure_code = coalesce(?5, failure_code),
-                 error = coalesce(?6, error), fallback = null, updated_at = ?7,
+                 error = coalesce(?6, case when media_failing_since is null or ?3 = 'failed' then error end),
+                 media_failing_since = null, fallback = null, updated_at = ?7,
                  worker_id = case when ?8 then null else worker_id end,
                  lease_token = case when ?8 then null else lease_token end
              where workspace_id = ?1 and id = ?2",
@@ -163,12 +179,14 @@ struct Retry<'a> {
     due_at: Timestamp,
     keeps_lease: bool,
     error: Option<&'a MetaError>,
+    /// Time of the first failed download, if the reason for the retry is a file of the message.
+    media_failing_since: Option<Timestamp>,
 }
 
 /// Returns a message that Meta did not accept to the queue: the only step back of a status.
 fn requeue(
     connection: &Connection,
-    current: &OutboundState,
+    current: &mut OutboundState,
     retry: &Retry<'_>,
     now: Timestamp,
 ) -> SqlResult<LeaseCheck> {
@@ -178,29 +196,39 @@ fn requeue(
             "update messages
              set status = case when ?3 then 'queued' else status end, due_at = case when ?3 then ?4 end,
                  worker_id = case when ?3 and ?5 then worker_id end,
-                 lease_token = case when ?3 and ?5 then lease_token end, updated_at = ?6
+                 lease_token = case when ?3 and ?5 then lease_token end, updated_at = ?6,
+                 media_failing_since = case when ?3 then ?7 end, error = case when ?3 then ?8 else error end
              where workspace_id = ?1 and id = ?2",
         )?
-        .execute((
+        .execute(params![
             current.workspace.as_bytes(),
             current.message.as_bytes(),
             is_ours,
             micros(retry.due_at),
             retry.keeps_lease,
             micros(now),
-        ))?;
+            retry.media_failing_since.map(micros),
+            retry.error.filter(|_| retry.media_failing_since.is_some()).map(json).transpose()?,
+        ])?;
     if !is_ours {
         // A report says that the message was sent: it is not retried.
         messaging_limit::count_recipient(connection, current, now)?;
         return Ok(LeaseCheck::Lost);
     }
-    let (before, after) = (Some(current.status), MessageStatus::Queued);
-    queue_depth::update_depth(connection, current.account, current.is_queued_mode, before, after)?;
+    let before = std::mem::replace(&mut current.status, MessageStatus::Queued);
+    current.moved_from(connection, before)?;
     timeline::insert_entry(
         connection,
         current,
         &TimelineRow { error: retry.error, ..TimelineRow::ours(MessageStatus::Queued, now) },
     )?;
+    if let Some(error) = retry.error
+        && retry.media_failing_since.is_some()
+        && current.is_queued_mode
+        && !current.is_media_failing
+    {
+        message_events::emit_delayed(connection, current, error, now)?;
+    }
     messaging_limit::release_reservation(connection, current)?;
     Ok(LeaseCheck::Valid)
 }

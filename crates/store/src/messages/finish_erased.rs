@@ -25,7 +25,9 @@ pub(crate) fn finish_erased_attempt(
         AttemptResult::Sent(accepted) => (MessageStatus::Sent, Some(accepted.wamid.as_str()), None),
         AttemptResult::Failed(failure) => (MessageStatus::Failed, None, Some(failure.code)),
         AttemptResult::Unknown { .. } => (MessageStatus::Unknown, None, None),
-        AttemptResult::Retry { .. } => (MessageStatus::Canceled, None, None),
+        AttemptResult::Retry { .. } | AttemptResult::RetryDownload { .. } => {
+            (MessageStatus::Canceled, None, None)
+        }
     };
     let digest = wamid.map(wamids::erased_wamid);
     let before = current.status;

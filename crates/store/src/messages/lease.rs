@@ -24,7 +24,7 @@ use crate::access::audit;
 use crate::error::{SqlError, SqlResult};
 use crate::messages::messaging_limit::Capacity;
 use crate::messages::terminate::FinalState;
-use crate::messages::{messaging_limit, outbound_state, queue_depth, terminate};
+use crate::messages::{messaging_limit, outbound_state, probes, queue_depth, terminate};
 use crate::row::{Cells, micros, row};
 use crate::scope::Scope;
 
@@ -50,6 +50,7 @@ row! {
         recipient_identity_key_hash: Option<String> = get "m.identity_key_hash",
         on_unknown: OnUnknown = parsed "m.on_unknown",
         expires_at: Option<Timestamp> = opt_at "m.expires_at",
+        media_failing_since: Option<Timestamp> = opt_at "m.media_failing_since",
         accepted_at: Timestamp = at "m.created_at",
         n_attempts: u32 = get "m.n_attempts",
         content: Option<String> = get "m.content",
@@ -76,6 +77,7 @@ fn read_leased(cells: &mut Cells<'_>, workspace: WorkspaceId, token: LeaseToken)
         recipient_identity_key_hash: row.recipient_identity_key_hash,
         on_unknown: row.on_unknown,
         expires_at: row.expires_at,
+        media_failing_since: row.media_failing_since,
         accepted_at: row.accepted_at,
     })
 }
@@ -101,6 +103,10 @@ const MAX_ROUNDS: u32 = 20;
 
 pub(crate) fn lease_due(connection: &Connection, request: &LeaseRequest) -> SqlResult<LeaseBatch> {
     let mut round = LeaseBatch::default();
+    let scope = Scope { workspace: request.workspace, account: request.account };
+    if request.is_probe && !probes::is_due(connection, scope, request.now)? {
+        return Ok(round);
+    }
     let mut capacity = None;
     if messaging_limit::has_deferred(connection, request.account)? {
         let found = Capacity::get(
@@ -116,6 +122,9 @@ pub(crate) fn lease_due(connection: &Connection, request: &LeaseRequest) -> SqlR
         if lease_some(connection, request, &mut capacity, &mut round)? == 0 {
             break;
         }
+    }
+    if request.is_probe && !round.leased.is_empty() {
+        probes::schedule_next(connection, scope, request.now)?;
     }
     Ok(round)
 }
@@ -185,7 +194,8 @@ fn list_due(
     request: &LeaseRequest,
     tokens: &[LeaseToken],
 ) -> SqlResult<Vec<DueMessage>> {
-    // In order of the due time. A message waits while an earlier message to the same contact is queued or being sent.
+    // In order of the due time. A message waits while an earlier message to the same contact is queued or being sent,
+    // unless a file of the earlier message cannot be downloaded.
     let (leased, due) = (LeaseRow::COLUMNS, DueRow::COLUMNS);
     let sql = format!(
         "select {leased}, {due}
@@ -198,7 +208,7 @@ fn list_due(
            and not exists (
                select 1 from messages e
                where e.contact_id = m.contact_id and e.account_id = m.account_id
-                 and e.mode = 'queue' and e.status in ('queued', 'sending')
+                 and e.mode = 'queue' and e.status in ('queued', 'sending') and e.media_failing_since is null
                  and (e.queue_order_at < m.queue_order_at or (e.queue_order_at = m.queue_order_at and e.seq < m.seq)))
          order by m.due_at, m.seq limit ?4"
     );

@@ -44,6 +44,24 @@ pub(crate) fn emit_status(
     step: &MessageStep<'_>,
 ) -> SqlResult<()> {
     step_counts::record(Counted::new(message.account, step.event_status, step.failure_code, step.error));
+    emit_step(connection, message, step)
+}
+
+/// Emits `message.queued` with the reason for which a queued message is sent later.
+pub(crate) fn emit_delayed(
+    connection: &Connection,
+    message: &OutboundState,
+    error: &MetaError,
+    now: Timestamp,
+) -> SqlResult<()> {
+    emit_step(
+        connection,
+        message,
+        &MessageStep { error: Some(error), ..MessageStep::ours(MessageStatus::Queued, now) },
+    )
+}
+
+fn emit_step(connection: &Connection, message: &OutboundState, step: &MessageStep<'_>) -> SqlResult<()> {
     let Some(kind) = EventKind::of_status(step.event_status) else { return Ok(()) };
     let id = message.message.to_string();
     let data = OutboundData {

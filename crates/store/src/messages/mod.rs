@@ -10,6 +10,7 @@ pub(crate) mod message_events;
 pub(crate) mod messaging_limit;
 pub(crate) mod outbound_state;
 pub(crate) mod pending_statuses;
+pub(crate) mod probes;
 pub(crate) mod queries;
 pub(crate) mod queue;
 pub(crate) mod queue_depth;

@@ -28,6 +28,8 @@ pub(crate) struct OutboundState {
     pub(crate) sent_as: String,
     pub(crate) pricing: Option<Pricing>,
     pub(crate) is_queued_mode: bool,
+    /// `true` if the last attempt could not download a file of the message.
+    pub(crate) is_media_failing: bool,
     pub(crate) lease_token: Option<i64>,
     /// `true` if the contact was erased: personal data is neither read nor written.
     pub(crate) is_erased: bool,
@@ -53,6 +55,7 @@ columns! {
         sent_as: get "sent_as",
         pricing: opt_json "pricing",
         is_queued_mode: flag "mode = 'queue'",
+        is_media_failing: flag "media_failing_since is not null",
         lease_token: get "lease_token",
         is_erased: flag "erased_at is not null
                          or exists (select 1 from erasures e where e.contact_id = messages.contact_id)",

@@ -18,6 +18,7 @@ columns! {
         id: id "id",
         account: id "account_id",
         contact: id "contact_id",
+        batch: opt_id "batch_id",
         direction: parsed "direction",
         kind: get "kind",
         status: parsed "status",
@@ -105,6 +106,9 @@ pub(crate) fn list_messages(
     }
     if let Some(account) = &filter.account {
         list.with("account_id = ?", [bytes(account.as_bytes())]);
+    }
+    if let Some(batch) = &filter.batch {
+        list.with("batch_id = ?", [bytes(batch.as_bytes())]);
     }
     if let Some(status) = filter.status {
         // The status is part of the statement's text: SQLite cannot use the partial index for a bound value.

@@ -44,7 +44,9 @@ pub(crate) fn terminate(
         .prepare_cached(
             "update messages
              set worker_id = null, lease_token = null, due_at = null, status = ?3,
-                 failure_code = coalesce(?4, failure_code), updated_at = ?5
+                 failure_code = coalesce(?4, failure_code), updated_at = ?5,
+                 -- A message whose outcome is unknown may have been sent: the reason of an earlier delay is over.
+                 error = case when ?3 = 'unknown' then null else error end, media_failing_since = null
              where workspace_id = ?1 and id = ?2",
         )?
         .execute((workspace.as_bytes(), message.as_bytes(), status.as_str(), failure_code, micros(now)))?;

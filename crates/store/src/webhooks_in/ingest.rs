@@ -5,12 +5,14 @@ use domain::id::ContactId;
 use domain::messages::direction::Direction;
 use domain::messages::inbound::InboundMessage;
 use domain::messages::status::MessageStatus;
+use domain::messages::status_report::StatusReport;
+use domain::meta_error::MetaErrorClass;
 use domain::webhooks_in::update::{InboundCall, NumberChange, WebhookUpdate};
-use engine::ports::{ChangeRoute, IngestSummary, RoutedChange, WebhookPayload};
+use engine::ports::{ChangeRoute, IngestSummary, ReportedAccountError, RoutedChange, WebhookPayload};
 use jiff::Timestamp;
 use rusqlite::Connection;
 
-use crate::accounts::account_updates;
+use crate::accounts::{account_updates, status};
 use crate::contacts::opt_out::OptOutUpdate;
 use crate::contacts::{number_changes, opt_out, preferences, renumber, resolve, service_windows};
 use crate::error::{SqlError, SqlResult};
@@ -106,11 +108,7 @@ fn apply_update(
             insert_inbound(archive, change, scope, message, summary)
         }
         (WebhookUpdate::Call(call), Some(scope)) => apply_call(archive, change, scope, call),
-        (WebhookUpdate::Status(report), Some(scope)) => {
-            statuses::apply_report(archive.connection, scope, report, archive.payload.now, &mut || {
-                archive.payload_span(change)
-            })
-        }
+        (WebhookUpdate::Status(report), Some(scope)) => apply_report(archive, change, scope, report, summary),
         (WebhookUpdate::MessageEcho(echo), Some(scope)) => {
             message_echoes::insert_echo(archive, change, scope, echo)
         }
@@ -152,6 +150,30 @@ fn apply_update(
             Ok(if is_new { ChangeOutcome::Applied } else { ChangeOutcome::Repeated })
         }
     }
+}
+
+/// Applies a status. Adds its error to the summary if the error concerns the whole account at present.
+fn apply_report(
+    archive: &mut PayloadArchive<'_>,
+    change: &RoutedChange,
+    scope: Scope,
+    report: &StatusReport,
+    summary: &mut IngestSummary,
+) -> SqlResult<ChangeOutcome> {
+    let (connection, now) = (archive.connection, archive.payload.now);
+    let Scope { workspace, account } = scope;
+    let outcome =
+        statuses::apply_report(connection, scope, report, now, &mut || archive.payload_span(change))?;
+    if let Some(error) = &report.error
+        && matches!(error.class(), MetaErrorClass::SuspendAccount | MetaErrorClass::ThrottleSpam)
+        && matches!(outcome, ChangeOutcome::Applied | ChangeOutcome::Early)
+        && status::is_present(connection, scope, report.at, now)?
+        && summary.account_errors.iter().all(|reported| reported.account != account)
+    {
+        let error = error.clone();
+        summary.account_errors.push(ReportedAccountError { workspace, account, error });
+    }
+    Ok(outcome)
 }
 
 /// Applies a change that has no ID, unless it was applied before.

@@ -8,8 +8,8 @@ use domain::id::{AccountId, TemplateId};
 use domain::messages::status::MessageStatus;
 use domain::templates::{ParameterFormat, Template, TemplateCategory, TemplateStatus};
 use engine::ports::{
-    AccountChanges, AccountRecord, Accounts, DeleteAccountResult, EventFilter, EventStart, Events,
-    ListedTemplate, MessageQueue, StoreError, StoreErrorKind, TemplateDeletion, TemplateFilter,
+    AccountChanges, AccountRecord, AccountSuspension, Accounts, DeleteAccountResult, EventFilter, EventStart,
+    Events, ListedTemplate, MessageQueue, StoreError, StoreErrorKind, TemplateDeletion, TemplateFilter,
     TemplateRecords, TemplateSync,
 };
 use jiff::SignedDuration;
@@ -215,7 +215,7 @@ async fn an_update_ends_only_the_suspension_with_the_given_reason() {
             .update_account_suspension(
                 app.workspace,
                 app.account,
-                Some(reason.to_owned()),
+                Some(AccountSuspension { reason: reason.to_owned(), is_probed: false }),
                 app.entry(AuditAction::AccountHeld),
             )
             .await
@@ -240,7 +240,7 @@ async fn a_working_token_does_not_end_a_suspension_by_meta() {
         .update_account_suspension(
             app.workspace,
             app.account,
-            Some(reason.to_owned()),
+            Some(AccountSuspension { reason: reason.to_owned(), is_probed: false }),
             app.entry(AuditAction::AccountHeld),
         )
         .await

@@ -5,8 +5,8 @@ use domain::access::audit::AuditAction;
 use domain::id::{KeyId, OwnerId, TemplateId};
 use domain::templates::{ParameterFormat, Template, TemplateCategory, TemplateStatus};
 use engine::ports::{
-    Accounts, ApiKeys, DeleteAccountResult, ListedTemplate, StoreErrorKind, TemplateFilter, TemplateRecords,
-    TemplateSync,
+    AccountSuspension, Accounts, ApiKeys, DeleteAccountResult, ListedTemplate, StoreErrorKind,
+    TemplateFilter, TemplateRecords, TemplateSync,
 };
 use secrecy::ExposeSecret;
 
@@ -55,7 +55,12 @@ async fn each_change_increments_the_revision() {
     let before = app.store.get_revision().await.unwrap();
     let entry = app.entry(AuditAction::AccountHeld);
     app.store
-        .update_account_suspension(app.workspace, app.account, Some("token expired".to_owned()), entry)
+        .update_account_suspension(
+            app.workspace,
+            app.account,
+            Some(AccountSuspension { reason: "token expired".to_owned(), is_probed: false }),
+            entry,
+        )
         .await
         .unwrap();
     let after = app.store.get_revision().await.unwrap();

@@ -7,6 +7,7 @@ use domain::id::{MessageId, WorkerId};
 use domain::messages::admission::{AdmissionFallback, AdmissionRequest, AdmissionStage, Rejection, SentAs};
 use domain::messages::outcome::AcceptedMessage;
 use domain::messages::status::MessageStatus;
+use domain::meta_error::MetaError;
 use engine::ports::{
     AttemptResult, CancelMessageResult, InsertMessageResult, Lease, LeaseCheck, LeaseRequest, LeaseToken,
     LeasedMessage, MessageQueue, Messages, NewMessage, SendSchedule,
@@ -102,6 +103,54 @@ async fn a_retried_message_keeps_its_position_in_the_queue() {
     assert_eq!(app.status(first).await, MessageStatus::Sending);
     finish(&app, &retried, &sent("wamid.1")).await;
     assert_eq!(ids(&app.lease(10).await), [second]);
+}
+
+#[tokio::test]
+async fn a_message_whose_file_cannot_be_downloaded_is_passed() {
+    let app = TestStore::new().await;
+    let first = app.accept(app.queued(CUSTOMER)).await.message;
+    let second = app.accept(app.queued(CUSTOMER)).await.message;
+    let third = app.accept(app.queued(CUSTOMER)).await.message;
+    let lease = app.lease(10).await.remove(0).lease;
+    let failing_since = app.now();
+    let failing = |seconds| AttemptResult::RetryDownload {
+        due_at: failing_since + SignedDuration::from_secs(seconds),
+        keeps_lease: false,
+        failing_since,
+        error: MetaError { code: 131_053, details: Some("answered 500".to_owned()), ..MetaError::default() },
+    };
+    assert_eq!(finish(&app, &lease, &failing(5)).await, LeaseCheck::Valid);
+    let waiting = app.detail(first).await.message;
+    assert_eq!(
+        (waiting.status, waiting.error.map(|error| error.code)),
+        (MessageStatus::Queued, Some(131_053))
+    );
+    let passing = app.lease(10).await;
+    assert_eq!(ids(&passing), [second]);
+    app.advance(5);
+    // The message is passed while its next attempt runs, and after it.
+    let retried = app.lease(10).await;
+    assert_eq!((ids(&retried), retried[0].media_failing_since), (vec![first], Some(failing_since)));
+    finish(&app, &passing[0].lease, &sent("wamid.2")).await;
+    assert_eq!(finish(&app, &retried[0].lease, &failing(10)).await, LeaseCheck::Valid);
+    let passing = app.lease(10).await;
+    assert_eq!(ids(&passing), [third]);
+    finish(&app, &passing[0].lease, &sent("wamid.3")).await;
+    app.advance(5);
+    // The file was downloaded, but Meta did not accept the message: its position counts again.
+    let retried = app.lease(10).await.remove(0).lease;
+    assert_eq!(retry(&app, &retried, false).await, LeaseCheck::Valid);
+    assert_eq!(app.detail(first).await.message.error, None);
+    let fourth = app.accept(app.queued(CUSTOMER)).await.message;
+    let retried = app.lease(10).await;
+    assert_eq!((ids(&retried), retried[0].media_failing_since), (vec![first], None));
+    finish(&app, &retried[0].lease, &failing(5)).await;
+    app.advance(5);
+    let leased = app.lease(10).await;
+    assert_eq!(ids(&leased), [first, fourth]);
+    finish(&app, &leased[0].lease, &sent("wamid.1")).await;
+    let sent = app.detail(first).await.message;
+    assert_eq!((sent.status, sent.error), (MessageStatus::Sent, None));
 }
 
 #[tokio::test]

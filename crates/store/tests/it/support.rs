@@ -158,6 +158,8 @@ impl TestStore {
             app_secret: Some("demo-app-secret".into()),
             old_app_secret: None,
             verify_token_digest: Some([7; 32]),
+            probe_at: None,
+            resumed_at: None,
         };
         let entry = self.entry(AuditAction::AccountAdded);
         self.store.insert_account(NewAccount { record, created_at: self.now() }, entry).await.unwrap();
@@ -192,6 +194,7 @@ impl TestStore {
             workspace: self.workspace,
             account: self.account,
             key: None,
+            batch: None,
             recipient: Recipient::Phone(PhoneNumber::parse(CUSTOMER).unwrap()),
             contact: self.id(ContactId::from_parts),
             kind: "text",
@@ -208,6 +211,7 @@ impl TestStore {
             client_reference: None,
             fallback: None,
             on_unknown: OnUnknown::Hold,
+            send_at: None,
             schedule: SendSchedule::Immediate,
             expires_at: None,
             idempotency: None,
@@ -250,6 +254,7 @@ impl TestStore {
             worker,
             tokens: (0..n).map(|_| self.token()).collect(),
             throttled_recipients: BTreeMap::new(),
+            is_probe: false,
             now: self.now(),
         }
     }

@@ -228,7 +228,7 @@ impl<'a, 'p> Fields<'a, 'p> {
                 }
                 None => {
                     let names: Vec<&str> = variants.iter().map(|(name, _, _)| *name).collect();
-                    let _refused: Option<()> = item.not_among(text, &names);
+                    let _refused: Option<()> = item.not_among(text, &names, &[]);
                 }
             }
             return;

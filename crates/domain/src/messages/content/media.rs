@@ -74,8 +74,8 @@ fn check_source(medium: &Fields<'_, '_>) {
                 .pattern(r"^\S+$")
                 .string_that(is_id, "must be a media id, without blanks")
         }
-        "link" => item.about("URL of the file.").http_url(),
-        _ => item.about("Same as `link`.").http_url(),
+        "link" => item.about("URL of the file.").link(),
+        _ => item.about("Same as `link`.").link(),
     });
 }
 
@@ -120,19 +120,36 @@ pub(crate) fn refs(kind: MessageKind, object: &Value) -> Vec<MediaRef<'_>> {
     if let Some(kind) = whole
         && let Some(source) = source_of(object)
     {
-        refs.push(MediaRef { pointer: String::new(), kind, source });
+        refs.push(MediaRef { pointer: String::new(), kind, source, file_name: file_name_of(object) });
     }
     refs
 }
 
 pub(crate) fn set_id(kind: MessageKind, object: &mut Value, pointer: &str, id: &str) -> bool {
-    if !refs(kind, object).iter().any(|known| known.pointer == pointer) {
-        return false;
-    }
-    let Some(medium) = object.at_mut(pointer).and_then(Value::as_object_mut) else { return false };
+    let Some(medium) = medium_at(kind, object, pointer) else { return false };
     medium.rename("link", "id");
     medium.insert("id", id);
     true
+}
+
+pub(crate) fn set_member(
+    kind: MessageKind,
+    object: &mut Value,
+    pointer: &str,
+    name: &str,
+    value: &str,
+) -> bool {
+    let Some(medium) = medium_at(kind, object, pointer) else { return false };
+    medium.insert(name, value);
+    true
+}
+
+/// Returns the media object at a pointer of [`refs`].
+fn medium_at<'a>(kind: MessageKind, object: &'a mut Value, pointer: &str) -> Option<&'a mut Object> {
+    if !refs(kind, object).iter().any(|known| known.pointer == pointer) {
+        return None;
+    }
+    object.at_mut(pointer).and_then(Value::as_object_mut)
 }
 
 fn elements(array: Option<&Value>) -> impl Iterator<Item = (usize, &Value)> {
@@ -170,10 +187,17 @@ fn in_components<'a>(holder: &'a Value, base: &str, refs: &mut Vec<MediaRef<'a>>
 /// Adds the media object of a header or a parameter: the member named by its `type`.
 fn in_holder<'a>(holder: &'a Object, pointer_of: impl Fn() -> String, refs: &mut Vec<MediaRef<'a>>) {
     for (key, kind) in KEYS {
-        if let Some(source) = holder.get(key).and_then(source_of) {
-            refs.push(MediaRef { pointer: format!("{}/{key}", pointer_of()), kind, source });
+        if let Some(medium) = holder.get(key)
+            && let Some(source) = source_of(medium)
+        {
+            let pointer = format!("{}/{key}", pointer_of());
+            refs.push(MediaRef { pointer, kind, source, file_name: file_name_of(medium) });
         }
     }
+}
+
+fn file_name_of(medium: &Value) -> Option<&str> {
+    medium.get("filename").and_then(Value::as_str)
 }
 
 fn source_of(medium: &Value) -> Option<MediaSource<'_>> {

@@ -25,6 +25,8 @@ pub struct MediaRef<'a> {
     pub kind: MediaKind,
     /// Source of the file.
     pub source: MediaSource<'a>,
+    /// File name of a document, as the caller gave it.
+    pub file_name: Option<&'a str>,
 }
 
 /// Source of a media file.

@@ -160,6 +160,17 @@ impl Content {
         media::set_id(self.kind, &mut self.object, pointer, id)
     }
 
+    /// Replaces the link at a pointer of [`Content::media_refs`]. Returns `false` if there is no such reference.
+    pub fn set_media_link(&mut self, pointer: &str, link: &str) -> bool {
+        media::set_member(self.kind, &mut self.object, pointer, "link", link)
+    }
+
+    /// Sets the file name of the document at a pointer of [`Content::media_refs`]. Returns `false` if there is no such
+    /// reference.
+    pub fn set_document_name(&mut self, pointer: &str, file_name: &str) -> bool {
+        media::set_member(self.kind, &mut self.object, pointer, "filename", file_name)
+    }
+
     fn bring_to_metas_form(&mut self) {
         drop_nulls(&mut self.object);
         match self.kind {

@@ -10,6 +10,7 @@
 mod lateness;
 pub mod number;
 pub mod pair;
+pub mod spam;
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -19,6 +20,7 @@ use jiff::Timestamp;
 pub use self::lateness::LATENESS_MARGIN;
 use self::number::NumberPacer;
 use self::pair::PairPacer;
+use self::spam::SpamPacer;
 use crate::id::AccountId;
 use crate::messages::retry::ThrottleScope;
 
@@ -63,6 +65,7 @@ impl Pacers {
 #[derive(Clone, Debug)]
 pub struct AccountPacer {
     number: NumberPacer,
+    spam: SpamPacer,
     has_pair_rule: bool,
     pairs: BTreeMap<String, PairPacer>,
     /// Position at which the scan for idle pairs continues.
@@ -74,6 +77,7 @@ impl AccountPacer {
     pub fn new(throughput: u32) -> Self {
         Self {
             number: NumberPacer::new(throughput),
+            spam: SpamPacer::default(),
             has_pair_rule: true,
             pairs: BTreeMap::new(),
             scan_position: String::new(),
@@ -106,7 +110,7 @@ impl AccountPacer {
 
     /// Returns the next send slot for a message to `recipient`, now or later, without a reservation.
     pub fn next_slot(&self, recipient: &str, now: Timestamp) -> Timestamp {
-        self.number.next_slot_from(now, self.pair_ready_at(recipient, now))
+        self.number.next_slot_from(now, self.ready_at(recipient, now))
     }
 
     /// Returns the time at which the pair allows a message, now or later. The queue skips a recipient whose time is
@@ -115,12 +119,18 @@ impl AccountPacer {
         self.pairs.get(recipient).and_then(|pair| pair.available_at(now)).unwrap_or(now)
     }
 
+    /// Returns the time at which the pair and the spam limit allow a message, now or later.
+    fn ready_at(&self, recipient: &str, now: Timestamp) -> Timestamp {
+        self.pair_ready_at(recipient, now).max(self.spam.next_at().unwrap_or(now))
+    }
+
     /// Reserves the slot that [`AccountPacer::next_slot`] returns. The message leaves at its slot, at most
     /// [`LATENESS_MARGIN`] later.
     pub fn reserve(&mut self, recipient: &str, now: Timestamp) -> Timestamp {
         self.remove_idle_pairs(now);
-        let ready_at = self.pair_ready_at(recipient, now);
+        let ready_at = self.ready_at(recipient, now);
         let slot_at = self.number.reserve_from(now, ready_at);
+        self.spam.record(slot_at);
         match self.pairs.get_mut(recipient) {
             _ if !self.has_pair_rule => {}
             Some(pair) => pair.record(slot_at),
@@ -148,27 +158,34 @@ impl AccountPacer {
 
     /// Returns the number of messages that the number may send now.
     pub fn capacity(&self, now: Timestamp) -> u32 {
-        self.number.capacity(now)
+        self.spam.capacity(self.number.capacity(now), now)
     }
 
     /// Returns the number of campaign messages that the number may send now. The rest of its capacity is for replies.
     pub fn capacity_for_campaigns(&self, now: Timestamp, share_percent: u32) -> u32 {
-        self.number.capacity_for_campaigns(now, share_percent)
+        self.spam.capacity(self.number.capacity_for_campaigns(now, share_percent), now)
     }
 
     /// Records that Meta refused a message to `recipient` because of its rate, and slows the scope.
     pub fn record_throttled(&mut self, recipient: &str, slow: ThrottleScope, now: Timestamp) {
         match slow {
             ThrottleScope::Number => self.number.record_throttled(now),
+            ThrottleScope::Spam => self.spam.record_throttled(now),
             ThrottleScope::Pair => self.pairs.entry(recipient.to_owned()).or_default().record_throttled(now),
         }
     }
 
     /// Records that Meta accepted a message to `recipient`.
     pub fn record_accepted(&mut self, recipient: &str, now: Timestamp) {
+        self.spam.record_accepted();
         if let Some(pair) = self.pairs.get_mut(recipient) {
             pair.record_accepted(now);
         }
+    }
+
+    /// Records that Meta failed a message because of spam after it had accepted the message.
+    pub fn record_spam(&mut self, now: Timestamp) {
+        self.spam.record_throttled(now);
     }
 
     /// Removes a few idle pairs. Each reservation adds at most one pair and scans more than one, so that the map stays

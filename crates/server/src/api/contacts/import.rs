@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Multipart, RawQuery, Request, State};
-use axum::http::{StatusCode, header};
+use axum::http::StatusCode;
 use axum::response::Response;
 use domain::check::Patch;
 use domain::contacts::contact::{ContactChange, ImportColumn};
@@ -65,7 +65,7 @@ pub(crate) async fn import_contacts(
         n_bytes: 0,
         report: ImportReport::default(),
     };
-    let imported = match media_type(&request).as_str() {
+    let imported = match request_body::media_type(request.headers()).as_str() {
         "multipart/form-data" => from_form(&mut import, request).await,
         ""
         | "text/csv"
@@ -73,9 +73,9 @@ pub(crate) async fn import_contacts(
         | "application/csv"
         | "application/octet-stream"
         | "application/vnd.ms-excel" => from_body(&mut import, request).await,
-        other => Err(ApiError::invalid_at(
-            "",
-            format!("the body must be text/csv, or multipart/form-data with a `file`; is {other}"),
+        other => Err(request_body::unsupported_type(
+            other,
+            "Send `text/csv`, or `multipart/form-data` with the part `file`.",
         )),
     };
     match imported {
@@ -86,22 +86,18 @@ pub(crate) async fn import_contacts(
     }
 }
 
-fn media_type(request: &Request) -> String {
-    let header = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    header.unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
-}
-
 async fn from_body(import: &mut Import<'_>, request: Request) -> Result<(), ApiError> {
     let mut stream = request.into_body().into_data_stream();
     while let Some(bytes) = with_timeout(import.deps, stream.next()).await? {
-        import.feed(&bytes.map_err(|_| incomplete_body())?).await?;
+        import.feed(&bytes.map_err(|error| incomplete_body(&error))?).await?;
     }
     import.finish().await
 }
 
 async fn from_form(import: &mut Import<'_>, request: Request) -> Result<(), ApiError> {
-    let wrong =
-        |error: &dyn std::fmt::Display| ApiError::invalid_at("", format!("the form cannot be read: {error}"));
+    let wrong = |error: &(dyn std::error::Error + 'static)| {
+        request_body::unreadable(error, &format!("the form cannot be read: {error}"))
+    };
     let mut form = Multipart::from_request(request, &()).await.map_err(|error| wrong(&error))?;
     while let Some(mut field) =
         with_timeout(import.deps, form.next_field()).await?.map_err(|error| wrong(&error))?
@@ -111,7 +107,7 @@ async fn from_form(import: &mut Import<'_>, request: Request) -> Result<(), ApiE
         }
         loop {
             let bytes: Option<Bytes> =
-                with_timeout(import.deps, field.chunk()).await?.map_err(|_| incomplete_body())?;
+                with_timeout(import.deps, field.chunk()).await?.map_err(|error| incomplete_body(&error))?;
             let Some(bytes) = bytes else { return import.finish().await };
             import.feed(&bytes).await?;
         }
@@ -131,8 +127,8 @@ async fn with_timeout<T>(deps: &Deps, next: impl Future<Output = T>) -> Result<T
     }
 }
 
-fn incomplete_body() -> ApiError {
-    ApiError::invalid_at("", "the body is incomplete")
+fn incomplete_body(error: &(dyn std::error::Error + 'static)) -> ApiError {
+    request_body::unreadable(error, "the body is incomplete")
 }
 
 /// A running import.

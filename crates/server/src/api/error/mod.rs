@@ -133,6 +133,9 @@ codes! {
     /// The body is larger than 5 MB, or the file is larger than Meta accepts for its type. `details.limit_bytes` is
     /// the maximum.
     PayloadTooLarge = "payload_too_large", PAYLOAD_TOO_LARGE;
+    /// The body has a media type or a `Content-Encoding` that this operation does not accept. The message names the
+    /// accepted types.
+    UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE;
     /// The requested byte range is outside the file. `Content-Range` contains the size of the file.
     RangeNotSatisfiable = "range_not_satisfiable", RANGE_NOT_SATISFIABLE;
     /// The caller exceeded its rate limit, or too many logins failed. Try again after `Retry-After` seconds.

@@ -13,8 +13,11 @@ fn behaviour(class: MetaErrorClass) -> &'static str {
         MetaErrorClass::Retry => "retries with exponential backoff and jitter",
         MetaErrorClass::ThrottleNumber => "halves the send rate of the phone number, then retries",
         MetaErrorClass::ThrottlePair => "retries after 1, 4, 16, … s; other recipients are not affected",
+        MetaErrorClass::ThrottleSpam => {
+            "slows the phone number to one message after 1, 2, 4, 8, then every 15 minutes until Meta accepts one; queued messages wait"
+        }
         MetaErrorClass::SuspendAccount => {
-            "holds the account; queued messages wait until the account is resumed"
+            "holds the account; queued messages wait until the account is resumed by an operator or, unless the token is refused, by an accepted probe"
         }
         MetaErrorClass::PauseTemplate => "fails the message; do not retry",
         MetaErrorClass::OptOut => "fails the message; opts the recipient out of marketing messages",

@@ -1,7 +1,7 @@
 //! Names of event kinds in requests.
 
 use crate::api::openapi::schema::Schema;
-use domain::check::{Item, nearest};
+use domain::check::{Item, nearest_of};
 use domain::events::EventKind;
 
 /// The name that stands for all event kinds.
@@ -23,10 +23,32 @@ pub(crate) fn event_kinds(item: &Item<'_, '_>) -> Option<Vec<EventKind>> {
     Some(kinds)
 }
 
+/// Names of events in other APIs.
+const SYNONYMS: &[(&str, &str)] = &[
+    ("message.received", "message.incoming"),
+    ("message.inbound", "message.incoming"),
+    ("message.new", "message.incoming"),
+    ("message.created", "message.incoming"),
+    ("message", "message.incoming"),
+    ("messages", "message.incoming"),
+    ("message.accepted", "message.sent"),
+    ("message.undelivered", "message.failed"),
+    ("message.error", "message.failed"),
+    ("message.rejected", "message.failed"),
+    ("message.opened", "message.read"),
+    ("message.seen", "message.read"),
+    ("contact.changed", "contact.updated"),
+    ("contact.new", "contact.created"),
+    ("template.updated", "template.status"),
+    ("message_template_status_update", "template.status"),
+    ("account.updated", "account.status"),
+    ("account_update", "account.status"),
+];
+
 /// Returns the reason why an event name is refused, with the most similar valid name.
 pub(crate) fn unknown_kind(name: &str) -> String {
     let names: Vec<_> = EventKind::ALL.iter().map(|kind| kind.as_str()).collect();
-    match nearest(name, &names) {
+    match nearest_of(name, &names, SYNONYMS) {
         Some(nearest) => format!("unknown event `{name}`; did you mean `{nearest}`?"),
         None => format!("unknown event `{name}`"),
     }

@@ -60,7 +60,8 @@ pub(crate) async fn upload_media(
         return Err(too_large(MAX_FILE_SIZE));
     }
     let mut form = form.map_err(|_| {
-        ApiError::invalid_at("", "the body must be multipart/form-data, with the file in the part `file`")
+        let accepted = "Send `multipart/form-data` with a boundary, and the file in the part `file`.";
+        request_body::unsupported_type(&request_body::media_type(&headers), accepted)
     })?;
     let mut upload = Upload::default();
     let checked = match upload.receive(&deps, &caller, &mut form).await {
@@ -89,8 +90,8 @@ fn too_large(limit: u64) -> ApiError {
         .with("limit_bytes", i64::try_from(limit).unwrap_or(i64::MAX))
 }
 
-fn incomplete_body() -> ApiError {
-    ApiError::invalid_at("", "the body is incomplete, or not well-formed multipart/form-data")
+fn incomplete_body(error: &(dyn std::error::Error + 'static)) -> ApiError {
+    request_body::unreadable(error, "the body is incomplete, or not well-formed multipart/form-data")
 }
 
 /// Waits for data of the connection, up to a timeout.
@@ -115,7 +116,9 @@ struct Upload {
 
 impl Upload {
     async fn receive(&mut self, deps: &Deps, caller: &Caller, form: &mut Multipart) -> Result<(), ApiError> {
-        while let Some(part) = with_timeout(deps, form.next_field()).await?.map_err(|_| incomplete_body())? {
+        while let Some(part) =
+            with_timeout(deps, form.next_field()).await?.map_err(|error| incomplete_body(&error))?
+        {
             let name = part.name().unwrap_or_default();
             let name: String = name.chars().filter(|letter| !letter.is_control()).take(64).collect();
             if self.parts.get(&name).is_some() {
@@ -204,7 +207,9 @@ fn read_form(fields: &Fields<'_, '_>) -> UploadForm {
 async fn receive_text(deps: &Deps, mut part: Field<'_>, name: &str) -> Result<String, ApiError> {
     let invalid = |reason: &str| ApiError::invalid_at(&format!("/{name}"), reason);
     let mut text = Vec::new();
-    while let Some(chunk) = with_timeout(deps, part.chunk()).await?.map_err(|_| incomplete_body())? {
+    while let Some(chunk) =
+        with_timeout(deps, part.chunk()).await?.map_err(|error| incomplete_body(&error))?
+    {
         text.extend_from_slice(&chunk);
         if text.len() > MAX_TEXT {
             return Err(invalid(&format!("must be at most {MAX_TEXT} bytes")));
@@ -233,15 +238,16 @@ async fn receive_file(
             .headers()
             .get(header::CONTENT_DISPOSITION)
             .and_then(|value| file_name_of_header(value.as_bytes())),
+        sent_as: None,
     };
     let (sender, chunks) = mpsc::channel(MAX_BUFFERED_CHUNKS);
     let forward = async move {
         loop {
-            let chunk = match with_timeout(deps, part.chunk()).await {
-                Ok(Ok(Some(chunk))) => chunk,
-                Ok(Ok(None)) => return Ok(()),
-                failed => {
-                    let error = failed.map_or_else(|timeout| timeout, |_| incomplete_body());
+            let received = with_timeout(deps, part.chunk()).await;
+            let chunk = match received.and_then(|read| read.map_err(|error| incomplete_body(&error))) {
+                Ok(Some(chunk)) => chunk,
+                Ok(None) => return Ok(()),
+                Err(error) => {
                     // The receiver must not store an incomplete file. The receiver may have stopped already.
                     drop(
                         sender.send(Err(ByteStreamError::Broken("the body is incomplete".to_owned()))).await,

@@ -8,22 +8,27 @@ use crate::api::openapi::schema::Schema;
 use crate::api::openapi::schema::optional;
 use crate::api::openapi::schema::required;
 use domain::check::RequestSchema;
-use domain::check::{Fields, Items};
+use domain::check::{Fields, Items, Violation, Violations};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
+use crate::api::serialize::{or_null, time};
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::Response;
 use domain::access::rate_limiter::CallKind;
+use domain::id::{BatchId, MessageId};
 use domain::json::{Object, Value};
+use domain::messages::status::MessageStatus;
 use engine::Deps;
 use engine::access::caller::Caller;
 use engine::messages::idempotency::{RepeatedRequest, get_repeated_request};
 use engine::messages::outcome::SendError;
 use engine::messages::send;
+use engine::ports::{IdempotencyRecord, MessageKey};
 use futures_util::{FutureExt, StreamExt, stream};
+use jiff::Timestamp;
 
 use crate::api::error::ApiError;
 use crate::api::messages::idempotency;
@@ -56,10 +61,19 @@ pub(crate) async fn send_batch(
         Some(key) => Some(BatchKey::read(&deps, &caller, key, &items).await?),
         None => None,
     };
-    let is_replayed = batch.as_ref().is_some_and(|batch| batch.is_known);
-    let results = accept_all(&deps, &caller, context.request_id(), items, batch).await;
-    let mut response =
-        response::success(StatusCode::ACCEPTED, &response::object([("results", Value::Array(results))]));
+    let replayed = match &batch {
+        Some(batch) => batch.replayed_id(&deps, &caller).await?,
+        None => None,
+    };
+    let is_replayed = batch.as_ref().is_some_and(|batch| batch.known.is_some());
+    let id = replayed.unwrap_or_else(|| deps.new_id(BatchId::from_parts));
+    let accepting =
+        Accepting { deps: &deps, caller: &caller, request_id: context.request_id(), id, key: batch };
+    let results = accept_all(&accepting, items).await;
+    if let Some(error) = no_valid_message(&results) {
+        return Err(error);
+    }
+    let mut response = response::success(StatusCode::ACCEPTED, &serialize_batch(id, results));
     if is_replayed {
         response.headers_mut().insert(idempotency::REPLAYED, HeaderValue::from_static("true"));
     }
@@ -76,8 +90,8 @@ pub(crate) fn read_items<'a, 'f>(fields: &'f Fields<'a, '_>) -> Option<Items<'a,
 struct BatchKey {
     key: Arc<str>,
     body: Arc<Object>,
-    /// `true` if the key was used before.
-    is_known: bool,
+    /// A message that was accepted before with this key.
+    known: Option<MessageId>,
 }
 
 impl BatchKey {
@@ -85,17 +99,24 @@ impl BatchKey {
     async fn read(deps: &Deps, caller: &Caller, key: String, items: &[Value]) -> Result<Self, ApiError> {
         let mut body = Object::new();
         body.insert("messages", Value::Array(items.to_vec()));
-        let mut batch = Self { key: key.into(), body: Arc::new(body), is_known: false };
+        let mut batch = Self { key: key.into(), body: Arc::new(body), known: None };
         for index in 0..items.len() {
             let repeat = batch.item_request(u32::try_from(index).unwrap_or(u32::MAX));
             let Some(known) = repeat.get_record(deps, caller).await? else { continue };
             if known.digest != repeat.digest() {
                 return Err(ApiError::idempotency_mismatch());
             }
-            batch.is_known = true;
+            batch.known = Some(known.message);
             break;
         }
         Ok(batch)
+    }
+
+    /// Returns the id of the batch that was accepted before with this key.
+    async fn replayed_id(&self, deps: &Deps, caller: &Caller) -> Result<Option<BatchId>, ApiError> {
+        let Some(known) = self.known else { return Ok(None) };
+        let detail = deps.messages.get_message(caller.workspace(), &MessageKey::Id(known)).await?;
+        Ok(detail.and_then(|detail| detail.message.batch))
     }
 
     /// Returns the request of one item. The separator cannot be part of a header, so no client can use the same key.
@@ -108,85 +129,170 @@ impl BatchKey {
     }
 }
 
+/// A batch that is being accepted.
+struct Accepting<'a> {
+    deps: &'a Arc<Deps>,
+    caller: &'a Caller,
+    request_id: &'a str,
+    id: BatchId,
+    /// Key of the batch.
+    key: Option<BatchKey>,
+}
+
+/// An accepted item.
+struct AcceptedItem {
+    id: MessageId,
+    /// `true` if the message was accepted before, with the same key.
+    is_replayed: bool,
+    /// Earliest time at which the message is sent; `None` if it was sent already.
+    due_at: Option<Timestamp>,
+}
+
+/// Result of an item.
+struct ItemResult {
+    client_reference: Option<String>,
+    outcome: Result<AcceptedItem, ApiError>,
+}
+
 /// Accepts the items concurrently, started in their order: of two messages to one recipient, the first is queued first;
 /// of two items with the same key, the first counts.
-async fn accept_all(
-    deps: &Arc<Deps>,
-    caller: &Caller,
-    request_id: &str,
-    items: Vec<Value>,
-    batch: Option<BatchKey>,
-) -> Vec<Value> {
-    let accepting = items.into_iter().enumerate().map(|(index, item)| {
-        let batch = batch.clone();
-        async move {
-            let item = BatchItem { index: u32::try_from(index).unwrap_or(u32::MAX), value: item, batch };
-            let accepted = accept_one(deps, caller, request_id, item);
-            let outcome = AssertUnwindSafe(accepted).catch_unwind().await.unwrap_or_else(|_| {
-                tracing::error!("an item of a batch panicked");
-                Err(ApiError::internal())
-            });
-            serialize_result(index, outcome)
-        }
+async fn accept_all(batch: &Accepting<'_>, items: Vec<Value>) -> Vec<ItemResult> {
+    let accepting = items.into_iter().enumerate().map(|(index, item)| async move {
+        let client_reference = client_reference(&item);
+        let accepted = accept_one(batch, u32::try_from(index).unwrap_or(u32::MAX), item);
+        let outcome = AssertUnwindSafe(accepted).catch_unwind().await.unwrap_or_else(|_| {
+            tracing::error!("an item of a batch panicked");
+            Err(ApiError::internal())
+        });
+        ItemResult { client_reference, outcome }
     });
     stream::iter(accepting).buffered(MAX_CONCURRENT).collect().await
 }
 
-/// One item of a batch.
-struct BatchItem {
-    /// Index in `messages`.
-    index: u32,
-    value: Value,
-    batch: Option<BatchKey>,
+/// Returns the reference of an item, valid or not.
+fn client_reference(item: &Value) -> Option<String> {
+    let named = |name| item.get(name).and_then(Value::as_str);
+    named("client_reference").or_else(|| named("biz_opaque_callback_data")).map(str::to_owned)
 }
 
-/// Accepts one item. Returns the id and the status of its message.
-async fn accept_one(
-    deps: &Arc<Deps>,
-    caller: &Caller,
-    request_id: &str,
-    item: BatchItem,
-) -> Result<Value, ApiError> {
-    let kind = item.value.kind_name();
-    let Value::Object(object) = item.value else {
+/// Accepts one item.
+async fn accept_one(batch: &Accepting<'_>, index: u32, item: Value) -> Result<AcceptedItem, ApiError> {
+    let Accepting { deps, caller, request_id, id, key } = batch;
+    let kind = item.kind_name();
+    let Value::Object(object) = item else {
         return Err(ApiError::invalid_at("", format!("must be an object, is {kind}")));
     };
-    let body = object.clone();
-    let read = read_request(object, SendOrigin::BatchItem(item.index), deps.now())?;
-    let repeat = match &read.idempotency_key {
-        Some(key) => Some(idempotency::IdempotentRequest::new(key, "/api/messages/batch", &body)),
-        None => item.batch.map(|batch| batch.item_request(item.index)),
+    let repeat = match object.get("idempotency_key").and_then(Value::as_str) {
+        Some(key) => Some(idempotency::IdempotentRequest::new(key, "/api/messages/batch", &object)),
+        None => key.as_ref().map(|key| key.item_request(index)),
     };
+    let mut request = match read_request(object, SendOrigin::BatchItem(index), deps.now()) {
+        Ok(request) => request,
+        Err(error) => {
+            // A repeated item can be valid no more: its `send_at` may have passed.
+            let Some(repeat) = &repeat else { return Err(error) };
+            let known = repeat.get_record(deps, caller).await?.ok_or(error)?;
+            return repeated_item(deps, caller, known, repeat.digest()).await;
+        }
+    };
+    request.batch = Some(*id);
     let idempotency = repeat.as_ref().map(|repeat| repeat.idempotency(request_id));
-    match send::send_message(deps, caller, read.request, idempotency).await {
-        Ok(sent) => Ok(response::object([("id", sent.id.to_string().into()), ("status", "queued".into())])),
+    match send::send_message(deps, caller, request, idempotency).await {
+        Ok(sent) => Ok(AcceptedItem { id: sent.id, is_replayed: false, due_at: sent.due_at }),
         Err(SendError::IdempotencyKeyUsed(known)) => {
-            let id = known.message;
             let digest = repeat.map(|repeat| repeat.digest()).unwrap_or_default();
-            match get_repeated_request(deps, caller, *known, digest).await? {
-                RepeatedRequest::Mismatch => Err(ApiError::idempotency_mismatch()),
-                RepeatedRequest::InProgress => Err(ApiError::idempotency_in_progress()),
-                RepeatedRequest::Cached(_) | RepeatedRequest::Orphaned(_) => Ok(response::object([
-                    ("id", id.to_string().into()),
-                    ("status", "queued".into()),
-                    ("replayed", true.into()),
-                ])),
-            }
+            repeated_item(deps, caller, *known, digest).await
         }
         Err(error) => Err(error.into()),
     }
 }
 
-fn serialize_result(index: usize, outcome: Result<Value, ApiError>) -> Value {
+/// Returns the result of an item whose key was used before.
+async fn repeated_item(
+    deps: &Deps,
+    caller: &Caller,
+    known: IdempotencyRecord,
+    digest: [u8; 32],
+) -> Result<AcceptedItem, ApiError> {
+    let id = known.message;
+    match get_repeated_request(deps, caller, known, digest).await? {
+        RepeatedRequest::Mismatch => Err(ApiError::idempotency_mismatch()),
+        RepeatedRequest::InProgress => Err(ApiError::idempotency_in_progress()),
+        RepeatedRequest::Cached(_) | RepeatedRequest::Orphaned(_) => {
+            let detail = deps.messages.get_message(caller.workspace(), &MessageKey::Id(id)).await?;
+            let due_at = detail
+                .map(|detail| detail.message)
+                .filter(|message| message.status == MessageStatus::Queued)
+                .and_then(|message| message.due_at);
+            Ok(AcceptedItem { id, is_replayed: true, due_at })
+        }
+    }
+}
+
+/// Returns the error of a batch without a valid message. A message that can be accepted later is valid.
+fn no_valid_message(results: &[ItemResult]) -> Option<ApiError> {
+    let mut violations = Vec::new();
+    for (index, result) in results.iter().enumerate() {
+        let error = result.outcome.as_ref().err()?;
+        let code = error.code();
+        let status = code.status();
+        let can_succeed_later = status.is_server_error()
+            || matches!(code, Code::RateLimited | Code::MetaRateLimited | Code::Pacing)
+            || code == Code::IdempotencyInProgress;
+        if can_succeed_later {
+            return None;
+        }
+        let errors = error.details().get("errors").and_then(Value::as_array).unwrap_or_default();
+        let member = |error: &Value, name: &str| {
+            error.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
+        };
+        for error in errors {
+            let pointer = format!("/messages/{index}{}", member(error, "pointer"));
+            violations.push(Violation::new(pointer, member(error, "reason")));
+        }
+        if errors.is_empty() {
+            let reason = format!("is refused with `{}`: {}", code.as_str(), error.message());
+            violations.push(Violation::new(format!("/messages/{index}"), reason.trim_end_matches('.')));
+        }
+    }
+    violations.truncate(Violations::MAX);
+    Some(ApiError::invalid(violations).with_sentence("No message of the batch was accepted."))
+}
+
+/// Returns the data of the response.
+fn serialize_batch(id: BatchId, results: Vec<ItemResult>) -> Value {
+    let count = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
+    let n_accepted = results.iter().filter(|result| result.outcome.is_ok()).count();
+    let due_times = results.iter().filter_map(|result| result.outcome.as_ref().ok()?.due_at);
+    response::object([
+        ("batch_id", id.to_string().into()),
+        ("accepted", count(n_accepted).into()),
+        ("rejected", count(results.len() - n_accepted).into()),
+        ("last_leaves_at", or_null(due_times.max().map(time))),
+        (
+            "results",
+            results
+                .into_iter()
+                .enumerate()
+                .map(|(index, result)| serialize_result(index, result))
+                .collect::<Vec<_>>()
+                .into(),
+        ),
+    ])
+}
+
+fn serialize_result(index: usize, result: ItemResult) -> Value {
     let mut json = Object::new();
     json.insert("index", i64::try_from(index).unwrap_or(i64::MAX));
-    match outcome {
-        Ok(Value::Object(done)) => {
-            for (name, value) in done {
-                json.insert(&name, value);
+    json.insert("client_reference", or_null(result.client_reference));
+    match result.outcome {
+        Ok(item) => {
+            json.insert("id", item.id.to_string());
+            json.insert("status", "queued");
+            if item.is_replayed {
+                json.insert("replayed", true);
             }
         }
-        Ok(_) => {}
         Err(error) => {
             json.insert("code", error.code().as_str());
             json.insert("message", error.message());
@@ -200,6 +306,7 @@ fn serialize_result(index: usize, outcome: Result<Value, ApiError>) -> Value {
 pub(crate) fn operations() -> Vec<Operation> {
     let result = Schema::object([
         required("index", Schema::integer(0..).about("Index of the message in `messages`.")),
+        required("client_reference", Schema::string(..).or_null().about("Your reference of the message.")),
         optional("id", Schema::uuid().about("Accepted message: its ID.")),
         optional("status", Schema::constant("queued")),
         optional(
@@ -220,7 +327,7 @@ pub(crate) fn operations() -> Vec<Operation> {
             "send_batch",
             "Queue many messages",
             "Accepts or rejects each message separately, with the error codes of `POST \
-             /api/messages/send`. A batch counts as one request; the messages are sent within the rate limit of the key.",
+             /api/messages/send`. If no message is valid, the response is 400. A batch counts as one request; the messages are sent within the rate limit of the key.",
         )
         .header(
             "Idempotency-Key",
@@ -231,7 +338,22 @@ pub(crate) fn operations() -> Vec<Operation> {
         .responds(
             202,
             "Result for each item.",
-            Schema::object([required("results", Schema::array(result, 1..=MAX_ITEMS))]),
+            Schema::object([
+                required(
+                    "batch_id",
+                    Schema::uuid().about("ID of the batch. `GET /api/messages?batch=…` lists its messages."),
+                ),
+                required("accepted", Schema::integer(0..).about("Number of accepted messages.")),
+                required("rejected", Schema::integer(0..).about("Number of rejected messages.")),
+                required(
+                    "last_leaves_at",
+                    Schema::time().or_null().about(
+                        "Estimated time at which the last message is sent, at the rate limit of the key. Limits of Meta \
+                         can delay messages further. `null`: no message of the batch waits.",
+                    ),
+                ),
+                required("results", Schema::array(result, 1..=MAX_ITEMS)),
+            ]),
             SEND_BATCH_RESPONSE,
         )
         .response_header(
@@ -244,11 +366,12 @@ pub(crate) fn operations() -> Vec<Operation> {
 }
 
 const SEND_BATCH_REQUEST: &str = r#"{"messages":[
-    {"to":"+15550100001","type":"text","text":"Your table is ready.","idempotency_key":"table-1"},
+    {"to":"+15550100001","type":"text","text":"Your table is ready.","client_reference":"table-1","idempotency_key":"table-1"},
     {"to":"+15550100002","type":"template","template":{"name":"hello_world","language":"en_US"}}]}"#;
 
-const SEND_BATCH_RESPONSE: &str = r#"{"results":[{"index":0,"id":"01a2b3c4-0000-7000-8000-000000000001","status":"queued"},
-    {"index":1,"code":"template_not_found","message":"The account `sandbox` has no template `spring_sale` in the language `en`, neither in Waypost nor at Meta.","details":{"template":"spring_sale","language":"en"}}]}"#;
+const SEND_BATCH_RESPONSE: &str = r#"{"batch_id":"01a2b3c4-0000-7000-8000-000000000009","accepted":1,"rejected":1,
+    "last_leaves_at":"2026-05-29T10:30:00Z","results":[{"index":0,"client_reference":"table-1","id":"01a2b3c4-0000-7000-8000-000000000001","status":"queued"},
+    {"index":1,"client_reference":null,"code":"template_not_found","message":"The account `sandbox` has no template `spring_sale` in the language `en`, neither in Waypost nor at Meta.","details":{"template":"spring_sale","language":"en"}}]}"#;
 
 /// Returns the schema of the body of a batch.
 fn batch_request_schema() -> RequestSchema {

@@ -167,5 +167,7 @@ fn sent_from_message(message: &StoredMessage) -> Option<SendReceipt> {
         account: message.account,
         client_reference: message.client_reference.clone(),
         sent_as: message.sent_as,
+        send_at: None,
+        due_at: None,
     })
 }

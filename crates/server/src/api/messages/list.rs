@@ -99,6 +99,10 @@ pub(crate) fn read_filter(fields: &Fields<'_, '_>, contact: Option<ContactId>) -
             ),
         },
         account: None,
+        batch: parsed(
+            fields.optional("batch").about("ID of a batch: `batch_id` of its response.").format("uuid"),
+            "must be the id of a batch",
+        ),
         status: fields.optional("status").about("Status of the message.").choice(&statuses),
         kind: text("type", "Type of the message."),
         direction: fields

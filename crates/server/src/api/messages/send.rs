@@ -22,7 +22,7 @@ use engine::messages::{dry_run, send};
 use crate::api::error::ApiError;
 use crate::api::messages::dry_run::serialize_dry_run;
 use crate::api::messages::idempotency;
-use crate::api::messages::send_request::{ParsedSendRequest, SendOrigin, read_request};
+use crate::api::messages::send_request::{SendOrigin, read_request};
 use crate::api::messages::send_response::SendResponse;
 use crate::api::request_context::RequestContext;
 use crate::api::{request_body, response};
@@ -46,7 +46,7 @@ pub(crate) async fn send_message(
     if is_dry_run {
         context.count_call(&deps, &caller, CallKind::Other)?;
         key?;
-        let ParsedSendRequest { request, .. } = read_request(read?, SendOrigin::SingleRequest, deps.now())?;
+        let request = read_request(read?, SendOrigin::SingleRequest, deps.now())?;
         let checked = dry_run::dry_run(&deps, &caller, &request).await?;
         return Ok(response::success(StatusCode::OK, &serialize_dry_run(checked)));
     }
@@ -73,7 +73,7 @@ pub(crate) async fn send_message(
     }
     context.count_call(&deps, &caller, CallKind::Send)?;
     key?;
-    let ParsedSendRequest { request, .. } = read_request(read?, SendOrigin::SingleRequest, deps.now())?;
+    let request = read_request(read?, SendOrigin::SingleRequest, deps.now())?;
     let idempotency = repeat.as_ref().map(|repeat| repeat.idempotency(context.request_id()));
     match send::send_message(&deps, &caller, request, idempotency).await {
         Ok(sent) => {

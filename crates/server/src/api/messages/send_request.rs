@@ -12,6 +12,7 @@ use engine::ports::OnUnknown;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::api::error::ApiError;
+use crate::api::serialize::time_text;
 
 /// Maximum length of `client_reference`, in characters.
 pub(crate) const MAX_REFERENCE: usize = 512;
@@ -21,6 +22,8 @@ pub(crate) const MAX_WAMID: usize = 512;
 pub(crate) const MAX_KEY: usize = 255;
 /// Maximum time until a scheduled message is sent.
 const MAX_AHEAD: SignedDuration = SignedDuration::from_hours(30 * 24);
+/// Maximum time by which `send_at` may be in the past: clocks of clients differ, and requests take time.
+const MAX_PAST: SignedDuration = SignedDuration::from_secs(60);
 /// Maximum of `valid_for`: 30 days in seconds, as long as Meta tries to deliver a message.
 pub(crate) const MAX_VALID_FOR: i64 = 30 * 86_400;
 
@@ -33,21 +36,12 @@ pub(crate) enum SendOrigin {
     BatchItem(u32),
 }
 
-/// A parsed request.
-#[derive(Debug)]
-pub(crate) struct ParsedSendRequest {
-    /// The message.
-    pub(crate) request: SendRequest,
-    /// `idempotency_key` of an item of a batch.
-    pub(crate) idempotency_key: Option<String>,
-}
-
 /// Parses a request, with the limits of Meta. The error lists all violations.
 pub(crate) fn read_request(
     mut object: Object,
     kind: SendOrigin,
     now: Timestamp,
-) -> Result<ParsedSendRequest, ApiError> {
+) -> Result<SendRequest, ApiError> {
     let found = Violations::new();
     let fields = Fields::read(&object, JsonPointer::root(), &found);
     let envelope = read_envelope(&fields, kind, now);
@@ -71,19 +65,19 @@ pub(crate) fn read_request(
     let (Some(to), Some(content)) = parts else {
         return Err(ApiError::invalid_at("", "the request is not complete"));
     };
-    let request = SendRequest {
+    Ok(SendRequest {
         to,
         content,
         account: envelope.account,
         context_wamid: envelope.context_wamid,
+        batch: None,
         client_reference: envelope.client_reference,
         recipient_identity_key_hash: envelope.identity_key_hash,
         timing: envelope.timing,
         valid_for: envelope.valid_for,
         fallback,
         on_unknown: envelope.on_unknown,
-    };
-    Ok(ParsedSendRequest { request, idempotency_key: envelope.idempotency_key })
+    })
 }
 
 /// Fields of a request besides the object that its type names.
@@ -97,11 +91,11 @@ struct Envelope {
     timing: SendTiming,
     valid_for: Option<SignedDuration>,
     on_unknown: OnUnknown,
-    idempotency_key: Option<String>,
 }
 
 fn read_envelope(fields: &Fields<'_, '_>, origin: SendOrigin, now: Timestamp) -> Envelope {
-    let kind = fields.required("type").choice(&MessageKind::ALL.map(|kind| (kind.as_str(), kind)));
+    let kinds = MessageKind::ALL.map(|kind| (kind.as_str(), kind));
+    let kind = fields.required("type").choice_with(&kinds, TYPE_SYNONYMS);
     read_fields(fields, kind, origin, now)
 }
 
@@ -160,14 +154,12 @@ fn read_fields(
         )
         .choice(&[("hold", OnUnknown::Hold), ("resend", OnUnknown::Resend)])
         .unwrap_or_default();
-    let idempotency_key = match origin {
-        SendOrigin::SingleRequest => None,
-        SendOrigin::BatchItem(_) => fields
+    if let SendOrigin::BatchItem(_) = origin {
+        let _used_by_the_batch = fields
             .optional("idempotency_key")
             .about("Key with which the same item can be sent again without sending the message twice.")
-            .string(1..=MAX_KEY)
-            .map(str::to_owned),
-    };
+            .string(1..=MAX_KEY);
+    }
     let context_wamid = if fields.is_described() && kind == Some(MessageKind::Reaction) {
         None
     } else {
@@ -212,7 +204,6 @@ fn read_fields(
             .integer(1..=MAX_VALID_FOR)
             .map(SignedDuration::from_secs),
         on_unknown,
-        idempotency_key,
     }
 }
 
@@ -232,6 +223,40 @@ fn check_content_fields(fields: &Fields<'_, '_>, kind: Option<MessageKind>) {
         }
     }
 }
+
+/// Words for a mode in other APIs.
+const MODE_SYNONYMS: &[(&str, &str)] = &[
+    ("async", "queue"),
+    ("asynchronous", "queue"),
+    ("background", "queue"),
+    ("batch", "queue"),
+    ("later", "queue"),
+    ("scheduled", "queue"),
+    ("immediate", "sync"),
+    ("now", "sync"),
+    ("wait", "sync"),
+];
+
+/// Words for a type of message in other APIs.
+const TYPE_SYNONYMS: &[(&str, &str)] = &[
+    ("button", "interactive"),
+    ("buttons", "interactive"),
+    ("list", "interactive"),
+    ("flow", "interactive"),
+    ("product", "interactive"),
+    ("contact", "contacts"),
+    ("vcard", "contacts"),
+    ("file", "document"),
+    ("pdf", "document"),
+    ("photo", "image"),
+    ("picture", "image"),
+    ("ptt", "audio"),
+    ("voice", "audio"),
+    ("emoji", "reaction"),
+    ("hsm", "template"),
+    ("message", "text"),
+    ("chat", "text"),
+];
 
 /// Documentation of `mode`.
 const MODE: &str = "`sync` (default): the response comes after the response of Meta. `queue`: the response comes when the message \
@@ -261,13 +286,22 @@ fn read_timing(fields: &Fields<'_, '_>, origin: SendOrigin, now: Timestamp) -> S
     let is_described_item = fields.is_described() && origin != SendOrigin::SingleRequest;
     let mode = fields.optional("mode").about(if is_described_item { QUEUED } else { MODE });
     let modes: &[&str] = if is_described_item { &["queue"] } else { &["sync", "queue"] };
-    let requested = mode.one_of(modes);
-    let send_at =
-        fields.optional("send_at").about("Time at which the message is sent, at most 30 days ahead.");
+    let requested = mode.one_of_with(modes, MODE_SYNONYMS);
+    let send_at = fields
+        .optional("send_at")
+        .about("Time at which the message is sent: at most 30 days ahead, at most 60 seconds in the past.");
     let send_at = send_at.format("date-time").example("2026-05-29T10:30:00Z");
     let at = send_at.string(..).and_then(|text| match text.parse::<Timestamp>() {
         Ok(at) if at.duration_since(now) > MAX_AHEAD => {
             send_at.refuse("must be at most 30 days ahead");
+            None
+        }
+        Ok(at) if now.duration_since(at) > MAX_PAST => {
+            let seconds = MAX_PAST.as_secs();
+            send_at.refuse(format!(
+                "must not be more than {seconds} s in the past; it is now {}",
+                time_text(now)
+            ));
             None
         }
         Ok(at) => Some(at),

@@ -1,8 +1,10 @@
 //! Response to an accepted message.
 
 use crate::api::openapi::schema::Schema;
-use crate::api::openapi::schema::required;
+use crate::api::openapi::schema::{optional, required};
+use crate::api::serialize::time;
 use axum::http::StatusCode;
+use domain::json::Value;
 use engine::messages::outcome::{SendProgress, SendReceipt};
 use engine::ports::Recipient;
 use serde::Serialize;
@@ -18,6 +20,8 @@ pub(crate) struct SendResponse<'a> {
     whatsapp_account_id: String,
     client_reference: Option<&'a str>,
     sent_as: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    send_at: Option<Value>,
 }
 
 impl<'a> SendResponse<'a> {
@@ -42,6 +46,7 @@ impl<'a> SendResponse<'a> {
             whatsapp_account_id: sent.account.to_string(),
             client_reference: sent.client_reference.as_deref(),
             sent_as: sent.sent_as.as_str(),
+            send_at: sent.send_at.map(time),
         };
         (http, body)
     }
@@ -68,5 +73,6 @@ fn sent_message_schema() -> Schema {
             "sent_as",
             Schema::enumeration(["message", "template"]).about("`template`: the fallback template was sent."),
         ),
+        optional("send_at", Schema::time().about("Time at which a scheduled message is sent.")),
     ])
 }

@@ -225,7 +225,12 @@ fn message_properties() -> Vec<Property> {
                 .or_null()
                 .about("Message that this message replies to."),
         ),
-        optional("error", Schema::reference("Failure").or_null().about("Outbound: reason of the failure.")),
+        optional(
+            "error",
+            Schema::reference("Failure")
+                .or_null()
+                .about("Outbound: reason of the failure, or of the delay while a file cannot be downloaded."),
+        ),
         optional(
             "pricing",
             Schema::reference("Pricing").or_null().about("Outbound: pricing that Meta reported."),

@@ -42,7 +42,11 @@ const EXAMPLES: &[(Code, &str, &str)] = &[
         "Meta rejected the request (code 131009): Parameter value is not valid. Fix the fields listed in `details`, then send again. Nothing was sent.",
         r#"{"meta":{"code":131009,"subcode":null,"title":"Parameter value is not valid","details":null,"fbtrace_id":"AbCdEfGhIjK"}}"#,
     ),
-    (Code::InvalidApiKey, "Invalid API key. Send a valid key in the header X-API-Key, or log in.", "{}"),
+    (
+        Code::InvalidApiKey,
+        "Invalid API key or session: unknown, expired or revoked. Send a valid key in the header `X-API-Key: <key>` or `Authorization: Bearer <key>`, or log in.",
+        "{}",
+    ),
     (Code::InvalidCredentials, "The email address or the password is wrong.", "{}"),
     (
         Code::Forbidden,
@@ -126,6 +130,11 @@ const EXAMPLES: &[(Code, &str, &str)] = &[
     (Code::MethodNotAllowed, "This path does not support this method.", "{}"),
     (Code::RequestTimeout, "The body did not arrive within 60 s.", "{}"),
     (Code::PayloadTooLarge, "The body is larger than 5000000 bytes.", r#"{"limit_bytes":5000000}"#),
+    (
+        Code::UnsupportedMediaType,
+        "The body has the type `application/x-www-form-urlencoded`. Send JSON, with the header `Content-Type: application/json`.",
+        "{}",
+    ),
     (Code::RangeNotSatisfiable, "The requested range is outside the file, which has 1024 bytes.", "{}"),
     (
         Code::RateLimited,

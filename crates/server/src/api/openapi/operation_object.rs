@@ -189,7 +189,7 @@ fn codes(route: &Route, operation: &Operation) -> Vec<Code> {
         codes.push(Code::NotFound);
     }
     if operation.body.is_some() {
-        codes.extend([Code::PayloadTooLarge, Code::RequestTimeout]);
+        codes.extend([Code::PayloadTooLarge, Code::UnsupportedMediaType, Code::RequestTimeout]);
     }
     codes.extend([Code::Internal, Code::StoreUnavailable]);
     codes.extend(operation.codes.iter().copied());

@@ -9,21 +9,12 @@ const CODES: [(&str, u8); 5] =
 /// Exit code if a check of an account failed.
 const ACCOUNT: u8 = 7;
 
-/// Result of a check.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Verdict {
-    Ok,
-    Warn,
-    Fail,
-}
-
-impl Verdict {
-    pub(super) fn as_str(self) -> &'static str {
-        match self {
-            Self::Ok => "ok",
-            Self::Warn => "warn",
-            Self::Fail => "fail",
-        }
+domain::text_enum! {
+    /// Result of a check.
+    pub(super) enum Verdict {
+        Ok = "ok",
+        Warn = "warn",
+        Fail = "fail",
     }
 }
 

@@ -42,6 +42,12 @@ create table accounts (
     status text not null check (status in ('connected', 'held', 'disconnected')),
     status_reason text,
     suspension_cause text check (suspension_cause in ('refused', 'disabled', 'app_removed')),
+    -- When the last suspension ended: an error that Meta reported before this time does not suspend the account.
+    resumed_at integer,
+    -- When the next probe of a suspended account is due. Null: the account is not probed.
+    probe_at integer,
+    -- The wait before that probe, in microseconds. It survives a resumption by a probe.
+    probe_wait integer,
     is_default integer not null check (is_default in (0, 1)),
     is_sandbox integer not null check (is_sandbox in (0, 1)),
     -- 1: links in messages are downloaded and uploaded to Meta. Null: the configuration decides.
@@ -290,6 +296,8 @@ create table messages (
     account_id blob not null,
     contact_id blob not null,
     key_id blob,
+    -- The request to `POST /api/messages/batch` with which the message was accepted.
+    batch_id blob,
     direction text not null check (direction in ('inbound', 'outbound')),
     kind text not null,
     status text not null check (
@@ -314,6 +322,8 @@ create table messages (
     due_at integer,
     -- The message is not sent after this time.
     expires_at integer,
+    -- Time of the first failed download of a file of the message. Later messages of the contact are sent meanwhile.
+    media_failing_since integer,
     -- The reason for which a queued message is deferred, apart from its time and its position.
     deferred_by text check (deferred_by in ('messaging_limit')),
     on_unknown text not null default 'hold' check (on_unknown in ('hold', 'resend')),
@@ -341,6 +351,7 @@ create table messages (
 
 create index messages_by_workspace on messages (workspace_id, seq);
 create index messages_by_contact on messages (workspace_id, contact_id, seq);
+create index messages_by_batch on messages (workspace_id, batch_id, seq) where batch_id is not null;
 create index messages_by_reference on messages (workspace_id, client_reference, seq)
     where client_reference is not null;
 -- SQLite builds a list of more than two values after `in` as a temporary table each time that it evaluates the condition.
@@ -348,7 +359,7 @@ create index messages_by_reference on messages (workspace_id, client_reference, 
 create index messages_by_status on messages (workspace_id, status, seq)
     where status = 'failed' or status = 'queued' or status = 'unknown' or status = 'expired' or status = 'canceled';
 create index messages_leased on messages (worker_id) where worker_id is not null;
-create index messages_in_queue on messages (contact_id, account_id, queue_order_at, seq)
+create index messages_in_queue on messages (contact_id, account_id, queue_order_at, seq, media_failing_since)
     where mode = 'queue' and status in ('queued', 'sending');
 create index messages_due on messages (account_id, due_at, seq)
     where status = 'queued' and worker_id is null and deferred_by is null;
