@@ -165,7 +165,7 @@ async fn the_key_of_a_crashed_call_returns_the_outcome_of_its_message() {
 #[tokio::test]
 async fn an_invalid_idempotency_key_is_rejected() {
     let app = TestApp::new().await;
-    for key in [String::new(), "x".repeat(256)] {
+    for key in [String::new(), "x".repeat(256), "a\tb".to_owned()] {
         let response = send_with(&app, &key, &text(CUSTOMER)).await.expect(400);
         assert_eq!(response.pointers(), ["/Idempotency-Key"]);
         let mut dry_run = text(CUSTOMER);

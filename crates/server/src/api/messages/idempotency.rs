@@ -49,8 +49,9 @@ pub(crate) fn key_of(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
         Ok(key) if key.len() > MAX_KEY => {
             invalid(format!("must be at most {MAX_KEY} characters, is {}", key.len()))
         }
-        Ok(key) => Ok(Some(key.to_owned())),
-        Err(_) => invalid("must be visible ASCII characters".to_owned()),
+        // A tab is valid in a header.
+        Ok(key) if !key.contains('\t') => Ok(Some(key.to_owned())),
+        Ok(_) | Err(_) => invalid("must be visible ASCII characters".to_owned()),
     }
 }
 
