@@ -2,6 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use domain::accounts::account::Account;
 use jiff::Timestamp;
 
 use super::phone_number::{update_phone_number, update_token_expiry};
@@ -13,8 +14,8 @@ use crate::ports::{
 use crate::{Deps, directory};
 
 /// Names of the checks, in the order of their results.
-pub const ACCOUNT_CHECKS: [&str; 7] =
-    ["token", "expiry", "scopes", "number", "quality", "webhook", "callback"];
+pub const ACCOUNT_CHECKS: [&str; 8] =
+    ["token", "expiry", "scopes", "number", "quality", "webhook", "callback", "status"];
 
 /// Result of one check.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,7 +67,17 @@ pub async fn test_account(deps: &Deps, record: &AccountRecord) -> Result<Vec<Acc
         Err(error) => failed("webhook", &error),
     });
     checks.push(check_callback(deps, record).await);
+    checks.extend(check_suspension(&record.account));
     Ok(checks)
+}
+
+/// Returns a failed check with the reason if the account is suspended.
+fn check_suspension(account: &Account) -> Option<AccountCheck> {
+    let reason = account.status_reason.as_deref()?;
+    let (status, name) = (account.status.as_str(), &account.name);
+    let finding =
+        format!("{status}: {} Fix the cause, then run `waypost accounts resume {name}`", reason.trim_end());
+    Some(AccountCheck { name: "status", is_ok: false, finding })
 }
 
 /// Calls the callback URL as Meta does. The call comes from this machine, therefore it does not find every firewall that
@@ -170,6 +181,8 @@ fn check_number(number: &PhoneNumberInfo) -> AccountCheck {
 
 #[cfg(test)]
 mod tests {
+    use domain::accounts::account::AccountStatus;
+    use domain::id::{AccountId, WorkspaceId};
     use jiff::SignedDuration;
 
     use super::*;
@@ -195,5 +208,33 @@ mod tests {
         assert_eq!(results(true, None), [true, true]);
         assert_eq!(results(true, Some(now + SignedDuration::from_hours(1))), [true, true]);
         assert_eq!(results(false, Some(now)), [false, false]);
+    }
+
+    #[test]
+    fn a_suspended_account_fails_a_check_with_its_reason_and_what_to_do() {
+        let mut account = Account {
+            id: AccountId::from_bytes([1; 16]),
+            workspace: WorkspaceId::from_bytes([1; 16]),
+            name: "main".to_owned(),
+            phone_number_id: "440022110033998".to_owned(),
+            waba_id: "320987650009876".to_owned(),
+            display_phone_number: None,
+            quality_rating: None,
+            messaging_limit_tier: None,
+            status: AccountStatus::Connected,
+            status_reason: None,
+            is_default: true,
+            is_sandbox: false,
+            fetches_links: None,
+        };
+        assert_eq!(check_suspension(&account), None);
+        account.status = AccountStatus::Suspended;
+        account.status_reason = Some("Meta refused with code 131042.".to_owned());
+        let check = check_suspension(&account).expect("a failed check");
+        assert!(!check.is_ok);
+        assert_eq!(
+            check.finding,
+            "held: Meta refused with code 131042. Fix the cause, then run `waypost accounts resume main`"
+        );
     }
 }

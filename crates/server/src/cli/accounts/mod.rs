@@ -12,10 +12,8 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::Subcommand;
-use domain::accounts::account::Account;
 use engine::AuditContext;
 use engine::accounts;
-use engine::accounts::AccountCheck;
 use serde_json::json;
 
 use super::context::CommandContext;
@@ -55,9 +53,8 @@ impl AccountsCommand {
             Self::Test(account) => {
                 let opened = account.workspace.open(ctx).await?;
                 let record = account_arg::find(&opened, &account.id_or_name)?;
-                let mut checks =
+                let checks =
                     accounts::test_account(&opened.deps, &record).await.context("testing the account")?;
-                checks.extend(check_suspension(&record.account));
                 if account.json {
                     print_json(
                         &json!({ "id": record.account.id.to_string(), "checks": checks_json(&checks) }),
@@ -85,50 +82,5 @@ impl AccountsCommand {
             Self::Register(register) => register.run(ctx).await,
             Self::Remove(remove) => remove.run(ctx).await,
         }
-    }
-}
-
-/// Returns a failed check with the reason if the account is suspended.
-fn check_suspension(account: &Account) -> Option<AccountCheck> {
-    let reason = account.status_reason.as_deref()?;
-    let (status, name) = (account.status.as_str(), &account.name);
-    let finding =
-        format!("{status}: {} Fix the cause, then run `waypost accounts resume {name}`", reason.trim_end());
-    Some(AccountCheck { name: "status", is_ok: false, finding })
-}
-
-#[cfg(test)]
-mod tests {
-    use domain::accounts::account::AccountStatus;
-    use domain::id::{AccountId, WorkspaceId};
-
-    use super::*;
-
-    #[test]
-    fn a_suspended_account_fails_a_check_with_its_reason_and_what_to_do() {
-        let mut account = Account {
-            id: AccountId::from_bytes([1; 16]),
-            workspace: WorkspaceId::from_bytes([1; 16]),
-            name: "main".to_owned(),
-            phone_number_id: "440022110033998".to_owned(),
-            waba_id: "320987650009876".to_owned(),
-            display_phone_number: None,
-            quality_rating: None,
-            messaging_limit_tier: None,
-            status: AccountStatus::Connected,
-            status_reason: None,
-            is_default: true,
-            is_sandbox: false,
-            fetches_links: None,
-        };
-        assert_eq!(check_suspension(&account), None);
-        account.status = AccountStatus::Suspended;
-        account.status_reason = Some("Meta refused with code 131042.".to_owned());
-        let check = check_suspension(&account).expect("a failed check");
-        assert!(!check.is_ok);
-        assert_eq!(
-            check.finding,
-            "held: Meta refused with code 131042. Fix the cause, then run `waypost accounts resume main`"
-        );
     }
 }

@@ -57,7 +57,9 @@ pub(super) async fn check(
         for check in accounts::test_account(&deps, record).await? {
             report(findings, &check, ends_soon);
         }
-        check_status(findings, record);
+        if record.account.status_reason.is_none() {
+            findings.ok("status", record.account.status.as_str());
+        }
         if record.app_secret.is_none() {
             findings.fail(
                 "app_secret",
@@ -129,6 +131,7 @@ fn report(findings: &mut Findings, check: &AccountCheck, ends_soon: bool) {
         "number" => "check the number in Meta's WhatsApp Manager",
         "webhook" => "subscribe the app to the WhatsApp Business Account: `waypost accounts subscribe NAME`",
         "callback" => "check DNS, the proxy, public_url and the account's verify token",
+        "status" => "fix the cause, then run `waypost accounts resume NAME`",
         _ => "see Meta's message",
     };
     match (check.name, check.is_ok) {
@@ -137,18 +140,6 @@ fn report(findings: &mut Findings, check: &AccountCheck, ends_soon: bool) {
         ("quality", false) => findings.warn(check.name, check.finding.as_str(), fix),
         (_, true) => findings.ok(check.name, check.finding.as_str()),
         (_, false) => findings.fail(check.name, check.finding.as_str(), fix),
-    }
-}
-
-fn check_status(findings: &mut Findings, record: &AccountRecord) {
-    let account = &record.account;
-    match &account.status_reason {
-        Some(reason) => findings.fail(
-            "status",
-            format!("{}: {reason}", account.status.as_str()),
-            format!("fix the cause, then run `waypost accounts resume {}`", account.name),
-        ),
-        None => findings.ok("status", account.status.as_str()),
     }
 }
 
