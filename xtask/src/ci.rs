@@ -107,7 +107,8 @@ fn cargo(root: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Resul
 
 /// Runs all tests and reads nextest's report.
 fn nextest(root: &Path, slowest: &mut Vec<Test>) -> Result<Counts> {
-    let report = repository::target_directory(root)?.join("nextest/default/junit.xml");
+    // nextest writes below the workspace, also if `CARGO_TARGET_DIR` names another folder.
+    let report = root.join("target/nextest/default/junit.xml");
     if report.exists() {
         fs::remove_file(&report).context("removing the report of the run before")?;
     }
