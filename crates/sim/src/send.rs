@@ -146,13 +146,7 @@ impl State {
     /// Reads `to` or `recipient`.
     fn addressee(&self, call: &Call, number: &Number) -> Checked<Addressee> {
         let params = &call.params;
-        let text = |key: &str| {
-            params
-                .get(key)
-                .filter(|value| !value.is_null())
-                .map(|value| Pointed::root(key, value).text())
-                .transpose()
-        };
+        let text = |key: &str| text_param(params, key);
         let to = match params.get("to").and_then(Value::as_u64) {
             Some(number) => Some(number.to_string()),
             None => text("to")?.filter(|to| !to.is_empty()).map(str::to_owned),
@@ -186,13 +180,7 @@ impl State {
         {
             return Err(GraphError::schema(format!("Unexpected key \"{key}\" on the request.")));
         }
-        let text = |key: &str| {
-            params
-                .get(key)
-                .filter(|value| !value.is_null())
-                .map(|value| Pointed::root(key, value).text())
-                .transpose()
-        };
+        let text = |key: &str| text_param(params, key);
         match text("recipient_type")?.unwrap_or("individual") {
             "individual" => {}
             "group" => {
@@ -495,4 +483,10 @@ fn pricing(category: Option<&str>, is_open: bool, free_until: Option<i64>) -> Pr
         Some(_) => ("regular", own),
     };
     Pricing { is_billable: kind == "regular", kind: kind.to_owned(), category, free_until }
+}
+
+/// Reads a parameter that is a text, or absent or null.
+fn text_param<'a>(params: &'a Map<String, Value>, key: &str) -> Checked<Option<&'a str>> {
+    let value = params.get(key).filter(|value| !value.is_null());
+    value.map(|value| Pointed::root(key, value).text()).transpose()
 }

@@ -18,25 +18,25 @@ use tempfile::TempDir;
 use crate::s3::Bucket;
 
 /// A store, and the resources that it needs.
-pub(crate) struct Place {
+pub(crate) struct StoreUnderTest {
     pub(crate) blobs: Box<dyn Blobs>,
     pub(crate) folder: Option<TempDir>,
     pub(crate) _bucket: Option<Bucket>,
 }
 
 /// Returns one store of each kind.
-pub(crate) async fn stores() -> Vec<Place> {
+pub(crate) async fn stores() -> Vec<StoreUnderTest> {
     let folder = tempfile::tempdir().unwrap();
     let bucket = Bucket::open().await;
     let memory = BucketBlobs::within(Arc::new(InMemory::new()), "some/prefix".into());
     vec![
-        Place {
+        StoreUnderTest {
             blobs: Box::new(FolderBlobs::within(folder.path().join("media"))),
             folder: Some(folder),
             _bucket: None,
         },
-        Place { blobs: Box::new(memory), folder: None, _bucket: None },
-        Place { blobs: Box::new(bucket.blobs()), folder: None, _bucket: Some(bucket) },
+        StoreUnderTest { blobs: Box::new(memory), folder: None, _bucket: None },
+        StoreUnderTest { blobs: Box::new(bucket.blobs()), folder: None, _bucket: Some(bucket) },
     ]
 }
 

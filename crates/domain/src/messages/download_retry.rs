@@ -13,6 +13,7 @@ pub const DOWNLOAD_RETRY_PERIOD: SignedDuration = SignedDuration::from_mins(10);
 
 /// Failure code: a file of the message cannot be used.
 pub const MEDIA_FAILED: &str = "media_failed";
+
 /// Decides what follows a failed download of a file of the message. Downloads fail since `failing_since`.
 pub fn decide_download(attempt: &SendAttempt, failing_since: Timestamp) -> RetryDecision {
     match (attempt.retry(MEDIA_FAILED, attempt.backoff(), None), attempt.mode) {

@@ -194,8 +194,8 @@ fn damaged() -> impl Strategy<Value = (MessageKind, Value)> {
                 }
                 (1, Value::Array(elements)) => drop(elements.pop()),
                 (2, Value::Array(elements)) => {
-                    let copies = elements.clone();
-                    elements.extend(copies);
+                    let duplicates = elements.clone();
+                    elements.extend(duplicates);
                 }
                 (_, target) => *target = new,
             }

@@ -24,7 +24,7 @@ async fn a_connection_is_reused() {
         .await;
         response(&mut stream, "204 No Content", "").await;
     };
-    let posts = async {
+    let calls = async {
         [
             caller.status(&url).await,
             caller.status(&url).await,
@@ -32,7 +32,7 @@ async fn a_connection_is_reused() {
             caller.status(&url).await,
         ]
     };
-    let (statuses, ()) = tokio::join!(posts, serve);
+    let (statuses, ()) = tokio::join!(calls, serve);
     assert_eq!(statuses, [200, 500, 200, 204]);
     assert!(has_no_more_callers(listener));
 }
@@ -49,10 +49,10 @@ async fn each_port_has_its_own_connections() {
         response(&mut other, "201 Created", "").await;
         response(&mut stream, "202 Accepted", "").await;
     };
-    let posts = async {
+    let calls = async {
         [caller.status(&url_one).await, caller.status(&url_two).await, caller.status(&url_one).await]
     };
-    let (statuses, ()) = tokio::join!(posts, serve);
+    let (statuses, ()) = tokio::join!(calls, serve);
     assert_eq!(statuses, [200, 201, 202]);
 }
 
@@ -66,12 +66,12 @@ async fn a_closed_idle_connection_is_replaced() {
             response(&mut accept(&listener).await, "200 OK", "").await;
         }
     };
-    let posts = async {
+    let calls = async {
         for _ in 0..3 {
             assert_eq!(caller.status(&url).await, 200);
         }
     };
-    tokio::join!(posts, serve);
+    tokio::join!(calls, serve);
 }
 
 #[tokio::test]
@@ -87,11 +87,11 @@ async fn an_idle_connection_that_closes_after_the_request_is_replaced_once() {
         let mut stream = accept(&listener).await;
         assert_eq!(request(&mut stream).await.unwrap(), first);
     };
-    let posts = async {
+    let calls = async {
         assert_eq!(caller.status(&url).await, 200);
         caller.failure(&url).await
     };
-    let (reason, ()) = tokio::join!(posts, serve);
+    let (reason, ()) = tokio::join!(calls, serve);
     assert_eq!(reason, "the connection was closed before the response was complete");
     assert!(has_no_more_callers(listener));
 }
@@ -105,11 +105,11 @@ async fn an_idle_connection_that_closes_within_the_response_is_not_replaced() {
         response(&mut stream, "200 OK", "").await;
         answer_raw(&mut stream, b"HTTP/1.1 2").await;
     };
-    let posts = async {
+    let calls = async {
         assert_eq!(caller.status(&url).await, 200);
         caller.post(&url).await
     };
-    let (posted, ()) = tokio::join!(posts, serve);
+    let (posted, ()) = tokio::join!(calls, serve);
     assert_eq!(reason(posted), "the connection was closed before the response was complete");
     assert!(has_no_more_callers(listener));
 }
@@ -126,8 +126,8 @@ async fn unsolicited_bytes_are_not_a_response_to_a_later_request() {
         closed(&mut stream).await;
         response(&mut accept(&listener).await, "503 Later", "").await;
     };
-    let posts = async { [caller.status(&url).await, caller.status(&url).await] };
-    let (statuses, ()) = tokio::join!(posts, serve);
+    let calls = async { [caller.status(&url).await, caller.status(&url).await] };
+    let (statuses, ()) = tokio::join!(calls, serve);
     assert_eq!(statuses, [500, 503]);
 }
 
@@ -141,12 +141,12 @@ async fn an_idle_connection_is_closed_at_its_expiry() {
         response(&mut stream, "200 OK", "").await;
         stream
     };
-    let posts = async {
+    let calls = async {
         assert_eq!(caller.status(&url).await, 200);
         caller.clock.advance(29);
         assert_eq!(caller.status(&url).await, 200);
     };
-    let ((), mut stream) = tokio::join!(posts, serve);
+    let ((), mut stream) = tokio::join!(calls, serve);
     // The connection was used since, so that the first deadline does not close it.
     caller.clock.advance(29);
     caller.clock.advance(1);

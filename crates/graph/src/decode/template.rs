@@ -46,13 +46,13 @@ fn reason(fields: &ElementFields<'_>) -> Option<String> {
         let joined: Vec<_> = names.into_iter().filter_map(|name| object.get(name)?.scalar()).collect();
         Some(joined.join(between)).filter(|joined| !joined.is_empty())
     };
-    let refusal = || joined("rejection_info", ["reason", "recommendation"], " ");
+    let rejection = || joined("rejection_info", ["reason", "recommendation"], " ");
     let other = || joined("other_info", ["title", "description"], ": ");
     let end = || {
         let date = fields.get("disable_info")?.get("disable_date")?.scalar()?;
         Some(format!("disabled on {date}"))
     };
-    let all: Vec<_> = [reason, refusal().or_else(other).or_else(end)].into_iter().flatten().collect();
+    let all: Vec<_> = [reason, rejection().or_else(other).or_else(end)].into_iter().flatten().collect();
     (!all.is_empty()).then(|| all.join(": "))
 }
 

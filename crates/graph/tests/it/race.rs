@@ -81,16 +81,16 @@ fn a_send_with_the_outcome_not_sent_was_never_received() {
             let outcomes = outcomes(&address, Duration::from_millis(milliseconds), versions);
             TcpStream::connect(&address).unwrap().write_all(POISON).unwrap();
             let received = server.join().unwrap();
-            let mut marks = BTreeSet::new();
-            for (mark, outcome) in outcomes {
-                let times = received.matches(&mark).count();
-                assert!(times <= 1, "{mark}: seen {times} times");
+            let mut references = BTreeSet::new();
+            for (reference, outcome) in outcomes {
+                let times = received.matches(&reference).count();
+                assert!(times <= 1, "{reference}: seen {times} times");
                 if matches!(outcome, SendOutcome::NotSent { .. }) {
-                    assert_eq!(times, 0, "{mark}: {outcome:?}");
+                    assert_eq!(times, 0, "{reference}: {outcome:?}");
                 }
-                marks.insert(mark);
+                references.insert(reference);
             }
-            assert_eq!(marks.len(), 150);
+            assert_eq!(references.len(), 150);
         }
     }
 }

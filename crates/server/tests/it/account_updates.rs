@@ -359,7 +359,7 @@ async fn changed_template_components_are_stored_reported_and_synced() {
 
 #[tokio::test]
 async fn a_template_that_meta_rejects_as_paused_is_paused_at_once() {
-    for (code, status, refusal) in
+    for (code, status, code_in_api) in
         [(132_015, "PAUSED", "template_paused"), (132_016, "DISABLED", "template_not_approved")]
     {
         let app = TestApp::new().await;
@@ -374,7 +374,7 @@ async fn a_template_that_meta_rejects_as_paused_is_paused_at_once() {
         assert_eq!(app.send(body()).await.expect(400).code(), "meta_error");
         // Meta is not called again.
         let n_accepted = app.n_accepted();
-        assert_eq!(app.send(body()).await.expect(400).code(), refusal);
+        assert_eq!(app.send(body()).await.expect(400).code(), code_in_api);
         assert_eq!(app.n_accepted(), n_accepted);
         assert_eq!(shown_template(&app, "hello_world").await["status"], status);
         let events = app.events_of_kind("template.status").await;

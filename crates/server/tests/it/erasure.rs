@@ -16,16 +16,16 @@ const USER: &str = "GB.77120394857261034";
 const URL: &str = "https://app.example.com/hook";
 
 /// Returns the number of occurrences of a text in the store's files.
-fn n_occurrences(bytes: &[u8], mark: &str) -> usize {
-    bytes.windows(mark.len()).filter(|window| *window == mark.as_bytes()).count()
+fn n_occurrences(bytes: &[u8], marker: &str) -> usize {
+    bytes.windows(marker.len()).filter(|window| *window == marker.as_bytes()).count()
 }
 
 /// Checks that the store's files contain none of these texts.
 #[track_caller]
-fn assert_contains_none(app: &TestApp, marks: &[&str]) {
+fn assert_contains_none(app: &TestApp, markers: &[&str]) {
     let bytes = app.stored_bytes();
-    for mark in marks {
-        assert_eq!(n_occurrences(&bytes, mark), 0, "{mark:?} is still there");
+    for marker in markers {
+        assert_eq!(n_occurrences(&bytes, marker), 0, "{marker:?} is still there");
     }
 }
 
@@ -102,8 +102,8 @@ async fn no_data_of_an_erased_contact_is_left_in_the_database_files() {
         app.customer_writes(MAYA, &format!("the secret recipe {}", "sit amet ".repeat(i))).await;
     }
     let bytes = app.stored_bytes();
-    for mark in PERSONAL_DATA {
-        assert!(n_occurrences(&bytes, mark) > 0, "{mark} was never there");
+    for marker in PERSONAL_DATA {
+        assert!(n_occurrences(&bytes, marker) > 0, "{marker} was never there");
     }
     let counted = |total: &Value| total.as_i64().unwrap();
     let n_before = counted(&app.get("/api/messages").await.data()["total"]);
@@ -288,7 +288,7 @@ async fn media_echoes_number_changes_and_opt_outs_are_erased_as_well() {
         (&shown.data()["opted_out"], &shown.data()["opted_out_reason"]),
         (&json!(true), &json!("meta"))
     );
-    let marks = [
+    let markers = [
         digits(),
         OLD,
         USER,
@@ -300,8 +300,8 @@ async fn media_echoes_number_changes_and_opt_outs_are_erased_as_well() {
         "wamid.echo",
     ];
     let bytes = app.stored_bytes();
-    for mark in marks {
-        assert!(n_occurrences(&bytes, mark) > 0, "{mark} was never there");
+    for marker in markers {
+        assert!(n_occurrences(&bytes, marker) > 0, "{marker} was never there");
     }
 
     erase(&app, &id).await;
@@ -312,7 +312,7 @@ async fn media_echoes_number_changes_and_opt_outs_are_erased_as_well() {
     for file in &files {
         assert!(app.get(&format!("/api/media/{file}")).await.status.as_u16() >= 400);
     }
-    assert_contains_none(&app, &marks);
+    assert_contains_none(&app, &markers);
     // All webhooks are repeated: data of the erased contact is recognized and dropped.
     app.deliver_number_webhook("smb_message_echoes", json!({"message_echoes": [echo]})).await;
     app.receive_messages(&[moved("wamid.moved", OLD, digits(), 2)]).await;
@@ -321,7 +321,7 @@ async fn media_echoes_number_changes_and_opt_outs_are_erased_as_well() {
         json!({"user_preferences": [opt_out_signal(digits(), "stop", 4)]}),
     )
     .await;
-    assert_contains_none(&app, &marks);
+    assert_contains_none(&app, &markers);
     let audit = app.get("/api/audit").await.expect(200);
     let entry = &audit.data()["audit"][0];
     assert_eq!((&entry["action"], &entry["subject"]["id"]), (&json!("contact.delete"), &json!(id)));

@@ -52,7 +52,7 @@ impl FaultTable {
         Some(faults.remove(position).2)
     }
 
-    async fn meet(&self, call: &'static str, side: Side) -> Result<(), StoreError> {
+    async fn fail_at(&self, call: &'static str, side: Side) -> Result<(), StoreError> {
         match self.next(call, side) {
             None => Ok(()),
             Some(TestFault::Fails) => {
@@ -71,11 +71,11 @@ impl FaultTable {
 #[async_trait]
 impl FaultInjector for FaultTable {
     async fn before(&self, call: &'static str) -> Result<usize, StoreError> {
-        self.meet(call, Side::Before).await.map(|()| 0)
+        self.fail_at(call, Side::Before).await.map(|()| 0)
     }
 
     async fn after(&self, call: &'static str, _: usize) -> Result<(), StoreError> {
-        self.meet(call, Side::After).await
+        self.fail_at(call, Side::After).await
     }
 }
 

@@ -24,7 +24,7 @@ fn text(to: &str) -> Value {
 }
 
 /// Returns the body of a rejection without the id.
-fn refusal(response: &TestResponse) -> (&Value, &str, Option<i64>) {
+fn error_of(response: &TestResponse) -> (&Value, &str, Option<i64>) {
     let error = &response.body["error"];
     assert_eq!(response.body["success"], false, "{:#}", response.body);
     assert_eq!(response.body.as_object().unwrap().len(), 2);
@@ -66,26 +66,26 @@ async fn errors_have_stable_codes() {
     let app = TestApp::new().await;
     let outside = send(&app, &text(NEW_RECIPIENT)).await.expect(400);
     assert_eq!(
-        refusal(&outside),
+        error_of(&outside),
         (&json!("outside_window"), "Outside 24-hour window. Use a template message.", None)
     );
     assert!(outside.body["error"]["details"].as_object().unwrap().contains_key("closed_at"));
     let invalid = send_as(&app, DEV_KEY, &[], "{}").await.expect(400);
-    assert_eq!(refusal(&invalid).0, "invalid_request");
+    assert_eq!(error_of(&invalid).0, "invalid_request");
     assert_eq!(invalid.body["error"]["details"]["errors"][0]["pointer"], "/type");
-    assert_eq!(refusal(&send_as(&app, DEV_KEY, &[], "no JSON").await.expect(400)).0, "invalid_request");
+    assert_eq!(error_of(&send_as(&app, DEV_KEY, &[], "no JSON").await.expect(400)).0, "invalid_request");
     let rejected = send_as(&app, "wp_live_nobody", &[], &text(CUSTOMER).to_string()).await.expect(401);
-    assert_eq!(refusal(&rejected).0, "invalid_api_key");
+    assert_eq!(error_of(&rejected).0, "invalid_api_key");
     let reader = app.key(|new| new.scopes = vec![KeyScope::Read]).await;
     let forbidden = send_as(&app, &reader, &[], &text(CUSTOMER).to_string()).await.expect(403);
-    assert_eq!(refusal(&forbidden).0, "forbidden");
+    assert_eq!(error_of(&forbidden).0, "forbidden");
     let template = json!({"to": NEW_RECIPIENT, "type": "template", "template": {"name": "nothing", "language": {"code": "en"}}});
-    assert_eq!(refusal(&send(&app, &template).await.expect(404)).0, "template_not_found");
+    assert_eq!(error_of(&send(&app, &template).await.expect(404)).0, "template_not_found");
     let large = "x".repeat(5_000_001);
-    assert_eq!(refusal(&send_as(&app, DEV_KEY, &[], &large).await.expect(413)).0, "payload_too_large");
+    assert_eq!(error_of(&send_as(&app, DEV_KEY, &[], &large).await.expect(413)).0, "payload_too_large");
     app.customer_writes("+15550100190", "Hi").await;
     let held = send(&app, &text("+15550100190")).await.expect(503);
-    assert_eq!(refusal(&held), (&json!("account_disconnected"), refusal(&held).1, Some(60)));
+    assert_eq!(error_of(&held), (&json!("account_disconnected"), error_of(&held).1, Some(60)));
     assert_eq!(held.number("retry-after"), 60);
 }
 
@@ -97,14 +97,14 @@ async fn every_rate_limit_is_rate_limit_exceeded() {
         send_as(&app, &key, &[], &text(CUSTOMER).to_string()).await.expect(200);
     }
     let ours = send_as(&app, &key, &[], &text(CUSTOMER).to_string()).await.expect(429);
-    let (code, message, wait) = refusal(&ours);
+    let (code, message, wait) = error_of(&ours);
     assert_eq!(code, "rate_limit_exceeded");
     assert!(message.starts_with("Rate limit exceeded"));
     assert_eq!(wait, Some(ours.number("retry-after")));
     app.customer_writes("+15550101056", "Hi").await;
     let metas = send(&app, &text("+15550101056")).await.expect(429);
-    assert_eq!(refusal(&metas).0, "rate_limit_exceeded");
-    assert!(refusal(&metas).2.unwrap() >= 1);
+    assert_eq!(error_of(&metas).0, "rate_limit_exceeded");
+    assert!(error_of(&metas).2.unwrap() >= 1);
     assert_eq!(metas.body["error"]["details"]["meta"]["code"], 131_056);
 }
 
@@ -118,7 +118,7 @@ async fn a_key_for_repeated_requests_works_in_both_dialects() {
     assert_eq!(first.body, again.body);
     assert_eq!(again.headers["idempotent-replayed"], "true");
     let other = send_as(&app, DEV_KEY, &key, &text(NEW_RECIPIENT).to_string()).await.expect(409);
-    assert_eq!(refusal(&other).0, "idempotency_mismatch");
+    assert_eq!(error_of(&other).0, "idempotency_mismatch");
     let request =
         Request::post("/api/messages/send").header("X-API-Key", DEV_KEY).header("Idempotency-Key", "k1");
     let there = app.call(request.body(body.into()).unwrap()).await.expect(200);
@@ -149,12 +149,12 @@ async fn a_dry_run_shows_what_would_be_sent() {
 #[tokio::test]
 async fn other_paths_and_methods_are_rejected_in_this_dialect() {
     let app = TestApp::new().await;
-    assert_eq!(refusal(&app.get("/v1/messages").await.expect(405)).0, "method_not_allowed");
+    assert_eq!(error_of(&app.get("/v1/messages").await.expect(405)).0, "method_not_allowed");
     for path in ["/v1/contacts", "/v1", "/v1/", "/v1/messages/x"] {
-        assert_eq!(refusal(&app.get(path).await.expect(404)).0, "not_found", "{path}");
+        assert_eq!(error_of(&app.get(path).await.expect(404)).0, "not_found", "{path}");
     }
-    let surplus = app.post("/v1/messages?to=1", &text(CUSTOMER)).await.expect(400);
-    assert_eq!(refusal(&surplus).0, "invalid_request");
+    let unexpected = app.post("/v1/messages?to=1", &text(CUSTOMER)).await.expect(400);
+    assert_eq!(error_of(&unexpected).0, "invalid_request");
     let stranger = Request::get("/v1/messages").body(axum::body::Body::empty()).unwrap();
-    assert_eq!(refusal(&app.call(stranger).await.expect(401)).0, "invalid_api_key");
+    assert_eq!(error_of(&app.call(stranger).await.expect(401)).0, "invalid_api_key");
 }

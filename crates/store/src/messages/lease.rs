@@ -109,11 +109,7 @@ pub(crate) fn lease_due(connection: &Connection, request: &LeaseRequest) -> SqlR
     }
     let mut capacity = None;
     if messaging_limit::has_deferred(connection, request.account)? {
-        let found = Capacity::get(
-            connection,
-            Scope { workspace: request.workspace, account: request.account },
-            request.now,
-        )?;
+        let found = Capacity::get(connection, scope, request.now)?;
         found.release_deferred(connection, request.account, request.tokens.len())?;
         capacity = Some(found);
     }

@@ -206,20 +206,19 @@ async fn each_warning_about_a_token_expiry_is_published_once_also_after_a_restar
     assert_eq!(days(&changes(&app).await), [14, 7, 1, 14]);
 }
 
+/// Suspends the account without probes.
+async fn suspend(app: &TestStore, reason: &str) {
+    let suspension = AccountSuspension { reason: reason.to_owned(), is_probed: false };
+    let entry = app.entry(AuditAction::AccountHeld);
+    app.store.update_account_suspension(app.workspace, app.account, Some(suspension), entry).await.unwrap();
+}
+
 #[tokio::test]
 async fn an_update_ends_only_the_suspension_with_the_given_reason() {
     let app = TestStore::new().await;
     let token = || Some(SecretString::from("demo-second-token"));
     for (reason, status) in [("Meta refused the token.", "connected"), ("Meta refused the number.", "held")] {
-        app.store
-            .update_account_suspension(
-                app.workspace,
-                app.account,
-                Some(AccountSuspension { reason: reason.to_owned(), is_probed: false }),
-                app.entry(AuditAction::AccountHeld),
-            )
-            .await
-            .unwrap();
+        suspend(&app, reason).await;
         let untried = AccountChanges { access_token: token(), ..AccountChanges::default() };
         change(&app, app.account, untried).await.unwrap();
         assert_eq!(record(&app, app.account).await.account.status.as_str(), "held");
@@ -236,15 +235,7 @@ async fn an_update_ends_only_the_suspension_with_the_given_reason() {
 async fn a_working_token_does_not_end_a_suspension_by_meta() {
     let app = TestStore::new().await;
     let reason = "Meta refused the token.";
-    app.store
-        .update_account_suspension(
-            app.workspace,
-            app.account,
-            Some(AccountSuspension { reason: reason.to_owned(), is_probed: false }),
-            app.entry(AuditAction::AccountHeld),
-        )
-        .await
-        .unwrap();
+    suspend(&app, reason).await;
     let cause = SuspensionCause::Disabled;
     let database = Connection::open(app.path()).unwrap();
     assert_eq!(database.execute("update accounts set suspension_cause = ?1", [cause.as_str()]).unwrap(), 1);

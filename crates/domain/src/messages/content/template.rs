@@ -8,29 +8,29 @@ use crate::json::{Object, Value};
 
 /// Content of a component of a template message.
 #[derive(Clone, Copy)]
-enum Part {
+enum ComponentShape {
     Parameters,
     Button,
     Carousel,
 }
 
-const COMPONENTS: [Variant<Part>; 9] = [
-    ("header", "ParametersComponent", Part::Parameters),
-    ("body", "ParametersComponent", Part::Parameters),
-    ("footer", "ParametersComponent", Part::Parameters),
-    ("button", "ButtonComponent", Part::Button),
-    ("carousel", "CarouselComponent", Part::Carousel),
-    ("limited_time_offer", "ParametersComponent", Part::Parameters),
-    ("tap_target_configuration", "ParametersComponent", Part::Parameters),
-    ("order_status", "ParametersComponent", Part::Parameters),
-    ("order_details", "ParametersComponent", Part::Parameters),
+const COMPONENTS: [Variant<ComponentShape>; 9] = [
+    ("header", "ParametersComponent", ComponentShape::Parameters),
+    ("body", "ParametersComponent", ComponentShape::Parameters),
+    ("footer", "ParametersComponent", ComponentShape::Parameters),
+    ("button", "ButtonComponent", ComponentShape::Button),
+    ("carousel", "CarouselComponent", ComponentShape::Carousel),
+    ("limited_time_offer", "ParametersComponent", ComponentShape::Parameters),
+    ("tap_target_configuration", "ParametersComponent", ComponentShape::Parameters),
+    ("order_status", "ParametersComponent", ComponentShape::Parameters),
+    ("order_details", "ParametersComponent", ComponentShape::Parameters),
 ];
 
 /// Components of a card of a carousel.
-const CARD_COMPONENTS: [Variant<Part>; 3] = [
-    ("header", "CardParametersComponent", Part::Parameters),
-    ("body", "CardParametersComponent", Part::Parameters),
-    ("button", "ButtonComponent", Part::Button),
+const CARD_COMPONENTS: [Variant<ComponentShape>; 3] = [
+    ("header", "CardParametersComponent", ComponentShape::Parameters),
+    ("body", "CardParametersComponent", ComponentShape::Parameters),
+    ("button", "ButtonComponent", ComponentShape::Button),
 ];
 
 /// Types of buttons that take a parameter.
@@ -86,10 +86,10 @@ fn check_language(code: Item<'_, '_>) {
     code.string_that(is_code, "must be a language code such as en or pt_BR");
 }
 
-fn check_component(item: Item<'_, '_>, variants: &[Variant<Part>]) {
+fn check_component(item: Item<'_, '_>, variants: &[Variant<ComponentShape>]) {
     let Some(component) = item.object() else { return };
     component.variants_in_any_case("type", variants, |component, _, part| match part {
-        Part::Carousel => {
+        ComponentShape::Carousel => {
             component.about("Cards of a carousel.");
             if let Some(cards) = component.required("cards").array(1..=10) {
                 for card in cards.iter() {
@@ -97,13 +97,13 @@ fn check_component(item: Item<'_, '_>, variants: &[Variant<Part>]) {
                 }
             }
         }
-        Part::Button => {
+        ComponentShape::Button => {
             component.about("Parameter of a button.");
             let _sub_type = component.required("sub_type").about("Kind of button.").one_of_any_case(&BUTTONS);
             component.required("index").about("Position of the button, from 0.").integer_or_text(0..=9);
             check_parameters(component);
         }
-        Part::Parameters => {
+        ComponentShape::Parameters => {
             component.about("Parameters of a component.");
             check_parameters(component);
         }
