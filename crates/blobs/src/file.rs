@@ -44,13 +44,13 @@ impl FolderBlobs {
         (folder, path)
     }
 
-    async fn write(&self, unfinished: &Path, pieces: ByteStream) -> Result<(), BlobWriteError> {
+    async fn write(&self, unfinished: &Path, content: ByteStream) -> Result<(), BlobWriteError> {
         let mut file = own(OpenOptions::new().write(true).create_new(true))
             .open(unfinished)
             .await
             .map_err(store("opening a new file"))?;
-        let mut pieces = pieces;
-        while let Some(chunk) = std::future::poll_fn(|context| pieces.as_mut().poll_next(context)).await {
+        let mut content = content;
+        while let Some(chunk) = std::future::poll_fn(|context| content.as_mut().poll_next(context)).await {
             let chunk = chunk.map_err(BlobWriteError::Source)?;
             file.write_all(&chunk).await.map_err(store("writing a file"))?;
         }
@@ -107,7 +107,7 @@ impl Drop for Unfinished {
 
 #[async_trait]
 impl Blobs for FolderBlobs {
-    async fn write_blob(&self, key: BlobKey, pieces: ByteStream) -> Result<(), BlobWriteError> {
+    async fn write_blob(&self, key: BlobKey, content: ByteStream) -> Result<(), BlobWriteError> {
         let waiting = self.root.join(UNFINISHED);
         let (folder, path) = self.path_of(key);
         make(&waiting).await.map_err(store("making a folder"))?;
@@ -115,7 +115,7 @@ impl Blobs for FolderBlobs {
         let n = self.n_puts.fetch_add(1, Ordering::Relaxed);
         let name = format!("{}.{}.{n}", key.media, self.process);
         let mut unfinished = Unfinished { path: waiting.join(name), is_done: false };
-        self.write(&unfinished.path, pieces).await?;
+        self.write(&unfinished.path, content).await?;
         tokio::fs::rename(&unfinished.path, &path).await.map_err(store("naming a file"))?;
         unfinished.is_done = true;
         for folder in folder.ancestors().take(3) {

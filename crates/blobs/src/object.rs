@@ -101,7 +101,7 @@ fn store(doing: &'static str) -> impl Fn(Error) -> BlobWriteError {
 
 /// Stream that is cut into parts of equal size.
 struct Parts {
-    pieces: ByteStream,
+    content: ByteStream,
     rest: Bytes,
     has_ended: bool,
 }
@@ -120,7 +120,7 @@ impl Parts {
             if n_bytes == PART || self.has_ended {
                 return Ok(part);
             }
-            match std::future::poll_fn(|context| self.pieces.as_mut().poll_next(context)).await {
+            match std::future::poll_fn(|context| self.content.as_mut().poll_next(context)).await {
                 Some(piece) => self.rest = piece?,
                 None => self.has_ended = true,
             }
@@ -158,9 +158,9 @@ async fn put_parts(
 
 #[async_trait]
 impl Blobs for BucketBlobs {
-    async fn write_blob(&self, key: BlobKey, pieces: ByteStream) -> Result<(), BlobWriteError> {
+    async fn write_blob(&self, key: BlobKey, content: ByteStream) -> Result<(), BlobWriteError> {
         let path = self.path_of(key);
-        let mut parts = Parts { pieces, rest: Bytes::new(), has_ended: false };
+        let mut parts = Parts { content, rest: Bytes::new(), has_ended: false };
         let first = parts.next().await.map_err(BlobWriteError::Source)?;
         if !is_full(&first) {
             let payload: PutPayload = first.into_iter().collect();
@@ -183,7 +183,7 @@ impl Blobs for BucketBlobs {
         }
         let options = GetOptions { range: Some(GetRange::Bounded(range)), ..GetOptions::default() };
         match self.store.get_opts(&self.path_of(key), options).await {
-            Ok(found) => Ok(Some(Box::pin(Reading { pieces: found.into_stream() }))),
+            Ok(found) => Ok(Some(Box::pin(Reading { content: found.into_stream() }))),
             Err(Error::NotFound { .. }) => Ok(None),
             Err(error) => Err(BlobError::new("reading an object", error)),
         }
@@ -212,14 +212,14 @@ impl Stream for Nothing {
 }
 
 struct Reading {
-    pieces: Pin<Box<dyn Stream<Item = object_store::Result<Bytes>> + Send>>,
+    content: Pin<Box<dyn Stream<Item = object_store::Result<Bytes>> + Send>>,
 }
 
 impl Stream for Reading {
     type Item = Result<Bytes, ByteStreamError>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let polled = self.pieces.as_mut().poll_next(context);
+        let polled = self.content.as_mut().poll_next(context);
         polled.map(|piece| {
             piece.map(|piece| {
                 piece.map_err(|error| ByteStreamError::Broken(format!("reading an object: {error}")))

@@ -124,10 +124,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_string_decodes_to_its_text_with_replacements(pieces in prop::collection::vec(piece(), 0..40)) {
-            let json = format!("\"{}\"", pieces.iter().map(|(text, _)| text.as_str()).collect::<String>());
+        fn every_string_decodes_to_its_text_with_replacements(segments in prop::collection::vec(piece(), 0..40)) {
+            let json = format!("\"{}\"", segments.iter().map(|(text, _)| text.as_str()).collect::<String>());
             prop_assert!(serde_json::from_str::<&RawValue>(&json).is_ok());
-            let units: Vec<u16> = pieces.iter().flat_map(|(_, units)| units.clone()).collect();
+            let units: Vec<u16> = segments.iter().flat_map(|(_, units)| units.clone()).collect();
             let wanted = String::from_utf16_lossy(&units).replace('\0', "\u{fffd}");
             let replaced = replaced(&json);
             prop_assert_eq!(replaced.len(), json.len());

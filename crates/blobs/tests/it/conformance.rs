@@ -7,13 +7,13 @@ use blobs::{FolderBlobs, PART};
 use engine::ports::{BlobWriteError, Blobs as _, ByteStreamError};
 use jiff::Timestamp;
 
-use crate::support::{Alive, Large, all, broken_after, key, pieces, stores};
+use crate::support::{Alive, Large, all, broken_after, content, key, stores};
 
 #[tokio::test]
 async fn stored_content_is_read_completely_and_by_range() {
     for store in stores().await {
         let blobs = store.blobs;
-        blobs.write_blob(key(1), pieces(&["hello", "", " ", "world"])).await.unwrap();
+        blobs.write_blob(key(1), content(&["hello", "", " ", "world"])).await.unwrap();
         for (range, expected) in [(0..11, "hello world"), (0..5, "hello"), (6..11, "world"), (10..11, "d")] {
             let part = blobs.read_blob(key(1), range).await.unwrap().unwrap();
             assert_eq!(all(part).await.unwrap(), expected.as_bytes());
@@ -42,13 +42,13 @@ async fn incomplete_content_is_not_stored() {
 async fn content_of_the_same_key_is_replaced_completely() {
     for store in stores().await {
         let blobs = store.blobs;
-        blobs.write_blob(key(1), pieces(&["old and long"])).await.unwrap();
+        blobs.write_blob(key(1), content(&["old and long"])).await.unwrap();
         assert!(blobs.write_blob(key(1), broken_after(3)).await.is_err());
         assert_eq!(
             all(blobs.read_blob(key(1), 0..12).await.unwrap().unwrap()).await.unwrap(),
             b"old and long"
         );
-        blobs.write_blob(key(1), pieces(&["new"])).await.unwrap();
+        blobs.write_blob(key(1), content(&["new"])).await.unwrap();
         assert_eq!(all(blobs.read_blob(key(1), 0..3).await.unwrap().unwrap()).await.unwrap(), b"new");
     }
 }
@@ -57,8 +57,8 @@ async fn content_of_the_same_key_is_replaced_completely() {
 async fn a_deleted_file_does_not_exist_and_can_be_deleted_again() {
     for store in stores().await {
         let blobs = store.blobs;
-        blobs.write_blob(key(1), pieces(&["x"])).await.unwrap();
-        blobs.write_blob(key(2), pieces(&["y"])).await.unwrap();
+        blobs.write_blob(key(1), content(&["x"])).await.unwrap();
+        blobs.write_blob(key(2), content(&["y"])).await.unwrap();
         blobs.delete_blob(key(1)).await.unwrap();
         blobs.delete_blob(key(1)).await.unwrap();
         assert!(blobs.read_blob(key(1), 0..1).await.unwrap().is_none());
@@ -98,7 +98,7 @@ async fn a_file_of_exactly_one_part_is_complete() {
 async fn reading_a_truncated_file_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let blobs = FolderBlobs::within(folder.path());
-    blobs.write_blob(key(1), pieces(&["abc"])).await.unwrap();
+    blobs.write_blob(key(1), content(&["abc"])).await.unwrap();
     let cut = all(blobs.read_blob(key(1), 0..9).await.unwrap().unwrap()).await;
     assert_eq!(cut, Err(ByteStreamError::Broken("the file is shorter than it was".to_owned())));
 }
@@ -108,7 +108,7 @@ async fn unfinished_files_of_a_crashed_process_are_removed() {
     let folder = tempfile::tempdir().unwrap();
     let blobs = FolderBlobs::within(folder.path());
     blobs.delete_partial_blobs(Timestamp::MAX).await.unwrap();
-    blobs.write_blob(key(1), pieces(&["abc"])).await.unwrap();
+    blobs.write_blob(key(1), content(&["abc"])).await.unwrap();
     let left = folder.path().join("unfinished/left");
     std::fs::write(&left, "half").unwrap();
     blobs.delete_partial_blobs(Timestamp::UNIX_EPOCH).await.unwrap();
@@ -124,7 +124,7 @@ async fn files_are_private_and_named_by_ids() {
     use std::os::unix::fs::PermissionsExt as _;
     let folder = tempfile::tempdir().unwrap();
     let blobs = FolderBlobs::within(folder.path());
-    blobs.write_blob(key(0xab), pieces(&["abc"])).await.unwrap();
+    blobs.write_blob(key(0xab), content(&["abc"])).await.unwrap();
     let media = key(0xab).media.to_string();
     let path = folder.path().join(key(0xab).workspace.to_string()).join("ab").join(media);
     assert_eq!(std::fs::metadata(path).unwrap().permissions().mode() & 0o777, 0o600);

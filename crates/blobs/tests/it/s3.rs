@@ -15,7 +15,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-use crate::support::{key, pieces};
+use crate::support::{content, key};
 
 #[derive(Default)]
 struct State {
@@ -159,7 +159,7 @@ async fn response(
 #[tokio::test]
 async fn objects_are_named_by_the_prefix_and_ids() {
     let bucket = Bucket::open().await;
-    bucket.blobs().write_blob(key(1), pieces(&["x"])).await.unwrap();
+    bucket.blobs().write_blob(key(1), content(&["x"])).await.unwrap();
     let (workspace, media) = (key(1).workspace, key(1).media);
     let requests = bucket.state.lock().unwrap().requests.clone();
     assert_eq!(requests, [format!("PUT /files/waypost/media/{workspace}/{media}")]);
@@ -169,7 +169,7 @@ async fn objects_are_named_by_the_prefix_and_ids() {
 async fn a_failed_request_to_the_bucket_is_retried() {
     let bucket = Bucket::open().await;
     bucket.state.lock().unwrap().fail_next = 1;
-    bucket.blobs().write_blob(key(1), pieces(&["x"])).await.unwrap();
+    bucket.blobs().write_blob(key(1), content(&["x"])).await.unwrap();
     assert_eq!(bucket.state.lock().unwrap().requests.len(), 2);
 }
 
@@ -194,6 +194,6 @@ async fn an_error_contains_no_secret() {
         prefix: String::new(),
     };
     let blobs = BucketBlobs::of_s3(&settings).unwrap();
-    let error = blobs.write_blob(key(1), pieces(&["x"])).await.unwrap_err();
+    let error = blobs.write_blob(key(1), content(&["x"])).await.unwrap_err();
     assert!(!format!("{error:?} {settings:?}").contains("a-secret-access-key"));
 }

@@ -57,7 +57,7 @@ impl Stream for Given {
     }
 }
 
-pub(crate) fn pieces(given: &[&'static str]) -> ByteStream {
+pub(crate) fn content(given: &[&'static str]) -> ByteStream {
     Box::pin(Given(given.iter().map(|chunk| Ok(Bytes::from_static(chunk.as_bytes()))).collect()))
 }
 
@@ -68,9 +68,9 @@ pub(crate) fn broken_after(n_bytes: usize) -> ByteStream {
 }
 
 /// Reads a stream to its end.
-pub(crate) async fn all(mut pieces: ByteStream) -> Result<Vec<u8>, ByteStreamError> {
+pub(crate) async fn all(mut content: ByteStream) -> Result<Vec<u8>, ByteStreamError> {
     let mut whole = Vec::new();
-    while let Some(chunk) = poll_fn(|context| pieces.as_mut().poll_next(context)).await {
+    while let Some(chunk) = poll_fn(|context| content.as_mut().poll_next(context)).await {
         whole.extend_from_slice(&chunk?);
     }
     Ok(whole)

@@ -34,13 +34,13 @@ pub struct TemplateText {
     pub raw: String,
     /// Slots: numbers in ascending order, or names in order of appearance; each once.
     pub slots: Vec<String>,
-    pieces: Vec<Piece>,
+    segments: Vec<Segment>,
     /// Number of characters outside of slots.
     n_fixed: usize,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Piece {
+enum Segment {
     Fixed(String),
     /// Index of a slot.
     Slot(usize),
@@ -76,7 +76,7 @@ impl TemplateText {
         for (start, end, name) in found {
             text.push_fixed(raw.get(end_of_last..start).unwrap_or_default());
             let index = text.slots.iter().position(|slot| slot == name).unwrap_or_default();
-            text.pieces.push(Piece::Slot(index));
+            text.segments.push(Segment::Slot(index));
             end_of_last = end;
         }
         text.push_fixed(raw.get(end_of_last..).unwrap_or_default());
@@ -86,26 +86,26 @@ impl TemplateText {
     fn push_fixed(&mut self, fixed: &str) {
         if !fixed.is_empty() {
             self.n_fixed += fixed.chars().count();
-            self.pieces.push(Piece::Fixed(fixed.to_owned()));
+            self.segments.push(Segment::Fixed(fixed.to_owned()));
         }
     }
 
     /// Returns the length of the text in characters if each slot has a value of the given length (0 for an unfilled
     /// slot).
     pub(crate) fn length_with(&self, length_of: impl Fn(usize) -> usize) -> usize {
-        self.pieces.iter().fold(self.n_fixed, |sum, piece| match piece {
-            Piece::Fixed(_) => sum,
-            Piece::Slot(index) => sum.saturating_add(length_of(*index)),
+        self.segments.iter().fold(self.n_fixed, |sum, piece| match piece {
+            Segment::Fixed(_) => sum,
+            Segment::Slot(index) => sum.saturating_add(length_of(*index)),
         })
     }
 
     /// Returns the text with its slots filled; an unfilled slot stays as it is written.
     pub(crate) fn fill<'v>(&self, value_of: impl Fn(usize, &str) -> Option<&'v str>) -> String {
         let mut filled = String::with_capacity(self.raw.len());
-        for piece in &self.pieces {
+        for piece in &self.segments {
             match piece {
-                Piece::Fixed(fixed) => filled.push_str(fixed),
-                Piece::Slot(index) => {
+                Segment::Fixed(fixed) => filled.push_str(fixed),
+                Segment::Slot(index) => {
                     let name = self.slots.get(*index).map_or("", String::as_str);
                     match value_of(*index, name) {
                         Some(value) => filled.push_str(value),

@@ -203,11 +203,11 @@ fn named_slots_are_checked() {
     refuses(&named("It {{Port}} is", json!([sample("Port")])), "/components/0/text", "found {{Port}}");
     refuses(&named("It {{1}} is", json!([sample("1")])), "/components/0/text", "found {{1}}");
     refuses(&named("It {{}} is", json!([sample("a")])), "/components/0/text", "found {{}}");
-    let place = "/components/0/example/body_text_named_params";
-    refuses(&named("It {{port}} is", json!([sample("harbour")])), place, "a sample for `port`");
-    refuses(&named("It {{port}} is", json!([])), place, "element");
+    let pointer = "/components/0/example/body_text_named_params";
+    refuses(&named("It {{port}} is", json!([sample("harbour")])), pointer, "a sample for `port`");
+    refuses(&named("It {{port}} is", json!([])), pointer, "element");
     let blank = json!([{"param_name": "port", "example": ""}]);
-    refuses(&named("It {{port}} is", blank), &format!("{place}/0/example"), "must be");
+    refuses(&named("It {{port}} is", blank), &format!("{pointer}/0/example"), "must be");
 }
 
 #[test]
@@ -265,7 +265,7 @@ fn buttons_are_checked() {
     let reply = |n: usize| json!({"type": "QUICK_REPLY", "text": format!("Reply {n}")});
     let url =
         |url: &str| json!({"type": "URL", "text": "Open", "url": url, "example": ["https://a.example/x"]});
-    let place = |rest: &str| format!("/components/1/buttons{rest}");
+    let in_buttons = |rest: &str| format!("/components/1/buttons{rest}");
     for (template, pointer, part) in [
         (of_buttons(json!([])), "", "element"),
         (of_buttons((0..11).map(reply).collect()), "", "is required|must have"),
@@ -317,10 +317,10 @@ fn buttons_are_checked() {
         (one(json!({"type": "OTP", "otp_type": "COPY_CODE"})), "/0/type", "authentication"),
     ] {
         let refused = read(&template).expect_err(&template.to_string());
-        let is_told = refused
-            .iter()
-            .any(|(at, reason)| *at == place(pointer) && part.split('|').any(|part| reason.contains(part)));
-        assert!(is_told, "{template}\nwanted `{part}` at `{}`, got {refused:?}", place(pointer));
+        let is_told = refused.iter().any(|(at, reason)| {
+            *at == in_buttons(pointer) && part.split('|').any(|part| reason.contains(part))
+        });
+        assert!(is_told, "{template}\nwanted `{part}` at `{}`, got {refused:?}", in_buttons(pointer));
     }
     takes(&of_buttons((0..10).map(reply).collect()));
     takes(&of_buttons(json!([url("https://a.example/{{1}}"), reply(0), reply(1)])));
@@ -584,13 +584,13 @@ proptest! {
     #[test]
     fn any_template_is_rejected_or_normalized(
         right in prop::sample::select(&RIGHT[..]),
-        place in any::<prop::sample::Index>(),
+        pointer in any::<prop::sample::Index>(),
         new in any_json(),
     ) {
         let mut value: Value = serde_json::from_str(right).unwrap();
         let mut all = Vec::new();
         places(&value, "", &mut all);
-        let pointer: String = place.get(&all).clone();
+        let pointer: String = pointer.get(&all).clone();
         *value.at_mut(&pointer).unwrap() = new;
         if value.as_object().is_none() {
             return Ok(());

@@ -148,13 +148,13 @@ const RIGHT: &str = r#"{"name": "a", "language": "en", "category": "UTILITY", "l
 proptest! {
     #[test]
     fn any_value_is_rejected_with_a_reason_or_normalized(
-        place in any::<prop::sample::Index>(),
+        pointer in any::<prop::sample::Index>(),
         new in any_json(),
     ) {
         let mut value: domain::json::Value = serde_json::from_str(RIGHT).unwrap();
         let mut all = Vec::new();
         places(&value, "", &mut all);
-        let pointer: String = place.get(&all).clone();
+        let pointer: String = pointer.get(&all).clone();
         *value.at_mut(&pointer).unwrap() = new;
         if value.as_object().is_none() {
             return Ok(());

@@ -176,11 +176,11 @@ pub(crate) fn places(value: &Value, at: &str, all: &mut Vec<String>) {
 /// Returns a valid message with one value replaced, removed or added.
 fn damaged() -> impl Strategy<Value = (MessageKind, Value)> {
     (select(&VALID[..]), any::<prop::sample::Index>(), any_json(), select(&WORDS[..]), 0..3).prop_map(
-        |((name, object), place, new, key, how)| {
+        |((name, object), pointer, new, key, how)| {
             let mut value = json(object);
             let mut all = Vec::new();
             places(&value, "", &mut all);
-            let pointer = place.get(&all).clone();
+            let pointer = pointer.get(&all).clone();
             let target = value.at_mut(&pointer).unwrap();
             match (how, target) {
                 (0, Value::Object(object)) => {

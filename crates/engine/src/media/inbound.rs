@@ -141,7 +141,7 @@ async fn download_content(
 ) -> Result<MediaFetchResult, MediaDownloadError> {
     let max_bytes = deps.settings.media.max_bytes.min(MAX_FILE_SIZE);
     let OpenDownload { info, download } = open_download(deps, credentials, media, max_bytes).await?;
-    let MediaDownload { mime_type, pieces: content } = download;
+    let MediaDownload { mime_type, content } = download;
     let expected = media.sha256.into_iter().chain(info.sha256).collect();
     let (content, digest) = digest_stream(content, max_bytes, expected);
     let key = BlobKey { workspace: media.workspace, media: media.id };

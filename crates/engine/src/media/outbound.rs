@@ -310,7 +310,7 @@ impl StoredFile<'_> {
             file_name: upload_file_name(self.media.file_name.as_deref(), self.media_type),
             size: self.size,
             sha256,
-            pieces: content,
+            content,
         }
     }
 }

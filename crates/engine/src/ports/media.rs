@@ -83,7 +83,7 @@ port! {
     /// **Invariant:** a key has complete content or none, also after a crash.
     pub trait Blobs {
         /// Stores content. The content is on disk when the call returns. If the stream ends with an error, nothing is stored.
-        async fn write_blob(&self, key: BlobKey, pieces: ByteStream) -> Result<(), BlobWriteError>;
+        async fn write_blob(&self, key: BlobKey, content: ByteStream) -> Result<(), BlobWriteError>;
 
         /// Returns a range of a file's content; `None` if the key has no content.
         async fn read_blob(&self, key: BlobKey, range: Range<u64>) -> Result<Option<ByteStream>, BlobError>;
@@ -345,7 +345,7 @@ pub struct OutgoingFile {
     /// SHA-256 of the content.
     pub sha256: [u8; 32],
     /// Content of the file.
-    pub pieces: ByteStream,
+    pub content: ByteStream,
 }
 
 /// Meta's information about a file.
@@ -368,7 +368,7 @@ pub struct MediaDownload {
     /// `Content-Type` of the response.
     pub mime_type: Option<String>,
     /// Content of the file.
-    pub pieces: ByteStream,
+    pub content: ByteStream,
 }
 
 /// Error of a download from Meta.

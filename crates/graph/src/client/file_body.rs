@@ -10,20 +10,20 @@ use hyper::body::{Body, Frame, SizeHint};
 /// Request body that carries a file.
 pub(crate) struct FileBody {
     before: Option<Bytes>,
-    pieces: Option<ByteStream>,
+    content: Option<ByteStream>,
     after: Option<Bytes>,
     n_left: u64,
 }
 
 impl FileBody {
     pub(crate) fn empty() -> Self {
-        Self { before: None, pieces: None, after: None, n_left: 0 }
+        Self { before: None, content: None, after: None, n_left: 0 }
     }
 
-    pub(crate) fn framed(before: String, after: String, size: u64, pieces: ByteStream) -> Self {
+    pub(crate) fn framed(before: String, after: String, size: u64, content: ByteStream) -> Self {
         let length = |text: &str| u64::try_from(text.len()).unwrap_or(u64::MAX);
         let n_left = size.saturating_add(length(&before)).saturating_add(length(&after));
-        Self { before: Some(before.into()), pieces: Some(pieces), after: Some(after.into()), n_left }
+        Self { before: Some(before.into()), content: Some(content), after: Some(after.into()), n_left }
     }
 
     fn next_frame(&mut self, chunk: Bytes) -> Poll<Option<Result<Frame<Bytes>, ByteStreamError>>> {
@@ -43,15 +43,15 @@ impl Body for FileBody {
         if let Some(before) = self.before.take() {
             return self.next_frame(before);
         }
-        if let Some(pieces) = &mut self.pieces {
-            match std::task::ready!(pieces.as_mut().poll_next(context)) {
+        if let Some(content) = &mut self.content {
+            match std::task::ready!(content.as_mut().poll_next(context)) {
                 Some(Ok(chunk)) => return self.next_frame(chunk),
                 Some(Err(error)) => {
-                    self.pieces = None;
+                    self.content = None;
                     self.after = None;
                     return Poll::Ready(Some(Err(error)));
                 }
-                None => self.pieces = None,
+                None => self.content = None,
             }
         }
         match self.after.take() {
@@ -61,7 +61,7 @@ impl Body for FileBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.before.is_none() && self.pieces.is_none() && self.after.is_none()
+        self.before.is_none() && self.content.is_none() && self.after.is_none()
     }
 
     fn size_hint(&self) -> SizeHint {

@@ -39,7 +39,7 @@ impl MediaUpstream for GraphClient {
     ) -> Result<String, SendOutcome> {
         let not_sent = |reason: String| SendOutcome::NotSent { reason };
         let frame = media::frame(&file.sha256, &file.mime_type, &file.file_name);
-        let body = FileBody::framed(frame.before, frame.after, file.size, file.pieces);
+        let body = FileBody::framed(frame.before, frame.after, file.size, file.content);
         let form = HeaderValue::try_from(format!("multipart/form-data; boundary={}", frame.boundary));
         let request = id(&credentials.account.phone_number_id)
             .and_then(|number| self.uri(credentials, &["/", number, "/media"]))
@@ -115,7 +115,7 @@ impl MediaUpstream for GraphClient {
             end: Timer::new(self.file_timeout),
             has_ended: false,
         };
-        Ok(MediaDownload { mime_type, pieces: Box::pin(body) })
+        Ok(MediaDownload { mime_type, content: Box::pin(body) })
     }
 
     async fn delete_uploaded_media(

@@ -30,22 +30,22 @@ impl Stream for Given {
     }
 }
 
-fn file(pieces: &[&'static str]) -> OutgoingFile {
-    let size = pieces.iter().map(|chunk| chunk.len()).sum::<usize>();
+fn file(content: &[&'static str]) -> OutgoingFile {
+    let size = content.iter().map(|chunk| chunk.len()).sum::<usize>();
     OutgoingFile {
         mime_type: "image/png".to_owned(),
         file_name: "a.png".to_owned(),
         size: size.try_into().unwrap(),
         sha256: [7; 32],
-        pieces: Box::pin(Given(
-            pieces.iter().map(|chunk| Ok(Bytes::from_static(chunk.as_bytes()))).collect(),
+        content: Box::pin(Given(
+            content.iter().map(|chunk| Ok(Bytes::from_static(chunk.as_bytes()))).collect(),
         )),
     }
 }
 
-async fn all(mut pieces: ByteStream) -> Result<Vec<u8>, ByteStreamError> {
+async fn all(mut content: ByteStream) -> Result<Vec<u8>, ByteStreamError> {
     let mut whole = Vec::new();
-    while let Some(chunk) = poll_fn(|context| pieces.as_mut().poll_next(context)).await {
+    while let Some(chunk) = poll_fn(|context| content.as_mut().poll_next(context)).await {
         whole.extend_from_slice(&chunk?);
     }
     Ok(whole)
@@ -127,11 +127,11 @@ async fn an_upload_with_incomplete_content_is_not_sent() {
     let credentials = credentials();
     let mut broken = file(&["half"]);
     broken.size = 8;
-    let pieces = VecDeque::from([
+    let content = VecDeque::from([
         Ok(Bytes::from_static(b"half")),
         Err(ByteStreamError::Broken("the disk is gone".to_owned())),
     ]);
-    broken.pieces = Box::pin(Given(pieces));
+    broken.content = Box::pin(Given(content));
     let (end, cut) = tokio::join!(client.upload_media(&credentials, broken), async {
         let mut stream = accept(&listener).await;
         request(&mut stream).await
@@ -166,7 +166,7 @@ async fn download(response: &str, most: u64) -> Result<Result<Vec<u8>, ByteStrea
     let credentials = credentials();
     let get = async {
         match client.download_media(&credentials, &url, most).await {
-            Ok(download) => Ok(all(download.pieces).await),
+            Ok(download) => Ok(all(download.content).await),
             Err(error) => Err(error),
         }
     };
@@ -303,7 +303,7 @@ async fn a_hundred_megabytes_are_uploaded_with_little_memory() {
         file_name: "document.pdf".to_owned(),
         size: SIZE.try_into().unwrap(),
         sha256: [1; 32],
-        pieces: Box::pin(Large { n_left: SIZE, in_memory: in_memory.clone() }),
+        content: Box::pin(Large { n_left: SIZE, in_memory: in_memory.clone() }),
     };
     let (end, n_read) = tokio::join!(client.upload_media(&credentials, file), async {
         let mut stream = accept(&listener).await;

@@ -337,14 +337,14 @@ async fn a_wrong_callback_is_reported_and_the_probe_token_grants_nothing_else() 
     assert_eq!((&callback["name"], &callback["ok"]), (&json!("callback"), &json!(false)));
     assert!(callback["finding"].as_str().unwrap().contains("http://127.0.0.1:9/webhooks/meta"));
     let verify_path = "/webhooks/meta?hub.mode=subscribe&hub.challenge=7&hub.verify_token=";
-    let ask = async |word: &str| {
+    let request = async |word: &str| {
         let request =
             axum::http::Request::get(format!("{verify_path}{word}")).body(axum::body::Body::empty()).unwrap();
         app.call(request).await.status.as_u16()
     };
-    assert_eq!(ask(&app.seeded.verify_token).await, 200);
-    assert_eq!(ask("something").await, 403);
-    assert_eq!(ask("").await, 403);
+    assert_eq!(request(&app.seeded.verify_token).await, 200);
+    assert_eq!(request("something").await, 403);
+    assert_eq!(request("").await, 403);
 }
 
 #[tokio::test]

@@ -28,7 +28,7 @@ struct DisconnectPoint {
     /// Number of the point at which it notifies, from 1. Each call has two points.
     target: AtomicUsize,
     n_points: AtomicUsize,
-    reached: Notify,
+    at_point: Notify,
 }
 
 impl DisconnectPoint {
@@ -39,7 +39,7 @@ impl DisconnectPoint {
 
     async fn pass(&self) {
         if self.n_points.fetch_add(1, Ordering::SeqCst) + 1 == self.target.load(Ordering::SeqCst) {
-            self.reached.notify_one();
+            self.at_point.notify_one();
             tokio::task::yield_now().await;
         }
     }
@@ -117,7 +117,7 @@ async fn disconnect_at_each_point(
         disconnect_point.wait_for(point);
         let response = tokio::select! {
             biased;
-            () = disconnect_point.reached.notified() => None,
+            () = disconnect_point.at_point.notified() => None,
             completed = request(&scene) => Some(completed),
         };
         disconnect_point.wait_for(0);

@@ -349,7 +349,7 @@ async fn no_personal_data_is_on_the_page() {
 #[tokio::test]
 async fn the_page_can_need_a_token_or_be_off() {
     let mut app = TestApp::new().await;
-    let ask = |app: &TestApp, authorization: Option<&str>| {
+    let request = |app: &TestApp, authorization: Option<&str>| {
         let mut request = Request::get("/metrics");
         if let Some(authorization) = authorization {
             request = request.header("Authorization", authorization);
@@ -365,17 +365,17 @@ async fn the_page_can_need_a_token_or_be_off() {
         &app.deps,
         HttpOptions { metrics: MetricsAccess::Token(token.into()), ..HttpOptions::default() },
     );
-    assert_eq!(ask(&app, Some(&format!("Bearer {token}"))).await, 200);
-    assert_eq!(ask(&app, Some(&format!("bearer  {token}"))).await, 200);
+    assert_eq!(request(&app, Some(&format!("Bearer {token}"))).await, 200);
+    assert_eq!(request(&app, Some(&format!("bearer  {token}"))).await, 200);
     for wrong in
         [None, Some("Bearer"), Some("Bearer 0123456789abcdef"), Some("Basic MDEyMzQ1Njc4OWFiY2RlZjAxMjM=")]
     {
-        assert_eq!(ask(&app, wrong).await, 401, "{wrong:?}");
+        assert_eq!(request(&app, wrong).await, 401, "{wrong:?}");
     }
-    assert_eq!(ask(&app, Some(&format!("Bearer {DEV_KEY}"))).await, 401);
+    assert_eq!(request(&app, Some(&format!("Bearer {DEV_KEY}"))).await, 401);
     app.router =
         server::run::router(&app.deps, HttpOptions { metrics: MetricsAccess::Off, ..HttpOptions::default() });
-    assert_eq!(ask(&app, None).await, 404);
+    assert_eq!(request(&app, None).await, 404);
 }
 
 /// Makes the queries of the store statistics fail.

@@ -262,7 +262,7 @@ async fn handlers_know_exactly_the_described_parameters() {
 #[tokio::test]
 async fn the_document_is_public_and_has_an_etag() {
     let app = TestApp::new().await;
-    let ask = |tag: Option<&str>| {
+    let request = |tag: Option<&str>| {
         let request = Request::get("/api/openapi.json");
         let request = match tag {
             Some(tag) => request.header("If-None-Match", tag),
@@ -270,13 +270,13 @@ async fn the_document_is_public_and_has_an_etag() {
         };
         request.body(Body::empty()).unwrap()
     };
-    let response = app.call(ask(None)).await.expect(200);
+    let response = app.call(request(None)).await.expect(200);
     assert_eq!(response.body, *DOCUMENT);
     assert_eq!(response.body["openapi"], "3.1.0");
     let tag = response.headers["etag"].to_str().unwrap().to_owned();
-    let again = app.call(ask(Some(&tag))).await.expect(304);
+    let again = app.call(request(Some(&tag))).await.expect(304);
     assert_eq!(again.body, "");
-    app.call(ask(Some("\"other\""))).await.expect(200);
+    app.call(request(Some("\"other\""))).await.expect(200);
 }
 
 #[tokio::test]

@@ -33,10 +33,10 @@ pub(crate) struct Collector {
 impl Collector {
     pub(crate) async fn new() -> Self {
         let received = Arc::new(Mutex::new(Vec::new()));
-        let keep = received.clone();
+        let received_bodies = received.clone();
         let take = async move |headers: HeaderMap, body: Bytes| {
             assert_eq!(headers["content-type"], "application/x-protobuf");
-            keep.lock().unwrap().push(body);
+            received_bodies.lock().unwrap().push(body);
             StatusCode::OK
         };
         let router = Router::new().route("/v1/traces", axum::routing::post(take));

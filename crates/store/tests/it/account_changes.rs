@@ -73,14 +73,14 @@ async fn the_link_setting_of_an_account_stays_until_it_is_changed() {
     let app = TestStore::new().await;
     let says = |fetches_links| AccountChanges { fetches_links, ..AccountChanges::default() };
     assert_eq!(record(&app, app.account).await.account.fetches_links, None);
-    for (word, kept) in [
+    for (word, stored) in [
         (Patch::Set(true), Some(true)),
         (Patch::Unchanged, Some(true)),
         (Patch::Set(false), Some(false)),
         (Patch::Clear, None),
     ] {
         assert!(change(&app, app.account, says(word)).await.unwrap());
-        assert_eq!(record(&app, app.account).await.account.fetches_links, kept);
+        assert_eq!(record(&app, app.account).await.account.fetches_links, stored);
     }
 }
 
@@ -91,8 +91,8 @@ async fn an_update_to_a_used_name_is_rejected() {
     let clash =
         AccountChanges { name: Some("main".into()), is_default: Some(true), ..AccountChanges::default() };
     assert_eq!(change(&app, other, clash).await.unwrap_err().kind(), StoreErrorKind::Conflict);
-    let kept = record(&app, other).await.account;
-    assert_eq!((kept.name.as_str(), kept.is_default), ("clinic", false));
+    let stored = record(&app, other).await.account;
+    assert_eq!((stored.name.as_str(), stored.is_default), ("clinic", false));
 }
 
 #[tokio::test]

@@ -234,16 +234,16 @@ async fn the_log_of_another_database_is_not_used_by_a_backup() {
     assert_eq!(n_messages, 1);
 
     // The database was moved without its log.
-    let place = app.folder.path().join("elsewhere.db");
+    let path = app.folder.path().join("elsewhere.db");
     fs::write(app.folder.path().join("elsewhere.db-wal"), &log).unwrap();
-    restore(&copy, &place, RestoreOptions { mode: RestoreMode::Quarantine, replaces: false }, app.now())
+    restore(&copy, &path, RestoreOptions { mode: RestoreMode::Quarantine, replaces: false }, app.now())
         .unwrap();
-    assert_eq!(check_integrity(&place, None, app.now()).unwrap().quick_check, "ok");
+    assert_eq!(check_integrity(&path, None, app.now()).unwrap().quick_check, "ok");
     let moved = fs::read_dir(app.folder.path()).unwrap().filter(|entry| {
         let name = entry.as_ref().unwrap().file_name().into_string().unwrap();
         name.starts_with("elsewhere.db.before-restore-") && name.ends_with("-wal")
     });
     assert_eq!(moved.count(), 1);
-    let store = open(&place, &app.clock, &app.random);
+    let store = open(&path, &app.clock, &app.random);
     assert_eq!(store.get_restored_backup_time().await.unwrap(), Some(app.now()));
 }

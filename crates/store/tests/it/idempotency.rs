@@ -33,7 +33,7 @@ fn keyed(app: &TestStore, key: &str, new: NewMessage) -> NewMessage {
     NewMessage { idempotency: Some(idempotency), ..new }
 }
 
-async fn kept(app: &TestStore, key: &str) -> Option<IdempotencyRecord> {
+async fn record(app: &TestStore, key: &str) -> Option<IdempotencyRecord> {
     app.store.get_idempotency_record(app.workspace, owner(), key, app.now()).await.unwrap()
 }
 
@@ -48,14 +48,14 @@ fn failed(code: &'static str) -> AttemptResult {
 #[tokio::test]
 async fn a_key_is_stored_with_its_message_at_acceptance() {
     let app = TestStore::new().await;
-    assert_eq!(kept(&app, "k").await, None);
+    assert_eq!(record(&app, "k").await, None);
     let lease = app.accept(keyed(&app, "k", app.new_message())).await;
     let known = IdempotencyRecord { digest: DIGEST, message: lease.message, response: None };
-    assert_eq!(kept(&app, "k").await, Some(known.clone()));
+    assert_eq!(record(&app, "k").await, Some(known.clone()));
     let again = app.store.insert_message(keyed(&app, "k", app.new_message())).await.unwrap();
     assert_eq!(again, InsertMessageResult::KeyAlreadyUsed(known.clone()));
     let app = app.restart();
-    assert_eq!(kept(&app, "k").await, Some(known));
+    assert_eq!(record(&app, "k").await, Some(known));
 }
 
 #[tokio::test]
@@ -98,11 +98,11 @@ async fn the_cached_response_is_stored_with_the_result_and_does_not_change() {
         let settled =
             app.store.finish_attempt(&lease, &end, Some(response("first")), app.now()).await.unwrap();
         assert_eq!(settled, LeaseCheck::Valid);
-        assert_eq!(kept(&app, key).await.unwrap().response, Some(response("first")), "{key}");
+        assert_eq!(record(&app, key).await.unwrap().response, Some(response("first")), "{key}");
         // A late definite result.
         app.store.finish_attempt(&lease, &sent(), Some(response("second")), app.now()).await.unwrap();
         app.store.finish_attempt(&lease, &failed("meta_unavailable"), None, app.now()).await.unwrap();
-        assert_eq!(kept(&app, key).await.unwrap().response, Some(response("first")), "{key}");
+        assert_eq!(record(&app, key).await.unwrap().response, Some(response("first")), "{key}");
     }
 }
 
@@ -111,12 +111,12 @@ async fn a_retryable_failure_releases_the_key() {
     let app = TestStore::new().await;
     let lease = app.accept(keyed(&app, "k", app.new_message())).await;
     app.store.finish_attempt(&lease, &failed("meta_rate_limited"), None, app.now()).await.unwrap();
-    assert_eq!(kept(&app, "k").await, None);
+    assert_eq!(record(&app, "k").await, None);
     let next = app.accept(keyed(&app, "k", app.new_message())).await;
-    assert_eq!(kept(&app, "k").await.unwrap().message, next.message);
+    assert_eq!(record(&app, "k").await.unwrap().message, next.message);
     // The first message no longer uses the key.
     app.store.finish_attempt(&lease, &sent(), Some(response("of the first")), app.now()).await.unwrap();
-    assert_eq!(kept(&app, "k").await.unwrap().response, None);
+    assert_eq!(record(&app, "k").await.unwrap().response, None);
 }
 
 #[tokio::test]
@@ -125,10 +125,10 @@ async fn the_key_stays_in_use_while_the_message_is_retried() {
     let lease = app.accept(keyed(&app, "k", app.new_message())).await;
     let again = AttemptResult::Retry { due_at: app.now(), keeps_lease: true, error: None };
     app.store.finish_attempt(&lease, &again, None, app.now()).await.unwrap();
-    assert_eq!(kept(&app, "k").await.unwrap().response, None);
+    assert_eq!(record(&app, "k").await.unwrap().response, None);
     assert_eq!(app.store.begin_attempt(&lease, app.now()).await.unwrap(), LeaseCheck::Valid);
     app.store.finish_attempt(&lease, &sent(), Some(response("sent")), app.now()).await.unwrap();
-    assert_eq!(kept(&app, "k").await.unwrap().response, Some(response("sent")));
+    assert_eq!(record(&app, "k").await.unwrap().response, Some(response("sent")));
 }
 
 #[tokio::test]
@@ -142,7 +142,7 @@ async fn the_cached_response_of_a_queued_message_is_stored_at_acceptance() {
     let lease = app.lease(1).await.remove(0).lease;
     assert_eq!(lease.message, message);
     app.store.finish_attempt(&lease, &failed("meta_unavailable"), None, app.now()).await.unwrap();
-    assert_eq!(kept(&app, "k").await.unwrap().response, Some(response("queued")));
+    assert_eq!(record(&app, "k").await.unwrap().response, Some(response("queued")));
 }
 
 #[tokio::test]
@@ -158,17 +158,17 @@ async fn an_expired_key_is_not_found_and_is_replaced_and_deleted() {
     };
     app.advance(24 * 3600 - 1);
     app.store.expire_messages(app.now(), 100).await.unwrap();
-    assert_eq!((n_rows(), kept(&app, "a").await.unwrap().message), (2, first.message));
+    assert_eq!((n_rows(), record(&app, "a").await.unwrap().message), (2, first.message));
     app.advance(1);
-    assert_eq!(kept(&app, "a").await, None);
+    assert_eq!(record(&app, "a").await, None);
     let second = app.accept(keyed(&app, "a", app.new_message())).await;
     assert_eq!(
-        kept(&app, "a").await.unwrap(),
+        record(&app, "a").await.unwrap(),
         IdempotencyRecord { digest: DIGEST, message: second.message, response: None }
     );
     assert_eq!(n_rows(), 2);
     app.store.expire_messages(app.now(), 100).await.unwrap();
-    assert_eq!((n_rows(), kept(&app, "a").await.unwrap().message), (1, second.message));
+    assert_eq!((n_rows(), record(&app, "a").await.unwrap().message), (1, second.message));
 }
 
 #[tokio::test]
@@ -192,13 +192,13 @@ async fn the_key_of_a_message_that_may_have_been_sent_stays_when_its_process_die
     assert_eq!(app.die().await, 1);
     assert_eq!(app.status(lease.message).await, MessageStatus::Unknown);
     let orphan = IdempotencyRecord { digest: DIGEST, message: lease.message, response: None };
-    assert_eq!(kept(&app, "k").await, Some(orphan));
+    assert_eq!(record(&app, "k").await, Some(orphan));
     // The process was only slow: its response is returned to repeated requests.
     assert_eq!(
         app.store.finish_attempt(&lease, &sent(), Some(response("late")), app.now()).await.unwrap(),
         LeaseCheck::Lost
     );
-    assert_eq!(kept(&app, "k").await.unwrap().response, Some(response("late")));
+    assert_eq!(record(&app, "k").await.unwrap().response, Some(response("late")));
 }
 
 #[tokio::test]
@@ -208,6 +208,6 @@ async fn the_key_of_a_message_that_was_not_sent_is_released_when_its_process_die
     let lease = app.accept(keyed(&app, "k", waiting)).await;
     assert_eq!(app.die().await, 1);
     assert_eq!(app.status(lease.message).await, MessageStatus::Failed);
-    assert_eq!(kept(&app, "k").await, None);
+    assert_eq!(record(&app, "k").await, None);
     app.accept(keyed(&app, "k", app.new_message())).await;
 }

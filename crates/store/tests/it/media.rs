@@ -219,9 +219,9 @@ async fn a_repeated_upload_extends_the_expiry_of_the_existing_file() {
     let app = TestStore::new().await;
     let first = app.begin_upload().await;
     assert_eq!(app.file(first.media).await.state, MediaState::Receiving);
-    let kept = app.store.finish_media(app.received(first, 1)).await.unwrap();
-    assert!(kept.is_new);
-    assert_eq!((kept.media.id, kept.media.state), (first.media, MediaState::Ready));
+    let stored = app.store.finish_media(app.received(first, 1)).await.unwrap();
+    assert!(stored.is_new);
+    assert_eq!((stored.media.id, stored.media.state), (first.media, MediaState::Ready));
     app.advance(DAY);
     let second = app.begin_upload().await;
     let again = app.store.finish_media(app.received(second, 1)).await.unwrap();
@@ -352,7 +352,7 @@ async fn a_file_is_deleted_with_its_message() {
     let (_, id) = app.image_message("wamid.A").await;
     let lease = app.lease_files(app.worker).await.remove(0);
     app.store.finish_media_fetch(app.key(id), lease.token, ready()).await.unwrap();
-    let (_, kept) = app.image_message("wamid.B").await;
+    let (_, stored) = app.image_message("wamid.B").await;
     app.advance(400 * DAY);
     let (what, before) = (RetentionTarget::Messages(app.workspace), app.now());
     let overdue = app.store.list_expired_rows(what, before, RetentionCursor::default(), 10).await.unwrap();
@@ -361,5 +361,5 @@ async fn a_file_is_deleted_with_its_message() {
     assert_eq!(app.store.expire_media(app.now(), 10).await.unwrap(), [app.key(id)]);
     app.store.delete_media(app.key(id)).await.unwrap();
     assert_eq!(app.store.get_media(app.workspace, id).await.unwrap(), None);
-    assert_eq!(app.file(kept).await.state, MediaState::Pending);
+    assert_eq!(app.file(stored).await.state, MediaState::Pending);
 }

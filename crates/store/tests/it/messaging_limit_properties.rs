@@ -219,8 +219,8 @@ async fn merge(app: &TestStore) {
 }
 
 async fn messaging_limit_usage(app: &TestStore) -> Option<u32> {
-    let reached = app.store.get_messaging_limit_usage(app.workspace, Timestamp::MIN).await.unwrap();
-    reached.values().copied().next()
+    let usage = app.store.get_messaging_limit_usage(app.workspace, Timestamp::MIN).await.unwrap();
+    usage.values().copied().next()
 }
 
 #[tokio::test]

@@ -15,13 +15,14 @@ const DAY: i64 = 24 * 3600;
 
 /// Lists and deletes the expired rows in steps of two.
 async fn delete_expired(app: &TestStore, target: RetentionTarget, before: Timestamp) -> u32 {
-    let (mut n_gone, mut place) = (0, RetentionCursor::default());
+    let (mut n_gone, mut cursor) = (0, RetentionCursor::default());
     loop {
-        let ExpiredRows { rows, next } = app.store.list_expired_rows(target, before, place, 2).await.unwrap();
+        let ExpiredRows { rows, next } =
+            app.store.list_expired_rows(target, before, cursor, 2).await.unwrap();
         assert!(rows.len() <= 2);
         n_gone += app.store.delete_expired_rows(target, before, rows).await.unwrap();
         match next {
-            Some(next) => place = next,
+            Some(next) => cursor = next,
             None => return n_gone,
         }
     }

@@ -145,9 +145,9 @@ async fn a_session_starts_only_with_the_password_that_was_checked() {
     let owner = add(&app, "ada@example.com", Role::Owner).await;
     let begin = |n| app.store.insert_session(session(&app, &owner, n), app.entry(AuditAction::UserLoggedIn));
     assert!(begin(1).await.unwrap());
-    let kept = app.store.get_session(&[1; 32]).await.unwrap().unwrap();
+    let stored = app.store.get_session(&[1; 32]).await.unwrap().unwrap();
     assert_eq!(
-        (kept.user.id, kept.user.last_login_at, kept.created_at),
+        (stored.user.id, stored.user.last_login_at, stored.created_at),
         (owner.id, Some(app.now()), app.now())
     );
     // The password was changed between its check and the start of the session: the session is not created, and the other
@@ -202,9 +202,9 @@ async fn a_key_is_rotated_once() {
     assert!(first.await.unwrap());
     assert!(!rotate(2).1.await.unwrap());
     let directory = app.store.get_directory().await.unwrap();
-    let kept = directory.key(&old.digest).unwrap();
+    let stored = directory.key(&old.digest).unwrap();
     assert_eq!(
-        (kept.replaced_by, kept.expires_at),
+        (stored.replaced_by, stored.expires_at),
         (Some(id), Some(app.now() + SignedDuration::from_secs(60)))
     );
     assert_eq!(directory.key(&[1; 32]).unwrap().owner, old.owner);

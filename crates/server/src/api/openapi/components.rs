@@ -97,10 +97,10 @@ fn shared_headers() -> Object {
 }
 
 fn security_schemes() -> Value {
-    let scheme = |kind: &str, place: &str, name: &str, about: &str| {
+    let scheme = |kind: &str, location: &str, name: &str, about: &str| {
         object([
             ("type", kind.into()),
-            ("in", place.into()),
+            ("in", location.into()),
             ("name", name.into()),
             ("description", about.into()),
         ])

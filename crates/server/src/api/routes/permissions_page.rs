@@ -22,11 +22,11 @@ fn page() -> String {
     add(format_args!("| permission | {} | scope | description |", roles.join(" | ")));
     add(format_args!("|---|{}---|---|", "---|".repeat(roles.len())));
     for permission in Permission::ALL {
-        let marks: Vec<_> =
+        let cells: Vec<_> =
             Role::ALL.iter().map(|role| if role.has_permission(permission) { "yes" } else { "–" }).collect();
         let scope = permission.scope().map_or("–".to_owned(), |scope| format!("`{}`", scope.as_str()));
         let (name, description) = (permission.as_str(), permission.description());
-        add(format_args!("| `{name}` | {} | {scope} | {description} |", marks.join(" | ")));
+        add(format_args!("| `{name}` | {} | {scope} | {description} |", cells.join(" | ")));
     }
     add(format_args!(
         "\n## Limits of delegation\n\n\

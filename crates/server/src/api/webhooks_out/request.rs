@@ -70,9 +70,9 @@ pub(crate) fn read_settings(
     };
     let after = accounts.as_deref().or_else(|| before.map(|before| before.accounts.as_slice()));
     if caller.is_some_and(|(deps, caller)| !covers(deps, caller, after.unwrap_or_default())) {
-        let place = fields.pointer().key("accounts");
+        let pointer = fields.pointer().key("accounts");
         fields.violations().refuse(
-            &place,
+            &pointer,
             "must list accounts: this API key has no access to some accounts of the workspace",
         );
     }

@@ -50,8 +50,8 @@ impl ListAccountsArgs {
 }
 
 fn row(account: &Account) -> [String; 7] {
-    let marks = [(account.is_default, "default"), (account.is_sandbox, "sandbox")];
-    let marks: Vec<_> = marks.into_iter().filter_map(|(is_set, mark)| is_set.then_some(mark)).collect();
+    let labels = [(account.is_default, "default"), (account.is_sandbox, "sandbox")];
+    let labels: Vec<_> = labels.into_iter().filter_map(|(is_set, label)| is_set.then_some(label)).collect();
     [
         account.name.clone(),
         account.id.to_string(),
@@ -59,6 +59,6 @@ fn row(account: &Account) -> [String; 7] {
         account.waba_id.clone(),
         account.display_phone_number.clone().unwrap_or_else(|| "-".to_owned()),
         account.status.as_str().to_owned(),
-        marks.join(", "),
+        labels.join(", "),
     ]
 }

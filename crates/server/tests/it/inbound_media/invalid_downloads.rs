@@ -73,8 +73,8 @@ impl MediaUpstream for InvalidDownloads {
         if !self.is_enabled.load(Ordering::SeqCst) {
             return Ok(right);
         }
-        let pieces: ByteStream = Box::pin(Stream(self.kind, false));
-        Ok(MediaDownload { mime_type: None, pieces })
+        let content: ByteStream = Box::pin(Stream(self.kind, false));
+        Ok(MediaDownload { mime_type: None, content })
     }
 
     async fn delete_uploaded_media(&self, line: &AccountCredentials, id: &str) -> Result<(), UpstreamError> {
