@@ -17,7 +17,7 @@ const URL: &str = "https://app.example.com/hook";
 
 /// Returns the number of occurrences of a text in the store's files.
 fn n_occurrences(bytes: &[u8], marker: &str) -> usize {
-    bytes.windows(marker.len()).filter(|window| *window == marker.as_bytes()).count()
+    memchr::memmem::find_iter(bytes, marker).count()
 }
 
 /// Checks that the store's files contain none of these texts.
