@@ -397,12 +397,7 @@ pub const TABLE: &[MetaErrorEntry] = &[
         MetaErrorClass::Permanent,
         "Use the PIN of this phone number.",
     ),
-    entry(
-        133006,
-        "Phone number must be verified first",
-        MetaErrorClass::Permanent,
-        "Verify the number before registering it.",
-    ),
+    entry(133006, "Phone number must be verified first", MetaErrorClass::Permanent, "Verify the number."),
     entry(
         133008,
         "Too many PIN guesses",

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use domain::check::nearest_names;
 use jiff::{SignedDuration, Timestamp};
 
-use super::TemplateError;
 use super::cache::{cache_key, lookup_key};
+use super::error::TemplateError;
 use super::sync::{fetch_all_templates, store_listed};
 use crate::ports::{
     AccountRecord, StoreError, StoredTemplate, TemplateNames, TemplateQuery, TemplateSyncScope,

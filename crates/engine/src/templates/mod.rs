@@ -1,6 +1,7 @@
 //! Message templates: cache, lookup at Meta, synchronization; creation, changes and deletion at Meta.
 
 pub mod cache;
+mod error;
 pub(crate) mod lookup;
 mod sync;
 
@@ -10,6 +11,7 @@ use domain::id::TemplateId;
 use domain::json::Value;
 use domain::templates::{LibraryDraft, NewTemplate, Template, TemplateDraft, TemplateEdit, TemplateStatus};
 
+pub use self::error::TemplateError;
 use self::sync::fetch_all_templates;
 pub(crate) use self::sync::sync_due_templates;
 pub use self::sync::sync_templates;
@@ -21,17 +23,6 @@ use crate::{AuditContext, Deps, directory};
 
 /// Detail of an audit entry: name of the template in Meta's library from which a template was created.
 const LIBRARY_TEMPLATE_NAME: &str = "library_template_name";
-
-/// Error of an operation on templates.
-#[derive(Debug, thiserror::Error)]
-pub enum TemplateError {
-    /// The store failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// Meta refused the call or could not be reached.
-    #[error(transparent)]
-    Upstream(#[from] UpstreamError),
-}
 
 /// Submits a template to Meta, and stores it with the status that Meta returns. Returns `None` if the template was deleted
 /// in the meantime.

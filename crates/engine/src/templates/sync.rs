@@ -8,8 +8,8 @@ use domain::id::TemplateId;
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest as _, Sha256};
 
-use super::TemplateError;
 use super::cache::WabaKey;
+use super::error::TemplateError;
 use crate::ports::{
     AccountRecord, ListedTemplate, StoreError, TemplateQuery, TemplateSync, TemplateSyncCounts,
     TemplateSyncScope, UpstreamError,

@@ -195,7 +195,8 @@ pub(crate) const SETTINGS: &[Setting] = &[
         value: Integer { min: 0, max: MAX_SYNC_HOURS, field: field!(templates.sync_hours) },
         default: Text("6"),
         help: "Interval at which the templates of each WhatsApp Business Account are read from Meta, in hours; 0 \
-               means never. The accounts are spread over the interval. Templates also follow Meta's webhooks.",
+               means never. Each account has its own time within the interval. Templates also follow Meta's \
+               webhooks.",
     },
     Setting {
         name: "webhooks.allow_http",

@@ -1,4 +1,4 @@
-//! What is remembered of a template is not believed for ever: Meta is asked before a send is refused, and templates are
+//! Outdated templates in the store: Meta is asked before a send is refused because of its template, and templates are
 //! synchronized in the background.
 
 use axum::body::Body;

@@ -231,6 +231,16 @@ pub(crate) fn details() -> Schema {
         optional("role", Schema::string(1..).about("`forbidden`: role that the caller cannot assign.")),
         optional("template", Schema::string(1..)),
         optional("language", Schema::string(1..)),
+        optional(
+            "languages",
+            Schema::array(Schema::string(1..), ..)
+                .about("`template_not_found`: languages in which the template exists."),
+        ),
+        optional(
+            "similar_names",
+            Schema::array(Schema::string(1..), ..=5)
+                .about("`template_not_found`: names of similar templates."),
+        ),
         optional("status", Schema::string(1..).about("Status of the template or the message.")),
         optional("whatsapp_account_id", Schema::uuid().about("`account_disconnected`: ID of the account.")),
         optional("whatsapp_account", Schema::string(..).about("`account_not_found`: requested account.")),
