@@ -15,7 +15,7 @@ const LOOKUP_INTERVAL: SignedDuration = SignedDuration::from_secs(60);
 const CACHE_CAPACITY: usize = 10_000;
 /// Wait after a rate limit error of Meta for which neither the response nor Meta's documentation names a wait, in
 /// seconds.
-const DEFAULT_LIMIT_WAIT: u32 = 60;
+const DEFAULT_LIMIT_WAIT: u32 = 1;
 /// Maximum wait after a rate limit error of Meta, in seconds.
 const MAX_LIMIT_WAIT: u32 = 3_600;
 
