@@ -33,6 +33,9 @@ pub struct MetaError {
 pub enum MetaErrorClass {
     /// Meta had a temporary failure and did not accept the message: the same call may succeed soon.
     Retry,
+    /// Meta refuses this call for a while that Meta documents: the same call may succeed later. Other calls are not
+    /// affected.
+    RetryLater,
     /// The number, the app or the business sends too fast.
     ThrottleNumber,
     /// The number sends too much to this recipient: wait 4^X seconds for this pair only.
@@ -65,6 +68,8 @@ pub struct MetaErrorEntry {
     pub class: MetaErrorClass,
     /// Advice for the caller.
     pub advice: &'static str,
+    /// Seconds after which Meta may accept the same call, as far as Meta documents them for the code.
+    pub wait: Option<u32>,
 }
 
 const fn entry(
@@ -73,8 +78,18 @@ const fn entry(
     class: MetaErrorClass,
     advice: &'static str,
 ) -> MetaErrorEntry {
-    MetaErrorEntry { code, title, class, advice }
+    MetaErrorEntry { code, title, class, advice, wait: None }
 }
+
+impl MetaErrorEntry {
+    /// Returns the entry with a documented wait.
+    const fn after(self, seconds: u32) -> Self {
+        Self { wait: Some(seconds), ..self }
+    }
+}
+
+const MINUTE: u32 = 60;
+const HOUR: u32 = 3_600;
 
 const NEW_TOKEN: &str = "Give the account a new access token.";
 const LATER: &str = "Try again later.";
@@ -83,6 +98,9 @@ const PERMISSION: &str = "Grant the permission named in `details` to the system 
 const NUMBER_NOT_VISIBLE: &str = "The access token cannot see the phone number. Check the account's phone_number_id, and assign the WhatsApp Business Account to the system user of the access token.";
 const SEE_DETAILS: &str = "Fix the fields listed in `details`, then send again.";
 const NEW_MESSAGE: &str = "Meta does not deliver this message to this recipient; do not retry.";
+/// Meta: Template pausing,
+/// <https://developers.facebook.com/documentation/business-messaging/whatsapp/templates/template-pausing>
+const PAUSED_TEMPLATE: &str = "Meta has paused the template. Improve it and submit it again, or unpause it in WhatsApp Manager. A pause because of low quality ends after 3 hours, a second one after 6 hours; a pause during template pacing ends only when somebody unpauses the template.";
 const TEMPLATE_FIX: &str = "Compare the parameters with the template's definition.";
 
 /// Meta's documented error codes.
@@ -92,31 +110,34 @@ pub const TABLE: &[MetaErrorEntry] = &[
     entry(1, "API Unknown", MetaErrorClass::Retry, LATER),
     entry(2, "API Service", MetaErrorClass::Retry, LATER),
     entry(3, "API Method", MetaErrorClass::SuspendAccount, PERMISSION),
-    entry(4, "API Too Many Calls", MetaErrorClass::ThrottleNumber, SLOWER),
+    // Meta counts the calls of the last hour, so that calls are accepted again little by little (Meta: Rate Limits,
+    // <https://developers.facebook.com/docs/graph-api/overview/rate-limiting>).
+    entry(4, "API Too Many Calls", MetaErrorClass::ThrottleNumber, SLOWER).after(MINUTE),
     entry(10, "Permission Denied", MetaErrorClass::SuspendAccount, PERMISSION),
-    entry(17, "User request limit", MetaErrorClass::ThrottleNumber, SLOWER),
+    entry(17, "User request limit", MetaErrorClass::ThrottleNumber, SLOWER).after(MINUTE),
     entry(33, "Parameter value is not valid", MetaErrorClass::SuspendAccount, NUMBER_NOT_VISIBLE),
     entry(100, "Invalid parameter", MetaErrorClass::Permanent, SEE_DETAILS),
     entry(102, "Session expired", MetaErrorClass::SuspendAccount, NEW_TOKEN),
     entry(104, "Access token required", MetaErrorClass::SuspendAccount, NEW_TOKEN),
     entry(190, "Access token expired or invalid", MetaErrorClass::SuspendAccount, NEW_TOKEN),
     entry(200, "API Permission", MetaErrorClass::SuspendAccount, PERMISSION),
-    entry(341, "Application limit reached", MetaErrorClass::ThrottleNumber, SLOWER),
+    entry(341, "Application limit reached", MetaErrorClass::ThrottleNumber, SLOWER).after(MINUTE),
     entry(
         368,
         "Temporarily blocked for policy violations",
         MetaErrorClass::SuspendAccount,
         "See Meta's Business Support Home for the restriction and its end.",
     ),
-    entry(613, "Calls limit", MetaErrorClass::ThrottleNumber, SLOWER),
+    entry(613, "Calls limit", MetaErrorClass::ThrottleNumber, SLOWER).after(MINUTE),
     entry(803, "Some aliases do not exist", MetaErrorClass::SuspendAccount, NUMBER_NOT_VISIBLE),
-    entry(80007, "Rate limit issues", MetaErrorClass::ThrottleNumber, SLOWER),
+    entry(80007, "Rate limit issues", MetaErrorClass::ThrottleNumber, SLOWER).after(MINUTE),
     entry(
         80008,
         "Too many calls to the WhatsApp Business Account",
         MetaErrorClass::ThrottleNumber,
         "Meta limits management calls per WhatsApp Business Account and hour. Try again later.",
-    ),
+    )
+    .after(MINUTE),
     // Integrity, eligibility and the recipient's choice.
     entry(
         130403,
@@ -246,7 +267,13 @@ pub const TABLE: &[MetaErrorEntry] = &[
         MetaErrorClass::Permanent,
         "The Marketing Messages API accepts marketing templates only.",
     ),
-    entry(134101, "Template syncing", MetaErrorClass::Permanent, "Send the message again in ten minutes."),
+    entry(
+        134101,
+        "Template syncing",
+        MetaErrorClass::RetryLater,
+        "Meta is still preparing the new template. Send the message again in ten minutes.",
+    )
+    .after(10 * MINUTE),
     entry(
         134102,
         "Template unavailable",
@@ -271,9 +298,10 @@ pub const TABLE: &[MetaErrorEntry] = &[
     entry(
         133016,
         "Register or deregister limit",
-        MetaErrorClass::Permanent,
+        MetaErrorClass::RetryLater,
         "Wait 72 hours before registering again.",
-    ),
+    )
+    .after(72 * HOUR),
     entry(2_494_100, "Maintenance mode", MetaErrorClass::Retry, LATER),
     // Content.
     entry(131000, "Something went wrong", MetaErrorClass::Retry, LATER),
@@ -330,26 +358,22 @@ pub const TABLE: &[MetaErrorEntry] = &[
     entry(132007, "Template format character policy violated", MetaErrorClass::Permanent, TEMPLATE_FIX),
     entry(132008, "Template parameter value issue", MetaErrorClass::Permanent, TEMPLATE_FIX),
     entry(132012, "Template parameter format mismatch", MetaErrorClass::Permanent, TEMPLATE_FIX),
-    entry(
-        132015,
-        "Template is paused",
-        MetaErrorClass::PauseTemplate,
-        "Meta has paused the template because of its quality. The pause ends after 3 or 6 hours.",
-    ),
+    entry(132015, "Template is paused", MetaErrorClass::PauseTemplate, PAUSED_TEMPLATE),
     entry(
         132016,
         "Template is disabled",
         MetaErrorClass::PauseTemplate,
-        "Meta has disabled the template because of its quality. Create a new template.",
+        "Meta has disabled the template because of its quality. Edit the template in WhatsApp Manager and appeal, or create a new template.",
     ),
     entry(132018, "Template parameter value not valid", MetaErrorClass::Permanent, TEMPLATE_FIX),
     entry(132068, "Flow is blocked", MetaErrorClass::Permanent, "Fix the flow in WhatsApp Manager."),
     entry(
         132069,
         "Flow is throttled",
-        MetaErrorClass::Permanent,
+        MetaErrorClass::RetryLater,
         "Ten messages with this flow were sent in the last hour. Wait an hour.",
-    ),
+    )
+    .after(HOUR),
     entry(
         139000,
         "Flow blocked by integrity",
@@ -373,32 +397,31 @@ pub const TABLE: &[MetaErrorEntry] = &[
         MetaErrorClass::Permanent,
         "Use the PIN of this phone number.",
     ),
-    entry(
-        133006,
-        "Phone number must be verified first",
-        MetaErrorClass::Permanent,
-        "Verify the number before registering it.",
-    ),
+    entry(133006, "Phone number must be verified first", MetaErrorClass::Permanent, "Verify the number."),
     entry(
         133008,
         "Too many PIN guesses",
-        MetaErrorClass::Permanent,
+        MetaErrorClass::RetryLater,
         "Wait for the time that `details` names.",
-    ),
+    )
+    .after(HOUR),
     entry(
         133009,
         "PIN guessed too fast",
-        MetaErrorClass::Permanent,
+        MetaErrorClass::RetryLater,
         "Wait for the time that `details` names.",
-    ),
+    )
+    .after(MINUTE),
     entry(
         133010,
         "Phone number not registered",
         MetaErrorClass::SuspendAccount,
         "Register the phone number with Meta (`POST /{phone_number_id}/register`).",
     ),
-    entry(133015, "Phone number recently deleted", MetaErrorClass::Permanent, "Wait five minutes."),
-    entry(136024, "Code refused", MetaErrorClass::Permanent, "Wait before you request another code."),
+    entry(133015, "Phone number recently deleted", MetaErrorClass::RetryLater, "Wait five minutes.")
+        .after(5 * MINUTE),
+    entry(136024, "Code refused", MetaErrorClass::RetryLater, "Wait before you request another code.")
+        .after(HOUR),
 ];
 
 /// Meta's subcode of code 100 for an object that does not exist or that the access token cannot see.
@@ -416,6 +439,7 @@ pub fn lookup(code: i64) -> MetaErrorEntry {
         title: "Unknown error",
         class: MetaErrorClass::Permanent,
         advice: SEE_DETAILS,
+        wait: None,
     })
 }
 
@@ -441,6 +465,11 @@ impl MetaError {
     /// only.
     pub fn call_class(&self) -> MetaErrorClass {
         if self.is_permission_error() { MetaErrorClass::Permanent } else { self.entry().class }
+    }
+
+    /// Returns the seconds to wait before the same call: as the response says, or as Meta documents for the code.
+    pub fn wait(&self) -> Option<u32> {
+        self.retry_after.or(self.entry().wait)
     }
 
     /// Returns `true` if Meta rejects the access token: a new token may fix it.

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::access::{api_key, session};
 use crate::messages::recovery;
 use crate::ports::{Clock, StoreError, WORKER_TIMEOUT};
-use crate::{Deps, accounts, chain, directory};
+use crate::{Deps, accounts, chain, directory, templates};
 
 /// Interval of the heartbeat of a process.
 pub const HEARTBEAT_INTERVAL: SignedDuration = SignedDuration::from_secs(2);
@@ -19,6 +19,8 @@ pub const HEARTBEAT_INTERVAL: SignedDuration = SignedDuration::from_secs(2);
 pub const LAST_USED_INTERVAL: SignedDuration = SignedDuration::from_secs(30);
 /// Interval at which the state of phone numbers is read from Meta. Quality rating and messaging limit change slowly.
 pub const PHONE_NUMBERS_INTERVAL: SignedDuration = SignedDuration::from_hours(1);
+/// Interval at which templates are synchronized whose time has come.
+pub const TEMPLATES_INTERVAL: SignedDuration = SignedDuration::from_secs(60);
 /// Maximum number of messages of dead processes that are finished in one transaction.
 const RECOVER_BATCH: u32 = 500;
 /// Age of the oldest sends that the pacer needs after a restart: the time until the burst to a recipient is available
@@ -90,6 +92,14 @@ pub async fn tick_directory(deps: &Deps) -> Result<(), StoreError> {
 /// The store cannot be written. The next call tries again.
 pub async fn tick_phone_numbers(deps: &Deps) -> Result<(), StoreError> {
     accounts::refresh_phone_numbers(deps).await
+}
+
+/// Synchronizes the templates of the WhatsApp Business Accounts whose time has come.
+///
+/// # Errors
+/// The store cannot be read or written. The next call tries again.
+pub async fn tick_templates(deps: &Deps) -> Result<usize, StoreError> {
+    templates::sync_due_templates(deps).await
 }
 
 /// Writes the last use of keys and sessions to the store.

@@ -8,7 +8,7 @@ use domain::access::user::SessionLifetime;
 use domain::contacts::opt_out::OptOutKeywords;
 use domain::id::WorkerId;
 use domain::messages::pacing::Pacers;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -50,6 +50,8 @@ pub struct Settings {
     pub media: MediaSettings,
     /// Retention periods.
     pub retention: RetentionSettings,
+    /// Interval at which the templates of each WhatsApp Business Account are synchronized; `None` for never.
+    pub template_sync_interval: Option<SignedDuration>,
     /// URL to which Meta sends webhooks.
     pub callback_url: String,
     /// Keywords of opt-outs and opt-ins.
@@ -271,6 +273,14 @@ impl Deps {
     /// Returns the current time.
     pub fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    /// Clears what the process remembers of the times of calls and messages. Called after the clock was set back: times in
+    /// the future would delay all calls.
+    pub fn clear_rate_limits(&self) {
+        self.pacer.clear();
+        self.rate_limiters.clear();
+        self.queue_hint.notify_one();
     }
 
     /// Creates an identifier. `from_parts` is the constructor of its type.

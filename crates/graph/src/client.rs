@@ -203,6 +203,9 @@ impl GraphClient {
                 {
                     return Err(UpstreamError::Refused(error));
                 }
+                if status == StatusCode::TOO_MANY_REQUESTS {
+                    return Err(UpstreamError::Throttled { retry_after: response::retry_after(&headers) });
+                }
                 response.filter(|_| status.is_success()).and_then(decode).ok_or_else(|| {
                     UpstreamError::Unreachable(format!("HTTP {} with an unexpected body", status.as_u16()))
                 })

@@ -1,6 +1,7 @@
 //! The simulator's own clock: real or fixed time, plus what a test has advanced it by.
 //!
-//! **Invariant:** a fixed clock moves only by [`Clock::advance`]; no clock ever moves back by it.
+//! **Invariant:** a fixed clock moves only by [`Clock::advance`] and [`Clock::reset`]; only the latter moves a clock
+//! back.
 
 use std::{
     sync::atomic::{AtomicI64, Ordering},
@@ -48,6 +49,20 @@ impl Clock {
         let by = i64::try_from(by.as_micros()).unwrap_or(i64::MAX / 4);
         self.offset_us.fetch_add(by, Ordering::SeqCst);
     }
+
+    /// Takes back every advance.
+    pub(crate) fn reset(&self) {
+        self.offset_us.store(0, Ordering::SeqCst);
+    }
+}
+
+/// Change of the simulator's clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClockChange {
+    /// The clock was moved forward.
+    Advanced(Duration),
+    /// Every advance was taken back.
+    Reset,
 }
 
 fn real_now_us() -> i64 {

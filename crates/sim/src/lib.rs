@@ -41,6 +41,7 @@ mod template;
 mod throttle;
 mod validate;
 
+pub use crate::clock::ClockChange;
 pub use crate::control::accounts::NewAccount;
 pub use crate::control::faults::{Fault, FaultAction, FaultAnswer};
 pub use crate::control::replay::{Order, Redelivery};

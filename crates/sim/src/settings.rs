@@ -79,7 +79,7 @@ impl Default for Settings {
             batch: 1,
             deliver: true,
             retry_ms: 1_000,
-            review_seconds: Some(60),
+            review_seconds: Some(5),
             strict_fields: false,
             strict_top_level: false,
             messaging_limit: "TIER_100K".to_owned(),

@@ -16,12 +16,13 @@ use serde::Serialize;
 use serde_json::{Map, Value, value::RawValue};
 use tokio::sync::Notify;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, ClockChange};
 use crate::disk::Disk;
 use crate::error::SimError;
 use crate::journal::{Message, Status};
 use crate::settings::Settings;
 use crate::state::{Env, State};
+use crate::throttle::Throttle;
 use crate::{
     Escape, Fault, InboundMessage, NewAccount, Redelivery, Review, SimAccount, StatusReport, Step,
     TokenChange, Transport, Webhook, clock, control, deliver, graph, seed,
@@ -52,8 +53,8 @@ pub struct Options {
     pub public_base_url: String,
     /// Driver of the simulation's time.
     pub mode: Mode,
-    /// Called with every advance of the clock.
-    pub on_clock_advance: Option<Arc<dyn Fn(Duration) + Send + Sync>>,
+    /// Called with every change of the clock.
+    pub on_clock_change: Option<Arc<dyn Fn(ClockChange) + Send + Sync>>,
     /// Transport of requests to callbacks; real connections when absent.
     pub transport: Option<Transport>,
     /// Milliseconds from one status of a message to the next; none in explicit mode and 300 in auto mode when absent.
@@ -78,7 +79,7 @@ impl Default for Options {
             verify_token: seed::VERIFY_TOKEN.to_owned(),
             public_base_url: "http://127.0.0.1:8090".to_owned(),
             mode: Mode::Explicit,
-            on_clock_advance: None,
+            on_clock_change: None,
             transport: None,
             status_delay_ms: None,
             escape: settings.escape,
@@ -272,8 +273,19 @@ impl Sim {
     /// Moves the clock.
     pub fn advance(&self, by: Duration) {
         self.inner.clock.advance(by);
-        if let Some(tell) = &self.inner.options.on_clock_advance {
-            tell(by);
+        self.clock_changed(ClockChange::Advanced(by));
+    }
+
+    /// Takes back every advance of the clock. Counted messages and calls are forgotten: their times may be in the future.
+    pub fn reset_clock(&self) {
+        self.inner.clock.reset();
+        self.change(|state| state.throttle = Throttle::default());
+        self.clock_changed(ClockChange::Reset);
+    }
+
+    fn clock_changed(&self, change: ClockChange) {
+        if let Some(tell) = &self.inner.options.on_clock_change {
+            tell(change);
         }
         self.inner.wake.notify_one();
     }

@@ -37,7 +37,7 @@ mod tests;
 mod url;
 mod violation;
 
-pub use nearest::{nearest, nearest_of};
+pub use nearest::{nearest, nearest_names, nearest_of};
 pub use patch::Patch;
 pub use pointer::JsonPointer;
 pub use reader::{Fields, Item, Items};

@@ -1,6 +1,6 @@
 //! Suggestions for mistyped names.
 
-/// Maximum length of a word that is compared; no known name is longer.
+/// Maximum length of a word that is compared. Names that are much longer are not similar.
 const LONGEST: usize = 64;
 
 /// Returns the name among `names` that a mistyped `word` most likely means; `None` if no name is similar.
@@ -10,20 +10,29 @@ const LONGEST: usize = 64;
 /// nothing about the part that differs.
 #[must_use]
 pub fn nearest<'n>(word: &str, names: &[&'n str]) -> Option<&'n str> {
+    similar(word, names.iter().copied()).min_by_key(|(edits, _)| *edits).map(|(_, name)| name)
+}
+
+/// Returns up to `limit` names that a mistyped `word` may mean, the most likely one first. The names are similar as in
+/// [`nearest`].
+#[must_use]
+pub fn nearest_names<'n>(word: &str, names: impl Iterator<Item = &'n str>, limit: usize) -> Vec<&'n str> {
+    let mut found: Vec<_> = similar(word, names).collect();
+    found.sort_unstable();
+    found.truncate(limit);
+    found.into_iter().map(|(_, name)| name).collect()
+}
+
+/// Returns the similar names, each with the number of edits.
+fn similar<'n>(word: &str, names: impl Iterator<Item = &'n str>) -> impl Iterator<Item = (usize, &'n str)> {
     let word: Vec<char> = word.chars().take(LONGEST + 1).flat_map(char::to_lowercase).collect();
-    if word.is_empty() || word.len() > LONGEST {
-        return None;
-    }
-    names
-        .iter()
-        .filter_map(|name| {
-            let letters: Vec<char> = name.to_lowercase().chars().collect();
-            let edits = distance(&word, &letters);
-            let n_compared = word.len().max(letters.len()).saturating_sub(n_equal_parts(&word, &letters));
-            (edits <= (n_compared / 3).max(1)).then_some((edits, *name))
-        })
-        .min_by_key(|(edits, _)| *edits)
-        .map(|(_, name)| name)
+    let is_comparable = !word.is_empty() && word.len() <= LONGEST;
+    names.filter(move |name| is_comparable && name.len() <= 4 * LONGEST).filter_map(move |name| {
+        let letters: Vec<char> = name.to_lowercase().chars().collect();
+        let edits = distance(&word, &letters);
+        let n_compared = word.len().max(letters.len()).saturating_sub(n_equal_parts(&word, &letters));
+        (edits <= (n_compared / 3).max(1)).then_some((edits, name))
+    })
 }
 
 /// Returns the value that a word of another API stands for, if it is one of `names`, or else the nearest name.

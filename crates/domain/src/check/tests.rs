@@ -356,3 +356,15 @@ fn only_absolute_http_urls_are_accepted() {
         assert!(!is_http_url(bad), "{bad}");
     }
 }
+
+#[test]
+fn similar_names_are_listed_from_the_most_similar_one() {
+    let names = ["order_update", "order_updated", "spring_sale", "order_updates"];
+    let similar = |word, limit| nearest_names(word, names.into_iter(), limit);
+    assert_eq!(similar("order_updates", 3), ["order_updates", "order_update", "order_updated"]);
+    assert_eq!(similar("Order-Update", 2), ["order_update", "order_updated"]);
+    assert!(similar("", 3).is_empty());
+    assert!(similar("hello_world", 3).is_empty());
+    let long = "a".repeat(100_000);
+    assert!(nearest_names("a", [long.as_str()].into_iter(), 3).is_empty());
+}

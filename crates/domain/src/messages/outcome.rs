@@ -39,6 +39,7 @@ impl SendOutcome {
                 | MetaErrorClass::OptOut
                 | MetaErrorClass::LimitMarketing
                 | MetaErrorClass::WindowClosed
+                | MetaErrorClass::RetryLater
                 | MetaErrorClass::Permanent => true,
                 MetaErrorClass::Retry
                 | MetaErrorClass::ThrottleNumber

@@ -124,6 +124,7 @@ impl ThrottleScope {
                 MetaErrorClass::ThrottlePair => Some(Self::Pair),
                 MetaErrorClass::ThrottleSpam => Some(Self::Spam),
                 MetaErrorClass::Retry
+                | MetaErrorClass::RetryLater
                 | MetaErrorClass::SuspendAccount
                 | MetaErrorClass::PauseTemplate
                 | MetaErrorClass::OptOut
@@ -158,6 +159,7 @@ pub fn decide(outcome: &SendOutcome, attempt: &SendAttempt) -> RetryDecision {
         SendOutcome::Refused(error) if error.is_ambiguous() => RetryDecision::Unknown,
         SendOutcome::Refused(error) => match error.class() {
             MetaErrorClass::Retry => attempt.retry(META_UNAVAILABLE, attempt.backoff(), error.retry_after),
+            MetaErrorClass::RetryLater => attempt.retry(META_RATE_LIMITED, attempt.backoff(), error.wait()),
             MetaErrorClass::ThrottleNumber | MetaErrorClass::ThrottleSpam => {
                 attempt.retry(META_RATE_LIMITED, attempt.backoff(), error.retry_after)
             }

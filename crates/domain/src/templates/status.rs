@@ -12,7 +12,9 @@ pub enum TemplateStatus {
     Pending,
     /// Rejected by the review.
     Rejected,
-    /// Paused for some hours because of negative feedback.
+    /// Paused because of low quality for 3 or 6 hours, or during template pacing until somebody unpauses the template
+    /// (Meta: Template pausing,
+    /// <https://developers.facebook.com/documentation/business-messaging/whatsapp/templates/template-pausing>).
     Paused,
     /// Disabled because of negative feedback.
     Disabled,
@@ -87,7 +89,8 @@ impl TemplateStatus {
             Self::Pending => "is still in Meta's review",
             Self::Rejected => "was rejected by Meta's review",
             Self::Paused => {
-                "is paused by Meta because of negative feedback; it resumes on its own after some hours"
+                "is paused by Meta because of negative feedback: improve and resubmit it, or unpause it in WhatsApp \
+                 Manager. Only a pause because of low quality ends on its own, after 3 or 6 hours"
             }
             Self::Disabled => "was disabled by Meta because of negative feedback",
             Self::InAppeal => "was rejected by Meta's review, and the appeal is not decided",

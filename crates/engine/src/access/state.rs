@@ -28,6 +28,11 @@ impl RateLimiters {
     pub(super) fn lock(&self) -> MutexGuard<'_, BTreeMap<OwnerId, RateLimiter>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// Removes all counted calls.
+    pub(crate) fn clear(&self) {
+        self.lock().clear();
+    }
 }
 
 /// Recent failed logins, and the times at which sessions were last used.

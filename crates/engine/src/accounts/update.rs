@@ -140,13 +140,15 @@ async fn verify_access_token(
         }
         // A valid token may lack the permission to read its own properties.
         Err(UpstreamError::Refused(_)) => TokenInfo { is_valid: true, ..TokenInfo::default() },
-        Err(UpstreamError::Unreachable(_)) => return Ok(None),
+        Err(UpstreamError::Throttled { .. } | UpstreamError::Unreachable(_)) => return Ok(None),
     };
     match deps.upstream.get_phone_number(&credentials).await {
         Ok(_) => Ok(Some(info)),
         Err(UpstreamError::Refused(error)) if error.is_token_error() || error.is_permission_error() => {
             Err(UpdateAccountError::TokenRefused(meta_error_message(&error)))
         }
-        Err(UpstreamError::Refused(_) | UpstreamError::Unreachable(_)) => Ok(None),
+        Err(UpstreamError::Refused(_) | UpstreamError::Throttled { .. } | UpstreamError::Unreachable(_)) => {
+            Ok(None)
+        }
     }
 }

@@ -8,6 +8,7 @@ use crate::ports::UpstreamError;
 pub fn upstream_error_message(error: &UpstreamError) -> String {
     match error {
         UpstreamError::Refused(error) => meta_error_message(error),
+        UpstreamError::Throttled { .. } => "Meta limits the rate of calls. Try again later.".to_owned(),
         UpstreamError::Unreachable(reason) => format!("Meta cannot be reached: {reason}"),
     }
 }

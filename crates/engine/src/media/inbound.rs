@@ -117,6 +117,7 @@ impl From<UpstreamError> for MediaDownloadError {
                 let text = error.details.as_deref().or(error.title.as_deref()).unwrap_or(error.entry().title);
                 format!("Meta refused with code {}: {text}", error.code)
             }
+            UpstreamError::Throttled { .. } => "Meta limits the rate of calls".to_owned(),
             UpstreamError::Unreachable(reason) => format!("Meta is unreachable: {reason}"),
         })
     }

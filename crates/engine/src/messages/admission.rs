@@ -11,17 +11,19 @@ use domain::messages::admission::{AdmissionFallback, AdmissionRequest, Admission
 use domain::messages::content::Content;
 use domain::messages::retry;
 use domain::meta_error::{MetaError, MetaErrorClass};
-use domain::templates::TemplateCategory;
+use domain::templates::{TemplateCategory, TemplateMessage};
 use jiff::Timestamp;
 
 use crate::access::caller::Caller;
 use crate::media::MediaCheck;
-use crate::messages::outcome::{SendError, TemplateRef};
+use crate::messages::outcome::{MissingTemplate, SendError, TemplateRef};
 use crate::messages::request::{RecipientAddress, SendRequest, SendTiming};
 use crate::messages::retry_wait;
-use crate::ports::{AccountRecord, MessageKey, Recipient, StoreError, StoreErrorKind, UpstreamError};
-use crate::templates;
-use crate::templates::TemplateError;
+use crate::ports::{
+    AccountRecord, MessageKey, Recipient, StoreError, StoreErrorKind, StoredTemplate, TemplateNames,
+    UpstreamError,
+};
+use crate::templates::{TemplateError, lookup};
 use crate::{Deps, accounts, contacts, media};
 
 /// JSON pointer of the fallback template in a request.
@@ -171,50 +173,94 @@ pub(crate) struct TemplateTarget<'a> {
 /// Checks that the template of a message exists, can be sent and matches the parameters at the JSON pointer `base`.
 /// Returns `true` if the message is a marketing template.
 ///
+/// What the store remembers of a template may be outdated: before a message is refused because of it, the template is
+/// looked up at Meta. If Meta cannot be asked, the remembered template decides.
+///
 /// # Errors
-/// Errors of templates, errors of Meta when Meta is asked for the template, `Store`.
+/// Errors of templates, errors of Meta when Meta is asked for an unknown template, `Store`.
 pub(crate) async fn check_template(
     deps: &Deps,
     target: TemplateTarget<'_>,
     content: &Content,
     base: &str,
 ) -> Result<bool, SendError> {
-    let TemplateTarget { record, recipient } = target;
     let Some(message) = content.template() else { return Ok(false) };
-    let reference = || {
-        Box::new(TemplateRef {
-            name: message.name.to_owned(),
-            language: message.language.to_owned(),
-            account: record.account.name.clone(),
-        })
+    let record = target.record;
+    let check = TemplateCheck { target, message, base };
+    let TemplateMessage { name, language, .. } = check.message;
+    let remembered = match lookup::get_template(deps, record, name, language).await? {
+        Some(stored) => match check.decide(&stored) {
+            Err(refusal) if is_refused_by_template(&refusal) => Some(refusal),
+            decision => return decision,
+        },
+        None => None,
     };
-    let found = match templates::resolve_template(deps, record, message.name, message.language).await {
-        Ok(Some(found)) => found,
-        Ok(None) => return Err(SendError::TemplateNotFound(reference())),
-        Err(TemplateError::Store(error)) => return Err(error.into()),
-        Err(TemplateError::Upstream(UpstreamError::Refused(error))) => {
-            return Err(template_lookup_refused(deps, record, error).await);
-        }
-        Err(TemplateError::Upstream(UpstreamError::Unreachable(_))) => {
-            return Err(SendError::MetaUnavailable(None));
-        }
-    };
-    let definition = &found.listed.template;
-    if !definition.status.is_sendable() {
-        return Err(SendError::TemplateNotSendable {
-            template: reference(),
-            status: definition.status.clone(),
-        });
+    match lookup::look_up_template(deps, record, name, remembered.is_some()).await {
+        Ok(()) => match lookup::get_template(deps, record, name, language).await? {
+            Some(stored) => check.decide(&stored),
+            None => {
+                let TemplateNames { languages, names } =
+                    lookup::list_alternatives(deps, record, name).await?;
+                let template = check.reference();
+                let missing = MissingTemplate { template, languages, similar_names: names };
+                Err(SendError::TemplateNotFound(Box::new(missing)))
+            }
+        },
+        Err(TemplateError::Store(error)) => Err(error.into()),
+        Err(TemplateError::Upstream(error)) => Err(match (remembered, error) {
+            (Some(refusal), _) => refusal,
+            (None, UpstreamError::Refused(error)) => template_lookup_refused(deps, record, error).await,
+            (None, UpstreamError::Throttled { retry_after }) => SendError::MetaRateLimited {
+                retry_after: retry_after.unwrap_or(retry_wait::DEFAULT_WAIT).max(1),
+                error: None,
+            },
+            (None, UpstreamError::Unreachable(_)) => SendError::MetaUnavailable(None),
+        }),
     }
-    if definition.category == TemplateCategory::Authentication
-        && matches!(recipient, Some(Recipient::Bsuid(_)))
-    {
-        return Err(SendError::PhoneNumberRequired(reference()));
+}
+
+/// Template message to check.
+struct TemplateCheck<'a> {
+    target: TemplateTarget<'a>,
+    message: TemplateMessage<'a>,
+    /// JSON pointer of the template in the request.
+    base: &'a str,
+}
+
+impl TemplateCheck<'_> {
+    /// Decides with a definition of the template. Returns `true` if the message is a marketing template.
+    fn decide(&self, stored: &StoredTemplate) -> Result<bool, SendError> {
+        let definition = &stored.listed.template;
+        let reference = || Box::new(self.reference());
+        if !definition.status.is_sendable() {
+            return Err(SendError::TemplateNotSendable {
+                template: reference(),
+                status: definition.status.clone(),
+            });
+        }
+        if definition.category == TemplateCategory::Authentication
+            && matches!(self.target.recipient, Some(Recipient::Bsuid(_)))
+        {
+            return Err(SendError::PhoneNumberRequired(reference()));
+        }
+        definition
+            .bind(&self.message, self.base)
+            .map_err(|mismatches| SendError::TemplateParameters { template: reference(), mismatches })?;
+        Ok(definition.category == TemplateCategory::Marketing)
     }
-    definition
-        .bind(&message, base)
-        .map_err(|mismatches| SendError::TemplateParameters { template: reference(), mismatches })?;
-    Ok(definition.category == TemplateCategory::Marketing)
+
+    fn reference(&self) -> TemplateRef {
+        TemplateRef {
+            name: self.message.name.to_owned(),
+            language: self.message.language.to_owned(),
+            account: self.target.record.account.name.clone(),
+        }
+    }
+}
+
+/// Returns `true` if another definition of the template could change the decision.
+fn is_refused_by_template(error: &SendError) -> bool {
+    matches!(error, SendError::TemplateNotSendable { .. } | SendError::TemplateParameters { .. })
 }
 
 /// Returns the error of a message whose template Meta did not return. Most of these errors concern the account.
@@ -229,12 +275,13 @@ async fn template_lookup_refused(deps: &Deps, record: &AccountRecord, error: Met
                 error: Some(Box::new(error)),
             }
         }
-        MetaErrorClass::ThrottleNumber | MetaErrorClass::ThrottlePair | MetaErrorClass::ThrottleSpam => {
-            SendError::MetaRateLimited {
-                retry_after: retry_wait::retry_after(&error),
-                error: Some(Box::new(error)),
-            }
-        }
+        MetaErrorClass::ThrottleNumber
+        | MetaErrorClass::ThrottlePair
+        | MetaErrorClass::ThrottleSpam
+        | MetaErrorClass::RetryLater => SendError::MetaRateLimited {
+            retry_after: retry_wait::call_wait(&error),
+            error: Some(Box::new(error)),
+        },
         MetaErrorClass::Retry => SendError::MetaUnavailable(Some(Box::new(error))),
         MetaErrorClass::PauseTemplate
         | MetaErrorClass::OptOut

@@ -95,7 +95,7 @@ pub enum SendError {
     /// Meta sends authentication templates to phone numbers only (131062).
     PhoneNumberRequired(Box<TemplateRef>),
     /// The template does not exist.
-    TemplateNotFound(Box<TemplateRef>),
+    TemplateNotFound(Box<MissingTemplate>),
     /// The template cannot be sent in its state.
     TemplateNotSendable {
         /// Template of the message.
@@ -156,6 +156,17 @@ pub struct TemplateRef {
     pub language: String,
     /// Name of the account.
     pub account: String,
+}
+
+/// Template that does not exist.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MissingTemplate {
+    /// Template of the message.
+    pub template: TemplateRef,
+    /// Languages in which a template with this name exists.
+    pub languages: Vec<String>,
+    /// Similar names of other templates of the WhatsApp Business Account.
+    pub similar_names: Vec<String>,
 }
 
 impl From<StoreError> for SendError {

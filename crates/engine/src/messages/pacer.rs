@@ -33,6 +33,11 @@ impl Pacer {
         self.pacers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Removes all slots and waits.
+    pub(crate) fn clear(&self) {
+        self.lock().clear();
+    }
+
     /// Adds the messages that were sent before a restart.
     pub(crate) fn seed(&self, recent_sends: Vec<RecentSend>) {
         let mut by_account: BTreeMap<AccountId, Vec<(String, Timestamp)>> = BTreeMap::new();

@@ -9,6 +9,11 @@ pub trait Clock: Send + Sync {
     /// Returns the current time.
     fn now(&self) -> Timestamp;
 
+    /// Returns the real time for other systems. It differs from `now` only while `waypost dev` simulates another time.
+    fn real_now(&self) -> Timestamp {
+        self.now()
+    }
+
     /// Waits until the deadline.
     async fn sleep_until(&self, deadline: Timestamp);
 }

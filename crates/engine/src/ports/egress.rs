@@ -26,7 +26,8 @@ pub struct WebhookRequest {
     pub secrets: Vec<SecretString>,
     /// Value of `webhook-id`, the same in every attempt.
     pub event_id: String,
-    /// Value of `webhook-timestamp`: the time of this attempt, because receivers reject requests older than five minutes.
+    /// Value of `webhook-timestamp`: the real time of this attempt, because receivers reject requests older than five
+    /// minutes.
     pub at: Timestamp,
     /// Event as JSON.
     pub body: Bytes,

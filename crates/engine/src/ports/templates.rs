@@ -29,6 +29,22 @@ port! {
             page: PageRequest,
         ) -> Result<Page<StoredTemplate>, StoreError>;
 
+        /// Returns the languages of a template name, and all names of a WhatsApp Business Account.
+        async fn list_template_names(
+            &self,
+            workspace: WorkspaceId,
+            waba_id: &str,
+            name: &str,
+        ) -> Result<TemplateNames, StoreError>;
+
+        /// Returns the time since which all templates of a WhatsApp Business Account have been synchronized; `None` if
+        /// there are no templates.
+        async fn get_templates_synced_at(
+            &self,
+            workspace: WorkspaceId,
+            waba_id: &str,
+        ) -> Result<Option<Timestamp>, StoreError>;
+
         /// Inserts, updates and deletes templates according to Meta's list.
         async fn sync_templates(&self, sync: TemplateSync) -> Result<TemplateSyncCounts, StoreError>;
 
@@ -80,12 +96,37 @@ pub struct TemplateSync {
     pub waba_id: String,
     /// Templates, each with the identifier for the case that it is new.
     pub templates: Vec<(TemplateId, ListedTemplate)>,
-    /// `true` if the list is complete: templates that are not in the list are deleted.
-    pub is_complete: bool,
+    /// Templates that the list contains completely.
+    pub scope: TemplateSyncScope,
     /// Current time.
     pub now: Timestamp,
     /// Audit entry, if the synchronization was requested.
     pub entry: Option<AuditEntry>,
+}
+
+/// Templates that a list contains completely. Stored templates in the scope that are not listed are deleted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TemplateSyncScope {
+    /// The list is not complete for any name.
+    Listed,
+    /// All languages of a name.
+    Name {
+        /// Name of the templates.
+        name: String,
+        /// Only templates that were written before this time are deleted: Meta's list may lack a new template.
+        written_before: Timestamp,
+    },
+    /// All templates of the WhatsApp Business Account.
+    Waba,
+}
+
+/// Languages of a template name, and template names of a WhatsApp Business Account.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TemplateNames {
+    /// Languages of the name, ascending.
+    pub languages: Vec<String>,
+    /// Names of templates.
+    pub names: Vec<String>,
 }
 
 /// Number of templates by result of a synchronization.

@@ -153,6 +153,12 @@ pub enum UpstreamError {
     /// Meta responded with an error.
     #[error("meta refused: code {}", .0.code)]
     Refused(domain::meta_error::MetaError),
+    /// Meta, or a proxy before Meta, responded with HTTP 429 without an error of Meta's API.
+    #[error("meta limits the rate of calls")]
+    Throttled {
+        /// Seconds to wait, if the response named them.
+        retry_after: Option<u32>,
+    },
     /// Meta is unreachable, or its response cannot be decoded.
     #[error("reaching meta: {0}")]
     Unreachable(String),

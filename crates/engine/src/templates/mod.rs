@@ -1,8 +1,9 @@
 //! Message templates: cache, lookup at Meta, synchronization; creation, changes and deletion at Meta.
 
 pub mod cache;
-
-use std::sync::Arc;
+mod error;
+pub(crate) mod lookup;
+mod sync;
 
 use domain::access::audit::{AuditAction, AuditEntry, AuditTarget, AuditTargetKind};
 use domain::accounts::account::Account;
@@ -10,161 +11,18 @@ use domain::id::TemplateId;
 use domain::json::Value;
 use domain::templates::{LibraryDraft, NewTemplate, Template, TemplateDraft, TemplateEdit, TemplateStatus};
 
-use self::cache::{CacheKey, cache_key};
+pub use self::error::TemplateError;
+use self::sync::fetch_all_templates;
+pub(crate) use self::sync::sync_due_templates;
+pub use self::sync::sync_templates;
 use crate::ports::{
-    AccountCredentials, AccountRecord, ListedTemplate, StoreError, StoreErrorKind, StoredTemplate,
-    TemplateDeletion, TemplateQuery, TemplateSync, TemplateSyncCounts, UpstreamError,
+    AccountRecord, ListedTemplate, StoreError, StoreErrorKind, StoredTemplate, TemplateDeletion,
+    TemplateQuery, TemplateSync, TemplateSyncScope, UpstreamError,
 };
 use crate::{AuditContext, Deps, directory};
 
-/// Maximum number of pages of Meta's list that are read. A page has 100 templates, and Meta allows 6,000 templates.
-const MAX_PAGES: usize = 200;
 /// Detail of an audit entry: name of the template in Meta's library from which a template was created.
 const LIBRARY_TEMPLATE_NAME: &str = "library_template_name";
-
-/// Error of an operation on templates.
-#[derive(Debug, thiserror::Error)]
-pub enum TemplateError {
-    /// The store failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// Meta refused the call or could not be reached.
-    #[error(transparent)]
-    Upstream(#[from] UpstreamError),
-}
-
-/// Returns the template with this name and language of the account's WhatsApp Business Account.
-///
-/// If the store does not have the template, it is looked up at Meta. A template that Meta does not have either is not
-/// looked up again for 60 seconds.
-///
-/// # Errors
-/// The store cannot be read, or Meta refused the call or could not be reached.
-pub async fn resolve_template(
-    deps: &Deps,
-    record: &AccountRecord,
-    name: &str,
-    language: &str,
-) -> Result<Option<Arc<StoredTemplate>>, TemplateError> {
-    let account = &record.account;
-    let key = cache_key(account.workspace, &account.waba_id, name, language);
-    if let Some(template) = deps.templates.get(&key) {
-        return Ok(Some(template));
-    }
-    if deps.templates.is_missing(&key, deps.now()) {
-        return Ok(None);
-    }
-    if let Some(template) = read_template(deps, record, &key, name, language).await? {
-        return Ok(Some(template));
-    }
-    let lock = deps.templates.lookup_lock(&key);
-    let _guard = lock.lock().await;
-    // A concurrent call may have looked up the template while this call waited for the lock.
-    if deps.templates.is_missing(&key, deps.now()) {
-        return Ok(None);
-    }
-    if let Some(template) = read_template(deps, record, &key, name, language).await? {
-        return Ok(Some(template));
-    }
-    let query = TemplateQuery { name: Some(name.to_owned()), after: None };
-    let listed = fetch_all_templates(deps, &record.credentials(), query).await?;
-    // Meta also returns templates whose name only contains the requested name.
-    let listed: Vec<_> = listed.into_iter().filter(|listed| listed.template.name == name).collect();
-    if !listed.is_empty() {
-        store_listed(deps, record, listed, None).await?;
-        directory::refresh(deps).await?;
-    }
-    let found = read_template(deps, record, &key, name, language).await?;
-    if found.is_none() {
-        deps.templates.insert_missing(key, deps.now());
-    }
-    Ok(found)
-}
-
-/// Reads a template from the store, and inserts it into the cache.
-async fn read_template(
-    deps: &Deps,
-    record: &AccountRecord,
-    key: &CacheKey,
-    name: &str,
-    language: &str,
-) -> Result<Option<Arc<StoredTemplate>>, StoreError> {
-    let revision = deps.templates.revision();
-    let account = &record.account;
-    let found = deps
-        .template_records
-        .get_template(account.workspace, &account.waba_id, name, language)
-        .await?
-        .map(Arc::new);
-    if let Some(template) = &found {
-        deps.templates.insert(revision, key.clone(), template.clone());
-    }
-    Ok(found)
-}
-
-/// Fetches all pages of Meta's list.
-async fn fetch_all_templates(
-    deps: &Deps,
-    credentials: &AccountCredentials,
-    mut query: TemplateQuery,
-) -> Result<Vec<ListedTemplate>, UpstreamError> {
-    let mut listed = Vec::new();
-    for _ in 0..MAX_PAGES {
-        let page = deps.upstream.fetch_templates(credentials, &query).await?;
-        listed.extend(page.templates);
-        match page.after {
-            Some(after) if query.after.as_ref() != Some(&after) => query.after = Some(after),
-            Some(_) | None => return Ok(listed),
-        }
-    }
-    Err(UpstreamError::Unreachable(format!("the list of templates has more than {MAX_PAGES} pages")))
-}
-
-/// Writes listed templates to the store. With the audit entry of a synchronization, the list is complete, and templates
-/// that are not in it are deleted.
-async fn store_listed(
-    deps: &Deps,
-    record: &AccountRecord,
-    listed: Vec<ListedTemplate>,
-    sync: Option<AuditEntry>,
-) -> Result<TemplateSyncCounts, StoreError> {
-    let templates = listed.into_iter().map(|listed| (deps.new_id(TemplateId::from_parts), listed)).collect();
-    let account = &record.account;
-    deps.template_records
-        .sync_templates(TemplateSync {
-            workspace: account.workspace,
-            waba_id: account.waba_id.clone(),
-            templates,
-            is_complete: sync.is_some(),
-            now: deps.now(),
-            entry: sync,
-        })
-        .await
-}
-
-/// Synchronizes the templates of the account's WhatsApp Business Account with Meta's list.
-///
-/// # Errors
-/// Meta refused the call or could not be reached, or the store cannot be written. Nothing has changed.
-pub async fn sync_templates(
-    deps: &Deps,
-    audit: &AuditContext,
-    record: &AccountRecord,
-) -> Result<TemplateSyncCounts, TemplateError> {
-    let listed = fetch_all_templates(deps, &record.credentials(), TemplateQuery::default()).await?;
-    let account = &record.account;
-    let subject = AuditTarget {
-        kind: AuditTargetKind::Waba,
-        id: account.waba_id.clone(),
-        name: Some(account.name.clone()),
-    };
-    let entry = audit
-        .entry(deps, account.workspace, AuditAction::TemplatesSynced, subject)
-        .with("listed", i64::try_from(listed.len()).unwrap_or(i64::MAX));
-    let counts = store_listed(deps, record, listed, Some(entry)).await?;
-    directory::refresh(deps).await?;
-    Ok(counts)
-}
 
 /// Submits a template to Meta, and stores it with the status that Meta returns. Returns `None` if the template was deleted
 /// in the meantime.
@@ -213,7 +71,7 @@ async fn create_from_library(
     let submitted = deps.upstream_admin.create_template(&credentials, json_text(&draft.body())?).await?;
     let query = TemplateQuery { name: Some(draft.name.clone()), after: None };
     let missing = || UpstreamError::Unreachable("meta does not list the new template".to_owned());
-    let listed = fetch_all_templates(deps, &credentials, query).await.and_then(|listed| {
+    let listed = fetch_all_templates(deps, record, query).await.and_then(|listed| {
         listed.into_iter().find(|listed| listed.meta_id == submitted.meta_id).ok_or_else(missing)
     });
     let listed = match listed {
@@ -341,7 +199,7 @@ async fn store_template(
         workspace: entry.workspace,
         waba_id: waba_id.to_owned(),
         templates: vec![(id, listed)],
-        is_complete: false,
+        scope: TemplateSyncScope::Listed,
         now: deps.now(),
         entry: Some(entry),
     };

@@ -223,7 +223,7 @@ async fn attempt_delivery(
         headers: webhook.headers.clone(),
         secrets: webhook.secrets(deps.now()),
         event_id: event.id.to_string(),
-        at: deps.now(),
+        at: deps.clock.real_now(),
         body: event.body().into(),
         is_redelivery: delivery.is_redelivery,
     };

@@ -46,7 +46,7 @@ pub(super) fn span(call: &'static str, credentials: &AccountCredentials) -> Span
 pub(super) fn end<T>(end: &Result<T, UpstreamError>) -> UpstreamCallOutcome {
     match end {
         Ok(_) => UpstreamCallOutcome::Answered,
-        Err(UpstreamError::Refused(_)) => UpstreamCallOutcome::Refused,
+        Err(UpstreamError::Refused(_) | UpstreamError::Throttled { .. }) => UpstreamCallOutcome::Refused,
         Err(UpstreamError::Unreachable(_)) => UpstreamCallOutcome::Unreachable,
     }
 }

@@ -74,7 +74,7 @@ fn accepted(response: Json<'_>) -> Option<AcceptedMessage> {
 /// Returns the seconds to wait that the response names, in `Retry-After` or in Meta's usage header.
 ///
 /// A date in `Retry-After` is compared with the response's own `Date`, so that no clock is read here.
-fn retry_after(headers: &HeaderMap) -> Option<u32> {
+pub(crate) fn retry_after(headers: &HeaderMap) -> Option<u32> {
     let text = |name: &http::HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
     let sent_at = text(&DATE).and_then(retry_after::parse_date);
     if let Some(wait) = text(&RETRY_AFTER).and_then(|value| retry_after::parse(value, sent_at)) {
@@ -216,6 +216,9 @@ mod tests {
         assert_eq!(with_headers(&[("retry-after", "Wed, 21 Oct 2026 07:28:00 GMT"), date]), Some(30));
         let usage = r#"{"210987650001234":[{"type":"messaging","call_count":100,"estimated_time_to_regain_access":4},{"type":"whatsapp","estimated_time_to_regain_access":19}]}"#;
         assert_eq!(with_headers(&[("x-business-use-case-usage", usage)]), Some(19 * 60));
+        // Error 80008 of management calls (Meta: Rate Limits, Business Use Case Rate Limits).
+        let usage = r#"{"210987650001234":[{"type":"whatsapp","call_count":100,"total_cputime":25,"total_time":25,"estimated_time_to_regain_access":7}]}"#;
+        assert_eq!(with_headers(&[("x-business-use-case-usage", usage)]), Some(7 * 60));
         assert_eq!(
             with_headers(&[(
                 "x-business-use-case-usage",

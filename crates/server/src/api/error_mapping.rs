@@ -12,7 +12,7 @@ use engine::accounts::phone_number::PhoneNumberError;
 use engine::media::MediaStoreError;
 use engine::messages::actions::MessageActionError;
 use engine::messages::mark_read::MarkReadError;
-use engine::messages::outcome::{SendError, TemplateRef};
+use engine::messages::outcome::{MissingTemplate, SendError, TemplateRef};
 use engine::ports::{BlobError, PasswordError, StoreError, StoreErrorKind, UpstreamError};
 use engine::templates::TemplateError;
 use jiff::Timestamp;
@@ -98,7 +98,8 @@ impl From<SendError> for ApiError {
                 meta_refusal(Code::MetaRateLimited, "Meta's rate limit is exceeded.", error.as_deref(), retry_after)
             }
             SendError::MetaUnavailable(error) => {
-                meta_refusal(Code::MetaUnavailable, "Meta is unreachable.", error.as_deref(), META_WAIT)
+                let wait = error.as_deref().and_then(MetaError::wait).unwrap_or(META_WAIT);
+                meta_refusal(Code::MetaUnavailable, "Meta is unreachable.", error.as_deref(), wait)
             }
             SendError::Store(error) => Self::from(error).with_sentence("Nothing was sent."),
         }
@@ -117,23 +118,34 @@ impl From<TemplateError> for ApiError {
 impl From<UpstreamError> for ApiError {
     fn from(error: UpstreamError) -> Self {
         use domain::meta_error::MetaErrorClass;
-        let UpstreamError::Refused(error) = error else {
-            let message = format!("Meta is unreachable. Try again in {META_WAIT} s.");
-            return Self::new(Code::MetaUnavailable, message).retry_after(META_WAIT);
+        let error = match error {
+            UpstreamError::Refused(error) => error,
+            UpstreamError::Throttled { retry_after } => {
+                let wait = retry_after.unwrap_or(META_WAIT);
+                let message = format!("Meta's rate limit is exceeded. Try again in {wait} s.");
+                return Self::new(Code::MetaRateLimited, message).retry_after(wait);
+            }
+            UpstreamError::Unreachable(_) => {
+                let message = format!("Meta is unreachable. Try again in {META_WAIT} s.");
+                return Self::new(Code::MetaUnavailable, message).retry_after(META_WAIT);
+            }
         };
         let reason = meta_sentence(&error);
         let mapped = match error.call_class() {
             MetaErrorClass::Retry => {
-                Self::new(Code::MetaUnavailable, format!("{reason} Try again in {META_WAIT} s."))
-                    .retry_after(META_WAIT)
+                let wait = error.wait().unwrap_or(META_WAIT);
+                Self::new(Code::MetaUnavailable, format!("{reason} Try again in {wait} s.")).retry_after(wait)
             }
-            MetaErrorClass::ThrottleNumber | MetaErrorClass::ThrottlePair | MetaErrorClass::ThrottleSpam => {
-                let wait = error.retry_after.unwrap_or(1);
+            MetaErrorClass::ThrottleNumber
+            | MetaErrorClass::ThrottlePair
+            | MetaErrorClass::ThrottleSpam
+            | MetaErrorClass::RetryLater => {
+                let wait = error.wait().unwrap_or(META_WAIT);
                 Self::new(Code::MetaRateLimited, format!("{reason} Try again in {wait} s.")).retry_after(wait)
             }
             MetaErrorClass::SuspendAccount => {
                 Self::new(Code::AccountDisconnected, format!("Meta refuses this account: {reason}"))
-                    .retry_after(HELD_WAIT)
+                    .retry_after(held_wait(Some(&error)))
             }
             MetaErrorClass::PauseTemplate
             | MetaErrorClass::OptOut
@@ -270,15 +282,36 @@ fn account_held(account: &Account, error: Option<&MetaError>) -> ApiError {
     ApiError::new(Code::AccountDisconnected, message)
         .with("whatsapp_account_id", account.id.to_string())
         .with_meta(error)
-        .retry_after(HELD_WAIT)
+        .retry_after(held_wait(error))
 }
 
-fn template_not_found(template: TemplateRef) -> ApiError {
-    let TemplateRef { name, language, account } = template;
-    let message = format!(
+/// Returns `Retry-After` when an account is held: the end of a temporary block, if Meta's response names it.
+fn held_wait(error: Option<&MetaError>) -> u32 {
+    error.and_then(|error| error.retry_after).unwrap_or_default().max(HELD_WAIT)
+}
+
+fn template_not_found(missing: MissingTemplate) -> ApiError {
+    let MissingTemplate { template: TemplateRef { name, language, account }, languages, similar_names } =
+        missing;
+    let mut message = format!(
         "The account `{account}` has no template `{name}` in the language `{language}`, neither in Waypost nor at Meta."
     );
-    ApiError::new(Code::TemplateNotFound, message).with("template", name).with("language", language)
+    if !languages.is_empty() {
+        message.push_str(&format!(" The template exists in {}.", quoted_list(&languages)));
+    }
+    if !similar_names.is_empty() {
+        message.push_str(&format!(" Similar names: {}.", quoted_list(&similar_names)));
+    }
+    let array = |texts: Vec<String>| Value::Array(texts.into_iter().map(Value::from).collect());
+    ApiError::new(Code::TemplateNotFound, message)
+        .with("template", name)
+        .with("language", language)
+        .with("languages", array(languages))
+        .with("similar_names", array(similar_names))
+}
+
+fn quoted_list(texts: &[String]) -> String {
+    texts.iter().map(|text| format!("`{text}`")).collect::<Vec<_>>().join(", ")
 }
 
 /// The error of a send that Meta did not accept temporarily. `default_reason` is the reason without an error from Meta.

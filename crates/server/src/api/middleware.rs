@@ -9,6 +9,8 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use domain::access::rate_limiter::CallKind;
 use domain::id::MessageId;
+use domain::json::Value;
+use engine::access::api_key::DEV_KEY;
 use engine::access::caller::Caller;
 use engine::access::{api_key, rate_limits, session};
 use engine::metrics::{Label, RequestSample};
@@ -142,6 +144,7 @@ pub(crate) async fn process_request(
         web,
         rate_limit: Arc::default(),
     };
+    let gateway_url = deps.settings.is_dev.then(|| context.web.public_url.clone()).flatten();
     let kind = call_kind(request.uri());
     let (start, begun_at, method) = (deps.metrics.now(), deps.now(), request.method().clone());
     // The route, not the path: a wamid in a path contains a phone number.
@@ -154,7 +157,10 @@ pub(crate) async fn process_request(
         None => next.run(decode_request(request)).await,
     };
 
-    if let Some(error) = response.extensions_mut().remove::<Arc<ApiError>>() {
+    if let Some(mut error) = response.extensions_mut().remove::<Arc<ApiError>>() {
+        if let (Some(url), Some(error)) = (gateway_url, Arc::get_mut(&mut error)) {
+            add_resume_hint(error, &url);
+        }
         log(&error, &request_id);
         count_error(&deps, error.code(), kind);
         let mut written = response::failure(&error, &request_id);
@@ -187,6 +193,18 @@ pub(crate) async fn process_request(
         start,
     });
     response
+}
+
+/// Adds the command that resumes the account to the error of a held account of `waypost dev`. The simulator holds an
+/// account on request (Magic numbers, docs/simulator.md).
+fn add_resume_hint(error: &mut ApiError, url: &str) {
+    let id = error.details().get("whatsapp_account_id").and_then(Value::as_str);
+    if let Some(id) = id.filter(|_| error.code() == Code::AccountDisconnected) {
+        let hint = format!(
+            "Resume the account of `waypost dev` with: curl -X POST {url}/api/accounts/{id}/resume -H 'X-API-Key: {DEV_KEY}'"
+        );
+        error.append(&hint);
+    }
 }
 
 fn call_kind_name(kind: CallKind) -> &'static str {

@@ -33,6 +33,8 @@ pub(crate) struct Config {
     pub(crate) queue_per_account: u32,
     /// Pacing of sends.
     pub(crate) pacing: PacingSettings,
+    /// Message templates.
+    pub(crate) templates: TemplateSettings,
     /// Webhooks to the application.
     pub(crate) webhooks: WebhookSettings,
     /// Lifetime of login sessions.
@@ -83,6 +85,13 @@ pub(crate) struct PacingSettings {
     pub(crate) throughput: u32,
     /// `true` if the gateway applies Meta's pair rate limit.
     pub(crate) has_pair_rule: bool,
+}
+
+/// Message templates.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct TemplateSettings {
+    /// Interval of the synchronization with Meta's list; 0 means never.
+    pub(crate) sync_hours: u32,
 }
 
 /// Webhooks to the application.
@@ -167,6 +176,7 @@ impl Config {
             limits: RateLimits { per_minute: 0, burst: 0 },
             queue_per_account: 0,
             pacing: PacingSettings::default(),
+            templates: TemplateSettings::default(),
             webhooks: WebhookSettings::default(),
             sessions: SessionLifetime::default(),
             trusted_proxies: Vec::new(),

@@ -21,6 +21,8 @@ const MAX_THROUGHPUT: u32 = 1_000_000;
 const MAX_CONCURRENCY: u32 = 1_000;
 /// Largest lifetime of a session: one year.
 const MAX_SESSION_HOURS: u32 = 8784;
+/// Largest interval of the synchronization of templates: one week.
+const MAX_SYNC_HOURS: u32 = 168;
 /// Largest retention period.
 const MAX_DAYS: u32 = 36_500;
 /// Largest file size: Meta accepts no larger file.
@@ -187,6 +189,14 @@ pub(crate) const SETTINGS: &[Setting] = &[
         help: "Apply Meta's pair rate limit before a message is sent: 45 messages to one recipient at once, \
                then one message every 6 seconds. Meta enforces the limit in any case; with `false`, Meta \
                rejects messages that exceed it.",
+    },
+    Setting {
+        name: "templates.sync_hours",
+        value: Integer { min: 0, max: MAX_SYNC_HOURS, field: field!(templates.sync_hours) },
+        default: Text("6"),
+        help: "Interval at which the templates of each WhatsApp Business Account are read from Meta, in hours; 0 \
+               means never. Each account has its own time within the interval. Templates also follow Meta's \
+               webhooks.",
     },
     Setting {
         name: "webhooks.allow_http",

@@ -101,6 +101,7 @@ enum Loop {
     KeyUse,
     Queue,
     PhoneNumbers,
+    Templates,
     Deliveries,
     Media,
     MediaCleanup,
@@ -109,12 +110,13 @@ enum Loop {
 }
 
 impl Loop {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::Recovery,
         Self::Directory,
         Self::KeyUse,
         Self::Queue,
         Self::PhoneNumbers,
+        Self::Templates,
         Self::Deliveries,
         Self::Media,
         Self::MediaCleanup,
@@ -145,6 +147,17 @@ impl Loop {
                 let interval = interval(background::PHONE_NUMBERS_INTERVAL);
                 let run = background::run("numbers", &*clock, interval, &stop, || {
                     background::tick_phone_numbers(&deps)
+                });
+                // The shutdown does not wait for calls to Meta that only read.
+                tokio::select! {
+                    () = run => {}
+                    () = stop.cancelled() => {}
+                }
+            }
+            Self::Templates => {
+                let interval = interval(background::TEMPLATES_INTERVAL);
+                let run = background::run("templates", &*clock, interval, &stop, || {
+                    background::tick_templates(&deps)
                 });
                 // The shutdown does not wait for calls to Meta that only read.
                 tokio::select! {

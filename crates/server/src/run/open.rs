@@ -104,6 +104,9 @@ fn settings(config: &Config, is_dev: bool) -> Settings {
         sessions: config.sessions,
         media: config.media.settings(),
         retention: config.retention.settings(),
+        template_sync_interval: Some(config.templates.sync_hours)
+            .filter(|hours| *hours > 0)
+            .map(|hours| SignedDuration::from_hours(hours.into())),
         callback_url: config.callback_url(),
         opt_out: OptOutKeywords::new(&config.opt_out.stop_words, &config.opt_out.start_words),
         is_dev,

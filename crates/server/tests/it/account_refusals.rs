@@ -349,3 +349,22 @@ async fn a_temporary_limit_of_a_call_is_answered_with_a_wait() {
         app.advance(120);
     }
 }
+
+#[tokio::test]
+async fn the_error_of_a_held_account_in_the_sandbox_shows_the_command_that_resumes_it() {
+    let mut app = TestApp::new().await;
+    let public_url = Some("http://127.0.0.1:8080".to_owned());
+    let options = server::http_options::HttpOptions { public_url, ..Default::default() };
+    app.router = server::run::router(&app.deps, options);
+    refuse_sends(&app, 1, 190, None);
+    let refused = app.send_text(CUSTOMER).await.expect(503);
+    let held = app.send_text(CUSTOMER).await.expect(503);
+    for response in [refused, held] {
+        let message = response.body["message"].as_str().unwrap();
+        let path = format!("/api/accounts/{}/resume", app.account);
+        let command = format!("curl -X POST http://127.0.0.1:8080{path} -H 'X-API-Key: wp_test_");
+        assert!(message.contains(&command), "{message}");
+    }
+    app.request("POST", &format!("/api/accounts/{}/resume", app.account), "").await.expect(200);
+    app.send_text(CUSTOMER).await.expect(200);
+}

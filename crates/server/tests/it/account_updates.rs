@@ -368,11 +368,14 @@ async fn a_template_that_meta_rejects_as_paused_is_paused_at_once() {
             json!({"to": NEW_RECIPIENT, "type": "template",
                 "template": {"name": "hello_world", "language": "en_US"}})
         };
-        let response = sim::FaultAnswer { status: Some(400), code: Some(code), ..Default::default() };
-        app.sim
-            .fail(sim::Fault { times: 1, ..sim::Fault::on("/messages", sim::FaultAction::Status(response)) });
-        assert_eq!(app.send(body()).await.expect(400).code(), "meta_error");
-        // Meta is not called again.
+        // Meta's webhook about the new status is late.
+        let id = shown_template(&app, "hello_world").await["template_id"].as_str().unwrap().to_owned();
+        let review = sim::Review { status: Some(status.to_owned()), ..sim::Review::default() };
+        app.sim.review(&id, &review).unwrap().unwrap();
+        drop(app.sim.take_webhooks());
+        let refused = app.send(body()).await.expect(400);
+        assert_eq!((refused.code(), &refused.body["details"]["meta"]["code"]), ("meta_error", &json!(code)));
+        // No message is sent to Meta again.
         let n_accepted = app.n_accepted();
         assert_eq!(app.send(body()).await.expect(400).code(), code_in_api);
         assert_eq!(app.n_accepted(), n_accepted);
@@ -382,6 +385,9 @@ async fn a_template_that_meta_rejects_as_paused_is_paused_at_once() {
             (events.len(), &events[0]["status"], &events[0]["change"]),
             (1, &json!(status), &json!("status"))
         );
+        let review = sim::Review { status: Some("APPROVED".to_owned()), ..sim::Review::default() };
+        app.sim.review(&id, &review).unwrap().unwrap();
+        drop(app.sim.take_webhooks());
         app.deliver_account_webhook("message_template_status_update", 1, template("APPROVED", &json!({})))
             .await;
         app.send(body()).await.expect(200);

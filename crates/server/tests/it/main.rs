@@ -58,6 +58,8 @@ mod store_failures;
 mod support;
 mod template_management;
 mod template_preflight;
+mod template_refresh;
+mod temporary_limits;
 mod traces;
 mod users;
 mod v1_dialect;

@@ -104,9 +104,10 @@ async fn each_error_code_of_meta_has_its_response() {
         let waited = app.deps.now().duration_since(before);
         let (status, code) = match entry.class {
             MetaErrorClass::Retry => (503, "meta_unavailable"),
-            MetaErrorClass::ThrottleNumber | MetaErrorClass::ThrottlePair | MetaErrorClass::ThrottleSpam => {
-                (429, "meta_rate_limited")
-            }
+            MetaErrorClass::ThrottleNumber
+            | MetaErrorClass::ThrottlePair
+            | MetaErrorClass::ThrottleSpam
+            | MetaErrorClass::RetryLater => (429, "meta_rate_limited"),
             MetaErrorClass::SuspendAccount => (503, "account_disconnected"),
             MetaErrorClass::PauseTemplate
             | MetaErrorClass::OptOut

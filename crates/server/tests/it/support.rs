@@ -151,6 +151,7 @@ impl TestApp {
             sessions: SessionLifetime::default(),
             media: MediaSettings::default(),
             retention: RetentionSettings::default(),
+            template_sync_interval: Some(SignedDuration::from_hours(6)),
             callback_url: "http://127.0.0.1:9/webhooks/meta".to_owned(),
             opt_out: OptOutKeywords::default(),
             is_dev: true,

@@ -3,13 +3,13 @@
 use std::process::Command;
 use std::thread;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::harness::client::{CallOutcome, Client};
 use crate::harness::directory::TestDirectory;
 use crate::harness::process::Process;
 use crate::harness::wait_for;
-use crate::support::{SLOW, SOON, parent, program, sent, template};
+use crate::support::{QUICK, SLOW, SOON, parent, program, sent, template};
 
 /// Starts a sandbox, and returns its output when it is ready.
 fn dev() -> (Process, TestDirectory, String) {
@@ -38,10 +38,12 @@ fn curl(arguments: &[String]) -> CallOutcome {
     let mut headers = Vec::new();
     let mut body: Option<Value> = None;
     let mut url = None;
+    let mut method = None;
     let mut arguments = arguments.iter();
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "-H" => headers.push(arguments.next().unwrap().split_once(": ").unwrap()),
+            "-X" => method = arguments.next(),
             "-d" => body = Some(serde_json::from_str(arguments.next().unwrap()).unwrap()),
             _ => url = argument.strip_prefix("http://"),
         }
@@ -49,7 +51,8 @@ fn curl(arguments: &[String]) -> CallOutcome {
     let (address, path) = url.unwrap().split_once('/').unwrap();
     assert!(body.is_none() || headers.contains(&("Content-Type", "application/json")), "{headers:?}");
     headers.retain(|(name, _)| *name != "Content-Type");
-    let method = if body.is_some() { "POST" } else { "GET" };
+    let default = if body.is_some() { "POST" } else { "GET" };
+    let method = method.map_or(default, String::as_str);
     Client::of(address.parse().unwrap()).call(method, &format!("/{path}"), &headers, body.as_ref())
 }
 
@@ -70,6 +73,46 @@ fn every_command_of_the_dev_banner_works_as_printed() {
         }
     }
     drop(process);
+}
+
+/// Returns the status and the message of an answer.
+fn answer(outcome: &CallOutcome) -> (u16, &str) {
+    let CallOutcome::Answered(response) = outcome else { panic!("no answer: {outcome:?}") };
+    (response.status, response.body.get("message").and_then(Value::as_str).unwrap_or_default())
+}
+
+#[test]
+fn the_demonstration_of_an_expired_token_shows_how_to_resume() {
+    let (_process, directory, banner) = dev();
+    let key = banner.lines().find_map(|line| line.trim().strip_prefix("API key")).unwrap().trim().to_owned();
+    let client = Client { address: directory.gateway, key: Some(key) };
+    let send = |to: &str| client.call("POST", "/api/messages/send", &[], Some(&template(to)));
+    let refused = send("+15550100190");
+    let (status, message) = answer(&refused);
+    assert_eq!(status, 503, "{message}");
+    let command = message.split_once(" with: ").unwrap().1;
+    assert_eq!(answer(&send(QUICK)).0, 503);
+    assert_eq!(answer(&curl(&arguments(command))).0, 200, "{command}");
+    assert_eq!(answer(&send(QUICK)).0, 200);
+}
+
+#[test]
+fn the_clock_of_the_sandbox_moves_and_is_set_back() {
+    let (_process, directory, banner) = dev();
+    let key = banner.lines().find_map(|line| line.trim().strip_prefix("API key")).unwrap().trim().to_owned();
+    let client = Client { address: directory.gateway, key: Some(key) };
+    let text = json!({"to": "+15550100001", "type": "text", "text": "Hi"});
+    let send = || client.call("POST", "/api/messages/send", &[], Some(&text));
+    let simulator = Client::of(directory.simulator);
+    assert_eq!(answer(&send()).0, 200);
+    simulator.call_with_retries("POST", "/_sim/clock", Some(&json!({"advance_seconds": 90_000}))).unwrap();
+    assert_eq!(answer(&send()).1, "Outside 24-hour window. Use a template message.");
+    assert_eq!(
+        answer(&client.call("POST", "/api/messages/send", &[], Some(&template("+15550100001")))).0,
+        200
+    );
+    simulator.call_with_retries("POST", "/_sim/clock", Some(&json!({"reset": true}))).unwrap();
+    assert_eq!(answer(&send()).0, 200);
 }
 
 #[test]

@@ -15,7 +15,7 @@
 //! | `GET`, `DELETE /_sim/faults` | | the faults that wait / `{"success":true}` |
 //! | `POST /_sim/templates` | a template as Graph takes it, or a list of them; each may add `status` and `waba_id` | `{"ids":[…]}` |
 //! | `POST /_sim/templates/{id}/review` | [`Review`]: `{"status":"APPROVED"}`, `reason`, `quality`, `category` | `{"success":true}` |
-//! | `GET`, `POST /_sim/clock` | `{"advance_seconds":86400}` | `{"now":"2026-…Z","unix":…}` |
+//! | `GET`, `POST /_sim/clock` | `{"advance_seconds":86400}` or `{"reset":true}` | `{"now":"2026-…Z","unix":…}` |
 //! | `GET`, `POST /_sim/settings` | any of [`Settings`](crate::Settings) | all of them |
 //! | `POST /_sim/step` | `{"statuses":"next"}` (default), `"due"` or `"all"` | `{"statuses":n}` |
 //! | `GET /_sim/webhooks` | `?pending=true` | every webhook with its body, tries and answers |
@@ -79,7 +79,7 @@ pub(crate) fn routes() -> Router<Sim> {
         .route("/_sim/faults", get(list_faults).post(add_fault).delete(clear_faults))
         .route("/_sim/templates", post(add_templates))
         .route("/_sim/templates/{id}/review", post(review))
-        .route("/_sim/clock", get(read_clock).post(advance))
+        .route("/_sim/clock", get(read_clock).post(change_clock))
         .route("/_sim/settings", get(read_settings).post(write_settings))
         .route("/_sim/step", post(step))
         .route("/_sim/webhooks", get(list_webhooks))
@@ -242,19 +242,24 @@ async fn read_clock(Extract(sim): Extract<Sim>) -> Response {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Advance {
-    advance_seconds: f64,
+struct ClockRequest {
+    advance_seconds: Option<f64>,
+    reset: Option<bool>,
 }
 
-async fn advance(Extract(sim): Extract<Sim>, body: Bytes) -> Response {
-    let span = read::<Advance>(&body).and_then(|advance| {
-        Duration::try_from_secs_f64(advance.advance_seconds)
-            .ok()
-            .filter(|span| *span < Duration::from_secs(100 * 365 * 86_400))
-            .ok_or_else(|| Refusal::bad("advance_seconds: must be between 0 and a hundred years"))
-    });
-    let answer = span.and_then(|span| {
-        sim.advance(span);
+async fn change_clock(Extract(sim): Extract<Sim>, body: Bytes) -> Response {
+    let answer = read::<ClockRequest>(&body).and_then(|request| {
+        match (request.advance_seconds, request.reset) {
+            (Some(seconds), None) => {
+                let span = Duration::try_from_secs_f64(seconds)
+                    .ok()
+                    .filter(|span| *span < Duration::from_secs(100 * 365 * 86_400))
+                    .ok_or_else(|| Refusal::bad("advance_seconds: must be between 0 and a hundred years"))?;
+                sim.advance(span);
+            }
+            (None, Some(true)) => sim.reset_clock(),
+            _ => return Err(Refusal::bad("the body: must be {\"advance_seconds\":n} or {\"reset\":true}")),
+        }
         clock_answer(&sim)
     });
     respond(answer)

@@ -12,10 +12,15 @@ use crate::state::{Number, State};
 /// The most blocked people of a number.
 const MOST: usize = 64_000;
 
+/// The blocked people. Each has the `input` of Meta's page (Meta: Block users,
+/// <https://developers.facebook.com/docs/whatsapp/cloud-api/block-users>), which pywa reads, and stands in `data` itself as
+/// in Meta's OpenAPI document.
 pub(crate) fn list(state: &State, call: &Call, number: &Number) -> Checked<Reply> {
     let mut rows: Vec<(u64, Value)> = (0_u64..)
         .zip(&number.blocked)
-        .map(|(position, person)| (position, json!({"messaging_product": "whatsapp", "wa_id": person})))
+        .map(|(position, person)| {
+            (position, json!({"messaging_product": "whatsapp", "input": person, "wa_id": person}))
+        })
         .collect();
     rows.reverse();
     paging::page(state, call, &format!("block_users/{}", number.id), rows)

@@ -216,7 +216,8 @@ async fn people_who_have_written_can_be_blocked() {
     assert_eq!(failed[1]["errors"][0]["code"], 131_021);
 
     let listed = ok(world.get(path).await);
-    assert_eq!(listed["data"], json!([{"messaging_product": "whatsapp", "wa_id": "447700900123"}]));
+    let blocked = json!({"messaging_product": "whatsapp", "input": "447700900123", "wa_id": "447700900123"});
+    assert_eq!(listed["data"], json!([blocked]));
     let removed = ok(world.call(Method::DELETE, path, Some(body(json!([{"user": MAYA}])))).await);
     assert_eq!(removed["block_users"]["removed_users"][0]["wa_id"], "447700900123");
     assert_eq!(world.text(MAYA).await.status, 200);

@@ -258,10 +258,10 @@ async fn wrong_faults_say_why() {
 #[tokio::test]
 async fn the_clock_moves_and_tells() {
     use std::sync::{Arc, Mutex};
-    let told: Arc<Mutex<Vec<std::time::Duration>>> = Arc::default();
+    let told: Arc<Mutex<Vec<sim::ClockChange>>> = Arc::default();
     let listener = Arc::clone(&told);
     let world = World::with(sim::Options {
-        on_clock_advance: Some(Arc::new(move |by| listener.lock().unwrap().push(by))),
+        on_clock_change: Some(Arc::new(move |change| listener.lock().unwrap().push(change))),
         ..sim::Options::default()
     });
     assert_eq!(
@@ -270,12 +270,20 @@ async fn the_clock_moves_and_tells() {
     );
     let moved = ok(world.control(POST, "/clock", Some(json!({"advance_seconds": 86400}))).await);
     assert_eq!(moved["now"], "2026-01-02T00:00:00Z");
-    assert_eq!(*told.lock().unwrap(), [std::time::Duration::from_secs(86_400)]);
-    for wrong in
-        [json!({}), json!({"advance_seconds": -1}), json!({"advance_seconds": 1e300}), json!({"advance": 1})]
-    {
+    for wrong in [
+        json!({}),
+        json!({"advance_seconds": -1}),
+        json!({"advance_seconds": 1e300}),
+        json!({"advance": 1}),
+        json!({"reset": false}),
+        json!({"reset": true, "advance_seconds": 1}),
+    ] {
         assert_eq!(world.control(POST, "/clock", Some(wrong)).await.status, 400);
     }
+    let back = ok(world.control(POST, "/clock", Some(json!({"reset": true}))).await);
+    assert_eq!(back["now"], "2026-01-01T00:00:00Z");
+    let advanced = sim::ClockChange::Advanced(std::time::Duration::from_secs(86_400));
+    assert_eq!(*told.lock().unwrap(), [advanced, sim::ClockChange::Reset]);
 }
 
 #[tokio::test]

@@ -33,6 +33,7 @@ pub(crate) fn apply_error_effects(
             opt_out::limit_marketing(connection, workspace, contact, until)
         }
         MetaErrorClass::Retry
+        | MetaErrorClass::RetryLater
         | MetaErrorClass::ThrottleNumber
         | MetaErrorClass::ThrottlePair
         | MetaErrorClass::ThrottleSpam

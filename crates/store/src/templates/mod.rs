@@ -11,9 +11,10 @@ use crate::templates::template_key::TemplateKey;
 use domain::access::audit::AuditEntry;
 use domain::id::WorkspaceId;
 use engine::ports::{
-    Page, PageRequest, StoreError, StoredTemplate, TemplateDeletion, TemplateFilter, TemplateSync,
-    TemplateSyncCounts,
+    Page, PageRequest, StoreError, StoredTemplate, TemplateDeletion, TemplateFilter, TemplateNames,
+    TemplateSync, TemplateSyncCounts,
 };
+use jiff::Timestamp;
 
 engine::templates_port! {
     sqlite_port for TemplateRecords {
@@ -24,6 +25,13 @@ engine::templates_port! {
         }
         list_templates(workspace, filter, page) cloning(filter) {
             read "listing templates", move |tx| records::list_templates(tx, workspace, &filter, page)
+        }
+        list_template_names(workspace, waba_id, name) cloning(waba_id, name) {
+            read "listing template names", move |tx| records::list_template_names(tx, workspace, &waba_id, &name)
+        }
+        get_templates_synced_at(workspace, waba_id) cloning(waba_id) {
+            read "reading the time of a synchronization",
+            move |tx| records::get_templates_synced_at(tx, workspace, &waba_id)
         }
         sync_templates(sync) {
             write "synchronizing templates", move |tx| records::sync_templates(tx, &sync)

@@ -18,8 +18,8 @@ use crate::templates::template_key::TemplateKey;
 use crate::templates::{components, template_events};
 
 use engine::ports::{
-    ListedTemplate, Page, PageRequest, StoredTemplate, TemplateDeletion, TemplateFilter, TemplateSync,
-    TemplateSyncCounts,
+    ListedTemplate, Page, PageRequest, StoredTemplate, TemplateDeletion, TemplateFilter, TemplateNames,
+    TemplateSync, TemplateSyncCounts, TemplateSyncScope,
 };
 
 row! {
@@ -111,7 +111,7 @@ pub(crate) fn list_templates(
     list.read_page(connection, page, read)
 }
 
-/// Writes the templates that Meta lists. Deletes the other templates if the list is complete.
+/// Writes the templates that Meta lists. Deletes the other templates in the scope of the list.
 pub(crate) fn sync_templates(connection: &Connection, sync: &TemplateSync) -> SqlResult<TemplateSyncCounts> {
     let mut counts = TemplateSyncCounts::default();
     for (id, listed) in &sync.templates {
@@ -125,14 +125,7 @@ pub(crate) fn sync_templates(connection: &Connection, sync: &TemplateSync) -> Sq
         }
         upsert_template(connection, sync, *id, listed)?;
     }
-    if sync.is_complete {
-        let n_rows = connection
-            .prepare_cached(
-                "delete from templates where workspace_id = ?1 and waba_id = ?2 and synced_at < ?3",
-            )?
-            .execute((sync.workspace.as_bytes(), &sync.waba_id, micros(sync.now)))?;
-        counts.removed = u32::try_from(n_rows).unwrap_or(u32::MAX);
-    }
+    counts.removed = u32::try_from(delete_unlisted(connection, sync)?).unwrap_or(u32::MAX);
     counts.total = connection
         .prepare_cached("select count(*) from templates where workspace_id = ?1 and waba_id = ?2")?
         .query_row((sync.workspace.as_bytes(), &sync.waba_id), |row| row.get(0))?;
@@ -143,6 +136,63 @@ pub(crate) fn sync_templates(connection: &Connection, sync: &TemplateSync) -> Sq
         audit::insert_entry(connection, entry)?;
     }
     Ok(counts)
+}
+
+/// Deletes the templates in the scope of a list that are not listed. Returns the number of deleted templates.
+fn delete_unlisted(connection: &Connection, sync: &TemplateSync) -> SqlResult<usize> {
+    let (workspace, waba_id) = (sync.workspace.as_bytes(), &sync.waba_id);
+    let n_rows = match &sync.scope {
+        TemplateSyncScope::Listed => 0,
+        TemplateSyncScope::Name { name, written_before } => connection
+            .prepare_cached(
+                "delete from templates
+                 where workspace_id = ?1 and waba_id = ?2 and name = ?3 and synced_at < ?4",
+            )?
+            .execute((workspace, waba_id, name, micros((*written_before).min(sync.now))))?,
+        TemplateSyncScope::Waba => connection
+            .prepare_cached(
+                "delete from templates where workspace_id = ?1 and waba_id = ?2 and synced_at < ?3",
+            )?
+            .execute((workspace, waba_id, micros(sync.now)))?,
+    };
+    Ok(n_rows)
+}
+
+/// Lists the languages of a template name, and all names of a WhatsApp Business Account.
+pub(crate) fn list_template_names(
+    connection: &Connection,
+    workspace: WorkspaceId,
+    waba_id: &str,
+    name: &str,
+) -> SqlResult<TemplateNames> {
+    let languages = connection
+        .prepare_cached(
+            "select language from templates
+             where workspace_id = ?1 and waba_id = ?2 and name = ?3 order by language",
+        )?
+        .query_map((workspace.as_bytes(), waba_id, name), |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    // Meta allows 6,000 templates.
+    let names = connection
+        .prepare_cached(
+            "select distinct name from templates where workspace_id = ?1 and waba_id = ?2 order by name
+             limit 10000",
+        )?
+        .query_map((workspace.as_bytes(), waba_id), |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    Ok(TemplateNames { languages, names })
+}
+
+/// Returns the time since which all templates of a WhatsApp Business Account have been synchronized.
+pub(crate) fn get_templates_synced_at(
+    connection: &Connection,
+    workspace: WorkspaceId,
+    waba_id: &str,
+) -> SqlResult<Option<Timestamp>> {
+    let us: Option<i64> = connection
+        .prepare_cached("select min(synced_at) from templates where workspace_id = ?1 and waba_id = ?2")?
+        .query_row((workspace.as_bytes(), waba_id), |row| row.get(0))?;
+    Ok(us.and_then(|us| Timestamp::from_microsecond(us).ok()))
 }
 
 fn key_of<'a>(sync: &'a TemplateSync, listed: &'a ListedTemplate) -> TemplateKey<'a> {

@@ -10,7 +10,7 @@ use domain::templates::{ParameterFormat, Template, TemplateCategory, TemplateSta
 use engine::ports::{
     AccountChanges, AccountRecord, AccountSuspension, Accounts, DeleteAccountResult, EventFilter, EventStart,
     Events, ListedTemplate, MessageQueue, StoreError, StoreErrorKind, TemplateDeletion, TemplateFilter,
-    TemplateRecords, TemplateSync,
+    TemplateRecords, TemplateSync, TemplateSyncScope,
 };
 use jiff::SignedDuration;
 use rusqlite::Connection;
@@ -265,7 +265,7 @@ async fn templates_are_deleted_in_one_language_or_in_all_languages() {
         workspace: app.workspace,
         waba_id: "210987650001234".to_owned(),
         templates: ["en", "fr", "de"].map(|word| (app.id(TemplateId::from_parts), listed(word))).to_vec(),
-        is_complete: true,
+        scope: TemplateSyncScope::Waba,
         now: app.now(),
         entry: None,
     };

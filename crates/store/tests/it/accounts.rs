@@ -6,8 +6,9 @@ use domain::id::{KeyId, OwnerId, TemplateId};
 use domain::templates::{ParameterFormat, Template, TemplateCategory, TemplateStatus};
 use engine::ports::{
     AccountSuspension, Accounts, ApiKeys, DeleteAccountResult, ListedTemplate, StoreErrorKind,
-    TemplateFilter, TemplateRecords, TemplateSync,
+    TemplateFilter, TemplateNames, TemplateRecords, TemplateSync, TemplateSyncScope,
 };
+use jiff::SignedDuration;
 use secrecy::ExposeSecret;
 
 use crate::support::{TestStore, page};
@@ -127,27 +128,69 @@ fn listed(name: &str, status: TemplateStatus) -> ListedTemplate {
 #[tokio::test]
 async fn a_complete_synchronization_deletes_templates_that_meta_does_not_list() {
     let app = TestStore::new().await;
-    let put = |names: &[&str], is_complete| TemplateSync {
+    let put = |names: &[&str], scope| TemplateSync {
         workspace: app.workspace,
         waba_id: "210987650001234".to_owned(),
         templates: names
             .iter()
             .map(|name| (app.id(TemplateId::from_parts), listed(name, TemplateStatus::Approved)))
             .collect(),
-        is_complete,
+        scope,
         entry: None,
         now: app.now(),
     };
-    let counts = app.store.sync_templates(put(&["a", "b"], true)).await.unwrap();
+    let counts = app.store.sync_templates(put(&["a", "b"], TemplateSyncScope::Waba)).await.unwrap();
     assert_eq!((counts.added, counts.total), (2, 2));
     app.advance(1);
-    let counts = app.store.sync_templates(put(&["c"], false)).await.unwrap();
+    let counts = app.store.sync_templates(put(&["c"], TemplateSyncScope::Listed)).await.unwrap();
     assert_eq!((counts.added, counts.removed, counts.total), (1, 0, 3));
     app.advance(1);
-    let counts = app.store.sync_templates(put(&["a"], true)).await.unwrap();
+    let counts = app.store.sync_templates(put(&["a"], TemplateSyncScope::Waba)).await.unwrap();
     assert_eq!((counts.added, counts.updated, counts.removed, counts.total), (0, 0, 2, 1));
     let found = app.store.list_templates(app.workspace, &TemplateFilter::default(), page(10)).await.unwrap();
     assert_eq!(found.rows[0].listed.template.name, "a");
     let one = app.store.get_template(app.workspace, "210987650001234", "a", "en").await.unwrap().unwrap();
     assert!(one.listed.template.components.body.is_some());
+}
+
+#[tokio::test]
+async fn a_list_of_one_name_deletes_only_old_templates_of_this_name() {
+    let app = TestStore::new().await;
+    let waba_id = "210987650001234";
+    let in_language = |name: &str, language: &str| {
+        let mut listed = listed(name, TemplateStatus::Approved);
+        listed.template.language = language.to_owned();
+        (app.id(TemplateId::from_parts), listed)
+    };
+    let put = |templates, scope| TemplateSync {
+        workspace: app.workspace,
+        waba_id: waba_id.to_owned(),
+        templates,
+        scope,
+        entry: None,
+        now: app.now(),
+    };
+    let none = app.store.get_templates_synced_at(app.workspace, waba_id).await.unwrap();
+    assert_eq!(none, None);
+    let first = app.now();
+    let all = vec![in_language("a", "en"), in_language("a", "fr"), in_language("b", "en")];
+    app.store.sync_templates(put(all, TemplateSyncScope::Waba)).await.unwrap();
+    app.advance(60);
+    // A template that was created a moment ago may be missing in Meta's list.
+    let created = vec![in_language("a", "de")];
+    app.store.sync_templates(put(created, TemplateSyncScope::Listed)).await.unwrap();
+    app.advance(1);
+    let of_a = |written_before| TemplateSyncScope::Name { name: "a".to_owned(), written_before };
+    let counts = app.store.sync_templates(put(vec![in_language("a", "en")], of_a(first))).await.unwrap();
+    assert_eq!((counts.removed, counts.total), (0, 4));
+    let scope = of_a(first + SignedDuration::from_secs(30));
+    let counts = app.store.sync_templates(put(vec![in_language("a", "en")], scope)).await.unwrap();
+    assert_eq!((counts.removed, counts.total), (1, 3));
+    let names = app.store.list_template_names(app.workspace, waba_id, "a").await.unwrap();
+    assert_eq!(names.languages, ["de", "en"]);
+    assert_eq!(names.names, ["a", "b"]);
+    let other = app.store.list_template_names(app.workspace, "1", "a").await.unwrap();
+    assert_eq!(other, TemplateNames::default());
+    let synced_at = app.store.get_templates_synced_at(app.workspace, waba_id).await.unwrap();
+    assert_eq!(synced_at, Some(first));
 }

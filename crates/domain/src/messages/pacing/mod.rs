@@ -53,6 +53,11 @@ impl Pacers {
         })
     }
 
+    /// Removes all pacers.
+    pub fn clear(&mut self) {
+        self.accounts.clear();
+    }
+
     /// Removes the pacer of an account.
     pub fn remove(&mut self, account: AccountId) {
         self.accounts.remove(&account);

@@ -49,6 +49,11 @@ fn each_code_of_meta_has_its_decision() {
             MetaErrorClass::Retry | MetaErrorClass::ThrottleNumber | MetaErrorClass::ThrottleSpam => {
                 (soon, soon)
             }
+            MetaErrorClass::RetryLater => {
+                let retry_at = at(i64::from(entry.wait.unwrap().min(3_600)) * 1_000);
+                let too_late = RetryDecision::Fail { code: "meta_rate_limited", retry_at: Some(retry_at) };
+                (too_late, RetryDecision::Retry { at: retry_at })
+            }
             MetaErrorClass::ThrottlePair => {
                 (RetryDecision::Retry { at: at(1_000) }, RetryDecision::Retry { at: at(1_000) })
             }
@@ -75,7 +80,8 @@ fn the_codes_that_are_tried_again_are_these() {
     let again = classes(|decision| matches!(decision, RetryDecision::Retry { .. }));
     let slow = [4, 17, 341, 613, 80_007, 80_008, 130_429, 131_048, 131_056, 131_057, 131_064];
     let trouble = [1, 2, 131_000, 131_016, 131_059, 133_004, 139_102, 139_103, 2_494_100];
-    let mut expected = [slow.as_slice(), &trouble].concat();
+    let later = [132_069, 133_008, 133_009, 133_015, 133_016, 134_101, 136_024];
+    let mut expected = [slow.as_slice(), &trouble, &later].concat();
     expected.sort();
     assert_eq!(again, expected);
     let held = classes(|decision| decision == RetryDecision::Suspend);

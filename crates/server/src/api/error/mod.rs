@@ -53,9 +53,10 @@ codes! {
     /// The customer service window is closed: the customer has not written in the last 24 hours. Only template
     /// messages can be sent.
     OutsideWindow = "outside_window", BAD_REQUEST;
-    /// Meta has not approved the template.
+    /// Meta has not approved the template. Waypost reads the template from Meta before the refusal, at most once a
+    /// minute.
     TemplateNotApproved = "template_not_approved", BAD_REQUEST;
-    /// Meta has paused the template.
+    /// Meta has paused the template. Waypost reads the template from Meta before the refusal, at most once a minute.
     TemplatePaused = "template_paused", BAD_REQUEST;
     /// The parameters do not match the template. `details.errors` lists each missing, unexpected or invalid
     /// parameter.
@@ -78,7 +79,8 @@ codes! {
     NotFound = "not_found", NOT_FOUND;
     /// The message does not exist.
     MessageNotFound = "message_not_found", NOT_FOUND;
-    /// The account has no template with this name and language, neither in Waypost nor at Meta.
+    /// The account has no template with this name and language, neither in Waypost nor at Meta. `details.languages` lists
+    /// the languages in which the template exists, `details.similar_names` up to five similar names.
     TemplateNotFound = "template_not_found", NOT_FOUND;
     /// The contact does not exist.
     ContactNotFound = "contact_not_found", NOT_FOUND;
@@ -258,9 +260,14 @@ impl ApiError {
 
     /// Appends a sentence to the message.
     pub(crate) fn with_sentence(mut self, sentence: &str) -> Self {
+        self.append(sentence);
+        self
+    }
+
+    /// Appends a sentence to the message.
+    pub(crate) fn append(&mut self, sentence: &str) {
         self.message.push(' ');
         self.message.push_str(sentence);
-        self
     }
 
     /// Adds a member to `details`.

@@ -11,6 +11,9 @@ use crate::api::error::Code;
 fn behaviour(class: MetaErrorClass) -> &'static str {
     match class {
         MetaErrorClass::Retry => "retries with exponential backoff and jitter",
+        MetaErrorClass::RetryLater => {
+            "retries after the time that Meta documents; other messages are not affected"
+        }
         MetaErrorClass::ThrottleNumber => "halves the send rate of the phone number, then retries",
         MetaErrorClass::ThrottlePair => "retries after 1, 4, 16, … s; other recipients are not affected",
         MetaErrorClass::ThrottleSpam => {

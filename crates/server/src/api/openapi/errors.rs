@@ -23,7 +23,7 @@ const EXAMPLES: &[(Code, &str, &str)] = &[
     ),
     (
         Code::TemplatePaused,
-        "The template `spring_sale` (en) is paused by Meta because of negative feedback; it resumes on its own after some hours.",
+        "The template `spring_sale` (en) is paused by Meta because of negative feedback: improve and resubmit it, or unpause it in WhatsApp Manager. Only a pause because of low quality ends on its own, after 3 or 6 hours.",
         r#"{"template":"spring_sale","language":"en","status":"PAUSED"}"#,
     ),
     (
@@ -62,8 +62,8 @@ const EXAMPLES: &[(Code, &str, &str)] = &[
     (Code::MessageNotFound, "There is no message with this id.", "{}"),
     (
         Code::TemplateNotFound,
-        "The account `sandbox` has no template `spring_sale` in the language `en`, neither in Waypost nor at Meta.",
-        r#"{"template":"spring_sale","language":"en"}"#,
+        "The account `sandbox` has no template `spring_sale` in the language `en`, neither in Waypost nor at Meta. The template exists in `en_GB`, `es`. Similar names: `spring_sales`.",
+        r#"{"template":"spring_sale","language":"en","languages":["en_GB","es"],"similar_names":["spring_sales"]}"#,
     ),
     (Code::ContactNotFound, "The contact does not exist, or has neither a phone number nor a user id.", "{}"),
     (Code::MediaNotFound, "There is no file with this id.", "{}"),
@@ -231,6 +231,16 @@ pub(crate) fn details() -> Schema {
         optional("role", Schema::string(1..).about("`forbidden`: role that the caller cannot assign.")),
         optional("template", Schema::string(1..)),
         optional("language", Schema::string(1..)),
+        optional(
+            "languages",
+            Schema::array(Schema::string(1..), ..)
+                .about("`template_not_found`: languages in which the template exists."),
+        ),
+        optional(
+            "similar_names",
+            Schema::array(Schema::string(1..), ..=5)
+                .about("`template_not_found`: names of similar templates."),
+        ),
         optional("status", Schema::string(1..).about("Status of the template or the message.")),
         optional("whatsapp_account_id", Schema::uuid().about("`account_disconnected`: ID of the account.")),
         optional("whatsapp_account", Schema::string(..).about("`account_not_found`: requested account.")),

@@ -48,7 +48,7 @@ pub(super) fn text(config: &Config, palette: Palette) -> String {
         ),
         (
             "simulate failures",
-            "send the template to +15550101026 (undeliverable), +15550100504 (outcome unknown), +15550100190 (token expired)"
+            "send the template to +15550101026 (undeliverable), +15550100504 (outcome unknown), +15550100190 (token expired; the error shows how to resume)"
                 .to_owned(),
         ),
     ] {

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, bail};
 use clap::Args;
 use engine::{AuditContext, Deps};
-use sim::{Mode, Options, Sim};
+use sim::{ClockChange, Mode, Options, Sim};
 use tokio_util::sync::CancellationToken;
 
 use super::context::CommandContext;
@@ -51,9 +51,9 @@ impl DevArgs {
         create_sandbox(&mut config, &OsRandom::new())?;
 
         let clock = Arc::new(SystemClock::new());
-        let sim = simulator(&config, &clock)?;
-        let deps =
-            run::open(&config, OpenOptions { is_dev: true, clock }).await.context("opening the sandbox")?;
+        let options = OpenOptions { is_dev: true, clock: clock.clone() };
+        let deps = run::open(&config, options).await.context("opening the sandbox")?;
+        let sim = simulator(&config, &clock, &deps)?;
         let (stop, stop_sim) = (CancellationToken::new(), CancellationToken::new());
         let gateway = {
             let serving =
@@ -122,15 +122,21 @@ fn require_loopback(loaded: &Loaded) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn simulator(config: &Config, clock: &Arc<SystemClock>) -> anyhow::Result<Sim> {
-    let clock = clock.clone();
+fn simulator(config: &Config, clock: &Arc<SystemClock>, deps: &Arc<Deps>) -> anyhow::Result<Sim> {
+    let (clock, deps) = (clock.clone(), deps.clone());
     Sim::new(Options {
         data_dir: Some(config.simulator_dir()),
         callback_url: Some(config.simulator_callback_url()),
         public_base_url: config.simulator_url(),
         mode: Mode::Auto,
-        // Advancing the simulator's clock advances the gateway's clock, so that windows close in both.
-        on_clock_advance: Some(Arc::new(move |by| clock.advance(by))),
+        // The simulator's clock moves the gateway's clock, so that windows close in both.
+        on_clock_change: Some(Arc::new(move |change| match change {
+            ClockChange::Advanced(by) => clock.advance(by),
+            ClockChange::Reset => {
+                clock.reset();
+                deps.clear_rate_limits();
+            }
+        })),
         ..Options::default()
     })
     .with_context(|| format!("opening the simulator's state in {}", config.simulator_dir().display()))
