@@ -12,10 +12,11 @@ use engine::access::api_key::delegation;
 use engine::access::api_key::delegation::{ApiKeyError, NewApiKeyRequest};
 use engine::ports::Directory;
 use jiff::Timestamp;
-use secrecy::ExposeSecret as _;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
 
 use super::context::CommandContext;
+use super::key_rotation::RotateKeyArgs;
 use super::name_arg::name;
 use super::terminal::{print_json, print_line, print_note, print_table};
 use crate::cli::workspace_arg::{Opened, WorkspaceArg};
@@ -29,6 +30,8 @@ pub(super) enum KeysCommand {
     Create(Box<CreateKeyArgs>),
     /// List the API keys and their scopes; the keys themselves are never printed
     List(ListKeysArgs),
+    /// Replace an API key by a new key with the same rights; the old key stays valid for a while
+    Rotate(RotateKeyArgs),
     /// Revoke an API key; a running gateway rejects it within one second
     Revoke(RevokeKeyArgs),
 }
@@ -101,6 +104,7 @@ impl KeysCommand {
         match self {
             Self::Create(create) => create.run(ctx).await,
             Self::List(list) => list.run(ctx).await,
+            Self::Rotate(rotate) => rotate.run(ctx).await,
             Self::Revoke(revoke) => revoke.run(ctx).await,
         }
     }
@@ -131,11 +135,7 @@ impl CreateKeyArgs {
         .await;
         let (key, secret) = created.map_err(|error| describe_error(error, expires_at))?;
         if json {
-            let mut shown = key_json(&key);
-            if let Some(shown) = shown.as_object_mut() {
-                shown.insert("key".to_owned(), json!(secret.expose_secret()));
-            }
-            print_json(&shown)?;
+            print_json(&key_json_with_secret(&key, &secret))?;
         } else {
             print_line(secret.expose_secret())?;
             print_note(&format!(
@@ -250,6 +250,15 @@ fn scope_list(scopes: &[KeyScope]) -> String {
     scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>().join(",")
 }
 
+/// Returns a new key in JSON, with the secret.
+pub(super) fn key_json_with_secret(key: &ApiKey, secret: &SecretString) -> Value {
+    let mut shown = key_json(key);
+    if let Some(shown) = shown.as_object_mut() {
+        shown.insert("key".to_owned(), json!(secret.expose_secret()));
+    }
+    shown
+}
+
 fn key_json(key: &ApiKey) -> Value {
     let time = |at: Option<Timestamp>| at.map(|at| at.to_string());
     json!({
@@ -271,7 +280,7 @@ fn key_json(key: &ApiKey) -> Value {
 impl RevokeKeyArgs {
     async fn run(&self, ctx: &CommandContext) -> anyhow::Result<ExitCode> {
         let opened = self.workspace.open(ctx).await?;
-        let key = self.find(&opened)?;
+        let key = find_key(&opened, &self.key, |key| key.revoked_at.is_none())?;
         if let Some(at) = key.revoked_at {
             bail!("key `{}` was already revoked at {at}", key.name);
         }
@@ -287,28 +296,35 @@ impl RevokeKeyArgs {
         }
         Ok(ExitCode::SUCCESS)
     }
+}
 
-    fn find(&self, opened: &Opened) -> anyhow::Result<Arc<ApiKey>> {
-        let keys = keys_of(opened, &opened.deps.directory.current());
-        let wanted = self.key.as_str();
-        let id = wanted.parse::<KeyId>().ok();
-        if let Some(key) = keys.iter().find(|key| Some(key.id) == id) {
-            return Ok(key.clone());
-        }
-        let prefix = wanted.trim_end_matches('…');
-        let mut found: Vec<_> =
-            keys.iter().filter(|key| key.prefix == prefix || key.name == wanted).cloned().collect();
-        if found.iter().any(|key| key.revoked_at.is_none()) {
-            // A name can be used again after its key was revoked.
-            found.retain(|key| key.revoked_at.is_none());
-        }
-        match found.as_slice() {
-            [] => bail!("there is no key with the ID, prefix or name `{wanted}`: see `waypost keys list`"),
-            [key] => Ok(key.clone()),
-            several => {
-                let ids: Vec<_> = several.iter().map(|key| key.id.to_string()).collect();
-                bail!("{} keys have the name `{wanted}`: use one of the IDs {}", ids.len(), ids.join(", "))
-            }
+/// Returns the key with an ID, prefix or name. If several keys have it, only the keys count for which `is_usable` is true.
+///
+/// # Errors
+/// If there is no such key, or several.
+pub(super) fn find_key(
+    opened: &Opened,
+    wanted: &str,
+    is_usable: fn(&ApiKey) -> bool,
+) -> anyhow::Result<Arc<ApiKey>> {
+    let keys = keys_of(opened, &opened.deps.directory.current());
+    let id = wanted.parse::<KeyId>().ok();
+    if let Some(key) = keys.iter().find(|key| Some(key.id) == id) {
+        return Ok(key.clone());
+    }
+    let prefix = wanted.trim_end_matches('…');
+    let mut found: Vec<_> =
+        keys.iter().filter(|key| key.prefix == prefix || key.name == wanted).cloned().collect();
+    if found.iter().any(|key| is_usable(key)) {
+        // A name can be used again after its key was revoked.
+        found.retain(|key| is_usable(key));
+    }
+    match found.as_slice() {
+        [] => bail!("there is no key with the ID, prefix or name `{wanted}`: see `waypost keys list`"),
+        [key] => Ok(key.clone()),
+        several => {
+            let ids: Vec<_> = several.iter().map(|key| key.id.to_string()).collect();
+            bail!("{} keys have the name `{wanted}`: use one of the IDs {}", ids.len(), ids.join(", "))
         }
     }
 }
