@@ -24,6 +24,8 @@ mod listen;
 mod migrate;
 mod name_arg;
 mod redrive;
+#[cfg(test)]
+mod reference;
 mod secret_arg;
 mod secrets;
 mod send;

@@ -4,7 +4,9 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
 use clap::{Args, Command, Subcommand};
+use engine::ports::Clock as _;
 use http::Method;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 use url::{Url, form_urlencoded};
 
@@ -12,6 +14,7 @@ use super::context::CommandContext;
 use super::terminal::{print_json, print_line, print_note};
 use crate::cli::file_arg;
 use crate::cli::gateway_client::{ApiRequest, GatewayClient, RequestBody};
+use crate::clock::SystemClock;
 
 /// Sandbox only: cause an event.
 #[derive(Debug, Args)]
@@ -108,6 +111,10 @@ struct TemplateArgs {
     quality: Option<String>,
 }
 
+/// Maximum time until the gateway has accepted the webhooks of the simulator.
+const DELIVERY_TIMEOUT: SignedDuration = SignedDuration::from_secs(5);
+/// Interval in which the simulator is asked.
+const POLL_INTERVAL: SignedDuration = SignedDuration::from_millis(20);
 /// Exit code of a wrong command line.
 const USAGE: u8 = 2;
 
@@ -138,6 +145,11 @@ impl TriggerArgs {
                 return Ok(ExitCode::from(USAGE));
             }
         };
+        if !simulator.is_delivered().await? {
+            print_note(
+                "note: the gateway has not accepted the simulator's webhook yet; is the gateway running?",
+            );
+        }
         if self.json {
             print_json(&response)?;
         } else {
@@ -271,6 +283,23 @@ impl Simulator {
 
     async fn post(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
         self.call(Method::POST, path, RequestBody::json(body)).await
+    }
+
+    /// Waits until the gateway has accepted all webhooks. Returns `false` if it has not within a few seconds.
+    async fn is_delivered(&self) -> anyhow::Result<bool> {
+        let clock = SystemClock::new();
+        let after = |span: SignedDuration| clock.now().saturating_add(span).unwrap_or(Timestamp::MAX);
+        let deadline = after(DELIVERY_TIMEOUT);
+        loop {
+            let pending = self.get("/_sim/webhooks?pending=true").await?;
+            if pending.as_array().is_none_or(Vec::is_empty) {
+                return Ok(true);
+            }
+            if clock.now() >= deadline {
+                return Ok(false);
+            }
+            clock.sleep_until(after(POLL_INTERVAL)).await;
+        }
     }
 
     async fn call(&self, method: Method, path: &str, body: RequestBody) -> anyhow::Result<Value> {

@@ -77,9 +77,10 @@ fn read_request(reader: &mut impl std::io::BufRead) -> Option<Received> {
 
 /// Starts a command, and waits until its log contains a text.
 fn start(sandbox: &Sandbox, arguments: &[&str], ready: &str) -> (Process, std::path::PathBuf) {
-    let log = sandbox.directory.path(&format!("{}.log", arguments[0]));
+    let name = arguments.first().unwrap();
+    let log = sandbox.directory.path(&format!("{name}.log"));
     let mut command = sandbox.directory.command(arguments.iter().copied());
-    let mut process = Process::start(arguments[0], &mut command, &log).unwrap();
+    let mut process = Process::start(name, &mut command, &log).unwrap();
     wait_for(ready, SOON, || {
         let text = std::fs::read_to_string(&log)?;
         assert_eq!(process.end().unwrap(), None, "{text}");
@@ -126,7 +127,8 @@ fn an_event_is_posted_to_the_local_program_as_a_webhook() {
     let by_listen = receive(local_address);
     wait_for("the event", SOON, || Ok((!texts(&by_listen).is_empty()).then_some(()))).unwrap();
     wait_for("the webhook", SOON, || Ok((!texts(&by_webhook).is_empty()).then_some(()))).unwrap();
-    let (posted, webhook) = (by_listen.lock().unwrap()[0].clone(), by_webhook.lock().unwrap()[0].clone());
+    let first = |received: &Mutex<Vec<Received>>| received.lock().unwrap().first().cloned().unwrap();
+    let (posted, webhook) = (first(&by_listen), first(&by_webhook));
     assert_eq!(
         String::from_utf8(posted.body.clone()).unwrap(),
         String::from_utf8(webhook.body.clone()).unwrap(),

@@ -105,7 +105,7 @@ fn group_command(group: &CommandGroup) -> Command {
 }
 
 fn api_command(definition: &ApiCommand) -> Command {
-    let mut command = Command::new(definition.name).about(definition.about);
+    let mut command = Command::new(definition.name);
     for parameter in definition.parameters {
         command = command.arg(parameter.to_arg());
     }
@@ -117,7 +117,8 @@ fn api_command(definition: &ApiCommand) -> Command {
             .help(format!("Maximum number of rows [default: {DEFAULT_LIMIT}]"));
         command = command.arg(limit);
     }
-    command = GatewayArg::augment_args(command);
+    // The description of the shared arguments would become the description of the command.
+    command = GatewayArg::augment_args(command).about(definition.about);
     let help = match &definition.effect {
         CommandEffect::FollowEvents => "Print one JSON object per line",
         CommandEffect::Call(call) if matches!(call.format, ResultFormat::Text) => "Print errors in JSON",
