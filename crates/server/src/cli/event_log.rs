@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 use url::form_urlencoded;
 
 use super::api_error::error_message;
-use super::gateway_client::{ApiRequest, ApiResponse, CallError, GatewayClient, RequestBody};
+use super::gateway_client::{ApiRequest, ApiResponse, CallBody, CallError, GatewayClient};
 use super::terminal::print_note;
 use crate::clock::SystemClock;
 
@@ -131,7 +131,7 @@ impl<'a> EventLog<'a> {
             query.append_pair("after", position);
         }
         let path = format!("/api/events?{}", query.finish());
-        self.client.call(&ApiRequest::new(Method::GET, &path, RequestBody::empty())).await
+        self.client.call(&ApiRequest::new(Method::GET, &path, CallBody::empty())).await
     }
 
     fn page(&self, response: &ApiResponse) -> anyhow::Result<EventPageData> {

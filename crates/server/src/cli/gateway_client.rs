@@ -36,26 +36,26 @@ pub(super) struct ApiRequest<'a> {
     /// Path and query.
     pub(super) path: &'a str,
     /// Body.
-    pub(super) body: RequestBody,
+    pub(super) body: CallBody,
     /// Idempotency key.
     pub(super) idempotency_key: Option<&'a str>,
 }
 
 impl<'a> ApiRequest<'a> {
     /// Creates a request without an idempotency key.
-    pub(super) fn new(method: Method, path: &'a str, body: RequestBody) -> Self {
+    pub(super) fn new(method: Method, path: &'a str, body: CallBody) -> Self {
         Self { method, path, body, idempotency_key: None }
     }
 }
 
 /// Body of a request.
 #[derive(Clone)]
-pub(super) struct RequestBody {
+pub(super) struct CallBody {
     content_type: Option<String>,
     bytes: Bytes,
 }
 
-impl RequestBody {
+impl CallBody {
     /// Creates an empty body.
     pub(super) fn empty() -> Self {
         Self { content_type: None, bytes: Bytes::new() }

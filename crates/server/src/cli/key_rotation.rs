@@ -13,7 +13,7 @@ use super::context::CommandContext;
 use super::terminal::{print_json, print_line, print_note};
 use crate::api::access::api_keys::MAX_OVERLAP;
 use crate::cli::duration::parse_duration;
-use crate::cli::keys::{find_key, key_json_with_secret};
+use crate::cli::key_arg::{find_key, key_json_with_secret};
 use crate::cli::workspace_arg::WorkspaceArg;
 
 #[derive(Debug, Args)]

@@ -18,6 +18,7 @@ mod file_arg;
 mod gateway_arg;
 mod gateway_client;
 mod health;
+mod key_arg;
 mod key_rotation;
 mod keys;
 mod listen;

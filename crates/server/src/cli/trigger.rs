@@ -13,7 +13,7 @@ use url::{Url, form_urlencoded};
 use super::context::CommandContext;
 use super::terminal::{print_json, print_line, print_note};
 use crate::cli::file_arg;
-use crate::cli::gateway_client::{ApiRequest, GatewayClient, RequestBody};
+use crate::cli::gateway_client::{ApiRequest, CallBody, GatewayClient};
 use crate::clock::SystemClock;
 
 /// Sandbox only: cause an event.
@@ -278,11 +278,11 @@ struct Simulator {
 
 impl Simulator {
     async fn get(&self, path: &str) -> anyhow::Result<Value> {
-        self.call(Method::GET, path, RequestBody::empty()).await
+        self.call(Method::GET, path, CallBody::empty()).await
     }
 
     async fn post(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
-        self.call(Method::POST, path, RequestBody::json(body)).await
+        self.call(Method::POST, path, CallBody::json(body)).await
     }
 
     /// Waits until the gateway has accepted all webhooks. Returns `false` if it has not within a few seconds.
@@ -302,7 +302,7 @@ impl Simulator {
         }
     }
 
-    async fn call(&self, method: Method, path: &str, body: RequestBody) -> anyhow::Result<Value> {
+    async fn call(&self, method: Method, path: &str, body: CallBody) -> anyhow::Result<Value> {
         let response = self.client.call(&ApiRequest::new(method, path, body)).await?;
         let json = response.json()?;
         if !response.status.is_success() {

@@ -12,7 +12,7 @@ use super::definition::{ApiParameter, IdLookup, ParameterKind, ParameterLocation
 use crate::cli::api_error::error_message;
 use crate::cli::duration::parse_duration;
 use crate::cli::file_arg;
-use crate::cli::gateway_client::{ApiRequest, GatewayClient, RequestBody};
+use crate::cli::gateway_client::{ApiRequest, CallBody, GatewayClient};
 use crate::clock::SystemClock;
 
 impl ApiInvocation {
@@ -37,12 +37,12 @@ impl ApiInvocation {
     ///
     /// # Errors
     /// If a value is not valid, or a file cannot be read.
-    pub(super) fn body(&self, method: &Method) -> anyhow::Result<RequestBody> {
+    pub(super) fn body(&self, method: &Method) -> anyhow::Result<CallBody> {
         for parameter in self.command.parameters {
             if let (ParameterLocation::File, Some([path])) =
                 (&parameter.location, self.values.get(parameter.name).map(Vec::as_slice))
             {
-                return Ok(RequestBody::of_type("text/csv", file_arg::read(path)?));
+                return Ok(CallBody::of_type("text/csv", file_arg::read(path)?));
             }
         }
         let mut body = Map::new();
@@ -53,12 +53,12 @@ impl ApiInvocation {
             body.insert(parameter.field.to_owned(), value);
         }
         if self.command.parameters_in_body().is_empty() {
-            return Ok(RequestBody::empty());
+            return Ok(CallBody::empty());
         }
         if body.is_empty() && *method == Method::PUT {
             bail!("nothing to change: use at least one option, see --help");
         }
-        Ok(if body.is_empty() { RequestBody::empty() } else { RequestBody::json(&Value::Object(body)) })
+        Ok(if body.is_empty() { CallBody::empty() } else { CallBody::json(&Value::Object(body)) })
     }
 
     /// Returns the path of the call.
@@ -94,7 +94,7 @@ pub(super) fn with_query(path: &str, query: &[(String, String)]) -> String {
 async fn find_id(client: &GatewayClient, lookup: &IdLookup, value: &str) -> anyhow::Result<String> {
     let query = [(lookup.filter.to_owned(), value.to_owned()), ("per_page".to_owned(), "200".to_owned())];
     let path = with_query(lookup.path, &query);
-    let response = client.call(&ApiRequest::new(Method::GET, &path, RequestBody::empty())).await?;
+    let response = client.call(&ApiRequest::new(Method::GET, &path, CallBody::empty())).await?;
     let json = response.json()?;
     if !response.status.is_success() {
         bail!(error_message(response.status, &json));

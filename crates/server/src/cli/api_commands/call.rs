@@ -10,7 +10,7 @@ use super::arguments::with_query;
 use super::definition::{ApiCall, ResultFormat, TableColumn};
 use super::output::{print_members, print_rows};
 use crate::cli::api_error::error_message;
-use crate::cli::gateway_client::{ApiRequest, ApiResponse, GatewayClient, RequestBody};
+use crate::cli::gateway_client::{ApiRequest, ApiResponse, CallBody, GatewayClient};
 use crate::cli::terminal::{print_json, print_line, print_note};
 
 /// Maximum number of rows that the API returns at once.
@@ -82,7 +82,7 @@ impl ApiInvocation {
             let n_left = u32::try_from(limit.saturating_sub(rows.len())).unwrap_or(MAX_PER_PAGE);
             set(&mut query, "per_page", n_left.min(MAX_PER_PAGE).to_string());
             let page_path = with_query(path, &query);
-            let request = ApiRequest::new(Method::GET, &page_path, RequestBody::empty());
+            let request = ApiRequest::new(Method::GET, &page_path, CallBody::empty());
             let response = client.call(&request).await?;
             if !response.status.is_success() {
                 return self.report_failure(&response);

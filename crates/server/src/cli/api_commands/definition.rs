@@ -144,7 +144,7 @@ pub(super) struct IdLookup {
     pub(super) member: &'static str,
     /// Member of a row that must be equal to the value; `None` if the filter is exact.
     pub(super) equals: Option<&'static str>,
-    /// What the object is called, such as "webhook with the name".
+    /// Description of the object, such as "webhook with the name".
     pub(super) what: &'static str,
 }
 
@@ -243,4 +243,29 @@ impl ApiParameter {
             }
         }
     }
+}
+
+/// Defines a GET request.
+pub(super) const fn get(path: &'static str, format: ResultFormat) -> CommandEffect {
+    CommandEffect::Call(ApiCall { method: Method::GET, path, format })
+}
+
+/// Defines a POST request.
+pub(super) const fn post(path: &'static str, format: ResultFormat) -> CommandEffect {
+    CommandEffect::Call(ApiCall { method: Method::POST, path, format })
+}
+
+/// Defines a PUT request.
+pub(super) const fn put(path: &'static str, format: ResultFormat) -> CommandEffect {
+    CommandEffect::Call(ApiCall { method: Method::PUT, path, format })
+}
+
+/// Defines a DELETE request with the sentence that is printed.
+pub(super) const fn delete(path: &'static str, done: &'static str) -> CommandEffect {
+    CommandEffect::Call(ApiCall { method: Method::DELETE, path, format: ResultFormat::Sentence(done) })
+}
+
+/// Defines a list of pages.
+pub(super) const fn rows(member: &'static str, columns: &'static [TableColumn]) -> ResultFormat {
+    ResultFormat::Rows { member, columns, continues: "cursor" }
 }

@@ -54,13 +54,14 @@ fn words(line: &str) -> Vec<String> {
 /// sentence.
 fn refusal(line: &str, is_complete: bool) -> Option<String> {
     let error = Cli::try_parse_from(words(line)).err()?;
-    let is_accepted = match error.kind() {
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => true,
+    let is_help = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+    let is_incomplete = matches!(
+        error.kind(),
         ErrorKind::MissingRequiredArgument
-        | ErrorKind::MissingSubcommand
-        | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => !is_complete,
-        _ => false,
-    };
+            | ErrorKind::MissingSubcommand
+            | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+    );
+    let is_accepted = is_help || (is_incomplete && !is_complete);
     (!is_accepted).then(|| format!("{line}\n{error}"))
 }
 

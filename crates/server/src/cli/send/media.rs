@@ -5,10 +5,9 @@ use http::Method;
 use serde_json::{Value, json};
 
 use super::content::MediaUpload;
-use super::new_key;
-use super::patience::Patience;
+use super::patience::{Patience, new_key};
 use crate::cli::api_error::error_message;
-use crate::cli::gateway_client::{ApiRequest, GatewayClient, RequestBody};
+use crate::cli::gateway_client::{ApiRequest, CallBody, GatewayClient};
 
 /// Uploads a file, and puts its ID into the message. The gateway stores the same content once, so that a repeated
 /// upload has no effect.
@@ -24,7 +23,7 @@ pub(super) async fn attach(
     let boundary = new_key();
     let body = multipart(upload, &boundary);
     let content_type = format!("multipart/form-data; boundary={boundary}");
-    let call = ApiRequest::new(Method::POST, "/api/media", RequestBody::of_type(&content_type, body));
+    let call = ApiRequest::new(Method::POST, "/api/media", CallBody::of_type(&content_type, body));
     let response = patience.call(client, &call).await?;
     let json = response.json()?;
     if !response.status.is_success() {

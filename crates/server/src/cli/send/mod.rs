@@ -8,7 +8,6 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::Args;
-use engine::ports::Random as _;
 use http::{Method, StatusCode};
 use jiff::SignedDuration;
 use serde_json::Value;
@@ -18,11 +17,10 @@ use super::terminal::{print_json, print_line, print_note};
 use crate::cli::api_error::error_message;
 use crate::cli::duration::parse_duration;
 use crate::cli::gateway_arg::GatewayArg;
-use crate::cli::gateway_client::{ApiRequest, CallError, RequestBody};
-use crate::random::OsRandom;
+use crate::cli::gateway_client::{ApiRequest, CallBody, CallError};
 
 use self::content::{ContentArgs, UsageError};
-use self::patience::Patience;
+use self::patience::{Patience, new_key};
 
 /// Send a message through a running gateway, for scripts and cron.
 #[derive(Debug, Args)]
@@ -84,7 +82,7 @@ impl SendArgs {
         let call = ApiRequest {
             method: Method::POST,
             path: "/api/messages/send",
-            body: RequestBody::json(&message),
+            body: CallBody::json(&message),
             idempotency_key: Some(&key),
         };
         let response = match patience.call(&client, &call).await {
@@ -132,11 +130,4 @@ impl SendArgs {
 
 fn is_not_sent(error: &CallError) -> bool {
     matches!(error, CallError::NotSent(_))
-}
-
-/// Returns a new idempotency key.
-fn new_key() -> String {
-    let mut bytes = [0; 16];
-    OsRandom::new().fill(&mut bytes);
-    format!("send-{}", uuid::Builder::from_random_bytes(bytes).into_uuid())
 }

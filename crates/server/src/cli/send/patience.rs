@@ -2,7 +2,7 @@
 //!
 //! **Invariant:** only requests that have an effect at most once are repeated: sends with an idempotency key, and uploads.
 
-use engine::ports::Clock as _;
+use engine::ports::{Clock as _, Random as _};
 use http::StatusCode;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
@@ -10,6 +10,7 @@ use serde_json::Value;
 use crate::cli::gateway_client::{ApiRequest, ApiResponse, CallError, GatewayClient};
 use crate::cli::terminal::print_note;
 use crate::clock::SystemClock;
+use crate::random::OsRandom;
 
 /// Time until the request is repeated after a broken connection.
 const RECONNECT_AFTER: SignedDuration = SignedDuration::from_secs(2);
@@ -80,4 +81,11 @@ fn retry_wait(response: &ApiResponse) -> Option<(SignedDuration, String)> {
             || code == "idempotency_in_progress";
     let reason = json.get("message").and_then(Value::as_str).unwrap_or_default();
     is_temporary.then(|| (SignedDuration::from_secs(i64::from(seconds)), format!("{reason} ({code})")))
+}
+
+/// Returns a new idempotency key.
+pub(super) fn new_key() -> String {
+    let mut bytes = [0; 16];
+    OsRandom::new().fill(&mut bytes);
+    format!("send-{}", uuid::Builder::from_random_bytes(bytes).into_uuid())
 }
