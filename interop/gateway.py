@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 import tempfile
 import urllib.request
@@ -9,6 +10,13 @@ import urllib.request
 BINARY = os.environ["WAYPOST_BINARY"]
 # Rate limit that no test reaches.
 UNLIMITED = 1_000_000_000
+
+
+def free_port() -> int:
+    """Returns a port on which no process listens."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
 
 
 class Gateway:

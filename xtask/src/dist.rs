@@ -13,31 +13,55 @@ use std::process::Command;
 
 /// Target of a program without dependencies on system libraries.
 const STATIC: &str = "x86_64-unknown-linux-musl";
-/// C compiler for the target: SQLite and the cryptography are written in C.
-const STATIC_COMPILERS: [&str; 2] = ["musl-gcc", "x86_64-linux-musl-gcc"];
+/// Targets of release archives, with the C compilers that can build for them. SQLite and the cryptography are written
+/// in C; the compiler also links the program.
+const TARGETS: [(&str, &[&str]); 4] = [
+    (STATIC, &["x86_64-linux-musl-gcc", "musl-gcc"]),
+    ("x86_64-unknown-linux-gnu", &["x86_64-linux-gnu-gcc"]),
+    ("aarch64-unknown-linux-musl", &["aarch64-linux-musl-gcc", "aarch64-unknown-linux-musl-gcc"]),
+    ("aarch64-unknown-linux-gnu", &["aarch64-linux-gnu-gcc", "aarch64-unknown-linux-gnu-gcc"]),
+];
 /// Files and folders of the archive besides the program.
-const BESIDE: [&str; 9] = [
+const BESIDE: [&str; 10] = [
     "LICENSE",
     "README.md",
     "CHANGELOG.md",
     "SECURITY.md",
     "CONTRIBUTING.md",
     "ARCHITECTURE.md",
+    "STYLE.md",
     "deploy",
     "docs",
     "examples",
 ];
 
+/// Options of `cargo xtask dist`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct DistOptions {
+    /// Target, such as aarch64-unknown-linux-gnu [default: static for x86-64 if that can be built, else this machine]
+    #[arg(long)]
+    target: Option<String>,
+}
+
 /// A built program.
 struct Built {
     target: String,
     program: PathBuf,
+    /// `true` if this machine can run the program.
+    is_native: bool,
+}
+
+/// A target and the C compiler for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Toolchain<'a> {
+    target: &'a str,
+    compiler: &'a str,
 }
 
 /// Builds the program and packs the archive.
-pub(crate) fn run() -> Result<()> {
+pub(crate) fn run(options: &DistOptions) -> Result<()> {
     let root = root();
-    let built = build(&root)?;
+    let built = build(&root, options.target.as_deref())?;
     let name = format!("waypost-{}-{}", env!("CARGO_PKG_VERSION"), built.target);
     let dist = root.join("target/dist");
     let stage = dist.join(&name);
@@ -55,39 +79,80 @@ pub(crate) fn run() -> Result<()> {
     let file = archive.file_name().unwrap_or_default().display().to_string();
     let sums = format!("{}  {file}\n", sha256_hex(&bytes));
     fs::write(dist.join("SHA256SUMS"), &sums).context("writing the checksums")?;
-    try_out(&dist, &name, &archive)?;
+    try_out(&dist, &name, &archive, built.is_native)?;
     print_line(format_args!("{} ({} bytes)", archive.display(), bytes.len()));
     print_line(sums.trim_end());
     Ok(())
 }
 
-fn build(root: &Path) -> Result<Built> {
+fn build(root: &Path, wanted: Option<&str>) -> Result<Built> {
     let mut command = Command::new("cargo");
     command.current_dir(root).args(["build", "--profile", "dist", "--locked", "-p", "waypost"]);
-    let is_static = has_static_target()?;
-    let (target, folder) = if is_static {
-        command.args(["--target", STATIC]);
-        (STATIC.to_owned(), root.join("target").join(STATIC))
-    } else {
-        let host = host()?;
-        print_line(format_args!(
-            "note: {STATIC} or a C compiler for it is not installed; the program is built for {host} and needs a glibc \
-             as new as this machine's"
-        ));
-        (host, root.join("target"))
+    let host = host()?;
+    let target = match wanted {
+        Some(target) if target == host => None,
+        Some(target) => Some(toolchain(target, is_target_installed(target)?, is_installed)?),
+        None => toolchain(STATIC, is_target_installed(STATIC)?, is_installed)
+            .inspect_err(|error| {
+                print_line(format_args!(
+                    "note: {error:#}; the program is built for {host} and needs a glibc as new as this machine's"
+                ));
+            })
+            .ok(),
+    };
+    let (name, folder) = match target {
+        Some(Toolchain { target, compiler }) => {
+            let variable = target.replace('-', "_");
+            command.args(["--target", target]).env(format!("CC_{variable}"), compiler);
+            if target != STATIC {
+                command.env(format!("CARGO_TARGET_{}_LINKER", variable.to_ascii_uppercase()), compiler);
+            }
+            (target.to_owned(), root.join("target").join(target))
+        }
+        None => (host.clone(), root.join("target")),
     };
     let status = command.status().context("starting cargo")?;
     if !status.success() {
         bail!("the program was not built");
     }
-    Ok(Built { target, program: folder.join("dist/waypost") })
+    let architecture = |target: &str| target.split('-').next().map(str::to_owned);
+    let is_native = architecture(&name) == architecture(&host);
+    Ok(Built { target: name, program: folder.join("dist/waypost"), is_native })
 }
 
-fn has_static_target() -> Result<bool> {
-    let folder = output(Command::new("rustc").args(["--print", "target-libdir", "--target", STATIC]))?;
-    let has_compiler =
-        STATIC_COMPILERS.iter().any(|compiler| Command::new(compiler).arg("--version").output().is_ok());
-    Ok(Path::new(folder.trim()).is_dir() && has_compiler)
+/// Returns the toolchain of a target.
+///
+/// # Errors
+/// If the target is not known, or something is not installed; the message says what.
+fn toolchain(
+    target: &str,
+    is_target_installed: bool,
+    has_compiler: impl Fn(&str) -> bool,
+) -> Result<Toolchain<'static>> {
+    let Some((target, compilers)) = TARGETS.into_iter().find(|(known, _)| *known == target) else {
+        let known: Vec<_> = TARGETS.iter().map(|(known, _)| *known).collect();
+        bail!("there is no target {target}; the targets are {}", known.join(", "));
+    };
+    if !is_target_installed {
+        bail!("the standard library for {target} is not installed: rustup target add {target}");
+    }
+    let found = compilers.iter().find(|compiler| has_compiler(compiler));
+    let compiler = found.with_context(|| {
+        format!("no C compiler for {target} is installed; one of these is needed: {}", compilers.join(", "))
+    })?;
+    Ok(Toolchain { target, compiler })
+}
+
+fn is_installed(compiler: &str) -> bool {
+    Command::new(compiler).arg("--version").output().is_ok()
+}
+
+fn is_target_installed(target: &str) -> Result<bool> {
+    if !TARGETS.iter().any(|(known, _)| *known == target) {
+        return Ok(false);
+    }
+    let folder = output(Command::new("rustc").args(["--print", "target-libdir", "--target", target]))?;
+    Ok(Path::new(folder.trim()).is_dir())
 }
 
 fn host() -> Result<String> {
@@ -146,17 +211,45 @@ fn pack(dist: &Path, name: &str, archive: &Path, at: &str) -> Result<()> {
     Ok(())
 }
 
-/// Unpacks the archive in another folder and runs its program.
-fn try_out(dist: &Path, name: &str, archive: &Path) -> Result<()> {
+/// Unpacks the archive in another folder, and runs its program if this machine can.
+fn try_out(dist: &Path, name: &str, archive: &Path, is_native: bool) -> Result<()> {
     let elsewhere = tempfile::tempdir_in(dist).context("making a folder to try the archive in")?;
     output(Command::new("sha256sum").current_dir(dist).args(["--check", "--quiet", "SHA256SUMS"]))?;
     output(Command::new("tar").current_dir(elsewhere.path()).arg("-xzf").arg(archive))?;
-    let program = elsewhere.path().join(name).join("waypost");
-    let version = output(Command::new(program).arg("--version"))?;
+    let folder = elsewhere.path().join(name);
+    for page in ["README.md", "docs/README.md"] {
+        require_links(&folder, page)?;
+    }
+    if !is_native {
+        print_line("note: this machine cannot run the program of the archive; only the files were checked");
+        return Ok(());
+    }
+    let version = output(Command::new(folder.join("waypost")).arg("--version"))?;
     if version.trim() != format!("waypost {}", env!("CARGO_PKG_VERSION")) {
         bail!("the program in the archive says that it is {}", version.trim());
     }
     Ok(())
+}
+
+/// Checks that every relative link of a page leads to a file of the folder.
+fn require_links(folder: &Path, page: &str) -> Result<()> {
+    let path = folder.join(page);
+    let text = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
+    let parent = path.parent().unwrap_or(folder);
+    for target in relative_links(&text) {
+        if !parent.join(target).exists() {
+            bail!("{page} links {target}, which is not in the archive");
+        }
+    }
+    Ok(())
+}
+
+/// Returns the relative links of a page, without the part after `#`.
+fn relative_links(text: &str) -> impl Iterator<Item = &str> {
+    let targets = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+    targets
+        .filter(|target| !target.contains("://") && !target.starts_with('#'))
+        .map(|target| target.split('#').next().unwrap_or(target))
 }
 
 #[cfg(test)]
@@ -165,13 +258,29 @@ mod tests {
 
     #[test]
     fn every_link_of_the_readme_leads_into_the_archive() {
-        let readme = fs::read_to_string(root().join("README.md")).unwrap();
-        let targets = readme.split("](").skip(1).filter_map(|rest| rest.split(')').next());
-        for target in targets.filter(|target| !target.contains("://") && !target.starts_with('#')) {
-            let path = target.split('#').next().unwrap_or(target);
-            let first = path.split('/').next().unwrap_or(path);
-            assert!(BESIDE.contains(&first), "{target} is not in the archive");
+        let stage = tempfile::tempdir().unwrap();
+        for beside in BESIDE {
+            copy(&root().join(beside), &stage.path().join(beside)).unwrap();
         }
+        for page in ["README.md", "docs/README.md"] {
+            require_links(stage.path(), page).unwrap();
+        }
+        fs::remove_dir_all(stage.path().join("docs/decisions")).unwrap();
+        let missing = require_links(stage.path(), "README.md").unwrap_err().to_string();
+        assert_eq!(missing, "README.md links docs/decisions, which is not in the archive");
+    }
+
+    #[test]
+    fn a_missing_part_of_a_toolchain_is_named() {
+        let target = "aarch64-unknown-linux-gnu";
+        let compiler = "aarch64-linux-gnu-gcc";
+        let found = toolchain(target, true, |name| name == compiler).unwrap();
+        assert_eq!(found, Toolchain { target, compiler });
+        let error =
+            |target: &str, is_installed| toolchain(target, is_installed, |_| false).unwrap_err().to_string();
+        assert!(error(target, false).contains("rustup target add aarch64-unknown-linux-gnu"));
+        assert!(error(target, true).contains("aarch64-linux-gnu-gcc"));
+        assert!(error("sparc", false).contains("the targets are x86_64-unknown-linux-musl"));
     }
 
     #[test]

@@ -42,7 +42,7 @@ enum Task {
     /// Kill a gateway repeatedly under load, and check that no message is lost, duplicated or stuck.
     Chaos(chaos::ChaosOptions),
     /// Create a release archive with its checksums in target/dist.
-    Dist,
+    Dist(dist::DistOptions),
     /// Run benchmarks.
     #[command(subcommand)]
     Bench(Bench),
@@ -69,7 +69,7 @@ fn main() -> ExitCode {
         Task::Ci => return if ci::run() { ExitCode::SUCCESS } else { ExitCode::FAILURE },
         Task::Tidy { bless_migrations } => tidy::run(bless_migrations),
         Task::Interop => interop::run(),
-        Task::Dist => dist::run(),
+        Task::Dist(options) => dist::run(&options),
         Task::Chaos(options) => chaos::run(&options),
         Task::Bench(Bench::Send(options)) => bench::send(&options),
         Task::MockUpstream { listen } => bench::mock_upstream(listen),

@@ -1,23 +1,23 @@
 //! `waypost keys`: API keys.
 
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow, bail};
 use clap::{Args, Subcommand};
 use domain::access::api_key::{ApiKey, KeyScope};
-use domain::id::{AccountId, KeyId};
 use engine::AuditContext;
 use engine::access::api_key::delegation;
 use engine::access::api_key::delegation::{ApiKeyError, NewApiKeyRequest};
 use engine::ports::Directory;
 use jiff::Timestamp;
 use secrecy::ExposeSecret as _;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::context::CommandContext;
+use super::key_rotation::RotateKeyArgs;
 use super::name_arg::name;
 use super::terminal::{print_json, print_line, print_note, print_table};
+use crate::cli::key_arg::{find_key, key_json, key_json_with_secret, keys_of};
 use crate::cli::workspace_arg::{Opened, WorkspaceArg};
 
 /// Maximum rate limit.
@@ -29,6 +29,8 @@ pub(super) enum KeysCommand {
     Create(Box<CreateKeyArgs>),
     /// List the API keys and their scopes; the keys themselves are never printed
     List(ListKeysArgs),
+    /// Replace an API key by a new key with the same rights; the old key stays valid for a while
+    Rotate(RotateKeyArgs),
     /// Revoke an API key; a running gateway rejects it within one second
     Revoke(RevokeKeyArgs),
 }
@@ -101,6 +103,7 @@ impl KeysCommand {
         match self {
             Self::Create(create) => create.run(ctx).await,
             Self::List(list) => list.run(ctx).await,
+            Self::Rotate(rotate) => rotate.run(ctx).await,
             Self::Revoke(revoke) => revoke.run(ctx).await,
         }
     }
@@ -131,11 +134,7 @@ impl CreateKeyArgs {
         .await;
         let (key, secret) = created.map_err(|error| describe_error(error, expires_at))?;
         if json {
-            let mut shown = key_json(&key);
-            if let Some(shown) = shown.as_object_mut() {
-                shown.insert("key".to_owned(), json!(secret.expose_secret()));
-            }
-            print_json(&shown)?;
+            print_json(&key_json_with_secret(&key, &secret))?;
         } else {
             print_line(secret.expose_secret())?;
             print_note(&format!(
@@ -203,14 +202,6 @@ impl ListKeysArgs {
     }
 }
 
-/// Returns the keys of the workspace, oldest first.
-fn keys_of(opened: &Opened, directory: &Directory) -> Vec<Arc<ApiKey>> {
-    let own = directory.keys.values().filter(|key| key.workspace == opened.workspace);
-    let mut keys: Vec<_> = own.cloned().collect();
-    keys.sort_by_key(|key| (key.created_at, key.id));
-    keys
-}
-
 fn row(key: &ApiKey, opened: &Opened, directory: &Directory) -> [String; 10] {
     let none = || "-".to_owned();
     let time = |at: Option<Timestamp>| at.map_or_else(none, format_time);
@@ -250,28 +241,10 @@ fn scope_list(scopes: &[KeyScope]) -> String {
     scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>().join(",")
 }
 
-fn key_json(key: &ApiKey) -> Value {
-    let time = |at: Option<Timestamp>| at.map(|at| at.to_string());
-    json!({
-        "id": key.id.to_string(),
-        "name": key.name,
-        "prefix": key.prefix,
-        "scopes": key.scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>(),
-        "accounts": key.accounts.iter().map(AccountId::to_string).collect::<Vec<_>>(),
-        "test": key.is_test,
-        "rate_per_minute": key.rate_per_minute,
-        "rate_burst": key.rate_burst,
-        "created_at": key.created_at.to_string(),
-        "expires_at": time(key.expires_at),
-        "revoked_at": time(key.revoked_at),
-        "last_used_at": time(key.last_used_at),
-    })
-}
-
 impl RevokeKeyArgs {
     async fn run(&self, ctx: &CommandContext) -> anyhow::Result<ExitCode> {
         let opened = self.workspace.open(ctx).await?;
-        let key = self.find(&opened)?;
+        let key = find_key(&opened, &self.key, |key| key.revoked_at.is_none())?;
         if let Some(at) = key.revoked_at {
             bail!("key `{}` was already revoked at {at}", key.name);
         }
@@ -286,29 +259,5 @@ impl RevokeKeyArgs {
             print_line(&format!("key `{}` ({}…) was revoked", key.name, key.prefix))?;
         }
         Ok(ExitCode::SUCCESS)
-    }
-
-    fn find(&self, opened: &Opened) -> anyhow::Result<Arc<ApiKey>> {
-        let keys = keys_of(opened, &opened.deps.directory.current());
-        let wanted = self.key.as_str();
-        let id = wanted.parse::<KeyId>().ok();
-        if let Some(key) = keys.iter().find(|key| Some(key.id) == id) {
-            return Ok(key.clone());
-        }
-        let prefix = wanted.trim_end_matches('…');
-        let mut found: Vec<_> =
-            keys.iter().filter(|key| key.prefix == prefix || key.name == wanted).cloned().collect();
-        if found.iter().any(|key| key.revoked_at.is_none()) {
-            // A name can be used again after its key was revoked.
-            found.retain(|key| key.revoked_at.is_none());
-        }
-        match found.as_slice() {
-            [] => bail!("there is no key with the ID, prefix or name `{wanted}`: see `waypost keys list`"),
-            [key] => Ok(key.clone()),
-            several => {
-                let ids: Vec<_> = several.iter().map(|key| key.id.to_string()).collect();
-                bail!("{} keys have the name `{wanted}`: use one of the IDs {}", ids.len(), ids.join(", "))
-            }
-        }
     }
 }

@@ -5,17 +5,28 @@
 //! **Invariant:** a secret is printed by the one command that makes it, once.
 
 mod accounts;
+mod api_commands;
+mod api_error;
 mod backup;
 mod context;
 mod dev;
 mod doctor;
 mod duration;
+mod event_log;
+mod event_tail;
+mod file_arg;
+mod gateway_arg;
 mod gateway_client;
 mod health;
+mod key_arg;
+mod key_rotation;
 mod keys;
+mod listen;
 mod migrate;
 mod name_arg;
 mod redrive;
+#[cfg(test)]
+mod reference;
 mod secret_arg;
 mod secrets;
 mod send;
@@ -24,6 +35,7 @@ mod setting_flags;
 mod signals;
 mod simulator;
 mod terminal;
+mod trigger;
 mod users;
 mod workspace_arg;
 mod workspaces;
@@ -34,6 +46,7 @@ use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 
 use crate::api::document;
+use crate::cli::api_commands::ApiInvocation;
 use crate::cli::context::CommandContext;
 use crate::cli::setting_flags::SettingFlags;
 use crate::config::{self, Environment, Origin};
@@ -77,7 +90,7 @@ enum Command {
     /// WhatsApp accounts: add, list, update, test, subscribe, register, resume, remove
     #[command(subcommand)]
     Accounts(accounts::AccountsCommand),
-    /// API keys: create, list, revoke
+    /// API keys: create, list, rotate, revoke
     #[command(subcommand)]
     Keys(keys::KeysCommand),
     /// Users: add, list, change the password, remove
@@ -88,6 +101,12 @@ enum Command {
     Workspaces(workspaces::WorkspacesCommand),
     /// Send a message through a running gateway, for scripts and cron
     Send(Box<send::SendArgs>),
+    /// Post the events of a running gateway to a program on this machine, signed as webhooks are
+    Listen(Box<listen::ListenArgs>),
+    /// Make something happen in the sandbox: a customer writes, a message is read, a template is rejected
+    Trigger(Box<trigger::TriggerArgs>),
+    #[command(flatten)]
+    Api(ApiInvocation),
     /// Print the OpenAPI 3.1 description of the API
     Openapi,
     /// Configuration: check the effective values, print the reference
@@ -173,6 +192,9 @@ async fn dispatch(ctx: CommandContext, command: Command) -> anyhow::Result<ExitC
         Command::Users(users) => Box::pin(users.run(&ctx)).await,
         Command::Workspaces(workspaces) => Box::pin(workspaces.run(&ctx)).await,
         Command::Send(send) => Box::pin(send.run(&ctx)).await,
+        Command::Listen(listen) => Box::pin(listen.run(&ctx)).await,
+        Command::Trigger(trigger) => Box::pin(trigger.run(&ctx)).await,
+        Command::Api(invocation) => Box::pin(invocation.run(&ctx)).await,
         Command::Config(ConfigCommand::Check(output)) => check(&ctx, output),
         Command::Config(ConfigCommand::Reference) | Command::Openapi => Ok(ExitCode::SUCCESS),
     }

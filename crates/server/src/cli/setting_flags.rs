@@ -9,7 +9,7 @@ use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 use crate::config::{self, ConfigError, Environment, Loaded, Override, SETTINGS, Setting, Sources};
 
 /// Heading of the flags in the help.
-const HEADING: &str =
+pub(super) const HEADING: &str =
     "Settings (also in waypost.toml and in the environment: see `waypost config reference`)";
 
 /// Settings on the command line.

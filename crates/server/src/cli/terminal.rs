@@ -37,22 +37,35 @@ pub(super) fn print_note(text: &str) {
 ///
 /// # Errors
 /// If standard output cannot be written.
-pub(super) fn print_table<const N: usize>(headings: [&str; N], rows: &[[String; N]]) -> io::Result<()> {
-    let mut widths = headings.map(|heading| heading.chars().count());
+pub(super) fn print_table<'a>(
+    headings: impl AsRef<[&'a str]>,
+    rows: &[impl AsRef<[String]>],
+) -> io::Result<()> {
+    let headings: Vec<String> = headings.as_ref().iter().map(|heading| (*heading).to_owned()).collect();
+    let mut widths: Vec<usize> = headings.iter().map(|heading| heading.chars().count()).collect();
     for row in rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
+        for (width, cell) in widths.iter_mut().zip(row.as_ref()) {
             *width = cell.chars().count().max(*width);
         }
     }
-    let line = |cells: &[String; N]| {
+    let line = |cells: &[String]| {
         let mut line = String::new();
-        for (cell, width) in cells.iter().zip(widths) {
+        for (cell, width) in cells.iter().zip(&widths) {
             line.push_str(&format!("{cell:width$}  "));
         }
         line.trim_end().to_owned()
     };
-    print_line(&line(&headings.map(str::to_owned)))?;
-    rows.iter().try_for_each(|row| print_line(&line(row)))
+    print_line(&line(&headings))?;
+    rows.iter().try_for_each(|row| print_line(&line(row.as_ref())))
+}
+
+/// Returns a text without characters that control a terminal: line breaks, escape sequences, changes of the direction.
+pub(super) fn one_line(text: &str) -> String {
+    let is_control = |letter: char| {
+        letter.is_control()
+            || matches!(letter, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    text.replace(is_control, " ")
 }
 
 /// Reads a secret from the terminal without showing it. Returns `None` if standard input is not a terminal.

@@ -1,7 +1,7 @@
 //! `waypost send`, against a gateway with a fixed response.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::thread::JoinHandle;
 
 use serde_json::{Value, json};
@@ -17,27 +17,35 @@ struct Gateway {
 fn gateway(status: u16, response: Value) -> Gateway {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let call = std::thread::spawn(move || {
-        let (stream, _) = listener.accept().unwrap();
-        let mut reader = BufReader::new(stream.try_clone().unwrap());
-        let mut head = String::new();
-        while !head.ends_with("\r\n\r\n") {
-            assert_ne!(reader.read_line(&mut head).unwrap(), 0);
-        }
-        let head = head.to_lowercase();
-        let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap();
-        let mut body = vec![0; length.parse().unwrap()];
-        reader.read_exact(&mut body).unwrap();
-        let response = response.to_string();
-        let length = response.len();
-        write!(
-            &stream,
-            "HTTP/1.1 {status} X\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{response}"
-        )
-        .unwrap();
-        (head, serde_json::from_slice(&body).unwrap())
-    });
+    let call = std::thread::spawn(move || serve_call(&listener, status, &response));
     Gateway { url, call }
+}
+
+/// Answers one call.
+fn serve_call(listener: &TcpListener, status: u16, response: &Value) -> (String, Value) {
+    let (stream, _) = listener.accept().unwrap();
+    let (head, body) = read_call(&stream);
+    let response = response.to_string();
+    let length = response.len();
+    write!(
+        &stream,
+        "HTTP/1.1 {status} X\r\ncontent-length: {length}\r\nretry-after: 9\r\nconnection: close\r\n\r\n{response}"
+    )
+    .unwrap();
+    (head, body)
+}
+
+fn read_call(stream: &TcpStream) -> (String, Value) {
+    let mut reader = BufReader::new(stream.try_clone().unwrap());
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") {
+        assert_ne!(reader.read_line(&mut head).unwrap(), 0);
+    }
+    let head = head.to_lowercase();
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap();
+    let mut body = vec![0; length.parse().unwrap()];
+    reader.read_exact(&mut body).unwrap();
+    (head, serde_json::from_slice(&body).unwrap())
 }
 
 fn sender(gateway: &Gateway) -> Shell {
@@ -124,7 +132,49 @@ fn an_unreachable_gateway_is_reported() {
     };
     let error =
         empty_shell().waypost(&format!("send --to +1555 --text Hi --api-key k --url {url}")).failure();
-    assert!(error.starts_with(&format!("error: no connection to {url}/api/messages/send")), "{error}");
+    assert!(error.starts_with(&format!("error: no connection to {url}: check that")), "{error}");
+}
+
+#[test]
+fn a_request_without_a_response_is_repeated_with_the_same_key() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let lost = std::thread::spawn(move || {
+        // The first request is read, and its connection closed without a response.
+        let (stream, _) = listener.accept().unwrap();
+        let (head, _) = read_call(&stream);
+        drop(stream);
+        let response = json!({"status": "success", "data": {"message_id": "wamid.X", "status": "sent"}});
+        (head, serve_call(&listener, 200, &response).0)
+    });
+    let shell = empty_shell().with("WAYPOST_KEY", "wp_live_demo").with("WAYPOST_URL", &url);
+    let ran = shell.waypost("send --to +1555 --text Hi");
+    assert!(ran.err.starts_with("waiting 2 s: "), "{}", ran.err);
+    assert_eq!(ran.ok(), "wamid.X\n");
+    let (first, second) = lost.join().unwrap();
+    let key =
+        |head: &str| head.lines().find_map(|line| line.strip_prefix("idempotency-key: ")).map(str::to_owned);
+    assert!(key(&first).is_some_and(|key| key.starts_with("send-")), "{first}");
+    assert_eq!(key(&first), key(&second));
+}
+
+#[test]
+fn a_wait_above_the_timeout_ends_the_command() {
+    let message = "Rate limit exceeded.";
+    let gateway = gateway(429, json!({"status": "error", "message": message, "code": "rate_limited"}));
+    let error = sender(&gateway).waypost("send --to +1555 --text Hi --timeout 0").failure();
+    assert_eq!(error, format!("error: {message} (rate_limited)\n"));
+}
+
+#[test]
+fn a_message_of_a_file_is_sent() {
+    let gateway = gateway(200, json!({"status": "success", "data": {"message_id": "m", "status": "queued"}}));
+    let shell = sender(&gateway);
+    shell.write("m.json", "\u{feff}{\"type\":\"location\",\"location\":{\"latitude\":1.5}}");
+    let shown = shell.waypost("send --json m.json --to +1555").json();
+    assert_eq!(shown["data"]["status"], "queued");
+    let sent = json!({"to": "+1555", "type": "location", "location": {"latitude": 1.5}});
+    assert_eq!(gateway.call.join().unwrap().1, sent);
 }
 
 #[test]
@@ -152,6 +202,9 @@ fn an_invalid_message_is_a_usage_error() {
         "send --to +1555 --text Hi --template t --language en",
         "send --to +1555 --template t",
         "send --to +1555 --text Hi --param x",
+        "send --to +1555 --json",
+        "send --to +1555 --text Hi --json m.json",
+        "send --to +1555 --text Hi --caption x",
     ] {
         assert_eq!(empty_shell().waypost(line).code, 2, "{line}");
     }

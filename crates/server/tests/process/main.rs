@@ -5,11 +5,13 @@
 
 mod backup;
 mod chaos;
+mod command_line;
 mod dev;
 mod durability;
 #[path = "../../../../xtask/src/chaos/harness/mod.rs"]
 mod harness;
 mod kill_during_send;
+mod listen;
 mod redrive;
 mod shutdown;
 mod support;
