@@ -10,4 +10,4 @@ curl --silent --show-error --no-buffer --max-time 60 "$WAYPOST_URL/api/events/st
 #
 # id: 01a2…
 # event: message.sent
-# data: {"id":"01a2…","event":"message.sent","timestamp":"…","data":{"status":"sent","to":"+15550100001", …}}
+# data: {"id":"01a2…","event":"message.sent","sequence":12,"timestamp":"…","data":{"status":"sent","to":"+15550100001", …}}

@@ -56,7 +56,7 @@ impl Clock for RealClock {
 async fn main() -> Result<()> {
     let listener = TcpListener::bind("127.0.0.1:0").await.context("binding a port")?;
     let url = format!("http://{}/hook", listener.local_addr()?);
-    let policy = Policy { allow_http_loopback: true, ..Policy::default() };
+    let policy = Policy { allow_local_hosts: true, ..Policy::default() };
     let config = EgressConfig { policy, ..EgressConfig::default() };
     let client = EgressClient::new(&config, Arc::new(RealClock)).context("making the client")?;
     let mut recorded = Vec::new();

@@ -83,7 +83,8 @@ impl EgressClient {
         let request = self.request(call, &target)?;
         let (mut connection, received) = self.send(&target, request).await?;
         let (head, body) = received.into_parts();
-        let response = response.insert(PartialResponse::head(head.status, &head.headers, self.clock.now()));
+        let response =
+            response.insert(PartialResponse::head(head.status, &head.headers, &target.url, self.clock.now()));
         if read(&mut connection, body, response).await? {
             self.pool.put(&target.host_port, connection).await;
         }

@@ -12,8 +12,9 @@ pub struct Policy {
     /// Allows private networks, this machine, and names that only exist in a local network. Link-local addresses
     /// (cloud metadata services), multicast and reserved addresses stay forbidden.
     pub allow_private_networks: bool,
-    /// Allows this machine, also over `http`, for URLs whose host is a loopback address or name. For `waypost dev`.
-    pub allow_http_loopback: bool,
+    /// Allows this machine and private networks, also over `http`, for URLs whose host is such an address or a name of a
+    /// local network. For `waypost dev`.
+    pub allow_local_hosts: bool,
 }
 
 /// Configuration of the client.

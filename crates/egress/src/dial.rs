@@ -47,21 +47,21 @@ impl Dialer {
         let addresses = match &target.host_port.host {
             HostName::Address(address) => vec![*address],
             HostName::Domain(name) => {
-                self.resolver.resolve(name).await.map_err(|_| EgressError::NameNotFound)?
+                self.resolver.resolve(name).await.map_err(|error| EgressError::of_resolver(name, error))?
             }
         };
-        if addresses.is_empty() {
-            return Err(EgressError::NameNotFound);
+        if let (HostName::Domain(name), []) = (&target.host_port.host, addresses.as_slice()) {
+            return Err(EgressError::NameNotFound(name.clone()));
         }
-        if !addresses.iter().all(|address| target.allowed.call(*address)) {
-            return Err(UrlError::NotPublic.into());
-        }
+        addresses.iter().try_for_each(|address| target.allowed.check(*address))?;
         let stream = self.connect(&addresses, target.host_port.port).await.map_err(EgressError::Connect)?;
         stream.set_nodelay(true).map_err(EgressError::Connect)?;
         let received = ReceivedFlag::default();
         let stream = if target.host_port.is_tls {
-            let name = target.host_port.host.for_tls().ok_or(EgressError::NameNotFound)?;
-            let stream = self.tls.connect(name, stream).await.map_err(EgressError::Tls)?;
+            let host = &target.host_port.host;
+            let name = host.for_tls().ok_or(UrlError::NotAUrl)?;
+            let connected = self.tls.connect(name, stream).await;
+            let stream = connected.map_err(|error| EgressError::Tls { host: host.to_string(), error })?;
             TransportStream::tls(stream, received.clone())
         } else {
             TransportStream::plain(stream, received.clone())

@@ -4,21 +4,24 @@ use std::io;
 use std::time::Duration;
 
 use engine::ports::UrlError;
+use rustls::CertificateError;
 
 /// Maximum number of characters of a reason. Errors about certificates can be long.
-const MAX_REASON_CHARS: usize = 200;
+const MAX_REASON_CHARS: usize = 500;
 
 /// Reason why a call got no response.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum EgressError {
     #[error("the address is not allowed: {0}")]
     Address(#[from] UrlError),
-    #[error("the host name could not be resolved")]
-    NameNotFound,
+    #[error("the host name {0} does not exist in DNS, or has no address")]
+    NameNotFound(String),
+    #[error("the host name {name} could not be resolved: no DNS server answered ({error})")]
+    Resolver { name: String, error: io::Error },
     #[error("{}", connect_reason(.0))]
     Connect(io::Error),
-    #[error("{}", tls_reason(.0))]
-    Tls(io::Error),
+    #[error("{}", tls_reason(.host, .error))]
+    Tls { host: String, error: io::Error },
     #[error("{}", http_reason(.0))]
     Http(#[from] hyper::Error),
     #[error("no response within {}", format_duration(*.0))]
@@ -30,6 +33,16 @@ pub(crate) enum EgressError {
 }
 
 impl EgressError {
+    /// Creates the error of a name resolution.
+    pub(crate) fn of_resolver(name: &str, error: io::Error) -> Self {
+        let name = name.to_owned();
+        if error.kind() == io::ErrorKind::NotFound {
+            Self::NameNotFound(name)
+        } else {
+            Self::Resolver { name, error }
+        }
+    }
+
     /// Returns the reason, short enough for a log entry.
     pub(crate) fn reason(&self) -> String {
         self.to_string().chars().take(MAX_REASON_CHARS).collect()
@@ -47,10 +60,41 @@ fn connect_reason(error: &io::Error) -> String {
     }
 }
 
-fn tls_reason(error: &io::Error) -> String {
-    match error.get_ref().and_then(|error| error.downcast_ref::<rustls::Error>()) {
-        Some(error) => format!("no secure connection: {error}"),
-        None => "no secure connection: the connection was closed".to_owned(),
+fn tls_reason(host: &str, error: &io::Error) -> String {
+    let Some(cause) = error.get_ref().and_then(|error| error.downcast_ref::<rustls::Error>()) else {
+        return format!("TLS with {host} failed: the connection was closed during the handshake");
+    };
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the list of rustls is open")]
+    match cause {
+        rustls::Error::InvalidCertificate(cause) => {
+            format!("TLS with {host} failed: {}", certificate_reason(host, cause))
+        }
+        rustls::Error::InvalidMessage(_) => {
+            format!("TLS with {host} failed: the server does not speak TLS at this port")
+        }
+        cause => format!("TLS with {host} failed: {cause}"),
+    }
+}
+
+/// Returns the reason why a certificate is rejected.
+fn certificate_reason(host: &str, error: &CertificateError) -> String {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the list of rustls is open")]
+    match error {
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+            "the certificate has expired".to_owned()
+        }
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            "the certificate is not valid yet".to_owned()
+        }
+        CertificateError::UnknownIssuer => "the issuer of the certificate is not trusted: the certificate is self-signed \
+                                            or of a private authority, or the server does not send the intermediate \
+                                            certificates"
+            .to_owned(),
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            format!("the certificate is not valid for the name {host}")
+        }
+        CertificateError::Revoked => "the certificate was revoked".to_owned(),
+        cause => format!("the certificate is invalid: {cause}"),
     }
 }
 

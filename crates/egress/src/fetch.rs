@@ -30,9 +30,9 @@ use crate::url_guard::{UrlTarget, check};
 impl Fetcher for EgressClient {
     async fn fetch(&self, url: &str, max_bytes: u64) -> Result<FetchedFile, FetchError> {
         let mut target = check(self.policy, &request_url(url))?;
-        // A server on the internet cannot redirect to this machine, not even in development.
+        // A server on the internet cannot redirect to this machine or a private network, not even in development.
         let policy = Policy {
-            allow_http_loopback: self.policy.allow_http_loopback && target.allowed.is_loopback_only(),
+            allow_local_hosts: self.policy.allow_local_hosts && target.allowed.is_local_only(),
             ..self.policy
         };
         let first_name = file_name_of_path(target.path.path());

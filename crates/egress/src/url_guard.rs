@@ -4,6 +4,7 @@
 //! another parser reads differently gains nothing. Numbers in unusual bases, percent-encoding and full-width digits
 //! are converted to an address before the check.
 
+use std::fmt;
 use std::net::IpAddr;
 
 use engine::ports::{MAX_URL_CHARS, UrlError};
@@ -15,8 +16,8 @@ use url::{Host, Url};
 use crate::address::{AddressScope, scope_of};
 use crate::config::Policy;
 
-/// Domains of local networks, with all of their subdomains.
-const LOCAL: [&str; 5] = ["internal", "local", "localdomain", "localhost", "home.arpa"];
+/// Domains of local networks, with all of their subdomains. `test` is reserved for tests (RFC 6761).
+const LOCAL: [&str; 6] = ["internal", "local", "localdomain", "localhost", "home.arpa", "test"];
 
 /// Parsed URL that may be called.
 #[derive(Clone, Debug)]
@@ -47,6 +48,15 @@ pub(crate) enum HostName {
     Domain(String),
 }
 
+impl fmt::Display for HostName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(address) => address.fmt(f),
+            Self::Domain(name) => name.fmt(f),
+        }
+    }
+}
+
 impl HostName {
     /// Returns the name that the server's certificate must be valid for.
     pub(crate) fn for_tls(&self) -> Option<ServerName<'static>> {
@@ -66,19 +76,23 @@ pub(crate) struct AllowedScopes {
 }
 
 impl AllowedScopes {
-    /// `true` if only this machine may be called.
-    pub(crate) fn is_loopback_only(self) -> bool {
-        self.loopback && !self.public
+    /// `true` if no public address may be called.
+    pub(crate) fn is_local_only(self) -> bool {
+        !self.public
     }
 
-    /// `true` if the address may be called.
-    pub(crate) fn call(self, address: IpAddr) -> bool {
-        match scope_of(address) {
+    /// Checks that an address may be called.
+    ///
+    /// # Errors
+    /// The reason why it must not be called.
+    pub(crate) fn check(self, address: IpAddr) -> Result<(), UrlError> {
+        let is_allowed = match scope_of(address) {
             AddressScope::Public => self.public,
             AddressScope::Private => self.private,
             AddressScope::Loopback => self.loopback,
-            AddressScope::Forbidden => false,
-        }
+            AddressScope::Forbidden => return Err(UrlError::Forbidden),
+        };
+        if is_allowed { Ok(()) } else { Err(UrlError::NotPublic) }
     }
 }
 
@@ -97,11 +111,11 @@ pub(crate) fn check(policy: Policy, text: &str) -> Result<UrlTarget, UrlError> {
     };
     let allowed = allowed_scopes(policy, is_tls, &host)?;
     match &host {
-        HostName::Address(address) if !allowed.call(*address) => return Err(UrlError::NotPublic),
+        HostName::Address(address) => allowed.check(*address)?,
         HostName::Domain(name) if allowed.public && !allowed.private && is_local(name) => {
             return Err(UrlError::LocalName);
         }
-        HostName::Address(_) | HostName::Domain(_) => {}
+        HostName::Domain(_) => {}
     }
     let authority = match url.port() {
         Some(port) => format!("{}:{port}", url.host_str().unwrap_or_default()),
@@ -158,22 +172,28 @@ fn domain(name: &str) -> Result<String, UrlError> {
 
 /// Returns the scopes that a call to this host may use.
 fn allowed_scopes(policy: Policy, is_tls: bool, host: &HostName) -> Result<AllowedScopes, UrlError> {
-    let is_this_machine = match host {
-        HostName::Address(address) => scope_of(*address) == AddressScope::Loopback,
-        HostName::Domain(name) => name == "localhost" || name.ends_with(".localhost"),
+    let (is_this_machine, is_local) = match host {
+        HostName::Address(address) => match scope_of(*address) {
+            AddressScope::Public => (false, false),
+            AddressScope::Private => (false, true),
+            AddressScope::Loopback => (true, true),
+            AddressScope::Forbidden => return Err(UrlError::Forbidden),
+        },
+        HostName::Domain(name) => (name == "localhost" || name.ends_with(".localhost"), is_local(name)),
     };
-    let is_dev = policy.allow_http_loopback && is_this_machine;
-    if is_tls || policy.allow_http {
-        if policy.allow_private_networks {
-            return Ok(AllowedScopes { public: true, private: true, loopback: true });
-        }
-        return Ok(AllowedScopes { public: !is_dev, private: false, loopback: is_dev });
+    let is_local_allowed = policy.allow_local_hosts && is_local;
+    if !is_tls && !policy.allow_http && !is_local_allowed {
+        let needs_both = is_local && !policy.allow_private_networks;
+        return Err(if needs_both { UrlError::PlainHttpInPrivateNetwork } else { UrlError::PlainHttp });
     }
-    if is_dev {
-        Ok(AllowedScopes { public: false, private: false, loopback: true })
+    Ok(if policy.allow_private_networks && (is_tls || policy.allow_http) {
+        AllowedScopes { public: true, private: true, loopback: true }
+    } else if is_local_allowed {
+        // A name such as `host.docker.internal` has a private or a loopback address. `localhost` is always this machine.
+        AllowedScopes { public: false, private: !is_this_machine, loopback: true }
     } else {
-        Err(UrlError::NotHttps)
-    }
+        AllowedScopes { public: true, private: false, loopback: false }
+    })
 }
 
 /// `true` if the name only exists in a local network.

@@ -28,7 +28,7 @@ use crate::media;
 use crate::messages::{accept, finish, idempotency, lease, queue, queue_depth};
 use crate::sqlite::{connection, migrate};
 use crate::webhooks_in::ingest;
-use crate::webhooks_out::{deliveries, fan_out};
+use crate::webhooks_out::{dead_letters, deliveries, fan_out, passing};
 
 use engine::ports::{
     AttemptResult, ChangeRoute, DeliveryAttemptResult, DeliveryLeaseRequest, EndpointCapacity, Lease,
@@ -254,18 +254,28 @@ fn run_background_loops(connection: &Connection) {
         now: now(),
     };
     let leased = deliveries::lease_due(connection, &request).unwrap();
-    for (leased, decision) in leased.iter().zip([DeliveryDecision::Succeeded, DeliveryDecision::Dead]) {
+    // A failure that is repeated, so that later deliveries pass, and a last failure.
+    let retry = DeliveryDecision::Retry { at: later };
+    let first = std::iter::repeat_n(&leased[0], 2).zip([retry, retry]);
+    let (by_position, head) = (
+        "update deliveries set n_attempts = 1 where workspace_id = ?1 and seq = ?2",
+        leased[0].lease.position,
+    );
+    connection.execute(by_position, (workspace.as_bytes(), head)).unwrap();
+    for (leased, decision) in first.chain(leased.iter().skip(1).zip([DeliveryDecision::Dead])) {
         let end = DeliveryAttemptResult {
             decision,
             http_status: Some(200),
             latency_ms: 1,
             response: String::new(),
+            reason: None,
             lease_next: true,
             now: now(),
         };
         deliveries::finish_attempt(connection, &leased.lease, &end).unwrap();
     }
-    deliveries::expire_deliveries(connection, later, 10).unwrap();
+    passing::update_blocked_queues(connection, now(), 10).unwrap();
+    dead_letters::expire_deliveries(connection, later, 10).unwrap();
 
     let request = MediaLeaseRequest {
         worker,

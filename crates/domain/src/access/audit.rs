@@ -65,6 +65,8 @@ text_enum! {
         WebhookTested = "webhook.test",
         /// The redelivery of one event was requested.
         DeliveryRepeated = "webhook.redeliver",
+        /// A waiting delivery was skipped.
+        DeliverySkipped = "webhook.skip",
         /// A user resolved a message whose outcome was unknown.
         MessageResolved = "message.resolve",
         /// A contact was created.

@@ -8,6 +8,8 @@ use crate::text_enum;
 pub const DEAD_LETTER_AFTER: SignedDuration = SignedDuration::from_hours(42);
 /// Number of failed attempts in a row after which an endpoint is failing.
 pub const FAILING_AFTER_ATTEMPTS: u32 = 3;
+/// Number of failed attempts of a delivery after which later deliveries of its queue pass it, if the endpoint allows it.
+pub const PASSED_AFTER_ATTEMPTS: u32 = 2;
 /// Time of continuous failure after which an endpoint is disabled.
 pub const DISABLED_AFTER: SignedDuration = SignedDuration::from_hours(5 * 24);
 /// Time before the end of the retries at which a last attempt is made, if the schedule would place it after the end.
@@ -38,6 +40,30 @@ text_enum! {
         Failing = "failing",
         /// No events are delivered.
         Disabled = "disabled",
+    }
+}
+
+text_enum! {
+    /// Order of the deliveries to an endpoint.
+    pub enum WebhookOrdering {
+        /// Later events of a contact pass an event that has failed twice.
+        BestEffort = "best_effort",
+        /// The events of a contact wait until the event before was accepted, has become a dead letter or was skipped.
+        Strict = "strict",
+    }
+}
+
+text_enum! {
+    /// Reason why a delivery became a dead letter without a further attempt.
+    pub enum DeadLetterReason {
+        /// A user skipped the delivery.
+        Skipped = "skipped",
+        /// The delivery reached [`DEAD_LETTER_AFTER`].
+        Expired = "the endpoint did not accept the event within 42 hours",
+        /// The endpoint was deleted, or disabled by failures.
+        EndpointClosed = "the endpoint was disabled or deleted",
+        /// Retention deleted the event.
+        EventDeleted = "the event was deleted after its retention period",
     }
 }
 

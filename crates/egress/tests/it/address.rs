@@ -8,7 +8,10 @@ use crate::support::{Caller, OPEN, STRICT};
 #[tokio::test]
 #[expect(clippy::too_many_lines, reason = "a table of cases")]
 async fn hostile_urls_are_rejected_with_their_reason() {
-    use UrlError::{Credentials, Fragment, LocalName, NotAUrl, NotHttps, NotPublic, Port, TooLong};
+    use UrlError::{
+        Credentials, Forbidden, Fragment, LocalName, NotAUrl, NotHttps, NotPublic, PlainHttp,
+        PlainHttpInPrivateNetwork, Port, TooLong,
+    };
     let long = format!("https://example.com/{}", "x".repeat(2_048));
     let label = format!("https://{}.example.com/", "x".repeat(64));
     let name = format!("https://{}example.com/", "abc.".repeat(70));
@@ -40,21 +43,21 @@ async fn hostile_urls_are_rejected_with_their_reason() {
         ("https://api.localhost/", LocalName),
         ("https://loc%61lhost/", LocalName),
         // The unspecified address.
-        ("https://0.0.0.0/", NotPublic),
-        ("https://0/", NotPublic),
-        ("https://[::]/", NotPublic),
+        ("https://0.0.0.0/", Forbidden),
+        ("https://0/", Forbidden),
+        ("https://[::]/", Forbidden),
         // Metadata services of clouds, and link-local addresses.
-        ("https://169.254.169.254/latest/meta-data/", NotPublic),
-        ("https://2852039166/", NotPublic),
-        ("https://0xa9fea9fe/", NotPublic),
-        ("https://0251.0376.0251.0376/", NotPublic),
-        ("https://169.254.43518/", NotPublic),
-        ("https://[::ffff:169.254.169.254]/", NotPublic),
-        ("https://[::ffff:a9fe:a9fe]/", NotPublic),
-        ("https://[fd00:ec2::254]/", NotPublic),
-        ("https://[fe80::1]/", NotPublic),
-        ("https://100.100.100.200/", NotPublic),
-        ("https://168.63.129.16/", NotPublic),
+        ("https://169.254.169.254/latest/meta-data/", Forbidden),
+        ("https://2852039166/", Forbidden),
+        ("https://0xa9fea9fe/", Forbidden),
+        ("https://0251.0376.0251.0376/", Forbidden),
+        ("https://169.254.43518/", Forbidden),
+        ("https://[::ffff:169.254.169.254]/", Forbidden),
+        ("https://[::ffff:a9fe:a9fe]/", Forbidden),
+        ("https://[fd00:ec2::254]/", Forbidden),
+        ("https://[fe80::1]/", Forbidden),
+        ("https://100.100.100.200/", Forbidden),
+        ("https://168.63.129.16/", Forbidden),
         ("https://metadata.google.internal/", LocalName),
         // Private networks.
         ("https://10.0.0.1/", NotPublic),
@@ -72,28 +75,28 @@ async fn hostile_urls_are_rejected_with_their_reason() {
         ("https://db.corp.internal/", LocalName),
         ("https://host.localdomain/", LocalName),
         // IPv4 addresses within IPv6.
-        ("https://[::ffff:127.0.0.1]/", NotPublic),
-        ("https://[::ffff:7f00:1]/", NotPublic),
-        ("https://[::127.0.0.1]/", NotPublic),
-        ("https://[::ffff:8.8.8.8]/", NotPublic),
-        ("https://[64:ff9b::7f00:1]/", NotPublic),
-        ("https://[64:ff9b:1::1]/", NotPublic),
-        ("https://[2002:7f00:1::]/", NotPublic),
-        ("https://[2001::7f00:1]/", NotPublic),
+        ("https://[::ffff:127.0.0.1]/", Forbidden),
+        ("https://[::ffff:7f00:1]/", Forbidden),
+        ("https://[::127.0.0.1]/", Forbidden),
+        ("https://[::ffff:8.8.8.8]/", Forbidden),
+        ("https://[64:ff9b::7f00:1]/", Forbidden),
+        ("https://[64:ff9b:1::1]/", Forbidden),
+        ("https://[2002:7f00:1::]/", Forbidden),
+        ("https://[2001::7f00:1]/", Forbidden),
         // Addresses for special purposes.
-        ("https://192.0.2.1/", NotPublic),
-        ("https://198.51.100.1/", NotPublic),
-        ("https://203.0.113.1/", NotPublic),
-        ("https://192.88.99.1/", NotPublic),
-        ("https://224.0.0.1/", NotPublic),
-        ("https://240.0.0.1/", NotPublic),
-        ("https://255.255.255.255/", NotPublic),
-        ("https://[ff02::1]/", NotPublic),
-        ("https://[2001:db8::1]/", NotPublic),
-        ("https://[3fff::1]/", NotPublic),
-        ("https://[100::1]/", NotPublic),
-        ("https://[5f00::1]/", NotPublic),
-        ("https://[fec0::1]/", NotPublic),
+        ("https://192.0.2.1/", Forbidden),
+        ("https://198.51.100.1/", Forbidden),
+        ("https://203.0.113.1/", Forbidden),
+        ("https://192.88.99.1/", Forbidden),
+        ("https://224.0.0.1/", Forbidden),
+        ("https://240.0.0.1/", Forbidden),
+        ("https://255.255.255.255/", Forbidden),
+        ("https://[ff02::1]/", Forbidden),
+        ("https://[2001:db8::1]/", Forbidden),
+        ("https://[3fff::1]/", Forbidden),
+        ("https://[100::1]/", Forbidden),
+        ("https://[5f00::1]/", Forbidden),
+        ("https://[fec0::1]/", Forbidden),
         // Credentials, ports and fragments.
         ("https://user:password@example.com/", Credentials),
         ("https://user@example.com/", Credentials),
@@ -108,8 +111,10 @@ async fn hostile_urls_are_rejected_with_their_reason() {
         ("https://example.com:x/", NotAUrl),
         (&long, TooLong),
         // Other schemes.
-        ("http://example.com/", NotHttps),
-        ("http://127.0.0.1/", NotHttps),
+        ("http://example.com/", PlainHttp),
+        ("http://127.0.0.1/", PlainHttpInPrivateNetwork),
+        ("http://router/", PlainHttpInPrivateNetwork),
+        ("http://169.254.169.254/", Forbidden),
         ("ftp://example.com/", NotHttps),
         ("file:///etc/passwd", NotHttps),
         ("gopher://example.com/", NotHttps),
@@ -138,7 +143,7 @@ async fn hostile_urls_are_rejected_with_their_reason() {
         ("https://example.com%2f.evil.com/", NotAUrl),
         ("https://256.1.1.1/", NotAUrl),
         ("https://1.2.3.4.5/", NotAUrl),
-        ("https://0x/", NotPublic),
+        ("https://0x/", Forbidden),
         ("https://[::1/", NotAUrl),
         ("https://[fe80::1%25eth0]/", NotAUrl),
         ("https://*.example.com/", NotAUrl),
@@ -180,30 +185,63 @@ async fn ordinary_urls_are_accepted() {
 }
 
 #[tokio::test]
-async fn in_development_only_this_machine_is_allowed() {
-    let caller = Caller::with(Policy { allow_http_loopback: true, ..STRICT });
+async fn in_development_this_machine_and_private_networks_are_allowed() {
+    let caller = Caller::with(Policy { allow_local_hosts: true, ..STRICT });
     for url in [
         "http://127.0.0.1:3000/hook",
         "http://localhost:3000/",
         "http://[::1]:3000/",
         "http://api.localhost/",
+        "http://10.0.0.1/",
+        "http://192.168.1.20:3000/hook",
+        "http://[fd12:3456::1]:3000/",
+        "http://router/",
+        "http://host.docker.internal:3000/",
+        "http://shop.test/",
         "https://localhost/",
         "https://127.0.0.1/",
+        "https://10.0.0.1/",
+        "https://router/",
         "https://example.com/",
     ] {
         assert_eq!(caller.client.check_url(url), Ok(()), "{url}");
     }
     for (url, expected) in [
-        ("http://example.com/", UrlError::NotHttps),
-        ("http://10.0.0.1/", UrlError::NotHttps),
-        ("http://0.0.0.0/", UrlError::NotHttps),
-        ("http://[::ffff:127.0.0.1]/", UrlError::NotHttps),
-        ("http://router/", UrlError::NotHttps),
-        ("https://10.0.0.1/", UrlError::NotPublic),
-        ("https://0.0.0.0/", UrlError::NotPublic),
-        ("https://router/", UrlError::LocalName),
+        ("http://example.com/", UrlError::PlainHttp),
+        ("http://1.1.1.1/", UrlError::PlainHttp),
+        ("http://0.0.0.0/", UrlError::Forbidden),
+        ("http://169.254.169.254/latest/meta-data/", UrlError::Forbidden),
+        ("http://[fd00:ec2::254]/", UrlError::Forbidden),
+        ("http://[::ffff:127.0.0.1]/", UrlError::Forbidden),
+        ("https://0.0.0.0/", UrlError::Forbidden),
     ] {
         assert_eq!(caller.client.check_url(url), Err(expected), "{url}");
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_names_the_settings_that_allow_the_address_and_how_to_set_them() {
+    let caller = Caller::with(STRICT);
+    let refusal = |url: &str| caller.client.check_url(url).unwrap_err().to_string();
+    let (http, private) =
+        ("WAYPOST_WEBHOOKS__ALLOW_HTTP=true", "WAYPOST_WEBHOOKS__ALLOW_PRIVATE_NETWORKS=true");
+    for (url, names_http, names_private) in [
+        ("http://example.com/", true, false),
+        ("http://10.0.0.1/", true, true),
+        ("http://router/", true, true),
+        ("https://10.0.0.1/", false, true),
+        ("https://router/", false, true),
+        ("https://169.254.169.254/", false, false),
+        ("ftp://example.com/", false, false),
+    ] {
+        let reason = refusal(url);
+        assert_eq!(
+            (reason.contains(http), reason.contains(private)),
+            (names_http, names_private),
+            "{reason}"
+        );
+        assert_eq!(reason.contains("`webhooks.allow_http`"), names_http, "{reason}");
+        assert_eq!(reason.contains("`webhooks.allow_private_networks`"), names_private, "{reason}");
     }
 }
 
@@ -246,7 +284,7 @@ async fn allowing_private_networks_does_not_allow_forbidden_addresses() {
         "http://[ff02::1]/",
         "http://[fd00:ec2::254]/",
     ] {
-        assert_eq!(caller.client.check_url(url), Err(UrlError::NotPublic), "{url}");
+        assert_eq!(caller.client.check_url(url), Err(UrlError::Forbidden), "{url}");
     }
     assert_eq!(caller.client.check_url("http://a:b@10.0.0.1/"), Err(UrlError::Credentials));
 }

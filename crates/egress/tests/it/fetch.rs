@@ -103,8 +103,8 @@ async fn the_policy_applies_to_downloads() {
     let config = egress::EgressConfig { policy: STRICT, ..egress::EgressConfig::default() };
     let caller = Caller::new(&config, &names);
     for (url, expected) in [
-        (url.as_str(), UrlError::NotHttps),
-        ("https://[::ffff:169.254.169.254]/latest", UrlError::NotPublic),
+        (url.as_str(), UrlError::PlainHttpInPrivateNetwork),
+        ("https://[::ffff:169.254.169.254]/latest", UrlError::Forbidden),
         ("https://evil.example/a.png", UrlError::NotPublic),
         ("https://localhost/a.png", UrlError::LocalName),
     ] {
@@ -179,8 +179,8 @@ async fn each_redirect_passes_the_address_guard() {
     let open = |policy| egress::EgressConfig { policy, ..egress::EgressConfig::default() };
     let caller = Caller::new(&open(OPEN), &names);
     for (location, expected) in [
-        ("http://169.254.169.254/latest", UrlError::NotPublic),
-        ("http://evil.example/latest", UrlError::NotPublic),
+        ("http://169.254.169.254/latest", UrlError::Forbidden),
+        ("http://evil.example/latest", UrlError::Forbidden),
         ("ftp://a.example/", UrlError::NotHttps),
         ("http://user:secret@a.example/", UrlError::Credentials),
         ("http://a.example:0/", UrlError::Port),
@@ -188,12 +188,12 @@ async fn each_redirect_passes_the_address_guard() {
         let (end, _) = redirected(&caller, "/a", &[location]).await;
         assert_eq!(end, Err(FetchError::RedirectAddress(expected)), "{location}");
     }
-    // In development, only this machine may be called without TLS.
-    let dev = egress::Policy { allow_http_loopback: true, ..STRICT };
+    // In development, only this machine and private networks may be called without TLS.
+    let dev = egress::Policy { allow_local_hosts: true, ..STRICT };
     let caller = Caller::new(&open(dev), &names);
     assert_eq!(redirected(&caller, "/a", &["ORIGIN/b"]).await.0, Ok(Some("b".to_owned())));
     let (end, _) = redirected(&caller, "/a", &["http://a.example/b"]).await;
-    assert_eq!(end, Err(FetchError::RedirectAddress(UrlError::NotHttps)));
+    assert_eq!(end, Err(FetchError::RedirectAddress(UrlError::PlainHttp)));
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ use crate::support::{
 };
 
 fn responded(status: u16, body: &str) -> WebhookOutcome {
-    WebhookOutcome::Responded { status, body: body.to_owned(), retry_after: None }
+    WebhookOutcome::Responded { status, body: body.to_owned(), retry_after: None, redirect_to: None }
 }
 
 #[tokio::test]
@@ -131,7 +131,7 @@ async fn retry_after_is_read_in_both_formats() {
         let retry_after = Some(SignedDuration::from_secs(90));
         assert_eq!(
             posted.outcome,
-            WebhookOutcome::Responded { status: 503, body: String::new(), retry_after }
+            WebhookOutcome::Responded { status: 503, body: String::new(), retry_after, redirect_to: None }
         );
     }
 }

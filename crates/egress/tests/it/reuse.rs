@@ -202,7 +202,8 @@ async fn each_response_belongs_to_its_request() {
                     let body = format!("{{\"worker\":{worker},\"n\":{n}}}");
                     let call = WebhookRequest { body: Bytes::from(body.clone()), ..call(url) };
                     let posted = caller.post_call(call).await;
-                    let expected = WebhookOutcome::Responded { status: 200, body, retry_after: None };
+                    let expected =
+                        WebhookOutcome::Responded { status: 200, body, retry_after: None, redirect_to: None };
                     assert_eq!(posted.outcome, expected);
                 }
             }

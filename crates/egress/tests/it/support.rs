@@ -24,11 +24,11 @@ pub(crate) const START: i64 = 1_767_225_600;
 
 /// A policy that allows servers on this machine.
 pub(crate) const OPEN: Policy =
-    Policy { allow_http: true, allow_private_networks: true, allow_http_loopback: false };
+    Policy { allow_http: true, allow_private_networks: true, allow_local_hosts: false };
 
 /// The policy of a production gateway.
 pub(crate) const STRICT: Policy =
-    Policy { allow_http: false, allow_private_networks: false, allow_http_loopback: false };
+    Policy { allow_http: false, allow_private_networks: false, allow_local_hosts: false };
 
 /// A clock that only the test advances.
 pub(crate) struct FakeClock {

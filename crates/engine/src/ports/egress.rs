@@ -61,6 +61,8 @@ pub enum WebhookOutcome {
         body: String,
         /// Wait that the endpoint requests with `Retry-After`; not negative, at most 30 days.
         retry_after: Option<SignedDuration>,
+        /// Target of a redirect, which is not followed: absolute, without the query, a user name or a password.
+        redirect_to: Option<String>,
     },
     /// The endpoint did not respond.
     Failed {
@@ -86,9 +88,23 @@ pub enum UrlError {
     /// Not a URL with a host.
     #[error("it is not a URL with a host, such as https://example.com/hook")]
     NotAUrl,
-    /// The scheme is not allowed.
+    /// The scheme is neither `https` nor `http`.
     #[error("the URL must begin with https://")]
     NotHttps,
+    /// The scheme is `http`, which the settings do not allow.
+    #[error(
+        "the URL must begin with https://; to allow http://, set `allow_http = true` under `[webhooks]` in waypost.toml, or \
+         WAYPOST_WEBHOOKS__ALLOW_HTTP=true, and restart (setting `webhooks.allow_http`)"
+    )]
+    PlainHttp,
+    /// The scheme is `http` and the host is in a private network; the settings allow neither.
+    #[error(
+        "the URL must begin with https:// and have a public host; to allow http:// in private networks, set \
+         `allow_http = true` and `allow_private_networks = true` under `[webhooks]` in waypost.toml, or \
+         WAYPOST_WEBHOOKS__ALLOW_HTTP=true and WAYPOST_WEBHOOKS__ALLOW_PRIVATE_NETWORKS=true, and restart (settings \
+         `webhooks.allow_http`, `webhooks.allow_private_networks`)"
+    )]
+    PlainHttpInPrivateNetwork,
     /// The URL contains a user name or a password.
     #[error("the URL must not contain a user name or a password")]
     Credentials,
@@ -99,11 +115,23 @@ pub enum UrlError {
     #[error("port 0 cannot be called")]
     Port,
     /// The host is a name of a local network.
-    #[error("the host is a name of a local network, and only public ones are called")]
+    #[error(
+        "the host is a name of a local network; to allow private networks, set `allow_private_networks = true` under \
+         `[webhooks]` in waypost.toml, or WAYPOST_WEBHOOKS__ALLOW_PRIVATE_NETWORKS=true, and restart (setting \
+         `webhooks.allow_private_networks`)"
+    )]
     LocalName,
-    /// The host is an address that is not globally routable, or a name that resolves to such an address.
-    #[error("the host is not a public address")]
+    /// The host is an address in a private network or of this machine, or a name that resolves to such an address.
+    #[error(
+        "the host is not a public address; to allow private networks, set `allow_private_networks = true` under \
+         `[webhooks]` in waypost.toml, or WAYPOST_WEBHOOKS__ALLOW_PRIVATE_NETWORKS=true, and restart (setting \
+         `webhooks.allow_private_networks`)"
+    )]
     NotPublic,
+    /// The host is a link-local address, which includes the metadata services of clouds, or another address that no
+    /// setting allows, or a name that resolves to such an address.
+    #[error("the host is a link-local or reserved address, which is never called")]
+    Forbidden,
 }
 
 port! {

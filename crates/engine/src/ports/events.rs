@@ -40,10 +40,11 @@ pub struct StoredEvent {
 }
 
 impl StoredEvent {
-    /// Returns the event as JSON: `{"id","event","timestamp","data"}`.
+    /// Returns the event as JSON: `{"id","event","sequence","timestamp","data"}`. The sequence is the position: it ascends
+    /// in the workspace, and so for each contact, also after a merge of contacts.
     pub fn body(&self) -> String {
-        let Self { id, kind, at, data, .. } = self;
-        format!(r#"{{"id":"{id}","event":"{kind}","timestamp":"{at}","data":{data}}}"#)
+        let Self { position, id, kind, at, data } = self;
+        format!(r#"{{"id":"{id}","event":"{kind}","sequence":{position},"timestamp":"{at}","data":{data}}}"#)
     }
 }
 

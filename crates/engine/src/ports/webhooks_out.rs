@@ -7,7 +7,7 @@ use super::storage::{Page, PageRequest, StoreError};
 use domain::access::audit::AuditEntry;
 use domain::events::EventKind;
 use domain::id::{AccountId, DeliveryId, ReplayId, WebhookId, WorkerId, WorkspaceId};
-use domain::webhooks_out::delivery::{DeliveryDecision, DeliveryStatus, WebhookStatus};
+use domain::webhooks_out::delivery::{DeliveryDecision, DeliveryStatus, WebhookOrdering, WebhookStatus};
 use jiff::Timestamp;
 use secrecy::SecretString;
 
@@ -80,6 +80,19 @@ port! {
         /// number of dead letters.
         async fn expire_deliveries(&self, now: Timestamp, limit: u32) -> Result<u32, StoreError>;
 
+        /// Lets later deliveries pass deliveries that have failed twice, of endpoints whose ordering was changed to
+        /// `best_effort`; at most `limit` queues. Returns the number of queues.
+        async fn update_blocked_queues(&self, now: Timestamp, limit: u32) -> Result<u32, StoreError>;
+
+        /// Turns an open delivery into a dead letter, so that the next delivery of its queue is due. An attempt in progress
+        /// ends first. Returns `false` if the delivery is not open.
+        async fn finish_skipped_delivery(
+            &self,
+            workspace: WorkspaceId,
+            delivery: i64,
+            audit_entry: AuditEntry,
+        ) -> Result<bool, StoreError>;
+
         /// Returns a page of deliveries, newest first.
         async fn list_deliveries(
             &self,
@@ -131,11 +144,13 @@ pub struct WebhookEndpoint {
     pub secret: SecretString,
     /// Replaced signing secret, and the time until which requests are signed with it as well.
     pub old_secret: Option<(SecretString, Timestamp)>,
+    /// Order of the deliveries.
+    pub ordering: WebhookOrdering,
     /// `true` if the endpoint is enabled by its owner.
     pub is_enabled: bool,
     /// Status according to the results of its deliveries.
     pub status: WebhookStatus,
-    /// Reason why the gateway disabled the endpoint.
+    /// Reason of the status `failing` or `disabled`, in words.
     pub status_reason: Option<String>,
     /// Time of creation.
     pub created_at: Timestamp,
@@ -176,6 +191,8 @@ pub struct PendingDeliveries {
     pub has_events: bool,
     /// `true` if deliveries are expired, or their endpoint was deleted.
     pub has_expired: bool,
+    /// `true` if the ordering of an endpoint was changed to `best_effort` while deliveries were blocked.
+    pub has_blocked: bool,
     /// Endpoints with due deliveries.
     pub due: Vec<(WorkspaceId, WebhookId)>,
 }
@@ -245,6 +262,8 @@ pub struct DeliveryAttemptResult {
     pub latency_ms: u32,
     /// Beginning of the response body, or the reason why there was no response.
     pub response: String,
+    /// Reason of the failure, in words; `None` after a success.
+    pub reason: Option<String>,
     /// `true` if the next delivery of the queue is to be leased at once.
     pub lease_next: bool,
     /// Time at which the attempt ended.
@@ -287,6 +306,8 @@ pub struct StoredDelivery {
     pub latency_ms: Option<u32>,
     /// Beginning of the last response body, or the reason why there was no response.
     pub response: Option<String>,
+    /// Reason why the last attempt failed, or why there is no further attempt, in words.
+    pub reason: Option<String>,
     /// Time of the last attempt.
     pub at: Option<Timestamp>,
     /// Time of the next attempt; `None` if the delivery waits for an earlier delivery of its queue, or is finished.

@@ -13,6 +13,7 @@ use domain::access::audit::AuditEntry;
 use domain::id::{ReplayId, WebhookId};
 use domain::webhooks_out::delivery;
 use domain::webhooks_out::delivery::{DeliveryAttempt, DeliveryDecision, EndpointResponse};
+use domain::webhooks_out::failure_reason::failure_reason;
 use jiff::{SignedDuration, Timestamp};
 use tracing::field::Empty;
 use tracing::{Instrument as _, Span};
@@ -27,6 +28,8 @@ use crate::{Deps, chain};
 
 /// Maximum number of events that are fanned out in one transaction.
 const FAN_OUT_BATCH: u32 = 250;
+/// Maximum number of blocked queues that are changed in one transaction.
+const UNBLOCK_BATCH: u32 = 250;
 /// Maximum number of dead letters that are made in one transaction.
 const EXPIRE_BATCH: u32 = 250;
 /// Time until the next attempt after a task ended without a result.
@@ -34,8 +37,8 @@ const ABORTED_RETRY_DELAY: SignedDuration = SignedDuration::from_secs(10);
 /// Maximum number of consecutive deliveries of a queue. Other queues of the endpoint follow.
 const MAX_IN_A_ROW: u32 = 20;
 
-/// Runs one round: fans out a batch of events, expires a batch of deliveries, and starts tasks for due deliveries. The
-/// batches are small so that the three kinds of work do not wait for each other. Returns the amount of work that was done;
+/// Runs one round: fans out a batch of events, unblocks a batch of queues, expires a batch of deliveries, and starts tasks
+/// for due deliveries. The batches are small so that the kinds of work do not wait for each other. Returns the amount of work that was done;
 /// 0 if nothing is pending.
 ///
 /// # Errors
@@ -50,6 +53,11 @@ pub async fn tick(deps: &Arc<Deps>) -> Result<usize, StoreError> {
     let mut n_done = 0;
     if pending.has_events {
         n_done += usize::from(deps.deliveries.fan_out_events(deps.now(), FAN_OUT_BATCH).await?);
+        pending = deps.deliveries.get_pending_deliveries(deps.now()).await?;
+    }
+    if pending.has_blocked {
+        let n_unblocked = deps.deliveries.update_blocked_queues(deps.now(), UNBLOCK_BATCH).await?;
+        n_done += usize::try_from(n_unblocked).unwrap_or(usize::MAX);
         pending = deps.deliveries.get_pending_deliveries(deps.now()).await?;
     }
     if pending.has_expired {
@@ -229,7 +237,7 @@ async fn attempt_delivery(
     };
     let WebhookAttempt { outcome, latency } = deps.webhook_sender.send_event(request).await;
     let now = deps.now();
-    let Response { result, http_status, text } = Response::from_outcome(outcome);
+    let Response { result, http_status, text, reason } = Response::from_outcome(outcome);
     let mut random = [0; 8];
     deps.random.fill(&mut random);
     let attempt = DeliveryAttempt {
@@ -248,6 +256,7 @@ async fn attempt_delivery(
         http_status,
         latency_ms: u32::try_from(latency.as_millis()).unwrap_or(u32::MAX),
         response: text,
+        reason,
         lease_next: may_continue && !deps.stopping.is_cancelled() && settings.per_second.is_none(),
         now,
     }
@@ -260,6 +269,7 @@ fn without_request(decision: DeliveryDecision, reason: &str, now: Timestamp) -> 
         http_status: None,
         latency_ms: 0,
         response: reason.to_owned(),
+        reason: Some(reason.to_owned()),
         lease_next: false,
         now,
     }
@@ -271,22 +281,25 @@ struct Response {
     http_status: Option<u16>,
     /// Beginning of the body, or the reason why there was no response.
     text: String,
+    /// Reason of a failure, in words.
+    reason: Option<String>,
 }
 
 impl Response {
     fn from_outcome(outcome: WebhookOutcome) -> Self {
         match outcome {
-            WebhookOutcome::Responded { status, body, retry_after } => {
+            WebhookOutcome::Responded { status, body, retry_after, redirect_to } => {
                 let result = match status {
                     200..=299 => EndpointResponse::Succeeded,
                     410 => EndpointResponse::Gone,
                     _ => EndpointResponse::Failed { retry_after },
                 };
-                Self { result, http_status: Some(status), text: body }
+                let reason = failure_reason(status, redirect_to.as_deref());
+                Self { result, http_status: Some(status), text: body, reason }
             }
             WebhookOutcome::Failed { reason } => {
                 let result = EndpointResponse::Failed { retry_after: None };
-                Self { result, http_status: None, text: reason }
+                Self { result, http_status: None, text: reason.clone(), reason: Some(reason) }
             }
         }
     }

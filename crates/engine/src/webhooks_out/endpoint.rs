@@ -5,7 +5,7 @@ use std::sync::Arc;
 use domain::access::audit::{AuditAction, AuditEntry, AuditTarget, AuditTargetKind};
 use domain::events::EventKind;
 use domain::id::{AccountId, DeliveryId, ReplayId, WebhookId, WorkspaceId};
-use domain::webhooks_out::delivery::WebhookStatus;
+use domain::webhooks_out::delivery::{WebhookOrdering, WebhookStatus};
 use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
 
@@ -31,6 +31,8 @@ pub struct EndpointOptions {
     pub accounts: Vec<AccountId>,
     /// Additional request headers: name and value.
     pub headers: Vec<(String, SecretString)>,
+    /// Order of the deliveries.
+    pub ordering: WebhookOrdering,
     /// `true` if the endpoint is enabled.
     pub is_enabled: bool,
 }
@@ -56,6 +58,7 @@ pub async fn create_webhook(
         headers: options.headers,
         secret: secret::generate(&*deps.random),
         old_secret: None,
+        ordering: options.ordering,
         is_enabled: options.is_enabled,
         status: WebhookStatus::Active,
         status_reason: None,
@@ -93,6 +96,7 @@ pub async fn update_webhook(
         events: options.events,
         accounts: options.accounts,
         headers: options.headers,
+        ordering: options.ordering,
         is_enabled: options.is_enabled,
         updated_at: deps.now(),
         ..record.clone()
@@ -181,6 +185,22 @@ pub async fn redeliver_delivery(
     let entry =
         entry(deps, audit, AuditAction::DeliveryRepeated, record).with("delivery_id", delivery.to_string());
     deps.deliveries.insert_redelivery(record.workspace, position, replay, entry).await
+}
+
+/// Skips an open delivery, so that the next delivery of its queue is due. Returns `false` if the delivery is not open.
+///
+/// # Errors
+/// The store cannot be written.
+pub async fn skip_delivery(
+    deps: &Deps,
+    audit: &AuditContext,
+    record: &WebhookEndpoint,
+    delivery: DeliveryId,
+) -> Result<bool, StoreError> {
+    let Some(position) = delivery.position(record.workspace) else { return Ok(false) };
+    let entry =
+        entry(deps, audit, AuditAction::DeliverySkipped, record).with("delivery_id", delivery.to_string());
+    deps.deliveries.finish_skipped_delivery(record.workspace, position, entry).await
 }
 
 /// Delivers a test event to an endpoint, once, and waits for the result. Returns the position of the delivery in the

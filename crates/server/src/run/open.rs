@@ -46,7 +46,7 @@ pub(crate) async fn open(config: &Config, options: OpenOptions) -> anyhow::Resul
     let policy = Policy {
         allow_http: config.webhooks.allow_http,
         allow_private_networks: config.webhooks.allow_private_networks,
-        allow_http_loopback: is_dev,
+        allow_local_hosts: is_dev,
     };
     let timeout = Duration::from_secs(config.webhooks.timeout_seconds.into());
     let egress_config = EgressConfig { policy, timeout, ..EgressConfig::default() };

@@ -57,6 +57,7 @@ async fn create_data_of_maya(app: &TestApp) -> Vec<String> {
         status: 500,
         body: format!("no: {MAYA} secret recipe"),
         retry_after: None,
+        redirect_to: Some(format!("https://shop.example.com/customers/{}", &MAYA[1..])),
     };
     app.receiver.end(URL, echo);
     let message = InboundMessage {

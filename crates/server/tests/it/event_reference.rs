@@ -31,7 +31,8 @@ Events are stored for `retention.events_days`. If a reader's position is older, 
 and reports that events are missing: `\"gap\": true` in the answer, an event named `gap` in the stream.
 
 The `id` of an event is its position in the order of commits. It is the same in every delivery of the event: store the ids
-that you have processed, and ignore an event that arrives again.
+that you have processed, and ignore an event that arrives again. `sequence` is the same position as an integer. It ascends
+for each contact, with gaps: a receiver orders by it. The body of an event has the same bytes in each delivery.
 
 ## Deliveries to an endpoint
 
@@ -49,12 +50,15 @@ A delivery is a POST with the event as its body and two signatures. Any 2xx with
 Verify one of the two signatures over the received bytes, before you parse them.
 
 Events of one contact are delivered in order: Waypost sends the next one after the endpoint has accepted the one before.
+If the endpoint does not accept an event, its `ordering` decides about the later events of the contact. `best_effort`
+(default): after the second failed attempt they pass the event, and its retries go on beside them. `strict`: they wait until
+the event is accepted, is a dead letter, or is skipped with `POST /api/deliveries/{id}/skip`.
 Failed attempts are repeated after 10 s, 1 min, 5 min, 30 min, 2 h, 5 h, 10 h and 24 h (±20 %), or after `Retry-After` if it is
 longer. 42 hours after its creation, an event that was not accepted becomes a dead letter: it is listed in
 `GET /api/webhooks/{id}/deliveries`. `POST /api/deliveries/{id}/redeliver` and `POST /api/webhooks/{id}/replay` with
 `{\"since\":\"…\"}` deliver events again, without waiting for the queue.
 
-An endpoint is `failing` after three failed attempts in a row. It is `disabled` after an answer of 410, or after five days
+An endpoint is `failing` after three failed attempts in a row; `status_reason` says why, in words. It is `disabled` after an answer of 410, or after five days
 without a success: Waypost then creates no deliveries for it until it is enabled again, and sends `webhook.disabled` to the
 other endpoints. An endpoint that was paused with `\"enabled\": false` receives the waiting events when it is enabled again.
 

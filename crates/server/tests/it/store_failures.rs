@@ -2,6 +2,7 @@
 //! to send it again.
 
 mod administration;
+mod deliveries;
 mod messages;
 
 use std::sync::{Arc, Mutex};

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use egress::{EgressClient, EgressConfig};
 use engine::ports::{Clock, UrlError, WebhookAttempt, WebhookOutcome, WebhookRequest, WebhookSender};
 use jiff::SignedDuration;
@@ -20,6 +21,7 @@ pub(crate) struct ReceivedDelivery {
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) is_redelivery: bool,
     pub(crate) body: Value,
+    pub(crate) bytes: Bytes,
 }
 
 impl ReceivedDelivery {
@@ -40,6 +42,8 @@ pub(crate) struct Receiver {
     guard: EgressClient,
     received: Mutex<Vec<ReceivedDelivery>>,
     responses: Mutex<BTreeMap<String, WebhookOutcome>>,
+    /// Texts of incoming messages that every endpoint refuses with 403.
+    refused: Mutex<BTreeSet<String>>,
     hanging: Mutex<BTreeSet<String>>,
     released: Notify,
 }
@@ -50,6 +54,7 @@ impl Receiver {
             guard: EgressClient::new(&EgressConfig::default(), clock).unwrap(),
             received: Mutex::default(),
             responses: Mutex::default(),
+            refused: Mutex::default(),
             hanging: Mutex::default(),
             released: Notify::new(),
         }
@@ -76,7 +81,12 @@ impl Receiver {
 
     /// Sets the status of the endpoint's responses.
     pub(crate) fn respond_with(&self, url: &str, status: u16) {
-        self.end(url, WebhookOutcome::Responded { status, body: "so be it".to_owned(), retry_after: None });
+        self.end(url, responded(status, "so be it"));
+    }
+
+    /// Makes every endpoint refuse the incoming messages with these texts.
+    pub(crate) fn refuse_texts(&self, texts: &[&str]) {
+        *self.refused.lock().unwrap() = texts.iter().map(|&text| text.to_owned()).collect();
     }
 
     pub(crate) fn end(&self, url: &str, outcome: WebhookOutcome) {
@@ -108,13 +118,15 @@ impl WebhookSender for Receiver {
     async fn send_event(&self, call: WebhookRequest) -> WebhookAttempt {
         let shown = |secret: &SecretString| secret.expose_secret().to_owned();
         let url = call.url.clone();
+        let body: Value = serde_json::from_slice(&call.body).unwrap();
         self.received.lock().unwrap().push(ReceivedDelivery {
             url: call.url,
             event_id: call.event_id,
             secrets: call.secrets.iter().map(shown).collect(),
             headers: call.headers.iter().map(|(name, value)| (name.clone(), shown(value))).collect(),
             is_redelivery: call.is_redelivery,
-            body: serde_json::from_slice(&call.body).unwrap(),
+            body: body.clone(),
+            bytes: call.body,
         });
         loop {
             let released = self.released.notified();
@@ -123,8 +135,20 @@ impl WebhookSender for Receiver {
             }
             released.await;
         }
-        let fine = WebhookOutcome::Responded { status: 200, body: String::new(), retry_after: None };
-        let outcome = self.responses.lock().unwrap().get(&url).cloned().unwrap_or(fine);
+        let is_refused = self
+            .refused
+            .lock()
+            .unwrap()
+            .iter()
+            .any(|text| body["data"]["text"].as_str() == Some(text.as_str()));
+        let set = || self.responses.lock().unwrap().get(&url).cloned();
+        let outcome =
+            if is_refused { responded(403, "no") } else { set().unwrap_or_else(|| responded(200, "")) };
         WebhookAttempt { outcome, latency: SignedDuration::from_millis(7) }
     }
+}
+
+/// Response without a requested wait and without a redirect.
+fn responded(status: u16, body: &str) -> WebhookOutcome {
+    WebhookOutcome::Responded { status, body: body.to_owned(), retry_after: None, redirect_to: None }
 }

@@ -2,6 +2,9 @@
 
 mod delivery;
 mod endpoints;
+mod failure_reasons;
+mod ordering;
+mod skip;
 
 use serde_json::{Value, json};
 

@@ -21,6 +21,7 @@ row! {
         http_status: Option<u16> = get "http_status",
         latency_ms: Option<u32> = get "latency_ms",
         response: Option<String> = get "response",
+        reason: Option<String> = get "reason",
         last_attempt_at: Option<Timestamp> = opt_at "last_attempt_at",
         created_at: Timestamp = at "created_at",
         next_attempt_at: Option<Timestamp> = opt_at "
@@ -58,6 +59,7 @@ fn read(workspace: WorkspaceId, cells: &mut Cells<'_>) -> SqlResult<StoredDelive
         http_status: row.http_status,
         latency_ms: row.latency_ms,
         response: row.response,
+        reason: row.reason,
         at: row.last_attempt_at,
         next_attempt_at: row.next_attempt_at,
         created_at: row.created_at,

@@ -3,14 +3,17 @@
 //! **Invariant:** a queue has a row in `delivery_queues` exactly as long as it has an open delivery.
 //!
 //! **Invariant:** a queue is leased to one worker at a time.
+//!
+//! A delivery that has failed twice moves to a queue of its own if the endpoint's ordering is `best_effort`, so that the
+//! later deliveries of the contact can pass it (see `passing`).
 
 use domain::id::{ContactId, WebhookId, WorkerId, WorkspaceId};
-use domain::webhooks_out::delivery::DEAD_LETTER_AFTER;
+use domain::webhooks_out::delivery::{DEAD_LETTER_AFTER, DeadLetterReason, PASSED_AFTER_ATTEMPTS};
 use engine::ports::{DeliveryLease, LeaseToken, LeasedDelivery};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use crate::error::SqlResult;
+use crate::error::{SqlError, SqlResult};
 use crate::events::log;
 use crate::row::{SelectRow as _, micros, row};
 use crate::sqlite::execute::Execute as _;
@@ -24,12 +27,49 @@ pub(crate) struct DueQueues {
     pub(crate) limit: u32,
 }
 
-/// Lists the keys of due queues. First attempts come before retries: slow endpoints do not delay the other queues.
+/// Order in which the due queues of an endpoint are attempted. First attempts come before retries: slow endpoints do not
+/// delay the other queues. A delivery that blocks no other delivery comes last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum QueuePriority {
+    /// The first attempt of the head.
+    First,
+    /// The second attempt of the head.
+    Second,
+    /// A later attempt: the head blocks its queue.
+    Blocked,
+    /// A delivery that later deliveries have passed. It has a queue of its own.
+    Passed,
+}
+
+impl QueuePriority {
+    const ALL: [Self; 4] = [Self::First, Self::Second, Self::Blocked, Self::Passed];
+
+    /// Returns the priority of a retry after `n_attempts` attempts.
+    pub(crate) fn of_retry(before: Self, n_attempts: u32) -> Self {
+        match before {
+            Self::Passed => Self::Passed,
+            _ if n_attempts < PASSED_AFTER_ATTEMPTS => Self::Second,
+            Self::First | Self::Second | Self::Blocked => Self::Blocked,
+        }
+    }
+
+    /// Returns the value of the column.
+    pub(crate) const fn column(self) -> i64 {
+        match self {
+            Self::First => 0,
+            Self::Second => 1,
+            Self::Blocked => 2,
+            Self::Passed => 3,
+        }
+    }
+}
+
+/// Lists the keys of due queues, in the order of their priorities.
 pub(crate) fn list_due(connection: &Connection, due: &DueQueues) -> SqlResult<Vec<Vec<u8>>> {
     let mut queue_keys: Vec<Vec<u8>> = Vec::new();
-    for has_failed in [false, true] {
+    for priority in QueuePriority::ALL {
         let limit = i64::from(due.limit) - i64::try_from(queue_keys.len()).unwrap_or(i64::MAX);
-        queue_keys.extend(list_due_where(connection, due, has_failed, limit.max(0))?);
+        queue_keys.extend(list_due_where(connection, due, priority, limit.max(0))?);
     }
     Ok(queue_keys)
 }
@@ -37,7 +77,7 @@ pub(crate) fn list_due(connection: &Connection, due: &DueQueues) -> SqlResult<Ve
 fn list_due_where(
     connection: &Connection,
     due: &DueQueues,
-    has_failed: bool,
+    priority: QueuePriority,
     limit: i64,
 ) -> SqlResult<Vec<Vec<u8>>> {
     let mut statement = connection.prepare_cached(
@@ -45,10 +85,11 @@ fn list_due_where(
          join webhook_endpoints w on w.id = q.webhook_id
          where q.webhook_id = ?2 and q.worker_id is null and q.due_at <= ?3 and w.workspace_id = ?1
            and w.removed_at is null and w.is_enabled = 1 and w.status <> 'disabled'
-           and (q.n_failures > 0) = ?5
+           and q.priority = ?5
          order by q.due_at limit ?4",
     )?;
-    let parameters = (due.workspace.as_bytes(), due.webhook.as_bytes(), micros(due.now), limit, has_failed);
+    let parameters =
+        (due.workspace.as_bytes(), due.webhook.as_bytes(), micros(due.now), limit, priority.column());
     let rows = statement.query_map(parameters, |row| row.get(0))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
@@ -74,14 +115,58 @@ pub(crate) fn lease_queue(
         .execute_one((lease.webhook.as_bytes(), lease.queue_key, worker.as_bytes(), lease.token.0))
 }
 
+/// Returns the priority of a queue; `None` if this lease of the queue has ended.
+pub(crate) fn get_leased_priority(
+    connection: &Connection,
+    lease: &QueueLease<'_>,
+) -> SqlResult<Option<QueuePriority>> {
+    let priority: Option<i64> = connection
+        .prepare_cached(
+            "select priority from delivery_queues where webhook_id = ?1 and queue_key = ?2 and lease_token = ?3",
+        )?
+        .query_row((lease.webhook.as_bytes(), lease.queue_key, lease.token.0), |row| row.get(0))
+        .optional()?;
+    let Some(priority) = priority else { return Ok(None) };
+    let found = QueuePriority::ALL.into_iter().find(|known| known.column() == priority);
+    found.map(Some).ok_or_else(|| SqlError::Corrupt {
+        table: "delivery_queues",
+        column: "priority".to_owned(),
+        value: priority.to_string(),
+    })
+}
+
+/// Keeps the lease of a queue for its next delivery, which is due at `now` if the lease is recovered.
+pub(crate) fn keep_queue(connection: &Connection, lease: &QueueLease<'_>, now: Timestamp) -> SqlResult<()> {
+    connection
+        .prepare_cached(
+            "update delivery_queues set priority = 0, due_at = ?3 where webhook_id = ?1 and queue_key = ?2",
+        )?
+        .execute_one((lease.webhook.as_bytes(), lease.queue_key, micros(now)))
+}
+
+/// Ends the lease of a queue. Its head is due at `due_at`.
+pub(crate) fn release_queue(
+    connection: &Connection,
+    lease: &QueueLease<'_>,
+    priority: QueuePriority,
+    due_at: Timestamp,
+) -> SqlResult<()> {
+    connection
+        .prepare_cached(
+            "update delivery_queues set priority = ?3, due_at = ?4, worker_id = null, lease_token = null
+             where webhook_id = ?1 and queue_key = ?2",
+        )?
+        .execute_one((lease.webhook.as_bytes(), lease.queue_key, priority.column(), micros(due_at)))
+}
+
 row! {
     struct HeadRow {
         position: i64 = get "d.seq",
         is_redelivery: bool = flag "d.is_redelivery",
         expires_at: Timestamp = at "d.expires_at",
         event: i64 = get "d.event_seq",
-        n_failures: u32 = get "q.n_failures",
-    } from "deliveries d join delivery_queues q on q.webhook_id = d.webhook_id and q.queue_key = d.queue_key
+        n_failures: u32 = get "d.n_attempts",
+    } from "deliveries d
         where d.webhook_id = ?1 and d.queue_key = ?2 and d.status in ('pending', 'failed')
         order by d.seq limit 1"
 }
@@ -101,20 +186,26 @@ pub(crate) fn get_head(connection: &Connection, lease: &QueueLease<'_>) -> SqlRe
                 is_redelivery: head.is_redelivery,
             }));
         }
-        // The event was deleted: there is nothing to deliver.
-        update_status(connection, workspace, position, "dead")?;
+        // There is nothing to deliver.
+        update_dead(connection, workspace, position, DeadLetterReason::EventDeleted)?;
     }
 }
 
-pub(crate) fn update_status(
+/// Turns a delivery into a dead letter. The reason of its last attempt is kept, unless a user skipped the delivery.
+pub(crate) fn update_dead(
     connection: &Connection,
     workspace: WorkspaceId,
     position: i64,
-    status: &str,
+    reason: DeadLetterReason,
 ) -> SqlResult<()> {
+    let replaces = reason == DeadLetterReason::Skipped;
     connection
-        .prepare_cached("update deliveries set status = ?3 where workspace_id = ?1 and seq = ?2")?
-        .execute_one((workspace.as_bytes(), position, status))
+        .prepare_cached(
+            "update deliveries
+             set status = 'dead', reason = case when ?4 then ?3 else coalesce(reason, ?3) end
+             where workspace_id = ?1 and seq = ?2",
+        )?
+        .execute_one((workspace.as_bytes(), position, reason.as_str(), replaces))
 }
 
 /// Deletes a queue. A merge of contacts may have deleted the queue before.
@@ -183,7 +274,7 @@ pub(crate) fn insert_delivery(connection: &Connection, new: &NewDelivery<'_>) ->
         ])?;
     connection
         .prepare_cached(
-            "insert into delivery_queues (webhook_id, queue_key, workspace_id, n_failures, due_at) values (?1, ?2, ?3, 0, ?4)
+            "insert into delivery_queues (webhook_id, queue_key, workspace_id, priority, due_at) values (?1, ?2, ?3, 0, ?4)
              on conflict (webhook_id, queue_key) do nothing",
         )?
         .execute_any((new.webhook.as_bytes(), new.queue_key, new.workspace.as_bytes(), micros(new.now)))?;
@@ -223,8 +314,8 @@ pub(crate) fn merge_queues(
         // A delivery in progress is finished by its position, in either queue.
         connection
             .prepare_cached(
-                "insert into delivery_queues (webhook_id, queue_key, workspace_id, n_failures, due_at)
-                 select webhook_id, ?2, workspace_id, n_failures, due_at from delivery_queues where webhook_id = ?1 and queue_key = ?3
+                "insert into delivery_queues (webhook_id, queue_key, workspace_id, priority, due_at)
+                 select webhook_id, ?2, workspace_id, priority, due_at from delivery_queues where webhook_id = ?1 and queue_key = ?3
                  on conflict (webhook_id, queue_key) do nothing",
             )?
             .execute_any(keys)?;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use domain::access::audit::AuditEntry;
 use domain::id::{AccountId, WebhookId, WorkspaceId};
-use domain::webhooks_out::delivery::WebhookStatus;
+use domain::webhooks_out::delivery::{WebhookOrdering, WebhookStatus};
 use engine::ports::{EventFilter, WebhookEndpoint, WebhookSecretRotation};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -37,6 +37,7 @@ row! {
         secret: Option<Vec<u8>> = get "secret",
         old_secret: Option<Vec<u8>> = get "old_secret",
         old_secret_until: Option<Timestamp> = opt_at "old_secret_until",
+        ordering: WebhookOrdering = parsed "ordering",
         is_enabled: bool = flag "is_enabled",
         status: WebhookStatus = parsed "status",
         status_reason: Option<String> = get "status_reason",
@@ -93,6 +94,7 @@ fn read(cells: &mut Cells<'_>, sealer: &Sealer) -> SqlResult<WebhookEndpoint> {
         headers,
         secret: open("secret", row.secret)?.unwrap_or_default(),
         old_secret: open("old_secret", row.old_secret)?.zip(row.old_secret_until),
+        ordering: row.ordering,
         is_enabled: row.is_enabled,
         status: row.status,
         status_reason: row.status_reason,
@@ -146,8 +148,8 @@ pub(crate) fn insert_endpoint(
         .prepare_cached(
             "insert into webhook_endpoints (
                  id, workspace_id, name, url, events, accounts, headers, secret, is_enabled, status, after_seq,
-                 created_at, updated_at)
-             values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 'active', ?10, ?11, ?11)",
+                 created_at, updated_at, ordering)
+             values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 'active', ?10, ?11, ?11, ?12)",
         )?
         .execute_one(params![
             new.id.as_bytes(),
@@ -161,6 +163,7 @@ pub(crate) fn insert_endpoint(
             new.is_enabled,
             log::last_position(connection, new.workspace)?,
             micros(new.created_at),
+            new.ordering.as_str(),
         ])?;
     audit::insert_entry(connection, entry)?;
     revisions::increment(connection, "directory")?;
@@ -179,7 +182,7 @@ pub(crate) fn update_endpoint(
     let n_rows = connection
         .prepare_cached(
             "update webhook_endpoints
-             set name = ?3, url = ?4, events = ?5, accounts = ?6, headers = ?7, is_enabled = ?8, updated_at = ?9,
+             set name = ?3, url = ?4, events = ?5, accounts = ?6, headers = ?7, is_enabled = ?8, updated_at = ?9, ordering = ?11,
                  status = case when ?10 then 'active' else status end,
                  status_reason = case when ?10 then null else status_reason end,
                  n_failures = case when ?10 then 0 else n_failures end,
@@ -197,6 +200,7 @@ pub(crate) fn update_endpoint(
             changed.is_enabled,
             micros(changed.updated_at),
             reactivates,
+            changed.ordering.as_str(),
         ])?;
     if n_rows == 0 {
         return Ok(false);

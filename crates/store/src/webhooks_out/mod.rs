@@ -1,10 +1,13 @@
 //! Webhook endpoints, fan-out of events, and delivery queues.
 
+pub(crate) mod dead_letters;
 pub(crate) mod deliveries;
 pub(crate) mod delivery_list;
 pub(crate) mod delivery_queues;
+pub(crate) mod endpoint_health;
 pub(crate) mod endpoints;
 pub(crate) mod fan_out;
+pub(crate) mod passing;
 pub(crate) mod replays;
 pub(crate) mod routed_events;
 
@@ -53,7 +56,14 @@ engine::deliveries_port! {
             write "finishing a delivery attempt", move |tx| deliveries::finish_attempt(tx, &lease, &result)
         }
         expire_deliveries(now, limit) {
-            write "expiring deliveries", move |tx| deliveries::expire_deliveries(tx, now, limit)
+            write "expiring deliveries", move |tx| dead_letters::expire_deliveries(tx, now, limit)
+        }
+        update_blocked_queues(now, limit) {
+            write "unblocking delivery queues", move |tx| passing::update_blocked_queues(tx, now, limit)
+        }
+        finish_skipped_delivery(workspace, delivery, audit_entry) {
+            write "skipping a delivery",
+            move |tx| dead_letters::finish_skipped_delivery(tx, workspace, delivery, &audit_entry)
         }
         list_deliveries(workspace, filter, page) cloning(filter) {
             read "listing deliveries", move |tx| delivery_list::list_deliveries(tx, workspace, &filter, page)

@@ -6,6 +6,7 @@ mod accounts;
 mod backups;
 mod contact_data;
 mod contacts;
+mod delivery_queues;
 mod durability;
 #[cfg(target_os = "linux")]
 mod full_disk;

@@ -110,6 +110,8 @@ codes! {
     UserNotFound = "user_not_found", NOT_FOUND;
     /// The message is not in the queue any more, so it cannot be canceled.
     NotCancelable = "not_cancelable", CONFLICT;
+    /// The delivery has succeeded or is a dead letter already, so it cannot be skipped. `details.status` is its status.
+    NotSkippable = "not_skippable", CONFLICT;
     /// The status of the message is not `unknown`, or the message was already resent.
     NotResolvable = "not_resolvable", CONFLICT;
     /// The API key was already rotated, or it has expired.

@@ -18,6 +18,13 @@ pub(crate) fn schemas() -> Vec<(&'static str, Schema)> {
                     Schema::uuid().about("ID of the event. Repeated deliveries have the same ID."),
                 ),
                 required("event", Schema::constant(kind.as_str())),
+                required(
+                    "sequence",
+                    Schema::integer(1..).about(
+                        "Position of the event. It ascends for each contact: order the events of a contact by it. \
+                         Repeated deliveries have the same sequence.",
+                    ),
+                ),
                 required("timestamp", Schema::time()),
                 required("data", data_schema(*kind)),
             ]);

@@ -94,6 +94,11 @@ const EXAMPLES: &[(Code, &str, &str)] = &[
     (Code::TooMany, "The workspace has the maximum of 100 webhooks.", r#"{"limit":100}"#),
     (Code::ApiKeyNotFound, "There is no API key with this id, or it was revoked.", "{}"),
     (Code::UserNotFound, "There is no user with this id.", "{}"),
+    (
+        Code::NotSkippable,
+        "The delivery has the status `succeeded`. Only a delivery with the status `pending` or `failed` can be skipped.",
+        r#"{"status":"succeeded"}"#,
+    ),
     (Code::NotCancelable, "The message cannot be canceled: its status is `sent`.", r#"{"status":"sent"}"#),
     (
         Code::NotResolvable,

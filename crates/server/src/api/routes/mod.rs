@@ -70,6 +70,7 @@ macro_rules! with_routes {
             POST "/webhooks/{id}/rotate-secret" webhooks_out::endpoints::rotate_webhook_secret, Permission(P::ManageWebhooks);
             GET "/webhooks/{id}/deliveries" webhooks_out::deliveries::list_deliveries, Permission(P::ReadEvents);
             POST "/webhooks/{id}/replay" webhooks_out::deliveries::replay_webhook, Permission(P::ManageWebhooks);
+            POST "/deliveries/{id}/skip" webhooks_out::deliveries::skip_delivery, Permission(P::ManageWebhooks);
             POST "/deliveries/{id}/redeliver" webhooks_out::deliveries::redeliver_delivery, Permission(P::ManageWebhooks);
             GET "/events" events::list::list_events, Permission(P::ReadEvents);
             GET "/events/stream" events::stream::stream_events, Permission(P::ReadEvents);

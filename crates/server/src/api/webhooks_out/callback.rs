@@ -56,8 +56,9 @@ pub(crate) fn webhooks() -> Value {
         (
             "description",
             "Waypost sends events to your endpoint. Verify one of the two signatures over the received bytes \
-             before you parse them. The events of one contact arrive in order. A delivery without a 2xx \
-             response is repeated for 42 hours."
+             before you parse them. The events of one contact arrive in order, except events that failed: order \
+             by `sequence`, or set the webhook's `ordering` to `strict`. A delivery without a 2xx response is \
+             repeated for 42 hours."
                 .into(),
         ),
         ("tags", vec![Value::from("Webhooks")].into()),

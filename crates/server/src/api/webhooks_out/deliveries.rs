@@ -1,4 +1,4 @@
-//! Deliveries of a webhook endpoint: list, redeliver, replay.
+//! Deliveries of a webhook endpoint: list, redeliver, skip, replay.
 
 use crate::api::openapi::example::DELIVERY;
 use crate::api::openapi::example::WEBHOOK;
@@ -8,6 +8,7 @@ use crate::api::openapi::schema::required;
 use crate::api::webhooks_out::lookup::WEBHOOK_ID;
 use crate::api::webhooks_out::serialize::DELIVERY_EXAMPLE;
 use crate::api::webhooks_out::serialize::PENDING_DELIVERY_EXAMPLE;
+use crate::api::webhooks_out::serialize::SKIPPED_DELIVERY_EXAMPLE;
 use domain::check::Fields;
 use domain::check::RequestSchema;
 use std::sync::Arc;
@@ -20,7 +21,7 @@ use domain::id::DeliveryId;
 use domain::webhooks_out::delivery::DeliveryStatus;
 use engine::Deps;
 use engine::access::caller::Caller;
-use engine::ports::{DeliveryFilter, PageRequest, PageStart, StoredDelivery};
+use engine::ports::{DeliveryFilter, PageRequest, PageStart, StoredDelivery, WebhookEndpoint};
 use engine::webhooks_out::endpoint;
 use jiff::Timestamp;
 
@@ -79,22 +80,60 @@ pub(crate) async fn redeliver_delivery(
     body: Body,
 ) -> Result<Response, ApiError> {
     request_body::empty(&deps, &headers, body).await?;
-    let unknown = || ApiError::new(Code::DeliveryNotFound, format!("There is no delivery `{id}`."));
+    let (record, delivery) = lookup_delivery(&deps, &caller, &id).await?;
+    require_enabled(&record)?;
+    let unknown = || unknown_delivery(&id);
+    let repeated =
+        endpoint::redeliver_delivery(&deps, &audit, &record, delivery.id).await?.ok_or_else(unknown)?;
+    let position = repeated.position(caller.workspace()).ok_or_else(unknown)?;
+    let delivery = find_delivery(&deps, &caller, position).await?.ok_or_else(unknown)?;
+    Ok(response::success(StatusCode::ACCEPTED, &serialize_delivery(delivery)))
+}
+
+/// Skips a delivery that is not complete: it becomes a dead letter, and the next delivery of its contact is due.
+pub(crate) async fn skip_delivery(
+    State(deps): State<Arc<Deps>>,
+    Audited(caller, audit): Audited,
+    IdOrName(id): IdOrName,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, ApiError> {
+    request_body::empty(&deps, &headers, body).await?;
+    let (record, delivery) = lookup_delivery(&deps, &caller, &id).await?;
+    if !endpoint::skip_delivery(&deps, &audit, &record, delivery.id).await? {
+        let (_, delivery) = lookup_delivery(&deps, &caller, &id).await?;
+        let message = format!(
+            "The delivery has the status `{}`. Only a delivery with the status `pending` or `failed` can be skipped.",
+            delivery.status
+        );
+        return Err(ApiError::new(Code::NotSkippable, message).with("status", delivery.status.as_str()));
+    }
+    let (_, delivery) = lookup_delivery(&deps, &caller, &id).await?;
+    Ok(response::success(StatusCode::OK, &serialize_delivery(delivery)))
+}
+
+/// Returns the error of an unknown delivery.
+fn unknown_delivery(id: &str) -> ApiError {
+    ApiError::new(Code::DeliveryNotFound, format!("There is no delivery `{id}`."))
+}
+
+/// Returns a delivery to an endpoint that the caller has access to, and the endpoint.
+async fn lookup_delivery(
+    deps: &Deps,
+    caller: &Caller,
+    id: &str,
+) -> Result<(Arc<WebhookEndpoint>, StoredDelivery), ApiError> {
+    let unknown = || unknown_delivery(id);
     let parsed: DeliveryId = id.parse().map_err(|_| unknown())?;
     let position = parsed.position(caller.workspace()).ok_or_else(unknown)?;
-    let delivery = find_delivery(&deps, &caller, position).await?.filter(|delivery| delivery.id == parsed);
+    let delivery = find_delivery(deps, caller, position).await?.filter(|delivery| delivery.id == parsed);
     let delivery = delivery.ok_or_else(unknown)?;
     let directory = deps.directory.current();
     let record = directory
         .webhook(caller.workspace(), delivery.webhook)
-        .filter(|record| covers(&deps, &caller, &record.accounts))
+        .filter(|record| covers(deps, caller, &record.accounts))
         .ok_or_else(unknown)?;
-    require_enabled(record)?;
-    let repeated =
-        endpoint::redeliver_delivery(&deps, &audit, record, delivery.id).await?.ok_or_else(unknown)?;
-    let position = repeated.position(caller.workspace()).ok_or_else(unknown)?;
-    let delivery = find_delivery(&deps, &caller, position).await?.ok_or_else(unknown)?;
-    Ok(response::success(StatusCode::ACCEPTED, &serialize_delivery(delivery)))
+    Ok((record.clone(), delivery))
 }
 
 /// Returns the delivery at a position of the log.
@@ -180,6 +219,17 @@ pub(crate) fn operations() -> Vec<Operation> {
         .empty_body()
         .responds(202, "The new delivery.", Schema::reference("Delivery"), PENDING_DELIVERY_EXAMPLE)
         .errors([Code::DeliveryNotFound, Code::WebhookDisabled]),
+        Operation::new(
+            "skip_delivery",
+            "Skip a delivery",
+            "Turns a delivery with the status `pending` or `failed` into a dead letter, so that the next delivery of its \
+             contact is attempted. An attempt in progress ends first; if the endpoint accepts the event, the delivery has \
+             succeeded.",
+        )
+        .id("ID of the delivery.", DELIVERY)
+        .empty_body()
+        .responds(200, "The skipped delivery.", Schema::reference("Delivery"), SKIPPED_DELIVERY_EXAMPLE)
+        .errors([Code::DeliveryNotFound, Code::NotSkippable]),
     ]
 }
 

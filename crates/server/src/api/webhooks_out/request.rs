@@ -4,6 +4,7 @@ use domain::check::{Fields, Item, Items, Patch};
 use domain::events::EventKind;
 use domain::id::AccountId;
 use domain::json::Value;
+use domain::webhooks_out::delivery::WebhookOrdering;
 use domain::webhooks_out::header;
 use engine::Deps;
 use engine::access::caller::Caller;
@@ -90,12 +91,21 @@ pub(crate) fn read_settings(
         Patch::Clear => Some(true),
         Patch::Set(item) => item.about("`false`: deliveries wait until the webhook is enabled.").boolean(),
     };
+    let orderings = WebhookOrdering::ALL.map(WebhookOrdering::as_str);
+    let ordering = match fields.change("ordering") {
+        Patch::Unchanged => None,
+        Patch::Clear => Some(WebhookOrdering::BestEffort),
+        Patch::Set(item) => item.about(ORDERING).one_of(&orderings).and_then(|name| name.parse().ok()),
+    };
     Some(EndpointOptions {
         name: name.or_else(|| before.map(|before| before.name.clone()))?,
         url: url.or_else(|| before.map(|before| before.url.clone()))?,
         events: events.or_else(|| before.map(|before| before.events.clone()))?,
         accounts: accounts.or_else(|| before.map(|before| before.accounts.clone())).unwrap_or_default(),
         headers: headers.or_else(|| before.map(|before| before.headers.clone())).unwrap_or_default(),
+        ordering: ordering
+            .or_else(|| before.map(|before| before.ordering))
+            .unwrap_or(WebhookOrdering::BestEffort),
         is_enabled: is_enabled.or_else(|| before.map(|before| before.is_enabled)).unwrap_or(true),
     })
 }
@@ -120,6 +130,12 @@ fn read_events(items: &Items<'_, '_>) -> Option<Vec<EventKind>> {
 /// Documentation of `accounts`.
 const ACCOUNTS: &str = "IDs or names of accounts: only their events are delivered. `null`: events of all accounts. A key \
                         that is limited to some accounts must name accounts.";
+
+/// Documentation of `ordering`.
+const ORDERING: &str = "`best_effort` (default): after the second failed attempt of an event, later events of the same \
+                        contact are delivered, and its retries continue beside them; order the events of a contact by \
+                        `sequence`. `strict`: later events of the contact wait until the event is accepted, becomes a \
+                        dead letter or is skipped.";
 
 /// JSON Schema of `headers`.
 fn headers_schema() -> Value {

@@ -7,6 +7,7 @@ use crate::api::openapi::schema::Schema;
 use crate::api::openapi::schema::required;
 use domain::json::{Object, Value};
 use domain::webhooks_out::delivery::DeliveryStatus;
+use domain::webhooks_out::delivery::WebhookOrdering;
 use domain::webhooks_out::delivery::WebhookStatus;
 use engine::ports::{StoredDelivery, WebhookEndpoint};
 use engine::webhooks_out::endpoint::MAX_WEBHOOKS;
@@ -46,6 +47,7 @@ fn webhook_object(record: &WebhookEndpoint) -> Object {
     json.insert("events", events);
     json.insert("accounts", if accounts.is_empty() { Value::Null } else { accounts.into() });
     json.insert("headers", headers);
+    json.insert("ordering", record.ordering.as_str());
     json.insert("enabled", record.is_enabled && record.status != WebhookStatus::Disabled);
     json.insert("status", record.shown_status().as_str());
     json.insert("status_reason", record.status_reason.clone().map_or(Value::Null, Value::from));
@@ -70,6 +72,7 @@ pub(crate) fn serialize_delivery(delivery: StoredDelivery) -> Value {
         ("http_status", number(delivery.http_status.map(i64::from))),
         ("latency_ms", number(delivery.latency_ms.map(i64::from))),
         ("response", delivery.response.map_or(Value::Null, Value::from)),
+        ("reason", delivery.reason.map_or(Value::Null, Value::from)),
         ("at", time(delivery.at)),
         ("next_attempt_at", time(delivery.next_attempt_at)),
         ("created_at", time(Some(delivery.created_at))),
@@ -100,6 +103,13 @@ pub(crate) fn schemas() -> Vec<(&'static str, Schema)> {
         required("http_status", Schema::integer(100..=999).or_null()),
         required("latency_ms", Schema::integer(0..).or_null()),
         required("response", Schema::string(..).or_null().about("First 2 kB of the response, or the error.")),
+        required(
+            "reason",
+            Schema::string(1..).or_null().about(
+                "Why the last attempt failed, such as `HTTP 403 Forbidden`, or why there is no further attempt, such as \
+                 `skipped`.",
+            ),
+        ),
         required("at", Schema::time().or_null().about("Time of the last attempt.")),
         required("next_attempt_at", Schema::time().or_null()),
         required("created_at", Schema::time()),
@@ -126,28 +136,37 @@ fn webhook_properties() -> Vec<Property> {
             "headers",
             Schema::map(Schema::constant("***")).about("Names of the headers. Their values are hidden."),
         ),
+        required("ordering", Schema::enumeration(WebhookOrdering::ALL.map(WebhookOrdering::as_str))),
         required("enabled", Schema::boolean()),
         required("status", Schema::enumeration(WebhookStatus::ALL.map(WebhookStatus::as_str))),
-        required("status_reason", Schema::string(1..).or_null()),
+        required(
+            "status_reason",
+            Schema::string(1..).or_null().about("Why the webhook is `failing` or `disabled`, in words."),
+        ),
         required("created_at", Schema::time()),
         required("updated_at", Schema::time()),
     ]
 }
 
 pub(crate) const WEBHOOK_EXAMPLE: &str = r#"{"id":"01a2b3c4-0000-7000-8000-000000000007","name":"shop","url":"https://shop.example/hooks/whatsapp",
-    "events":["*"],"accounts":null,"headers":{"X-Shop":"***"},"enabled":true,"status":"active","status_reason":null,
+    "events":["*"],"accounts":null,"headers":{"X-Shop":"***"},"ordering":"best_effort","enabled":true,"status":"active","status_reason":null,
     "created_at":"2026-05-29T10:30:00Z","updated_at":"2026-05-29T10:30:00Z"}"#;
 
 pub(crate) const CREATED_WEBHOOK_EXAMPLE: &str = r#"{"id":"01a2b3c4-0000-7000-8000-000000000007","name":"shop","url":"https://shop.example/hooks/whatsapp",
-    "events":["*"],"accounts":null,"headers":{"X-Shop":"***"},"enabled":true,"status":"active","status_reason":null,
+    "events":["*"],"accounts":null,"headers":{"X-Shop":"***"},"ordering":"best_effort","enabled":true,"status":"active","status_reason":null,
     "created_at":"2026-05-29T10:30:00Z","updated_at":"2026-05-29T10:30:00Z","secret":"whsec_…"}"#;
 
 pub(crate) const DELIVERY_EXAMPLE: &str = r#"{"id":"01a2b3c4-0000-7000-8000-000000000008","webhook_id":"01a2b3c4-0000-7000-8000-000000000007",
     "event_id":"01a2b3c4-0000-7000-8000-000000000009","event":"message.sent","redelivery":false,"attempt":1,
-    "status":"succeeded","http_status":200,"latency_ms":41,"response":"ok","at":"2026-05-29T10:30:02Z",
+    "status":"succeeded","http_status":200,"latency_ms":41,"response":"ok","reason":null,"at":"2026-05-29T10:30:02Z",
     "next_attempt_at":null,"created_at":"2026-05-29T10:30:01Z"}"#;
 
 pub(crate) const PENDING_DELIVERY_EXAMPLE: &str = r#"{"id":"01a2b3c4-0000-7000-8000-000000000008","webhook_id":"01a2b3c4-0000-7000-8000-000000000007",
     "event_id":"01a2b3c4-0000-7000-8000-000000000009","event":"message.sent","redelivery":true,"attempt":0,
-    "status":"pending","http_status":null,"latency_ms":null,"response":null,"at":null,
+    "status":"pending","http_status":null,"latency_ms":null,"response":null,"reason":null,"at":null,
     "next_attempt_at":"2026-05-29T10:30:01Z","created_at":"2026-05-29T10:30:01Z"}"#;
+
+pub(crate) const SKIPPED_DELIVERY_EXAMPLE: &str = r#"{"id":"01a2b3c4-0000-7000-8000-000000000008","webhook_id":"01a2b3c4-0000-7000-8000-000000000007",
+    "event_id":"01a2b3c4-0000-7000-8000-000000000009","event":"message.sent","redelivery":false,"attempt":3,
+    "status":"dead","http_status":403,"latency_ms":41,"response":"no","reason":"skipped","at":"2026-05-29T10:30:02Z",
+    "next_attempt_at":null,"created_at":"2026-05-29T10:30:01Z"}"#;

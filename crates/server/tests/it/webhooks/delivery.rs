@@ -97,7 +97,9 @@ async fn a_retry_after_header_is_respected() {
     let app = TestApp::new().await;
     add(&app, URL, json!({"events": ["message.incoming"]})).await;
     let retry_after = Some(SignedDuration::from_secs(3_600));
-    app.receiver.end(URL, WebhookOutcome::Responded { status: 429, body: String::new(), retry_after });
+    let throttled =
+        WebhookOutcome::Responded { status: 429, body: String::new(), retry_after, redirect_to: None };
+    app.receiver.end(URL, throttled);
     app.customer_writes(CUSTOMER, "one").await;
     app.deliver_events().await;
     app.advance(3_599);

@@ -84,12 +84,14 @@ pub(crate) fn erase_deliveries(
     let Some(end) = range.end(connection, sql, Some(erasure.workspace))? else {
         return Ok(None);
     };
-    // An endpoint's response may contain the contact's identifiers, also for an event about another contact.
+    // An endpoint's response or redirect may contain the contact's identifiers, also for an event about another contact.
     connection
         .prepare_cached(
-            "update deliveries set response = null
-             where workspace_id = ?1 and seq between ?2 and ?3 and response is not null and (
-                 exists (select 1 from json_each(?4) m where instr(response, m.value) > 0)
+            "update deliveries set response = null, reason = null
+             where workspace_id = ?1 and seq between ?2 and ?3 and (response is not null or reason is not null) and (
+                 exists (
+                     select 1 from json_each(?4) m
+                     where instr(coalesce(response, ''), m.value) > 0 or instr(coalesce(reason, ''), m.value) > 0)
                  or exists (
                      select 1 from events e
                      where e.workspace_id = deliveries.workspace_id and e.seq = deliveries.event_seq
