@@ -13,6 +13,7 @@ use crate::messages::status::{MessageStatus, failure_title};
 use crate::messages::status_report::Pricing;
 use crate::meta_error::MetaError;
 use crate::templates::TemplateChange;
+use crate::time::{rfc3339, serialize_rfc3339};
 
 fn text<T: Display, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(value)
@@ -60,6 +61,7 @@ pub struct OutboundData<'a> {
     #[serde(serialize_with = "text")]
     pub whatsapp_account_id: AccountId,
     /// Time of the event, from Meta if Meta reported it.
+    #[serde(serialize_with = "serialize_rfc3339")]
     pub at: Timestamp,
     /// Reason of a failure.
     pub error: Option<ErrorData<'a>>,
@@ -190,7 +192,7 @@ impl Serialize for IncomingData<'_> {
         map.serialize_entry("type", self.kind)?;
         map.serialize_entry("text", &self.text)?;
         map.serialize_entry("whatsapp_account_id", &self.whatsapp_account_id.to_string())?;
-        map.serialize_entry("at", &self.at)?;
+        map.serialize_entry("at", &rfc3339(self.at))?;
         map.serialize_entry("context", &self.context)?;
         if let Some(object) = self.object
             && !COMMON.contains(&self.kind)

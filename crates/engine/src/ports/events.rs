@@ -5,6 +5,7 @@ use super::storage::StoreError;
 use domain::events::EventKind;
 use domain::id::WorkspaceId;
 use domain::id::{AccountId, EventId};
+use domain::time::rfc3339;
 use jiff::Timestamp;
 
 port! {
@@ -42,8 +43,9 @@ pub struct StoredEvent {
 impl StoredEvent {
     /// Returns the event as JSON: `{"id","event","timestamp","data"}`.
     pub fn body(&self) -> String {
-        let Self { id, kind, at, data, .. } = self;
-        format!(r#"{{"id":"{id}","event":"{kind}","timestamp":"{at}","data":{data}}}"#)
+        let Self { id, kind, data, .. } = self;
+        let timestamp = rfc3339(self.at);
+        format!(r#"{{"id":"{id}","event":"{kind}","timestamp":"{timestamp}","data":{data}}}"#)
     }
 }
 

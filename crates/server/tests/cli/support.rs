@@ -37,6 +37,20 @@ impl RunResult {
     }
 }
 
+/// Checks that each time in an output has the form `2026-05-29T10:30:00.000Z`.
+fn check_times(text: &str) {
+    let is_time = |text: &str| {
+        let shape: String = text.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
+        shape == "0000-00-00T00:00"
+    };
+    for start in text.char_indices().map(|(start, _)| start) {
+        if text.get(start..start + 16).is_some_and(is_time) {
+            let shown = text.get(start..start + 24).unwrap_or_default();
+            assert!(shown.chars().nth(19) == Some('.') && shown.ends_with('Z'), "{shown} in {text}");
+        }
+    }
+}
+
 pub(crate) struct Shell {
     folder: TempDir,
     variables: Vec<(String, String)>,
@@ -82,10 +96,12 @@ impl Shell {
             .stdin(Stdio::null())
             .output()
             .unwrap();
-        RunResult {
+        let run = RunResult {
             code: output.status.code().unwrap(),
             out: String::from_utf8(output.stdout).unwrap(),
             err: String::from_utf8(output.stderr).unwrap(),
-        }
+        };
+        check_times(&run.out);
+        run
     }
 }

@@ -35,8 +35,20 @@ pub(crate) fn resolve(value: &'static Value) -> &'static Value {
     }
 }
 
+/// Checks that each time in a text has the form `2026-05-29T10:30:00.000Z`.
+#[track_caller]
+pub(crate) fn check_times(text: &str) {
+    static TIME: LazyLock<Regex> =
+        LazyLock::new(|| Regex::new(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?(\.\d+)?(Z|[+-]\d\d:\d\d)?").unwrap());
+    static FORM: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"^.{19}\.\d{3}Z$").unwrap());
+    for time in TIME.find_iter(text) {
+        assert!(FORM.is_match(time.as_str()), "{} does not have three decimals: {text}", time.as_str());
+    }
+}
+
 /// Checks a request and its response against the document.
 pub(crate) fn check_call(method: &Method, uri: &str, sent: Option<&[u8]>, response: &TestResponse) {
+    check_times(&response.body.to_string());
     let (path, query) = uri.split_once('?').unwrap_or((uri, ""));
     let Some(operation) = described(method, path) else { return };
     let what = format!("{method} {path} → {}", response.status);

@@ -84,7 +84,7 @@ async fn create_data_of_maya(app: &TestApp) -> Vec<String> {
     app.step().await;
     app.deliver_events().await;
     let later = json!({"to": MAYA, "type": "text", "text": "your parcel", "mode": "queue",
-        "send_at": "2026-01-01T05:00:00Z"});
+        "send_at": "2026-01-01T05:00:00.000Z"});
     app.send(later).await.expect(202);
     wamids
 }

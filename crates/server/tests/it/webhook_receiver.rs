@@ -11,6 +11,8 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use tokio::sync::Notify;
 
+use crate::contract;
+
 /// An event as an endpoint received it.
 #[derive(Clone, Debug)]
 pub(crate) struct ReceivedDelivery {
@@ -106,6 +108,7 @@ impl WebhookSender for Receiver {
     }
 
     async fn send_event(&self, call: WebhookRequest) -> WebhookAttempt {
+        contract::check_times(&String::from_utf8_lossy(&call.body));
         let shown = |secret: &SecretString| secret.expose_secret().to_owned();
         let url = call.url.clone();
         self.received.lock().unwrap().push(ReceivedDelivery {
