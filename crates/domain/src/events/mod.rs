@@ -6,14 +6,18 @@
 //! **Invariant:** the JSON of the data structures is an API: `docs/events.md` documents it, and a test compares both.
 
 mod data;
+mod example;
+mod selection;
 
 use crate::messages::status::MessageStatus;
 use crate::text_enum;
 
 pub use data::{
-    AccountData, ContactData, ContextData, ErrorData, IncomingData, MessagingLimitData, OutboundData,
-    TemplateData, WebhookData,
+    AccountData, ContactData, ContextData, EchoData, ErrorData, IncomingData, MessagingLimitData,
+    OutboundData, TemplateData, WebhookData,
 };
+pub use example::EventExample;
+pub use selection::{ALL_EVENTS, EventSelection, EventSelectionError, MAX_PATTERNS, inclusions, is_pattern};
 
 macro_rules! kinds {
     ($($(#[doc = $doc:literal])+ $name:ident = $text:literal;)*) => {
@@ -65,13 +69,9 @@ kinds! {
     TemplateStatus = "template.status";
     /// An account changed; `change` names the property: status, quality, limits, or another update of Meta.
     AccountStatus = "account.status";
-    /// A campaign ended.
-    CampaignCompleted = "campaign.completed";
-    /// A transfer was made.
-    TransferCreated = "transfer.created";
     /// A webhook endpoint was disabled because it failed for too long or responded with 410 (gone).
     WebhookDisabled = "webhook.disabled";
-    /// A test event, sent only to the tested endpoint.
+    /// A test of a webhook endpoint.
     WebhookTest = "webhook.test";
 }
 

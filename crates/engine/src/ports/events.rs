@@ -38,14 +38,17 @@ pub struct StoredEvent {
     pub at: Timestamp,
     /// Data: JSON text.
     pub data: String,
+    /// `true` if the event was written by a test of an endpoint: nothing has happened, and no other reader gets it.
+    pub is_test: bool,
 }
 
 impl StoredEvent {
-    /// Returns the event as JSON: `{"id","event","timestamp","data"}`.
+    /// Returns the event as JSON: `{"id","event","timestamp","data"}`, with `"test":true` before the data of a test.
     pub fn body(&self) -> String {
         let Self { id, kind, data, .. } = self;
         let timestamp = rfc3339(self.at);
-        format!(r#"{{"id":"{id}","event":"{kind}","timestamp":"{timestamp}","data":{data}}}"#)
+        let test = if self.is_test { r#""test":true,"# } else { "" };
+        format!(r#"{{"id":"{id}","event":"{kind}","timestamp":"{timestamp}",{test}"data":{data}}}"#)
     }
 }
 

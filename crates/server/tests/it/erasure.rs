@@ -250,8 +250,8 @@ fn moved(wamid: &str, from: &str, to: &str, at_second: i64) -> Value {
 async fn media_echoes_number_changes_and_opt_outs_are_erased_as_well() {
     let app = TestApp::new().await;
     app.receive_messages(&[text("wamid.old", OLD, 0)]).await;
-    let value = json!({"contacts": [{"profile": {"name": "Maya Osei"}, "wa_id": OLD, "user_id": OLD_USER}],
-        "messages": [text("wamid.named", OLD, 1)]});
+    let value = json!({"contacts": [{"profile": {"name": "Maya Osei", "username": "maya.osei"}, "wa_id": OLD,
+        "user_id": OLD_USER}], "messages": [text("wamid.named", OLD, 1)]});
     app.deliver_number_webhook("messages", value).await;
     app.receive_messages(&[moved("wamid.moved", OLD, digits(), 2)]).await;
     let other = json!({"wa_id": digits(), "user_id": {"previous": OLD_USER, "current": USER},
@@ -294,6 +294,7 @@ async fn media_echoes_number_changes_and_opt_outs_are_erased_as_well() {
         USER,
         OLD_USER,
         "Maya Osei",
+        "maya.osei",
         "your parcel",
         "secret recipe",
         "hers alone",

@@ -22,6 +22,8 @@ pub(crate) struct ReceivedDelivery {
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) is_redelivery: bool,
     pub(crate) body: Value,
+    /// Body as it was received.
+    pub(crate) text: String,
 }
 
 impl ReceivedDelivery {
@@ -118,6 +120,7 @@ impl WebhookSender for Receiver {
             headers: call.headers.iter().map(|(name, value)| (name.clone(), shown(value))).collect(),
             is_redelivery: call.is_redelivery,
             body: serde_json::from_slice(&call.body).unwrap(),
+            text: String::from_utf8(call.body.to_vec()).unwrap(),
         });
         loop {
             let released = self.released.notified();

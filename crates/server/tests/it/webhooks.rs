@@ -2,6 +2,8 @@
 
 mod delivery;
 mod endpoints;
+mod examples;
+mod subscriptions;
 
 use serde_json::{Value, json};
 

@@ -4,14 +4,13 @@
 
 use domain::id::{AccountId, MediaId, MessageId, WorkspaceId};
 use domain::media::inbound_media;
-use domain::messages::inbound::InboundMessage;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::error::{SqlError, SqlResult};
 use crate::row::{Cells, SelectRow as _, columns, micros, row};
-use crate::scope::Scope;
 use crate::sqlite::execute::Execute as _;
+use crate::webhooks_in::message_rows::ReportedMessage;
 
 use engine::ports::{
     BlobKey, FinishMediaResult, LeaseCheck, LeaseToken, LeasedMedia, MediaFetchResult, MediaLeaseRequest,
@@ -47,15 +46,14 @@ fn size_column(size: u64) -> SqlResult<i64> {
     i64::try_from(size).map_err(|_| SqlError::Bug("the size of a file exceeds the range of an integer"))
 }
 
-/// Inserts the file of an inbound message. Returns `true` if there is a file to download.
+/// Inserts the file of a message that Meta reports. Returns its state; `None` if the message has no file.
 pub(crate) fn insert_announced(
     connection: &Connection,
-    scope: Scope,
     ids: &PreallocatedIds,
-    message: &InboundMessage,
+    message: &ReportedMessage<'_>,
     now: Timestamp,
-) -> SqlResult<bool> {
-    let Some(file) = inbound_media(message) else { return Ok(false) };
+) -> SqlResult<Option<MediaState>> {
+    let Some(file) = inbound_media(message.kind, message.object) else { return Ok(None) };
     let (state, reason) = match file.meta_id {
         Some(_) => (MediaState::Pending, None),
         None => (MediaState::Failed, Some(WITHOUT_ID)),
@@ -69,8 +67,8 @@ pub(crate) fn insert_announced(
         )?
         .execute_one(params![
             ids.media.as_bytes(),
-            scope.workspace.as_bytes(),
-            scope.account.as_bytes(),
+            message.scope.workspace.as_bytes(),
+            message.scope.account.as_bytes(),
             ids.message.as_bytes(),
             MediaOrigin::Inbound.as_str(),
             state.as_str(),
@@ -82,7 +80,7 @@ pub(crate) fn insert_announced(
             file.meta_id.map(|_| micros(now)),
             micros(now),
         ])?;
-    Ok(state == MediaState::Pending)
+    Ok(Some(state))
 }
 
 pub(crate) fn lease_due(connection: &Connection, request: &MediaLeaseRequest) -> SqlResult<Vec<LeasedMedia>> {
@@ -281,7 +279,7 @@ pub(crate) fn get_media(
     rows.next()?.map(|row| read(&mut Cells::new("media", row))).transpose()
 }
 
-/// Returns the file of an inbound message.
+/// Returns the file of a message that Meta reported.
 pub(crate) fn get_media_of_message(
     connection: &Connection,
     workspace: WorkspaceId,

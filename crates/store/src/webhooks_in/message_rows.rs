@@ -5,11 +5,12 @@ use domain::id::ContactId;
 use domain::json::Value;
 use domain::messages::direction::Direction;
 use domain::messages::status::MessageStatus;
-use engine::ports::RoutedChange;
+use engine::ports::{MediaState, RoutedChange};
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
 use crate::error::SqlResult;
+use crate::media;
 use crate::row::{json, micros};
 use crate::scope::Scope;
 use crate::sqlite::execute::Execute as _;
@@ -52,12 +53,13 @@ pub(crate) struct ReportedMessage<'a> {
     pub(crate) at: Timestamp,
 }
 
-/// Inserts a message, which points to its change in the archived payload.
+/// Inserts a message, which points to its change in the archived payload, and its file. Returns the state of the file, if
+/// the message has one.
 pub(crate) fn insert_message(
     archive: &mut PayloadArchive<'_>,
     change: &RoutedChange,
     message: &ReportedMessage<'_>,
-) -> SqlResult<()> {
+) -> SqlResult<Option<MediaState>> {
     let (connection, now) = (archive.connection, archive.payload.now);
     let (payload, start, length) = archive.payload_span(change)?;
     connection
@@ -85,5 +87,6 @@ pub(crate) fn insert_message(
             length,
             micros(message.at.min(now)),
             micros(now),
-        ])
+        ])?;
+    media::records::insert_announced(connection, &change.ids, message, now)
 }

@@ -63,6 +63,9 @@ fn message_object(message: StoredMessage) -> Object {
     if let Some(content) = &message.content {
         json.insert(&message.kind, parsed_json(content));
     }
+    if let Some(media) = message.media {
+        json.insert("media_id", media.to_string());
+    }
     let context = message.context_wamid.map(|wamid| object([("message_id", wamid.into())]));
     json.insert("context", context.unwrap_or(Value::Null));
     if message.direction == Direction::Outbound {
@@ -219,6 +222,11 @@ fn message_properties() -> Vec<Property> {
         )
     }));
     fields.extend([
+        optional(
+            "media_id",
+            Schema::uuid()
+                .about("ID of the file of an inbound message or of an echo, for `GET /api/media/{id}`."),
+        ),
         required(
             "context",
             Schema::object([required("message_id", Schema::string(1..))])

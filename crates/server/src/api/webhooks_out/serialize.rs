@@ -1,7 +1,7 @@
 //! JSON of webhook endpoints and deliveries in responses.
 
-use crate::api::events::kinds::kind_or_all_schema;
 use crate::api::events::kinds::kind_schema;
+use crate::api::events::kinds::stored_selection_schema;
 use crate::api::openapi::schema::Property;
 use crate::api::openapi::schema::Schema;
 use crate::api::openapi::schema::required;
@@ -12,7 +12,6 @@ use engine::ports::{StoredDelivery, WebhookEndpoint};
 use engine::webhooks_out::endpoint::MAX_WEBHOOKS;
 use secrecy::ExposeSecret;
 
-use crate::api::events::kinds::ALL_EVENTS;
 use crate::api::response::object;
 use crate::api::serialize::{time, time_or_null};
 
@@ -32,10 +31,7 @@ pub(crate) fn serialize_webhook_with_secret(record: &WebhookEndpoint) -> Value {
 }
 
 fn webhook_object(record: &WebhookEndpoint) -> Object {
-    let events: Vec<Value> = match &record.events {
-        None => vec![ALL_EVENTS.into()],
-        Some(kinds) => kinds.iter().map(|kind| kind.as_str().into()).collect(),
-    };
+    let events: Vec<Value> = record.events.patterns().iter().map(|pattern| pattern.as_str().into()).collect();
     let accounts: Vec<Value> = record.accounts.iter().map(|account| account.to_string().into()).collect();
     let headers: Object =
         record.headers.iter().map(|(name, _)| (name.clone(), Value::from(HIDDEN))).collect();
@@ -119,7 +115,7 @@ fn webhook_properties() -> Vec<Property> {
         required("id", Schema::uuid()),
         required("name", Schema::string(1..)),
         required("url", Schema::string(1..)),
-        required("events", Schema::array(kind_or_all_schema(), 1..)),
+        required("events", stored_selection_schema()),
         required("accounts", Schema::array(Schema::uuid(), 1..).or_null().about("`null`: all accounts.")),
         required(
             "headers",
