@@ -3,10 +3,10 @@
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
-use super::EventKind;
 use super::data::{
     AccountData, ContactData, ErrorData, IncomingData, OutboundData, TemplateData, WebhookData,
 };
+use super::kind::EventKind;
 use crate::accounts::account::AccountChange;
 use crate::id::{AccountId, ContactId, MessageId, TemplateId, WebhookId};
 use crate::json::{Object, Value};

@@ -1,6 +1,6 @@
 //! Selection of events by patterns.
 
-use super::EventKind;
+use super::kind::EventKind;
 
 /// Pattern that names every event.
 pub const ALL_EVENTS: &str = "*";

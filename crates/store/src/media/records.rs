@@ -3,14 +3,14 @@
 //! **Invariant:** a download is leased to one worker at a time, and only the token of the lease finishes it.
 
 use domain::id::{AccountId, MediaId, MessageId, WorkspaceId};
-use domain::media::inbound_media;
+use domain::media::InboundMedia;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::error::{SqlError, SqlResult};
 use crate::row::{Cells, SelectRow as _, columns, micros, row};
+use crate::scope::Scope;
 use crate::sqlite::execute::Execute as _;
-use crate::webhooks_in::message_rows::ReportedMessage;
 
 use engine::ports::{
     BlobKey, FinishMediaResult, LeaseCheck, LeaseToken, LeasedMedia, MediaFetchResult, MediaLeaseRequest,
@@ -46,14 +46,14 @@ fn size_column(size: u64) -> SqlResult<i64> {
     i64::try_from(size).map_err(|_| SqlError::Bug("the size of a file exceeds the range of an integer"))
 }
 
-/// Inserts the file of a message that Meta reports. Returns its state; `None` if the message has no file.
+/// Inserts the file of a message that Meta reports. Returns its state.
 pub(crate) fn insert_announced(
     connection: &Connection,
+    scope: Scope,
     ids: &PreallocatedIds,
-    message: &ReportedMessage<'_>,
+    file: &InboundMedia<'_>,
     now: Timestamp,
-) -> SqlResult<Option<MediaState>> {
-    let Some(file) = inbound_media(message.kind, message.object) else { return Ok(None) };
+) -> SqlResult<MediaState> {
     let (state, reason) = match file.meta_id {
         Some(_) => (MediaState::Pending, None),
         None => (MediaState::Failed, Some(WITHOUT_ID)),
@@ -67,8 +67,8 @@ pub(crate) fn insert_announced(
         )?
         .execute_one(params![
             ids.media.as_bytes(),
-            message.scope.workspace.as_bytes(),
-            message.scope.account.as_bytes(),
+            scope.workspace.as_bytes(),
+            scope.account.as_bytes(),
             ids.message.as_bytes(),
             MediaOrigin::Inbound.as_str(),
             state.as_str(),
@@ -80,7 +80,7 @@ pub(crate) fn insert_announced(
             file.meta_id.map(|_| micros(now)),
             micros(now),
         ])?;
-    Ok(Some(state))
+    Ok(state)
 }
 
 pub(crate) fn lease_due(connection: &Connection, request: &MediaLeaseRequest) -> SqlResult<Vec<LeasedMedia>> {

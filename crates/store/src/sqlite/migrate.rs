@@ -35,7 +35,7 @@ macro_rules! migrations {
 /// All migrations, in order. A released migration is final: a later migration corrects it.
 const MIGRATIONS: &[Migration] = migrations! {
     1 "0001_initial" "initial"
-    5 "0005_contact_usernames" "contact_usernames"
+    2 "0002_contact_usernames" "contact_usernames"
 };
 
 /// Error of a migration.

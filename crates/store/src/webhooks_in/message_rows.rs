@@ -3,6 +3,7 @@
 use domain::contacts::whatsapp_user::WhatsAppUser;
 use domain::id::ContactId;
 use domain::json::Value;
+use domain::media::inbound_media;
 use domain::messages::direction::Direction;
 use domain::messages::status::MessageStatus;
 use engine::ports::{MediaState, RoutedChange};
@@ -10,7 +11,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
 use crate::error::SqlResult;
-use crate::media;
+use crate::media::records;
 use crate::row::{json, micros};
 use crate::scope::Scope;
 use crate::sqlite::execute::Execute as _;
@@ -88,5 +89,6 @@ pub(crate) fn insert_message(
             micros(message.at.min(now)),
             micros(now),
         ])?;
-    media::records::insert_announced(connection, &change.ids, message, now)
+    let file = inbound_media(message.kind, message.object);
+    file.map(|file| records::insert_announced(connection, message.scope, &change.ids, &file, now)).transpose()
 }

@@ -12,7 +12,7 @@ async fn an_endpoint_receives_the_events_that_its_patterns_include_and_do_not_ex
         (json!(["*", "-message.*"]), vec!["contact.created"]),
         (
             json!(["message.*", "-message.read"]),
-            vec!["message.incoming", "message.sent", "message.delivered"],
+            vec!["message.delivered", "message.incoming", "message.sent"],
         ),
         (json!(["-message.sent", "message.sent", "message.read"]), vec!["message.read"]),
         (json!(["contact.*", "message.incoming"]), vec!["contact.created", "message.incoming"]),
@@ -27,7 +27,10 @@ async fn an_endpoint_receives_the_events_that_its_patterns_include_and_do_not_ex
     app.step().await;
     app.deliver_events().await;
     for (n, (patterns, kinds)) in patterns.iter().enumerate() {
-        assert_eq!(app.receiver.kinds(&format!("{URL}/{n}")), *kinds, "{patterns}");
+        // The events of two contacts arrive in any order.
+        let mut received = app.receiver.kinds(&format!("{URL}/{n}"));
+        received.sort();
+        assert_eq!(received, *kinds, "{patterns}");
     }
 }
 
