@@ -60,8 +60,8 @@ impl EventQuery {
         });
         let kinds = fields
             .optional("events")
-            .about("Events, separated by commas.")
             .about(PATTERNS)
+            .about("Events, separated by commas.")
             .written_as(|| selection_schema().into());
         let kinds = selection_of_text(&kinds).map(|selection: EventSelection| selection.kinds());
         Self { start: start.unwrap_or(EventStart::Oldest), account, kinds }

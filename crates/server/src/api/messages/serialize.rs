@@ -222,17 +222,8 @@ fn message_properties() -> Vec<Property> {
         )
     }));
     fields.extend([
-        optional(
-            "media_id",
-            Schema::uuid()
-                .about("ID of the file of an inbound message or of an echo, for `GET /api/media/{id}`."),
-        ),
-        required(
-            "context",
-            Schema::object([required("message_id", Schema::string(1..))])
-                .or_null()
-                .about("Message that this message replies to."),
-        ),
+        media_id_property(),
+        context_property(),
         optional(
             "error",
             Schema::reference("Failure")
@@ -247,6 +238,16 @@ fn message_properties() -> Vec<Property> {
         required("updated_at", Schema::time()),
     ]);
     fields
+}
+
+fn media_id_property() -> Property {
+    let about = "ID of the file of an inbound message or of an echo, for `GET /api/media/{id}`.";
+    optional("media_id", Schema::uuid().about(about))
+}
+
+fn context_property() -> Property {
+    let context = Schema::object([required("message_id", Schema::string(1..))]);
+    required("context", context.or_null().about("Message that this message replies to."))
 }
 
 fn status_schema() -> Schema {

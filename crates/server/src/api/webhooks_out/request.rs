@@ -60,7 +60,7 @@ pub(crate) fn read_settings(
             None
         }
     });
-    let events = field("events").about("Events that are delivered.").about(PATTERNS);
+    let events = field("events").about(PATTERNS).about("Events that are delivered.");
     let events = selection_of_list(&events.written_as(|| selection_schema().into()));
     let accounts = match fields.change("accounts") {
         Patch::Unchanged => None,
