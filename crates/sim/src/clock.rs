@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-/// 2026-01-01T00:00:00Z in milliseconds: where a fixed clock starts.
+/// 2026-01-01T00:00:00.000Z in milliseconds: where a fixed clock starts.
 pub(crate) const START: i64 = 1_767_225_600_000;
 
 /// One second, in the clock's milliseconds.
@@ -77,9 +77,10 @@ pub(crate) fn seconds(at: i64) -> i64 {
     at.div_euclid(SECOND)
 }
 
-/// RFC 3339 text of a time in milliseconds.
+/// RFC 3339 text of a time in milliseconds, with three decimals.
 pub(crate) fn text(at: i64) -> String {
-    jiff::Timestamp::from_millisecond(at).map_or_else(|_| at.to_string(), |timestamp| timestamp.to_string())
+    jiff::Timestamp::from_millisecond(at)
+        .map_or_else(|_| at.to_string(), |timestamp| format!("{timestamp:.3}"))
 }
 
 /// A span in the clock's milliseconds.

@@ -31,7 +31,7 @@ use crate::{
 /// Driver of the simulation's time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mode {
-    /// A test, step by step; the clock stands still at 2026-01-01T00:00:00Z until it is advanced.
+    /// A test, step by step; the clock stands still at 2026-01-01T00:00:00.000Z until it is advanced.
     #[default]
     Explicit,
     /// Timers in [`Sim::serve`], in real time.

@@ -23,6 +23,7 @@ use rusqlite::trace::{TraceEvent, TraceEventCodes};
 use rusqlite::{Connection, StatementStatus};
 
 use crate::access::sessions;
+use crate::contacts::records;
 use crate::maintenance::{quarantine, retention, workers};
 use crate::media;
 use crate::messages::{accept, finish, idempotency, lease, queue, queue_depth};
@@ -31,9 +32,10 @@ use crate::webhooks_in::ingest;
 use crate::webhooks_out::{dead_letters, deliveries, fan_out, passing};
 
 use engine::ports::{
-    AttemptResult, ChangeRoute, DeliveryAttemptResult, DeliveryLeaseRequest, EndpointCapacity, Lease,
-    LeaseRequest, LeaseToken, MediaLeaseRequest, NewMessage, OnUnknown, PreallocatedIds, Recipient,
-    RetentionCursor, RetentionTarget, RoutedChange, SendSchedule, WebhookChange, WebhookPayload,
+    AttemptResult, ChangeRoute, ContactFilter, DeliveryAttemptResult, DeliveryLeaseRequest, EndpointCapacity,
+    Lease, LeaseRequest, LeaseToken, MediaLeaseRequest, NewMessage, OnUnknown, PageRequest, PageStart,
+    PreallocatedIds, Recipient, RetentionCursor, RetentionTarget, RoutedChange, SendSchedule, WebhookChange,
+    WebhookPayload,
 };
 
 /// Tables that grow with the number of messages.
@@ -391,6 +393,21 @@ fn the_test_detects_a_scan_of_a_large_table() {
         let steps = plan(&connection, sql);
         let has_scan = steps.iter().any(|step| scanned(step, &names, &partial).is_some());
         assert_eq!(has_scan, is_bad, "{sql}: {steps:?}");
+    }
+}
+
+#[test]
+fn the_list_of_contacts_by_user_name_reads_an_index() {
+    let (connection, executed) = database();
+    let filter = ContactFilter { username: Some("maya.osei".to_owned()), ..ContactFilter::default() };
+    let page = PageRequest { start: PageStart::Page(1), per_page: 50 };
+    records::list_contacts(&connection, WorkspaceId::from_bytes(WORKSPACE), &filter, page).unwrap();
+    let executed = std::mem::take(&mut *executed.lock().unwrap());
+    let reading: Vec<_> = executed.iter().filter(|sql| sql.contains("from contacts")).collect();
+    assert_eq!(reading.len(), 2, "{reading:#?}");
+    for sql in reading {
+        let steps = plan(&connection, sql);
+        assert!(steps.iter().any(|step| step.contains("contacts_by_username")), "{sql}: {steps:?}");
     }
 }
 

@@ -15,6 +15,7 @@ mod signatures;
 mod snapshots;
 mod sources;
 mod steps;
+mod times;
 mod tree;
 
 use crate::repository::{self, TextFile};
@@ -74,6 +75,7 @@ pub(crate) fn check(root: &Path) -> Result<Vec<Finding>> {
     findings.extend(tree::check_lock(&files));
     findings.extend(sources::check(&files));
     findings.extend(steps::check(&files));
+    findings.extend(times::check(&files));
     findings.extend(migrations::check(&files));
     findings.extend(snapshots::check(&files));
     findings.extend(links::check(root, &files));

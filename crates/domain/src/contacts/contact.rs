@@ -184,6 +184,8 @@ impl ContactChange {
                 check_length(cell, MAX_NAME)?;
                 self.name = Patch::Set(cell.to_owned());
             }
+            // An export has the column, so that a table of contacts is complete. Only WhatsApp changes a user name.
+            ImportColumn::Username => {}
             ImportColumn::Email => {
                 check_email(cell)?;
                 self.email = Patch::Set(cell.to_owned());
@@ -224,6 +226,8 @@ pub enum ImportColumn {
     UserId,
     /// `name`
     Name,
+    /// `username`: written by an export, ignored by an import.
+    Username,
     /// `email`
     Email,
     /// `tags`: separated by `|` or, without one, by commas.
@@ -237,10 +241,11 @@ pub enum ImportColumn {
 }
 
 /// Columns with fixed names.
-pub const COLUMNS: [(&str, ImportColumn); 7] = [
+pub const COLUMNS: [(&str, ImportColumn); 8] = [
     ("phone_number", ImportColumn::PhoneNumber),
     ("user_id", ImportColumn::UserId),
     ("name", ImportColumn::Name),
+    ("username", ImportColumn::Username),
     ("email", ImportColumn::Email),
     ("tags", ImportColumn::Tags),
     ("stage", ImportColumn::Stage),
@@ -279,6 +284,7 @@ impl ImportColumn {
             Self::PhoneNumber
             | Self::UserId
             | Self::Name
+            | Self::Username
             | Self::Email
             | Self::Tags
             | Self::Stage

@@ -13,6 +13,7 @@ use crate::messages::status::{MessageStatus, failure_title};
 use crate::messages::status_report::Pricing;
 use crate::meta_error::MetaError;
 use crate::templates::TemplateChange;
+use crate::time::{rfc3339, serialize_rfc3339};
 
 fn text<T: Display, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(value)
@@ -60,6 +61,7 @@ pub struct OutboundData<'a> {
     #[serde(serialize_with = "text")]
     pub whatsapp_account_id: AccountId,
     /// Time of the event, from Meta if Meta reported it.
+    #[serde(serialize_with = "serialize_rfc3339")]
     pub at: Timestamp,
     /// Reason of a failure.
     pub error: Option<ErrorData<'a>>,
@@ -67,6 +69,44 @@ pub struct OutboundData<'a> {
     pub pricing: Option<&'a Pricing>,
     /// `message`, or `template` if the fallback template was sent.
     pub sent_as: &'a str,
+    /// Content of a message that the business sent with the WhatsApp Business app.
+    #[serde(flatten)]
+    pub echo: Option<EchoData<'a>>,
+}
+
+/// Content of a message echo. Only its event `message.sent` has these members.
+#[derive(Clone, Copy, Debug)]
+pub struct EchoData<'a> {
+    /// Type of the message, in Meta's spelling.
+    pub kind: &'a str,
+    /// Text of the message, if its type has one.
+    pub text: Option<&'a str>,
+    /// Meta's id of the message to which this one replies.
+    pub context_wamid: Option<&'a str>,
+    /// Object that belongs to the type, as Meta sent it. Not written for `text`.
+    pub object: Option<&'a Value>,
+    /// Media file of the message, available at `GET /api/media/{id}`; absent if there is none.
+    pub media_id: Option<MediaId>,
+}
+
+impl Serialize for EchoData<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use serde::ser::SerializeMap;
+
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("mode", "echo")?;
+        map.serialize_entry("text", &self.text)?;
+        map.serialize_entry("context", &ContextData::of(self.context_wamid, &InboundMetadata::default()))?;
+        if let Some(object) = self.object
+            && self.kind != "text"
+        {
+            map.serialize_entry(self.kind, object)?;
+        }
+        if let Some(media_id) = &self.media_id {
+            map.serialize_entry("media_id", &media_id.to_string())?;
+        }
+        map.end()
+    }
 }
 
 /// Reason of a failure.
@@ -120,6 +160,8 @@ pub struct IncomingData<'a> {
     pub from: Option<&'a str>,
     /// Business-scoped user id of the customer.
     pub user_id: Option<&'a str>,
+    /// User name of the customer at WhatsApp.
+    pub username: Option<&'a str>,
     /// Contact.
     pub contact_id: ContactId,
     /// Name of the contact: ours, or else the one in the user's profile.
@@ -185,12 +227,13 @@ impl Serialize for IncomingData<'_> {
         map.serialize_entry("message_id", self.message_id)?;
         map.serialize_entry("from", &self.from.map(|digits| format!("+{digits}")))?;
         map.serialize_entry("user_id", &self.user_id)?;
+        map.serialize_entry("username", &self.username)?;
         map.serialize_entry("contact_id", &self.contact_id.to_string())?;
         map.serialize_entry("contact_name", &self.contact_name)?;
         map.serialize_entry("type", self.kind)?;
         map.serialize_entry("text", &self.text)?;
         map.serialize_entry("whatsapp_account_id", &self.whatsapp_account_id.to_string())?;
-        map.serialize_entry("at", &self.at)?;
+        map.serialize_entry("at", &rfc3339(self.at))?;
         map.serialize_entry("context", &self.context)?;
         if let Some(object) = self.object
             && !COMMON.contains(&self.kind)
@@ -214,7 +257,7 @@ impl Serialize for IncomingData<'_> {
 }
 
 /// Members of every inbound message. An object of a type with such a name is not written.
-const COMMON: [&str; 15] = [
+const COMMON: [&str; 16] = [
     "media_id",
     "referral",
     "errors",
@@ -223,6 +266,7 @@ const COMMON: [&str; 15] = [
     "message_id",
     "from",
     "user_id",
+    "username",
     "contact_id",
     "contact_name",
     "type",
@@ -245,6 +289,8 @@ pub struct ContactData<'a> {
     pub user_id: Option<&'a str>,
     /// Name of the contact: ours, or else the one in the user's profile.
     pub name: Option<&'a str>,
+    /// User name at WhatsApp.
+    pub username: Option<&'a str>,
     /// Labels by which contacts are grouped.
     pub tags: &'a [String],
     /// Stage in the application's process.

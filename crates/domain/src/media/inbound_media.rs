@@ -1,10 +1,9 @@
-//! Media files in messages of customers.
+//! Media files in messages that Meta reports.
 
 use crate::json::{Object, Value};
 use crate::messages::content::MediaKind;
-use crate::messages::inbound::InboundMessage;
 
-/// Media file of a customer's message, as described in the webhook.
+/// Media file of a message that Meta reports, as described in the webhook.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InboundMedia<'a> {
     /// Kind of the file.
@@ -20,15 +19,16 @@ pub struct InboundMedia<'a> {
 }
 
 /// Returns the file of a message whose type has one. An edited message may have a file again.
-pub fn inbound_media(message: &InboundMessage) -> Option<InboundMedia<'_>> {
-    if message.kind == "edit" {
-        let edited = message.object.as_ref()?.get("message")?;
+/// `object` is the object that belongs to the type.
+pub fn inbound_media<'a>(kind: &str, object: Option<&'a Value>) -> Option<InboundMedia<'a>> {
+    if kind == "edit" {
+        let edited = object?.get("message")?;
         let kind = edited.get("type").and_then(Value::as_str)?;
         let found = read(kind_of(kind)?, edited.get(kind)?.as_object());
         // An edited caption has no file: the earlier file stays.
         return found.meta_id.is_some().then_some(found);
     }
-    Some(read(kind_of(&message.kind)?, message.object.as_ref().and_then(Value::as_object)))
+    Some(read(kind_of(kind)?, object.and_then(Value::as_object)))
 }
 
 fn kind_of(name: &str) -> Option<MediaKind> {

@@ -53,6 +53,8 @@ pub struct MessageEcho {
     pub at: Timestamp,
     /// Type of the message, in Meta's spelling.
     pub kind: String,
+    /// Text of the message, if its type has one: text body, caption.
+    pub text: Option<String>,
     /// Object that belongs to the type, as Meta sent it.
     pub object: Option<Value>,
     /// Meta's id of the message to which this one replies.

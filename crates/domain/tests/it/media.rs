@@ -236,6 +236,10 @@ fn inbound(kind: &str, object: &str) -> InboundMessage {
     }
 }
 
+fn media_of(message: &InboundMessage) -> Option<InboundMedia<'_>> {
+    inbound_media(&message.kind, message.object.as_ref())
+}
+
 #[test]
 fn an_inbound_message_describes_its_file() {
     let document = inbound(
@@ -243,7 +247,7 @@ fn an_inbound_message_describes_its_file() {
         r#"{"id":"77","mime_type":"application/pdf","sha256":"LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ=","filename":"a.pdf"}"#,
     );
     assert_eq!(
-        inbound_media(&document),
+        media_of(&document),
         Some(InboundMedia {
             kind: MediaKind::Document,
             meta_id: Some("77"),
@@ -253,13 +257,13 @@ fn an_inbound_message_describes_its_file() {
         })
     );
     let unusable = inbound("video", "");
-    assert_eq!(inbound_media(&unusable).unwrap().meta_id, None);
-    assert_eq!(inbound_media(&inbound("text", r#"{"body":"id"}"#)), None);
+    assert_eq!(media_of(&unusable).unwrap().meta_id, None);
+    assert_eq!(media_of(&inbound("text", r#"{"body":"id"}"#)), None);
     let edited =
         inbound("edit", r#"{"original_message_id":"w","message":{"type":"image","image":{"id":"8"}}}"#);
-    assert_eq!(inbound_media(&edited).unwrap().meta_id, Some("8"));
+    assert_eq!(media_of(&edited).unwrap().meta_id, Some("8"));
     let caption = inbound("edit", r#"{"message":{"type":"image","image":{"caption":"x"}}}"#);
-    assert_eq!(inbound_media(&caption), None);
+    assert_eq!(media_of(&caption), None);
 }
 
 #[test]

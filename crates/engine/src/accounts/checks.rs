@@ -3,6 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::accounts::account::Account;
+use domain::time::rfc3339;
 use jiff::Timestamp;
 
 use super::phone_number::{update_phone_number, update_token_expiry};
@@ -123,12 +124,13 @@ fn check_access_token(token: &TokenInfo, now: Timestamp) -> [AccountCheck; 2] {
     };
     let (is_ok, expiry) = match token.expires_at {
         None => (true, "never".to_owned()),
-        Some(at) if at <= now => {
-            (false, format!("the access token expired at {at}: give the account a new access token"))
-        }
+        Some(at) if at <= now => (
+            false,
+            format!("the access token expired at {}: give the account a new access token", rfc3339(at)),
+        ),
         Some(at) => {
             let days = at.duration_since(now).as_hours() / 24;
-            (true, format!("at {at}, in {days} days"))
+            (true, format!("at {}, in {days} days", rfc3339(at)))
         }
     };
     [

@@ -1,5 +1,7 @@
 //! Recovery of a store that was restored from a backup.
 
+use domain::time::rfc3339;
+
 use crate::Deps;
 use crate::ports::StoreError;
 
@@ -21,7 +23,7 @@ pub async fn quarantine_restored_messages(deps: &Deps) -> Result<u32, StoreError
         }
     }
     tracing::warn!(
-        backup_at = %backup_at,
+        backup_at = rfc3339(backup_at),
         n_messages,
         "this database was restored from a backup: messages that may have been sent after the backup are `unknown`, and \
          are not sent again"

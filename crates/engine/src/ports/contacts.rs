@@ -94,6 +94,8 @@ pub struct ContactFilter {
     pub includes_without_messages: bool,
     /// Phone numbers, digits. All spellings of one number match the same contact.
     pub wa_ids: Option<Vec<String>>,
+    /// User name at WhatsApp; upper and lower case are equal.
+    pub username: Option<String>,
     /// Tag.
     pub tag: Option<String>,
     /// Stage.

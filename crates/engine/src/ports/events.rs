@@ -5,6 +5,7 @@ use super::storage::StoreError;
 use domain::events::EventKind;
 use domain::id::WorkspaceId;
 use domain::id::{AccountId, EventId};
+use domain::time::rfc3339;
 use jiff::Timestamp;
 
 port! {
@@ -37,14 +38,21 @@ pub struct StoredEvent {
     pub at: Timestamp,
     /// Data: JSON text.
     pub data: String,
+    /// `true` if the event was written by a test of an endpoint: nothing has happened, and no other reader gets it.
+    pub is_test: bool,
 }
 
 impl StoredEvent {
-    /// Returns the event as JSON: `{"id","event","sequence","timestamp","data"}`. The sequence is the position: it ascends
-    /// in the workspace, and so for each contact, also after a merge of contacts.
+    /// Returns the event as JSON: `{"id","event","sequence","timestamp","data"}`, with `"test":true` before the data of a
+    /// test. The sequence is the position: it ascends in the workspace, and so for each contact, also after a merge of
+    /// contacts.
     pub fn body(&self) -> String {
-        let Self { position, id, kind, at, data } = self;
-        format!(r#"{{"id":"{id}","event":"{kind}","sequence":{position},"timestamp":"{at}","data":{data}}}"#)
+        let Self { position, id, kind, data, .. } = self;
+        let timestamp = rfc3339(self.at);
+        let test = if self.is_test { r#""test":true,"# } else { "" };
+        format!(
+            r#"{{"id":"{id}","event":"{kind}","sequence":{position},"timestamp":"{timestamp}",{test}"data":{data}}}"#
+        )
     }
 }
 

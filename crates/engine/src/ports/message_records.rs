@@ -4,7 +4,7 @@ use super::lease::LeaseToken;
 use super::media::StoredMedia;
 use super::recipient::Recipient;
 use bytes::Bytes;
-use domain::id::{AccountId, BatchId, ContactId, KeyId, MessageId, OwnerId, WorkerId, WorkspaceId};
+use domain::id::{AccountId, BatchId, ContactId, KeyId, MediaId, MessageId, OwnerId, WorkerId, WorkspaceId};
 use domain::messages::admission::{AdmissionRequest, Rejection, SentAs};
 use domain::messages::direction::Direction;
 use domain::messages::outcome::AcceptedMessage;
@@ -341,6 +341,8 @@ pub struct StoredMessage {
     pub waiting_for: Option<WaitingFor>,
     /// Time at which the message expires if it was not sent.
     pub expires_at: Option<Timestamp>,
+    /// File of a message that Meta reported.
+    pub media: Option<MediaId>,
     /// Time at which Waypost accepted an outbound message; Meta's time of an inbound message.
     pub created_at: Timestamp,
     /// Time of the last change.
@@ -356,7 +358,7 @@ pub struct MessageDetail {
     pub timeline: Vec<TimelineEntry>,
     /// Payload of an inbound message, as Meta sent it.
     pub raw: Option<Bytes>,
-    /// File of an inbound message.
+    /// File of a message that Meta reported.
     pub media: Option<StoredMedia>,
 }
 

@@ -5,7 +5,7 @@ use super::lease::LeaseToken;
 use super::port_macro::port;
 use super::storage::{Page, PageRequest, StoreError};
 use domain::access::audit::AuditEntry;
-use domain::events::EventKind;
+use domain::events::{EventExample, EventSelection};
 use domain::id::{AccountId, DeliveryId, ReplayId, WebhookId, WorkerId, WorkspaceId};
 use domain::webhooks_out::delivery::{DeliveryDecision, DeliveryStatus, WebhookOrdering, WebhookStatus};
 use jiff::Timestamp;
@@ -134,8 +134,8 @@ pub struct WebhookEndpoint {
     pub name: String,
     /// URL.
     pub url: String,
-    /// Kinds of events that the endpoint gets; `None` is all kinds.
-    pub events: Option<Vec<EventKind>>,
+    /// Events that the endpoint gets.
+    pub events: EventSelection,
     /// Accounts whose events the endpoint gets; empty is all accounts.
     pub accounts: Vec<AccountId>,
     /// Additional request headers: name and value.
@@ -271,7 +271,7 @@ pub struct DeliveryAttemptResult {
 }
 
 /// Test delivery to insert.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct NewTestDelivery {
     /// Identifier of the workspace.
     pub workspace: WorkspaceId,
@@ -283,6 +283,8 @@ pub struct NewTestDelivery {
     pub token: LeaseToken,
     /// Identifier of the replay to which the delivery belongs.
     pub replay: ReplayId,
+    /// Event to deliver.
+    pub example: EventExample,
 }
 
 /// Delivery of an event to an endpoint, read from the store.

@@ -10,6 +10,7 @@
 use std::sync::Arc;
 
 use domain::access::audit::AuditEntry;
+use domain::events::EventExample;
 use domain::id::{ReplayId, WebhookId};
 use domain::webhooks_out::delivery;
 use domain::webhooks_out::delivery::{DeliveryAttempt, DeliveryDecision, EndpointResponse};
@@ -186,7 +187,7 @@ async fn write_unwritten(deps: &Deps) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Delivers a test event to an endpoint, once, and waits for the result. Returns the position of the delivery in the
+/// Delivers an example of an event to an endpoint, once, and waits for the result. Returns the position of the delivery in the
 /// workspace; `None` if the endpoint does not exist.
 ///
 /// # Errors
@@ -194,6 +195,7 @@ async fn write_unwritten(deps: &Deps) -> Result<(), StoreError> {
 pub(crate) async fn deliver_test_event(
     deps: &Arc<Deps>,
     record: &WebhookEndpoint,
+    example: EventExample,
     entry: AuditEntry,
 ) -> Result<Option<i64>, StoreError> {
     let new = NewTestDelivery {
@@ -202,6 +204,7 @@ pub(crate) async fn deliver_test_event(
         worker: deps.worker,
         token: deps.new_token(),
         replay: deps.new_id(ReplayId::from_parts),
+        example,
     };
     let Some(delivery) = deps.deliveries.insert_test_delivery(new, entry).await? else {
         return Ok(None);
@@ -249,7 +252,7 @@ async fn attempt_delivery(
     };
     let settings = &deps.settings.deliveries;
     // A test is attempted once: its requester waits for the result.
-    let is_test = event.kind == domain::events::EventKind::WebhookTest && !delivery.is_redelivery;
+    let is_test = event.is_test && !delivery.is_redelivery;
     let schedule = if is_test { &[] } else { settings.schedule.as_slice() };
     DeliveryAttemptResult {
         decision: delivery::decide(schedule, &attempt),

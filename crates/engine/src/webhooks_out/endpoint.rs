@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use domain::access::audit::{AuditAction, AuditEntry, AuditTarget, AuditTargetKind};
-use domain::events::EventKind;
-use domain::id::{AccountId, DeliveryId, ReplayId, WebhookId, WorkspaceId};
+use domain::events::{EventExample, EventKind, EventSelection};
+use domain::id::{AccountId, ContactId, DeliveryId, MessageId, ReplayId, TemplateId, WebhookId, WorkspaceId};
 use domain::webhooks_out::delivery::{WebhookOrdering, WebhookStatus};
 use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
@@ -25,8 +25,8 @@ pub struct EndpointOptions {
     pub name: String,
     /// URL.
     pub url: String,
-    /// Kinds of events that the endpoint gets; `None` is all kinds.
-    pub events: Option<Vec<EventKind>>,
+    /// Events that the endpoint gets.
+    pub events: EventSelection,
     /// Accounts whose events the endpoint gets; empty is all accounts.
     pub accounts: Vec<AccountId>,
     /// Additional request headers: name and value.
@@ -203,8 +203,8 @@ pub async fn skip_delivery(
     deps.deliveries.finish_skipped_delivery(record.workspace, position, entry).await
 }
 
-/// Delivers a test event to an endpoint, once, and waits for the result. Returns the position of the delivery in the
-/// workspace; `None` if the endpoint does not exist.
+/// Delivers an example of an event to an endpoint, once, and waits for the result. The endpoint need not have subscribed
+/// to the kind. Returns the position of the delivery in the workspace; `None` if the endpoint does not exist.
 ///
 /// # Errors
 /// The store cannot be written.
@@ -212,8 +212,33 @@ pub async fn test_webhook(
     deps: &Arc<Deps>,
     audit: &AuditContext,
     record: &WebhookEndpoint,
+    kind: EventKind,
 ) -> Result<Option<i64>, StoreError> {
-    deliver::deliver_test_event(deps, record, entry(deps, audit, AuditAction::WebhookTested, record)).await
+    let entry = entry(deps, audit, AuditAction::WebhookTested, record).with("event", kind.as_str());
+    deliver::deliver_test_event(deps, record, example(deps, record, kind), entry).await
+}
+
+/// Returns an example of an event for an endpoint. The account exists, if the workspace has one that the endpoint covers;
+/// the message, the contact and the template do not exist.
+fn example(deps: &Deps, record: &WebhookEndpoint, kind: EventKind) -> EventExample {
+    let directory = deps.directory.current();
+    let covers = |id: AccountId| record.accounts.is_empty() || record.accounts.contains(&id);
+    let account = directory
+        .accounts_of(record.workspace)
+        .map(|record| &record.account)
+        .find(|account| covers(account.id));
+    EventExample {
+        kind,
+        at: deps.now(),
+        account: account.map_or_else(|| deps.new_id(AccountId::from_parts), |account| account.id),
+        account_name: account.map_or_else(|| "main".to_owned(), |account| account.name.clone()),
+        waba_id: account.map_or_else(|| "102290129340398".to_owned(), |account| account.waba_id.clone()),
+        message: deps.new_id(MessageId::from_parts),
+        contact: deps.new_id(ContactId::from_parts),
+        template: deps.new_id(TemplateId::from_parts),
+        webhook: record.id,
+        webhook_name: record.name.clone(),
+    }
 }
 
 fn entry(deps: &Deps, audit: &AuditContext, action: AuditAction, record: &WebhookEndpoint) -> AuditEntry {

@@ -4,7 +4,7 @@ use domain::webhooks_in::update::{MessageEcho, WebhookUpdate};
 
 use super::fields::ElementFields;
 use super::fields::owned;
-use super::message::KINDS;
+use super::message::{KINDS, message_text};
 use super::user::ContactIndex;
 use crate::json_reader::Json;
 use crate::value;
@@ -27,6 +27,7 @@ pub(super) fn decode(element: Json<'_>, contacts: &ContactIndex<'_>) -> Result<W
         wamid: fields.required("id")?.into_owned(),
         to,
         at: fields.time("timestamp")?,
+        text: object.and_then(|object| message_text(&kind, object)),
         object: object.and_then(value::read),
         context_wamid: fields.get("context").and_then(|context| owned(context.get("id")?.scalar())),
         kind: KINDS.iter().find(|known| **known == kind).unwrap_or(&"unsupported").to_string(),

@@ -102,7 +102,7 @@ fn new_identity(system: Json<'_>, from: &WhatsAppUser) -> Option<WhatsAppUser> {
 }
 
 /// Returns the text in the object of a type.
-fn message_text(kind: &str, object: Json<'_>) -> Option<String> {
+pub(super) fn message_text(kind: &str, object: Json<'_>) -> Option<String> {
     let field = |name| object.get(name)?.string().filter(|text| !text.is_empty());
     let text = match kind {
         "text" | "system" => field("body"),

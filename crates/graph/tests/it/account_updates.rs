@@ -271,11 +271,11 @@ fn echoes_to_groups_are_ignored() {
     reads(
         &body,
         expect![[r#"
-        echo of image wamid.1 | to 447700900123 GB.7 - | 2026-01-01T10:01:40Z
-        echo of unsupported wamid.2 | to - GB.7 - | 2026-01-01T10:01:40Z
-        other smb_message_echoes
-        other smb_message_echoes ! it has neither `to` nor `to_user_id`
-        other smb_message_echoes ! it has no `id`
-    "#]],
+            echo of image wamid.1 | - | to 447700900123 GB.7 - | 2026-01-01T10:01:40Z
+            echo of unsupported wamid.2 | - | to - GB.7 - | 2026-01-01T10:01:40Z
+            other smb_message_echoes
+            other smb_message_echoes ! it has neither `to` nor `to_user_id`
+            other smb_message_echoes ! it has no `id`
+        "#]],
     );
 }

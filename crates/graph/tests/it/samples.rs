@@ -142,7 +142,14 @@ pub(crate) fn format_change(decoded: &WebhookChange) -> String {
         WebhookUpdate::Status(report) => format_status(report),
         WebhookUpdate::Call(call) => format!("call | {} | {}", user(&call.from), call.at),
         WebhookUpdate::MessageEcho(echo) => {
-            format!("echo of {} {} | to {} | {}", echo.kind, tail(&echo.wamid), user(&echo.to), echo.at)
+            let text = echo.text.as_deref().unwrap_or("-");
+            format!(
+                "echo of {} {} | {text} | to {} | {}",
+                echo.kind,
+                tail(&echo.wamid),
+                user(&echo.to),
+                echo.at
+            )
         }
         WebhookUpdate::MarketingPreference(preference) => {
             let text = if preference.takes_marketing { "takes marketing" } else { "takes no marketing" };
@@ -388,9 +395,9 @@ fn echoes_are_not_inbound_messages() {
     reads(
         body,
         expect![[r#"
-        echo of text wamid.e | to 447700900123 - - | 2026-01-01T10:01:40Z
-        other message_echoes
-        other history
-    "#]],
+            echo of text wamid.e | ours | to 447700900123 - - | 2026-01-01T10:01:40Z
+            other message_echoes
+            other history
+        "#]],
     );
 }

@@ -6,6 +6,7 @@ use domain::check::Violation;
 use domain::json::{Object, Value};
 use domain::meta_error::{MetaError, MetaErrorEntry};
 use domain::templates::{TemplateMismatch, TemplateStatus};
+use domain::time::rfc3339;
 use engine::access::api_key::delegation::ApiKeyError;
 use engine::accounts::UpdateAccountError;
 use engine::accounts::phone_number::PhoneNumberError;
@@ -15,10 +16,9 @@ use engine::messages::mark_read::MarkReadError;
 use engine::messages::outcome::{MissingTemplate, SendError, TemplateRef};
 use engine::ports::{BlobError, PasswordError, StoreError, StoreErrorKind, UpstreamError};
 use engine::templates::TemplateError;
-use jiff::Timestamp;
 
 use crate::api::error::{ApiError, Code, violation_json};
-use crate::api::serialize::meta_json;
+use crate::api::serialize::{meta_json, time, time_or_null};
 
 /// `Retry-After` when Meta is unreachable, in seconds.
 const META_WAIT: u32 = 5;
@@ -42,12 +42,10 @@ impl From<SendError> for ApiError {
                 Self::new(Code::Forbidden, forbidden(is_sandbox, is_test_key))
             }
             SendError::AccountSuspended { account, error } => account_held(&account, error.as_deref()),
-            SendError::ContactNotFound => {
-                Self::new(
-                    Code::ContactNotFound,
-                    "The contact does not exist, or has neither a phone number nor a user id.",
-                )
-            }
+            SendError::ContactNotFound => Self::new(
+                Code::ContactNotFound,
+                "The contact does not exist, or has neither a phone number nor a user id.",
+            ),
             SendError::ContextNotFound => Self::invalid_at(
                 "/context/message_id",
                 "must be the wamid of a message, or the id of a message that Meta has accepted",
@@ -63,26 +61,26 @@ impl From<SendError> for ApiError {
             SendError::OutsideWindow(window) => {
                 // The contract fixes this text.
                 Self::new(Code::OutsideWindow, "Outside 24-hour window. Use a template message.")
-                    .with("last_inbound_at", time(window.last_inbound_at))
-                    .with("closed_at", time(window.closes_at()))
+                    .with("last_inbound_at", time_or_null(window.last_inbound_at))
+                    .with("closed_at", time_or_null(window.closes_at()))
             }
-            SendError::OptedOut => Self::new(
-                Code::RecipientOptedOut,
-                "The recipient has opted out of marketing messages.",
-            ),
+            SendError::OptedOut => {
+                Self::new(Code::RecipientOptedOut, "The recipient has opted out of marketing messages.")
+            }
             SendError::MarketingLimited { until } => Self::new(
                 Code::RecipientMarketingLimited,
-                format!("Meta limits marketing messages to this recipient until {until}."),
+                format!("Meta limits marketing messages to this recipient until {}.", rfc3339(until)),
             )
-            .with("until", until.to_string()),
+            .with("until", time(until)),
             SendError::Pacing { slot_at, retry_after } => Self::new(
                 Code::Pacing,
                 format!(
-                    "Next send slot for this number or this recipient: {slot_at}. Synchronous sends wait at most 5 \
-                     seconds; use `\"mode\":\"queue\"`, or try again in {retry_after} s. Nothing was sent."
+                    "Next send slot for this number or this recipient: {}. Synchronous sends wait at most 5 \
+                     seconds; use `\"mode\":\"queue\"`, or try again in {retry_after} s. Nothing was sent.",
+                    rfc3339(slot_at)
                 ),
             )
-            .with("next_slot_at", slot_at.to_string())
+            .with("next_slot_at", time(slot_at))
             .retry_after(retry_after),
             SendError::QueueFull => Self::new(
                 Code::QueueFull,
@@ -94,9 +92,12 @@ impl From<SendError> for ApiError {
                 Self::new(Code::MetaError, format!("{} Nothing was sent.", meta_sentence(&error)))
                     .with_meta(Some(&error))
             }
-            SendError::MetaRateLimited { retry_after, error } => {
-                meta_refusal(Code::MetaRateLimited, "Meta's rate limit is exceeded.", error.as_deref(), retry_after)
-            }
+            SendError::MetaRateLimited { retry_after, error } => meta_refusal(
+                Code::MetaRateLimited,
+                "Meta's rate limit is exceeded.",
+                error.as_deref(),
+                retry_after,
+            ),
             SendError::MetaUnavailable(error) => {
                 let wait = error.as_deref().and_then(MetaError::wait).unwrap_or(META_WAIT);
                 meta_refusal(Code::MetaUnavailable, "Meta is unreachable.", error.as_deref(), wait)
@@ -400,10 +401,6 @@ impl ApiError {
             Some(error) => self.with("meta", meta_json(error)),
         }
     }
-}
-
-fn time(at: Option<Timestamp>) -> Value {
-    at.map_or(Value::Null, |at| at.to_string().into())
 }
 
 /// The error of a failed access to the file storage. Nothing was stored, and a later request can succeed.

@@ -20,7 +20,7 @@ pub(crate) fn time(item: Item<'_, '_>) -> Option<Timestamp> {
         return Some(Timestamp::MAX);
     }
     parsed(
-        item.format("date-time").example("2026-05-29T10:30:00Z"),
-        "must be a time such as 2026-05-29T10:30:00Z (RFC 3339)",
+        item.format("date-time").example("2026-05-29T10:30:00.000Z"),
+        "must be a time such as 2026-05-29T10:30:00.000Z (RFC 3339)",
     )
 }

@@ -2,6 +2,7 @@
 
 use domain::json::Value;
 use domain::meta_error::MetaError;
+use domain::time::rfc3339;
 use jiff::Timestamp;
 
 use crate::api::response::object;
@@ -11,14 +12,14 @@ pub(crate) fn or_null<T: Into<Value>>(value: Option<T>) -> Value {
     value.map_or(Value::Null, Into::into)
 }
 
-/// Returns a time in RFC 3339.
+/// JSON of a time.
 pub(crate) fn time(at: Timestamp) -> Value {
-    time_text(at).into()
+    rfc3339(at).into()
 }
 
-/// Returns a time in RFC 3339, for a sentence.
-pub(crate) fn time_text(at: Timestamp) -> String {
-    at.to_string()
+/// JSON of a time, or `null`.
+pub(crate) fn time_or_null(at: Option<Timestamp>) -> Value {
+    at.map_or(Value::Null, time)
 }
 
 /// Returns a phone number with its leading `+`.

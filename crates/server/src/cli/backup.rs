@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
 use clap::Args;
+use domain::time::rfc3339;
 use engine::ports::Clock as _;
 use serde_json::json;
 use store::{BackupError, RestoreMode, RestoreOptions};
@@ -70,7 +71,7 @@ impl BackupArgs {
                 "file": shown.to_string(),
                 "size": copied.size,
                 "version": copied.version,
-                "copied_at": started_at.to_string(),
+                "copied_at": rfc3339(started_at),
                 "duration_ms": u64::try_from(duration.as_millis()).unwrap_or_default(),
             }))?;
         } else {

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, anyhow, bail};
 use clap::{Args, Subcommand};
 use domain::access::api_key::{ApiKey, KeyScope};
+use domain::time::rfc3339;
 use engine::AuditContext;
 use engine::access::api_key::delegation;
 use engine::access::api_key::delegation::{ApiKeyError, NewApiKeyRequest};
@@ -49,7 +50,7 @@ pub(super) struct CreateKeyArgs {
     /// Maximum number of sends in any second [default: the setting limits.burst]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=MAX_RATE))]
     rate_burst: Option<u32>,
-    /// Expiry time, such as 2030-01-01T00:00:00Z
+    /// Expiry time, such as 2030-01-01T00:00:00.000Z
     #[arg(long, value_name = "TIME", value_parser = time)]
     expires_at: Option<Timestamp>,
     /// Accounts that the key can use, by ID or name, separated by commas [default: all]
@@ -91,7 +92,7 @@ fn scope(text: &str) -> Result<KeyScope, String> {
 }
 
 fn time(text: &str) -> Result<Timestamp, String> {
-    text.parse().map_err(|_| "must be a time with its time zone, such as 2030-01-01T00:00:00Z".to_owned())
+    text.parse().map_err(|_| "must be a time with its time zone, such as 2030-01-01T00:00:00.000Z".to_owned())
 }
 
 impl KeysCommand {
@@ -151,8 +152,8 @@ impl CreateKeyArgs {
 fn describe_error(error: ApiKeyError, expires_at: Option<Timestamp>) -> anyhow::Error {
     match error {
         ApiKeyError::ExpiresInPast => {
-            let at = expires_at.map_or_else(String::new, |at| format!(" {at}"));
-            anyhow!("--expires-at{at} has passed: it must be in the future")
+            let time = expires_at.map_or_else(String::new, |at| format!(" {}", rfc3339(at)));
+            anyhow!("--expires-at{time} has passed: it must be in the future")
         }
         ApiKeyError::AccountNotFound { account, .. } => {
             anyhow!("--accounts: there is no account `{account}`")
@@ -204,7 +205,7 @@ impl ListKeysArgs {
 
 fn row(key: &ApiKey, opened: &Opened, directory: &Directory) -> [String; 10] {
     let none = || "-".to_owned();
-    let time = |at: Option<Timestamp>| at.map_or_else(none, format_time);
+    let time = |at: Option<Timestamp>| at.map_or_else(none, rfc3339);
     let accounts: Vec<_> = key
         .accounts
         .iter()
@@ -222,7 +223,7 @@ fn row(key: &ApiKey, opened: &Opened, directory: &Directory) -> [String; 10] {
         if accounts.is_empty() { "all".to_owned() } else { accounts.join(",") },
         key.rate_per_minute.unwrap_or(limits.per_minute).to_string(),
         key.rate_burst.unwrap_or(limits.burst).to_string(),
-        format_time(key.created_at),
+        rfc3339(key.created_at),
         match (key.revoked_at, key.expires_at) {
             (Some(_), _) => "revoked".to_owned(),
             (None, Some(at)) if at <= now => "expired".to_owned(),
@@ -231,10 +232,6 @@ fn row(key: &ApiKey, opened: &Opened, directory: &Directory) -> [String; 10] {
         time(key.last_used_at),
         key.id.to_string(),
     ]
-}
-
-fn format_time(at: Timestamp) -> String {
-    at.strftime("%Y-%m-%d %H:%M").to_string()
 }
 
 fn scope_list(scopes: &[KeyScope]) -> String {
@@ -246,7 +243,7 @@ impl RevokeKeyArgs {
         let opened = self.workspace.open(ctx).await?;
         let key = find_key(&opened, &self.key, |key| key.revoked_at.is_none())?;
         if let Some(at) = key.revoked_at {
-            bail!("key `{}` was already revoked at {at}", key.name);
+            bail!("key `{}` was already revoked at {}", key.name, rfc3339(at));
         }
         let audit = AuditContext::command_line();
         match delegation::revoke_api_key(&opened.deps, &audit, opened.workspace, None, key.id).await {

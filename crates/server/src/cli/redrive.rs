@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
+use domain::time::rfc3339;
 use engine::ports::UnappliedReason;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
@@ -15,7 +16,7 @@ use crate::meta_webhook::{RedriveSummary, redrive};
 
 #[derive(Debug, Args)]
 pub(super) struct RedriveArgs {
-    /// Start time, such as 2026-05-29T10:00:00Z, or a duration before now, such as 2d
+    /// Start time, such as 2026-05-29T10:00:00.000Z, or a duration before now, such as 2d
     #[arg(long, value_name = "TIME|DURATION", value_parser = since)]
     since: Since,
     /// Webhooks to process: those with a change that could not be decoded, with a change of an unknown account, or all
@@ -46,7 +47,7 @@ fn since(text: &str) -> Result<Since, String> {
         return Ok(Since::At(at));
     }
     parse_duration(text).map(Since::Back).map_err(|_| {
-        "must be a time with its time zone, such as 2026-05-29T10:00:00Z, or a duration such as 2d or 12h"
+        "must be a time with its time zone, such as 2026-05-29T10:00:00.000Z, or a duration such as 2d or 12h"
             .to_owned()
     })
 }
@@ -74,7 +75,7 @@ impl RedriveArgs {
         deps.tasks.wait().await;
         if self.json {
             print_json(&json!({
-                "since": since.to_string(),
+                "since": rfc3339(since),
                 "payloads": done.payloads,
                 "applied": done.applied,
                 "duplicates": done.duplicates,
@@ -84,9 +85,10 @@ impl RedriveArgs {
             }))?;
         } else {
             print_line(&format!(
-                "{} webhooks since {since}: {} changes applied, {} applied before, {} statuses of unknown messages, \
+                "{} webhooks since {}: {} changes applied, {} applied before, {} statuses of unknown messages, \
                  {} changes of unknown accounts, {} changes that cannot be decoded",
                 done.payloads,
+                rfc3339(since),
                 done.applied,
                 done.duplicates,
                 done.pending_statuses,

@@ -7,11 +7,11 @@ use anyhow::{Context as _, anyhow, bail};
 use clap::{Args, Subcommand};
 use domain::access::permission::Role;
 use domain::access::user::{Email, User, password_error};
+use domain::time::rfc3339;
 use engine::AuditContext;
 use engine::access::user;
 use engine::access::user::{NewUser, Requester, UpdateUserRequest, UserError};
 use engine::ports::{PageRequest, PageStart, UserFilter};
-use jiff::Timestamp;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
 
@@ -217,15 +217,14 @@ impl ListUsersArgs {
 }
 
 fn row(user: &User) -> [String; 7] {
-    let format_time = |at: Timestamp| at.strftime("%Y-%m-%d %H:%M").to_string();
     let none = || "-".to_owned();
     [
         user.email.to_string(),
         user.name.clone().unwrap_or_else(none),
         user.role.as_str().to_owned(),
         if user.is_disabled { "disabled".to_owned() } else { String::new() },
-        format_time(user.created_at),
-        user.last_login_at.map_or_else(none, format_time),
+        rfc3339(user.created_at),
+        user.last_login_at.map_or_else(none, rfc3339),
         user.id.to_string(),
     ]
 }
@@ -237,8 +236,8 @@ fn user_json(user: &User) -> Value {
         "name": user.name,
         "role": user.role.as_str(),
         "disabled": user.is_disabled,
-        "created_at": user.created_at.to_string(),
-        "last_login_at": user.last_login_at.map(|at| at.to_string()),
+        "created_at": rfc3339(user.created_at),
+        "last_login_at": user.last_login_at.map(rfc3339),
     })
 }
 

@@ -43,7 +43,7 @@ fn a_key_can_have_limits_accounts_and_an_expiry_time() {
         .json();
     assert_eq!(created["scopes"], serde_json::json!(["send", "read"]));
     assert_eq!((&created["rate_per_minute"], &created["rate_burst"]), (&5.into(), &2.into()));
-    assert_eq!(created["expires_at"], "2099-12-31T23:00:00Z");
+    assert_eq!(created["expires_at"], "2099-12-31T23:00:00.000Z");
     assert_eq!(created["accounts"].as_array().unwrap().len(), 1);
 }
 
@@ -53,7 +53,7 @@ fn an_invalid_key_is_rejected() {
     shell.waypost("accounts add --name toy --phone-number-id 1 --waba-id 2 --access-token t --sandbox").ok();
     let create = "keys create --name k --scopes";
     for (more, code, expected) in [
-        ("send --expires-at 2020-01-01T00:00:00Z", 1, "must be in the future"),
+        ("send --expires-at 2020-01-01T00:00:00.000Z", 1, "must be in the future"),
         ("send --expires-at tomorrow", 2, "must be a time with its time zone"),
         ("send,fly", 2, "must be send, read or manage"),
         ("send --rate-burst 0", 2, "0 is not in 1..=1000000000"),

@@ -5,7 +5,7 @@ use crate::support::shell;
 #[test]
 fn a_redrive_of_an_empty_database_processes_nothing() {
     let shell = shell();
-    for since in ["2d", "2026-05-29T10:00:00Z", "90m", "0"] {
+    for since in ["2d", "2026-05-29T10:00:00.000Z", "90m", "0"] {
         let done = shell.waypost(&format!("redrive --since {since} --json")).json();
         for count in ["payloads", "applied", "duplicates", "pending_statuses", "unrouted", "undecodable"] {
             assert_eq!(done[count], 0, "{since} {count}");

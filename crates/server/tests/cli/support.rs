@@ -37,6 +37,23 @@ impl RunResult {
     }
 }
 
+/// Checks that each time in an output has the form `2026-05-29T10:30:00.000Z`.
+#[track_caller]
+fn check_times(text: &str) {
+    let is_form = |part: Option<&str>, form: &str| {
+        let fits =
+            |(byte, wanted): (u8, u8)| if wanted == b'0' { byte.is_ascii_digit() } else { byte == wanted };
+        part.is_some_and(|part| part.bytes().zip(form.bytes()).all(fits))
+    };
+    for (at, _) in text.match_indices('T') {
+        let date = at.checked_sub(10).and_then(|start| text.get(start..at));
+        if is_form(date, "0000-00-00") && is_form(text.get(at + 1..at + 6), "00:00") {
+            let time = text.get(at + 1..at + 14);
+            assert!(is_form(time, "00:00:00.000Z"), "{date:?} {time:?} does not have three decimals: {text}");
+        }
+    }
+}
+
 pub(crate) struct Shell {
     folder: TempDir,
     variables: Vec<(String, String)>,
@@ -82,10 +99,12 @@ impl Shell {
             .stdin(Stdio::null())
             .output()
             .unwrap();
-        RunResult {
+        let run = RunResult {
             code: output.status.code().unwrap(),
             out: String::from_utf8(output.stdout).unwrap(),
             err: String::from_utf8(output.stderr).unwrap(),
-        }
+        };
+        check_times(&run.out);
+        run
     }
 }

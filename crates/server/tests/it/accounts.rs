@@ -199,7 +199,8 @@ async fn the_default_account_can_be_changed() {
 #[tokio::test]
 async fn an_account_with_a_queue_is_removed_only_with_force() {
     let app = TestApp::new().await;
-    let body = json!({"to": CUSTOMER, "type": "text", "text": "Later", "send_at": "2026-01-01T01:00:00Z"});
+    let body =
+        json!({"to": CUSTOMER, "type": "text", "text": "Later", "send_at": "2026-01-01T01:00:00.000Z"});
     let queued = app.send(body).await.expect(202);
     let busy = app.request("DELETE", "/api/accounts/sandbox", "").await.expect(409);
     assert_eq!((busy.code(), &busy.body["details"]["waiting"]), ("account_busy", &json!(1)));
@@ -310,7 +311,7 @@ async fn an_account_test_shows_when_the_token_expires() {
         ..TokenChange::default()
     };
     app.sim.change_token(&ends).unwrap();
-    let soon = json!({"name": "expiry", "ok": true, "finding": "at 2026-01-04T00:01:00Z, in 3 days"});
+    let soon = json!({"name": "expiry", "ok": true, "finding": "at 2026-01-04T00:01:00.000Z, in 3 days"});
     assert_eq!(expiry().await, soon);
 }
 

@@ -35,9 +35,12 @@ async fn a_key_is_created_shown_once_used_and_revoked_at_once() {
     assert_eq!(key["prefix"], &text[..12]);
     assert_eq!(key["scopes"], json!(["send", "read"]));
     assert_eq!(key["accounts"], json!([app.account.to_string()]));
-    assert_eq!(key["expires_at"], "2026-06-01T00:00:00Z");
+    assert_eq!(key["expires_at"], "2026-06-01T00:00:00.000Z");
     assert_eq!((&key["rate_per_minute"], &key["rate_burst"]), (&json!(7), &json!(3)));
-    assert_eq!((&key["created_at"], &key["last_used_at"]), (&json!("2026-01-01T00:00:00Z"), &Value::Null));
+    assert_eq!(
+        (&key["created_at"], &key["last_used_at"]),
+        (&json!("2026-01-01T00:00:00.000Z"), &Value::Null)
+    );
 
     let path = format!("/api/api-keys/{}", key["id"].as_str().unwrap());
     app.advance(60);
@@ -47,7 +50,7 @@ async fn a_key_is_created_shown_once_used_and_revoked_at_once() {
     );
     background::tick_last_used(&app.deps).await.unwrap();
     let shown = app.get(&path).await.expect(200);
-    assert_eq!(shown.data()["last_used_at"], "2026-01-01T00:01:00Z");
+    assert_eq!(shown.data()["last_used_at"], "2026-01-01T00:01:00.000Z");
     assert!(shown.data()["key"].is_null() && !shown.body.to_string().contains(&text));
 
     app.request("DELETE", &path, "").await.expect(204);
@@ -98,8 +101,8 @@ async fn an_invalid_key_request_has_pointers_and_creates_nothing() {
         (json!({"accounts": ["sandbox", "nowhere"]}), "/accounts/1"),
         (json!({"accounts": [7]}), "/accounts/0"),
         (json!({"accounts": "sandbox"}), "/accounts"),
-        (json!({"expires_at": "2026-01-01T00:00:00Z"}), "/expires_at"),
-        (json!({"expires_at": "2020-01-01T00:00:00Z"}), "/expires_at"),
+        (json!({"expires_at": "2026-01-01T00:00:00.000Z"}), "/expires_at"),
+        (json!({"expires_at": "2020-01-01T00:00:00.000Z"}), "/expires_at"),
         (json!({"expires_at": "tomorrow"}), "/expires_at"),
         (json!({"expires_at": 4_000_000_000_u64}), "/expires_at"),
         (json!({"rate_per_minute": 0}), "/rate_per_minute"),
@@ -135,14 +138,14 @@ async fn a_key_creates_only_keys_within_its_own_scopes() {
     // Omitted fields are copied from the creator.
     let created = make(json!({})).await.expect(201);
     assert_eq!(created.data()["accounts"], json!([here.to_string()]));
-    assert_eq!(created.data()["expires_at"], "2026-01-03T00:00:00Z");
+    assert_eq!(created.data()["expires_at"], "2026-01-03T00:00:00.000Z");
     assert_eq!(created.data()["test"], true);
     for (more, expected) in [
         (json!({"scopes": ["send"]}), "`send`"),
         (json!({"scopes": ["read", "send", "manage"]}), "`send`"),
         (json!({"accounts": [clinic.to_string()]}), "accounts"),
         (json!({"accounts": ["sandbox", "clinic"]}), "accounts"),
-        (json!({"expires_at": "2026-01-03T00:00:01Z"}), "longer"),
+        (json!({"expires_at": "2026-01-03T00:00:01.000Z"}), "longer"),
         (json!({"test": false}), "test keys"),
     ] {
         let response = make(more.clone()).await;
@@ -201,7 +204,7 @@ async fn a_rotated_key_has_a_successor_and_stays_valid_for_the_overlap() {
         assert_eq!(new[same], old[same], "{same}");
     }
     let shown = app.get(&path).await.expect(200);
-    assert_eq!(shown.data()["expires_at"], "2026-01-01T00:01:00Z");
+    assert_eq!(shown.data()["expires_at"], "2026-01-01T00:01:00.000Z");
     assert_eq!(shown.data()["replaced_by"], new["id"]);
 
     // Both keys share the rate limits and the stored responses of repeated requests.
@@ -232,8 +235,10 @@ async fn a_rotated_key_has_a_successor_and_stays_valid_for_the_overlap() {
 #[tokio::test]
 async fn the_overlap_is_one_day_by_default_and_can_be_zero() {
     let app = TestApp::new().await;
-    let old =
-        app.post("/api/api-keys", &new_key(&json!({"expires_at": "2026-01-01T12:00:00Z"}))).await.expect(201);
+    let old = app
+        .post("/api/api-keys", &new_key(&json!({"expires_at": "2026-01-01T12:00:00.000Z"})))
+        .await
+        .expect(201);
     let path = |key: &Value| format!("/api/api-keys/{}/rotate", key["id"].as_str().unwrap());
     for (body, pointer) in [
         (json!({"overlap_seconds": -1}), "/overlap_seconds"),
@@ -245,14 +250,14 @@ async fn the_overlap_is_one_day_by_default_and_can_be_zero() {
     }
     // An earlier expiry time remains, and the successor has the same expiry time.
     let second = app.request("POST", &path(old.data()), "").await.expect(201);
-    assert_eq!(second.data()["expires_at"], "2026-01-01T12:00:00Z");
+    assert_eq!(second.data()["expires_at"], "2026-01-01T12:00:00.000Z");
     let shown = app.get(path(old.data()).trim_end_matches("/rotate")).await;
-    assert_eq!(shown.data()["expires_at"], "2026-01-01T12:00:00Z");
+    assert_eq!(shown.data()["expires_at"], "2026-01-01T12:00:00.000Z");
 
     let endless = app.post("/api/api-keys", &new_key(&json!({}))).await.expect(201);
     let third = app.request("POST", &path(endless.data()), "").await.expect(201);
     let shown = app.get(path(endless.data()).trim_end_matches("/rotate")).await;
-    assert_eq!(shown.data()["expires_at"], "2026-01-02T00:00:00Z");
+    assert_eq!(shown.data()["expires_at"], "2026-01-02T00:00:00.000Z");
     app.post(&path(third.data()), &json!({"overlap_seconds": 0})).await.expect(201);
     app.request_as(&secret(third.data()), "GET", "/api/me", "").await.expect(401);
     app.advance(12 * 3600);

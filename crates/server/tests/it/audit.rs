@@ -34,7 +34,7 @@ async fn an_audit_entry_has_actor_action_target_and_address() {
     let created = app.call(request).await.expect(201);
     let entries = entries(&app, "action=api_key.create&subject=ci").await;
     let [entry] = entries.as_slice() else { panic!("{entries:#?}") };
-    assert_eq!(entry["at"], "2026-01-01T00:00:00Z");
+    assert_eq!(entry["at"], "2026-01-01T00:00:00.000Z");
     assert_eq!((&entry["actor"]["kind"], &entry["actor"]["name"]), (&json!("api_key"), &json!("dev")));
     assert_eq!(entry["subject"], json!({"kind": "api_key", "id": created.data()["id"], "name": "ci"}));
     assert_eq!(entry["client_address"], "203.0.113.7");
@@ -149,7 +149,7 @@ async fn the_log_is_filtered_by_time_and_followed_without_gaps() {
         app.advance(60);
         app.post("/api/api-keys", &json!({"name": format!("k{n}"), "scopes": ["read"]})).await.expect(201);
     }
-    let span = entries(&app, "since=2026-01-01T00:02:00Z&until=2026-01-01T00:04:00Z").await;
+    let span = entries(&app, "since=2026-01-01T00:02:00.000Z&until=2026-01-01T00:04:00.000Z").await;
     let names: Vec<_> = span.iter().map(|entry| entry["subject"]["name"].as_str().unwrap()).collect();
     assert_eq!(names, ["k2", "k1"]);
     let mut seen = Vec::new();

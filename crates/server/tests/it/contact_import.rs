@@ -132,7 +132,7 @@ async fn an_export_can_be_imported_unchanged() {
     let shown = app.get("/api/contacts").await.data().clone();
     let table = export(&app, "").await;
     assert!(table.starts_with(
-        "phone_number,user_id,name,email,tags,stage,opted_out,custom.note,custom.plan,custom.seats,custom.tab,custom.trial\n"
+        "phone_number,user_id,name,username,email,tags,stage,opted_out,custom.note,custom.plan,custom.seats,custom.tab,custom.trial\n"
     ));
     for cell in table.split([',', '\n']) {
         let cell = cell.trim_matches('"');

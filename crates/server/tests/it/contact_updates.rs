@@ -296,10 +296,84 @@ async fn a_message_echo_is_an_outbound_message_with_its_own_statuses() {
         app.all_events().await.into_iter().filter(|(_, data)| data["message_id"] == "wamid.echo").collect();
     let kinds: Vec<_> = events.iter().map(|(kind, _)| kind.as_str()).collect();
     assert_eq!(kinds, ["message.sent", "message.delivered", "message.read"]);
+    // The first event has the content; the others only have the status.
+    assert_eq!((&events[0].1["mode"], &events[0].1["text"]), (&json!("echo"), &json!("On my way")));
+    assert!(events[1..].iter().all(|(_, data)| data.get("mode").is_none() && data.get("text").is_none()));
     // An echo does not open the customer service window.
     let response =
         app.send(json!({"to": format!("+{MAYA}"), "type": "text", "text": "Hi"})).await.expect(400);
     assert_eq!(response.code(), "outside_window");
+}
+
+#[tokio::test]
+async fn an_echo_with_a_file_has_its_object_its_reply_and_a_media_id() {
+    let app = TestApp::new().await;
+    let document = json!({"id": "2762702990552401", "filename": "invoice.pdf", "caption": "Your invoice",
+        "mime_type": "application/pdf", "sha256": "X3R4x7iQ"});
+    let echo = json!({"from": "15550109999", "to": MAYA, "id": "wamid.file", "timestamp": at(0), "type": "document",
+        "document": document, "context": {"id": "wamid.question"}});
+    let location = json!({"latitude": 56.4152, "longitude": -5.471});
+    let other = json!({"from": "15550109999", "to": MAYA, "id": "wamid.place", "timestamp": at(1), "type": "location",
+        "location": location});
+    app.deliver_number_webhook("smb_message_echoes", json!({"message_echoes": [echo, other]})).await;
+    let sent = app.events_of_kind("message.sent").await;
+    let [file, place] = &sent[..] else { panic!("{sent:#?}") };
+    assert_eq!(
+        (&file["type"], &file["text"], &file["document"]),
+        (&json!("document"), &json!("Your invoice"), &document)
+    );
+    assert_eq!(file["context"], json!({"message_id": "wamid.question"}));
+    assert_eq!((&place["text"], &place["location"], place.get("media_id")), (&Value::Null, &location, None));
+    let message = app.message("wamid.file").await;
+    assert_eq!((&message["document"], &message["media_id"]), (&document, &file["media_id"]));
+    assert_eq!((&message["media"]["id"], &message["media"]["state"]), (&file["media_id"], &json!("pending")));
+    let listed = app.get("/api/messages?type=document").await.expect(200);
+    assert_eq!(listed.data()["messages"][0]["media_id"], file["media_id"]);
+    let path = format!("/api/media/{}", file["media_id"].as_str().unwrap());
+    assert_eq!(app.get(&path).await.expect(409).code(), "media_pending");
+}
+
+#[tokio::test]
+async fn a_user_name_is_in_events_lists_and_exports() {
+    let app = TestApp::new().await;
+    let write = async |wamid: &str, username: &str| {
+        let contacts = json!([{"profile": {"name": "Bee", "username": username}, "user_id": "GB.123456789"}]);
+        let message = json!({"from_user_id": "GB.123456789", "id": wamid, "timestamp": at(1), "type": "text",
+            "text": {"body": "Hi"}});
+        app.deliver_number_webhook("messages", json!({"contacts": contacts, "messages": [message]})).await;
+    };
+    write("wamid.1", "bee.shop").await;
+    let created = app.events_of_kind("contact.created").await.pop().unwrap();
+    assert_eq!((&created["username"], &created["phone_number"]), (&json!("bee.shop"), &Value::Null));
+    let incoming = app.events_of_kind("message.incoming").await.pop().unwrap();
+    assert_eq!((&incoming["username"], &incoming["from"]), (&json!("bee.shop"), &Value::Null));
+    write("wamid.2", "bee.and.co").await;
+    let updated = app.events_of_kind("contact.updated").await.pop().unwrap();
+    assert_eq!((&updated["username"], &updated["changes"]), (&json!("bee.and.co"), &json!(["username"])));
+    let incoming = app.events_of_kind("message.incoming").await.pop().unwrap();
+    assert_eq!(incoming["username"], "bee.and.co");
+    let total = async |query: &str| {
+        app.get(&format!("/api/contacts?{query}")).await.expect(200).data()["total"].clone()
+    };
+    for query in [
+        "username=bee.and.co",
+        "username=BEE.and.co",
+        "username=%40bee.and.co",
+        "search=e.and",
+        "search=%40Bee.and",
+    ] {
+        assert_eq!(total(query).await, 1, "{query}");
+    }
+    for query in ["username=bee", "username=bee.shop", "search=bee.shop"] {
+        assert_eq!(total(query).await, 0, "{query}");
+    }
+    let refused = app.get("/api/contacts?user_name=x").await.expect(400);
+    assert!(refused.reasons().contains("did you mean `username`?"), "{}", refused.reasons());
+    let table = app.get("/api/contacts/export?username=bee.and.co").await.expect(200);
+    assert_eq!(
+        table.body,
+        "phone_number,user_id,name,username,email,tags,stage,opted_out\n\"\",GB.123456789,Bee,bee.and.co,\"\",\"\",\"\",false\n"
+    );
 }
 
 #[tokio::test]

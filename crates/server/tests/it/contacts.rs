@@ -47,7 +47,7 @@ async fn a_contact_is_created_shown_and_changed() {
         "tags": ["vip", "berlin"],
         "stage": "lead", "email": "maya@example.com",
         "custom_fields": {"plan": "gold", "seats": 3, "trial": false}, "last_inbound_at": null,
-        "opted_out": false, "opted_out_reason": null, "opted_out_at": null, "created_at": "2026-01-01T00:00:00Z"
+        "opted_out": false, "opted_out_reason": null, "opted_out_at": null, "created_at": "2026-01-01T00:00:00.000Z"
     });
     assert_eq!(*created.data(), shown);
     assert_eq!(*app.get(&format!("/api/contacts/{}", id(&created))).await.expect(200).data(), shown);
@@ -57,7 +57,7 @@ async fn a_contact_is_created_shown_and_changed() {
     assert_eq!(changed.data()["stage"], Value::Null);
     assert_eq!(changed.data()["name"], "Maya Osei");
     assert_eq!(changed.data()["opted_out_reason"], "api");
-    assert_eq!(changed.data()["opted_out_at"], "2026-01-01T00:01:00Z");
+    assert_eq!(changed.data()["opted_out_at"], "2026-01-01T00:01:00.000Z");
     // A change without effect is not recorded.
     app.advance(60);
     let same = put(&app, &id(&created), json!({"opted_out": true, "tags": ["vip"]})).await.expect(200);
@@ -133,7 +133,7 @@ async fn all_errors_are_reported_and_nothing_is_written() {
     let refused = create(
         &app,
         json!({"phone_number": "12", "name": "", "tags": "vip", "stage": 5, "email": "maya", "custom_fields": {"a": []},
-               "opted_out": "no", "last_inbound_at": "2026-01-01T00:00:00Z", "nam": "x"}),
+               "opted_out": "no", "last_inbound_at": "2026-01-01T00:00:00.000Z", "nam": "x"}),
     )
     .await
     .expect(400);
@@ -234,7 +234,7 @@ async fn a_contacts_messages_and_windows_are_shown() {
     let window = app.get(&format!("/api/contacts/{id}/window")).await.expect(200);
     assert_eq!(
         (&window.data()["is_open"], &window.data()["last_inbound_at"], &window.data()["closes_at"]),
-        (&json!(true), &json!("2026-01-01T00:00:00Z"), &json!("2026-01-02T00:00:00Z"))
+        (&json!(true), &json!("2026-01-01T00:00:00.000Z"), &json!("2026-01-02T00:00:00.000Z"))
     );
     assert_eq!(window.data()["windows"].as_array().unwrap().len(), 2);
     let other = app.get(&format!("/api/contacts/{id}/window?account=clinic")).await.expect(200);

@@ -35,8 +35,26 @@ pub(crate) fn resolve(value: &'static Value) -> &'static Value {
     }
 }
 
+/// Checks that each time in a text has the form `2026-05-29T10:30:00.000Z`.
+#[track_caller]
+pub(crate) fn check_times(text: &str) {
+    let is_form = |part: Option<&str>, form: &str| {
+        let fits =
+            |(byte, wanted): (u8, u8)| if wanted == b'0' { byte.is_ascii_digit() } else { byte == wanted };
+        part.is_some_and(|part| part.bytes().zip(form.bytes()).all(fits))
+    };
+    for (at, _) in text.match_indices('T') {
+        let date = at.checked_sub(10).and_then(|start| text.get(start..at));
+        if is_form(date, "0000-00-00") && is_form(text.get(at + 1..at + 6), "00:00") {
+            let time = text.get(at + 1..at + 14);
+            assert!(is_form(time, "00:00:00.000Z"), "{date:?} {time:?} does not have three decimals: {text}");
+        }
+    }
+}
+
 /// Checks a request and its response against the document.
 pub(crate) fn check_call(method: &Method, uri: &str, sent: Option<&[u8]>, response: &TestResponse) {
+    check_times(&response.body.to_string());
     let (path, query) = uri.split_once('?').unwrap_or((uri, ""));
     let Some(operation) = described(method, path) else { return };
     let what = format!("{method} {path} → {}", response.status);
@@ -97,6 +115,12 @@ fn check_request(operation: &'static Value, query: &str, sent: Option<&[u8]>, wh
     if let Some(body) = sent.and_then(|sent| serde_json::from_slice::<Value>(sent).ok()) {
         assert_fits(&body, schema, false, &format!("the body of {what}"));
     }
+}
+
+/// Checks an event, as an endpoint receives it, against the document.
+#[track_caller]
+pub(crate) fn assert_event(body: &Value) {
+    assert_fits(body, &DOCUMENT["components"]["schemas"]["Event"], true, "an event");
 }
 
 #[track_caller]

@@ -13,8 +13,8 @@ async fn a_window_closes_24_hours_after_the_last_message_and_the_response_has_th
     app.advance(1);
     let response = app.send_text(CUSTOMER).await.expect(400);
     assert_eq!(response.code(), "outside_window");
-    assert_eq!(response.body["details"]["last_inbound_at"], "2026-01-01T00:00:00Z");
-    assert_eq!(response.body["details"]["closed_at"], "2026-01-02T00:00:00Z");
+    assert_eq!(response.body["details"]["last_inbound_at"], "2026-01-01T00:00:00.000Z");
+    assert_eq!(response.body["details"]["closed_at"], "2026-01-02T00:00:00.000Z");
     app.customer_writes(CUSTOMER, "Me again").await;
     app.send_text(CUSTOMER).await.expect(200);
 }

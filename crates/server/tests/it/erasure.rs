@@ -85,7 +85,7 @@ async fn create_data_of_maya(app: &TestApp) -> Vec<String> {
     app.step().await;
     app.deliver_events().await;
     let later = json!({"to": MAYA, "type": "text", "text": "your parcel", "mode": "queue",
-        "send_at": "2026-01-01T05:00:00Z"});
+        "send_at": "2026-01-01T05:00:00.000Z"});
     app.send(later).await.expect(202);
     wamids
 }
@@ -251,8 +251,8 @@ fn moved(wamid: &str, from: &str, to: &str, at_second: i64) -> Value {
 async fn media_echoes_number_changes_and_opt_outs_are_erased_as_well() {
     let app = TestApp::new().await;
     app.receive_messages(&[text("wamid.old", OLD, 0)]).await;
-    let value = json!({"contacts": [{"profile": {"name": "Maya Osei"}, "wa_id": OLD, "user_id": OLD_USER}],
-        "messages": [text("wamid.named", OLD, 1)]});
+    let value = json!({"contacts": [{"profile": {"name": "Maya Osei", "username": "maya.osei"}, "wa_id": OLD,
+        "user_id": OLD_USER}], "messages": [text("wamid.named", OLD, 1)]});
     app.deliver_number_webhook("messages", value).await;
     app.receive_messages(&[moved("wamid.moved", OLD, digits(), 2)]).await;
     let other = json!({"wa_id": digits(), "user_id": {"previous": OLD_USER, "current": USER},
@@ -295,6 +295,7 @@ async fn media_echoes_number_changes_and_opt_outs_are_erased_as_well() {
         USER,
         OLD_USER,
         "Maya Osei",
+        "maya.osei",
         "your parcel",
         "secret recipe",
         "hers alone",

@@ -101,6 +101,10 @@ async fn an_image_is_downloaded_stored_and_served() {
     let response = response.data()["events"].as_array().unwrap().last().unwrap();
     assert_eq!((&response["data"]["message_id"], &response["data"]["media_id"]), (&json!(wamid), &json!(id)));
     assert_eq!(response["data"]["image"]["caption"], "Look");
+    let listed = app.get("/api/messages?type=image").await.expect(200);
+    assert_eq!(listed.data()["messages"][0]["media_id"], id);
+    let text = app.get("/api/messages?type=text").await.expect(200);
+    assert!(text.data()["messages"][0].get("media_id").is_none());
     let path = format!("/api/media/{id}");
     let early = app.get(&path).await.expect(409);
     assert_eq!(early.code(), "media_pending");

@@ -232,7 +232,7 @@ async fn a_cursor_is_valid_for_its_own_list_only() {
     let cursor = page.data()["next_cursor"].as_str().unwrap();
     app.get(&format!("/api/messages?cursor={cursor}")).await.expect(200);
     app.get(&format!("/api/contacts?cursor={cursor}")).await.expect(400);
-    app.get("/api/messages?since=2026-01-01T00:00:00Z&until=9999-12-31T23:59:59Z").await.expect(200);
+    app.get("/api/messages?since=2026-01-01T00:00:00.000Z&until=9999-12-31T23:59:59.000Z").await.expect(200);
 }
 
 #[tokio::test]

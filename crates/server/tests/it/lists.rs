@@ -55,7 +55,7 @@ async fn messages_are_filtered_and_paged() {
     assert_eq!(total("direction=outbound&type=text&status=sent").await, 7);
     assert_eq!(total("client_reference=order-3").await, 1);
     assert_eq!(total("account=sandbox").await, 8);
-    assert_eq!(total("since=2026-01-01T00:00:03Z&until=2026-01-01T00:00:05Z").await, 2);
+    assert_eq!(total("since=2026-01-01T00:00:03.000Z&until=2026-01-01T00:00:05.000Z").await, 2);
     app.get("/api/messages?account=nowhere").await.expect(404);
 
     let mut seen = Vec::new();

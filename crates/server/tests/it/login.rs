@@ -24,7 +24,7 @@ async fn a_session_can_call_the_routes_of_the_api() {
     let response = app.try_login(credentials("ada@EXAMPLE.com", PASSWORD), "203.0.113.7").await.expect(200);
     assert_eq!(response.data()["user"]["email"], "Ada@Example.com");
     assert_eq!(response.data()["user"]["role"], "agent");
-    assert_eq!(response.data()["expires_at"], "2026-01-15T00:00:00Z");
+    assert_eq!(response.data()["expires_at"], "2026-01-15T00:00:00.000Z");
     let cookie = response.headers["set-cookie"].to_str().unwrap();
     assert!(cookie.starts_with("waypost_session=") && !cookie.contains("Secure"), "{cookie}");
     for attribute in ["; HttpOnly", "; SameSite=Lax", "; Path=/"] {
@@ -268,7 +268,7 @@ async fn a_session_expires_when_idle_and_after_thirty_days() {
         app.advance(day);
     }
     let me = app.browse(&busy, "GET", "/api/me", "").await.expect(200);
-    assert_eq!(me.data()["expires_at"], "2026-01-31T00:00:00Z");
+    assert_eq!(me.data()["expires_at"], "2026-01-31T00:00:00.000Z");
     app.advance(day);
     app.browse(&busy, "GET", "/api/me", "").await.expect(401);
     background::tick_last_used(&app.deps).await.unwrap();

@@ -86,7 +86,7 @@ async fn the_queue_respects_the_messaging_limit_and_sends_the_rest_a_day_later()
     for message in waiting {
         // The first recipients were counted in the first second.
         let shown = (&message["waiting_for"], &message["due_at"]);
-        assert_eq!(shown, (&json!("messaging_limit"), &json!("2026-01-02T00:00:00Z")));
+        assert_eq!(shown, (&json!("messaging_limit"), &json!("2026-01-02T00:00:00.000Z")));
     }
     let one = waiting[0]["id"].as_str().unwrap();
     assert_eq!(app.message(one).await["waiting_for"], "messaging_limit");

@@ -34,7 +34,7 @@ async fn a_keyword_opts_out_and_another_one_opts_in() {
     let out = contact(&app).await;
     assert_eq!(
         (&out["opted_out"], &out["opted_out_reason"], &out["opted_out_at"]),
-        (&json!(true), &json!("word"), &json!("2026-01-01T00:01:00Z"))
+        (&json!(true), &json!("word"), &json!("2026-01-01T00:01:00.000Z"))
     );
     assert_eq!(app.send(sale()).await.expect(400).code(), "recipient_opted_out");
     // Texts and utility templates are not marketing.
@@ -86,7 +86,7 @@ async fn an_opt_out_at_meta_counts_and_a_keyword_opts_in_again() {
     let out = contact(&app).await;
     assert_eq!(
         (&out["opted_out_reason"], &out["opted_out_at"]),
-        (&json!("meta"), &json!("2026-01-01T00:00:30Z"))
+        (&json!("meta"), &json!("2026-01-01T00:00:30.000Z"))
     );
     app.customer_writes(NEW_RECIPIENT, "start").await;
     assert_eq!(contact(&app).await["opted_out"], false);
@@ -123,11 +123,11 @@ async fn queued_marketing_is_not_sent_after_an_opt_out() {
     app.request("POST", "/api/templates/sync", "").await.expect(200);
     app.customer_writes(NEW_RECIPIENT, "Hi").await;
     let later = |mut body: Value| {
-        body["send_at"] = json!("2026-01-01T01:00:00Z");
+        body["send_at"] = json!("2026-01-01T01:00:00.000Z");
         body
     };
     let utility = json!({"to": NEW_RECIPIENT, "type": "template", "template": {"name": "hello_world", "language": "en_US"}});
-    let fallback = json!({"to": NEW_RECIPIENT, "type": "text", "text": "Hi", "send_at": "2026-01-03T00:00:00Z",
+    let fallback = json!({"to": NEW_RECIPIENT, "type": "text", "text": "Hi", "send_at": "2026-01-03T00:00:00.000Z",
         "fallback_template": sale()["template"]});
     let mut ids = Vec::new();
     for body in [later(sale()), later(utility), fallback] {

@@ -132,11 +132,11 @@ async fn a_waiting_contact_does_not_delay_other_contacts() {
 async fn a_scheduled_message_is_sent_at_its_time() {
     let app = TestApp::new().await;
     let mut body = queued(CUSTOMER, "later");
-    body["send_at"] = json!("2026-01-01T01:00:00Z");
+    body["send_at"] = json!("2026-01-01T01:00:00.000Z");
     body.as_object_mut().unwrap().remove("mode");
     let response = app.send(body.clone()).await.expect(202);
     let repeated = response.data()["send_at"].as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
-    assert_eq!(repeated, "2026-01-01T01:00:00Z".parse::<jiff::Timestamp>().unwrap());
+    assert_eq!(repeated, "2026-01-01T01:00:00.000Z".parse::<jiff::Timestamp>().unwrap());
     app.send(queued(CUSTOMER, "now")).await.expect(202);
     app.tick_queue().await;
     app.advance(3599);
@@ -148,7 +148,7 @@ async fn a_scheduled_message_is_sent_at_its_time() {
     assert_eq!(status_of(&app, &response.data()["id"]).await, "sent");
 
     // The clock of the client may be up to a minute behind.
-    for send_at in ["2026-01-01T00:59:00Z", "2026-01-01T01:30:00+00:30"] {
+    for send_at in ["2026-01-01T00:59:00.000Z", "2026-01-01T01:30:00+00:30"] {
         body["send_at"] = json!(send_at);
         let late = app.send(body.clone()).await.expect(202);
         let repeated: jiff::Timestamp = late.data()["send_at"].as_str().unwrap().parse().unwrap();
@@ -156,7 +156,7 @@ async fn a_scheduled_message_is_sent_at_its_time() {
     }
     assert!(app.send(queued(CUSTOMER, "now")).await.expect(202).data().get("send_at").is_none());
     app.tick_queue().await;
-    for send_at in ["2026-01-01T00:58:59Z", "2025-01-01T01:00:00Z", "2026-01-01T01:00:00+01:00"] {
+    for send_at in ["2026-01-01T00:58:59.000Z", "2025-01-01T01:00:00.000Z", "2026-01-01T01:00:00+01:00"] {
         body["send_at"] = json!(send_at);
         let refused = app.send(body.clone()).await.expect(400);
         assert_eq!(refused.pointers(), ["/send_at"]);
@@ -166,11 +166,11 @@ async fn a_scheduled_message_is_sent_at_its_time() {
         assert_eq!(batch.data()["results"][1]["details"]["errors"][0]["pointer"], "/send_at");
     }
     app.advance(1);
-    body["send_at"] = json!("2026-02-02T00:00:00Z");
+    body["send_at"] = json!("2026-02-02T00:00:00.000Z");
     assert_eq!(app.send(body.clone()).await.expect(400).pointers(), ["/send_at"]);
     body["send_at"] = json!("tomorrow");
     assert_eq!(app.send(body.clone()).await.expect(400).pointers(), ["/send_at"]);
-    body["send_at"] = json!("2026-01-01T02:00:00Z");
+    body["send_at"] = json!("2026-01-01T02:00:00.000Z");
     body["mode"] = json!("sync");
     assert_eq!(app.send(body).await.expect(400).pointers(), ["/mode"]);
 }
@@ -217,11 +217,11 @@ async fn a_held_account_keeps_its_queue_until_it_is_resumed() {
 async fn the_window_is_checked_again_when_the_message_is_sent() {
     let app = TestApp::new().await;
     let mut plain = queued(CUSTOMER, "too late");
-    plain["send_at"] = json!("2026-01-01T23:00:00Z");
+    plain["send_at"] = json!("2026-01-01T23:00:00.000Z");
     let failed = app.send(plain).await.expect(202);
     let mut saved = queued(NEW_RECIPIENT, "instead");
     app.customer_writes(NEW_RECIPIENT, "Hi").await;
-    saved["send_at"] = json!("2026-01-01T23:00:00Z");
+    saved["send_at"] = json!("2026-01-01T23:00:00.000Z");
     saved["fallback_template"] = json!({"name": "hello_world", "language": "en_US"});
     let saved = app.send(saved).await.expect(202);
     // No worker ran at the scheduled time.
@@ -333,7 +333,7 @@ async fn the_queue_survives_a_restart() {
 async fn a_repeated_scheduled_message_gets_the_first_response_after_its_time() {
     let app = TestApp::new().await;
     let mut body = queued(CUSTOMER, "later");
-    body["send_at"] = json!("2026-01-01T01:00:00Z");
+    body["send_at"] = json!("2026-01-01T01:00:00.000Z");
     let send = async |body: &serde_json::Value| {
         let request = axum::http::Request::post("/api/messages/send")
             .header("X-API-Key", engine::access::api_key::DEV_KEY)
@@ -374,9 +374,9 @@ async fn a_batch_has_an_id_and_the_time_of_its_last_message() {
     assert_eq!(listed.data()["total"], 45);
     // Messages of the next batch leave after those of this batch; a scheduled message leaves at its time.
     let mut scheduled =
-        json!({"to": CUSTOMER, "type": "text", "text": "Hi", "send_at": "2026-01-01T03:00:00Z"});
+        json!({"to": CUSTOMER, "type": "text", "text": "Hi", "send_at": "2026-01-01T03:00:00.000Z"});
     let next = app.post("/api/messages/batch", &json!({"messages": [scheduled]})).await.expect(202);
-    assert_eq!(at(&next.data()["last_leaves_at"]), at(&json!("2026-01-01T03:00:00Z")));
+    assert_eq!(at(&next.data()["last_leaves_at"]), at(&json!("2026-01-01T03:00:00.000Z")));
     assert_eq!(next.data()["results"][0]["client_reference"], json!(null));
     assert_ne!(next.data()["batch_id"], id);
     scheduled.as_object_mut().unwrap().remove("send_at");

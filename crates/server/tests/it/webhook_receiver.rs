@@ -12,6 +12,8 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use tokio::sync::Notify;
 
+use crate::contract;
+
 /// An event as an endpoint received it.
 #[derive(Clone, Debug)]
 pub(crate) struct ReceivedDelivery {
@@ -21,7 +23,8 @@ pub(crate) struct ReceivedDelivery {
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) is_redelivery: bool,
     pub(crate) body: Value,
-    pub(crate) bytes: Bytes,
+    /// Body as it was received.
+    pub(crate) text: String,
 }
 
 impl ReceivedDelivery {
@@ -116,6 +119,7 @@ impl WebhookSender for Receiver {
     }
 
     async fn send_event(&self, call: WebhookRequest) -> WebhookAttempt {
+        contract::check_times(&String::from_utf8_lossy(&call.body));
         let shown = |secret: &SecretString| secret.expose_secret().to_owned();
         let url = call.url.clone();
         let body: Value = serde_json::from_slice(&call.body).unwrap();
@@ -126,7 +130,7 @@ impl WebhookSender for Receiver {
             headers: call.headers.iter().map(|(name, value)| (name.clone(), shown(value))).collect(),
             is_redelivery: call.is_redelivery,
             body: body.clone(),
-            bytes: call.body,
+            text: String::from_utf8(call.body.to_vec()).unwrap(),
         });
         loop {
             let released = self.released.notified();

@@ -2,9 +2,11 @@
 
 mod delivery;
 mod endpoints;
+mod examples;
 mod failure_reasons;
 mod ordering;
 mod skip;
+mod subscriptions;
 
 use serde_json::{Value, json};
 

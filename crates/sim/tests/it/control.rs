@@ -83,7 +83,7 @@ async fn messages_are_an_array_with_filters() {
     assert_eq!(
         all[0],
         json!({"message_id": id, "phone_number_id": world.account.phone_number_id, "to": MAYA,
-        "recipient": null, "wa_id": "447700900123", "type": "text", "body": body, "accepted_at": "2026-01-01T00:00:00Z",
+        "recipient": null, "wa_id": "447700900123", "type": "text", "body": body, "accepted_at": "2026-01-01T00:00:00.000Z",
         "status": "accepted", "biz_opaque_callback_data": "ref", "errors": null})
     );
     for (query, n) in [
@@ -266,10 +266,10 @@ async fn the_clock_moves_and_tells() {
     });
     assert_eq!(
         ok(world.control(GET, "/clock", None).await),
-        json!({"now": "2026-01-01T00:00:00Z", "unix": 1_767_225_600})
+        json!({"now": "2026-01-01T00:00:00.000Z", "unix": 1_767_225_600})
     );
     let moved = ok(world.control(POST, "/clock", Some(json!({"advance_seconds": 86400}))).await);
-    assert_eq!(moved["now"], "2026-01-02T00:00:00Z");
+    assert_eq!(moved["now"], "2026-01-02T00:00:00.000Z");
     for wrong in [
         json!({}),
         json!({"advance_seconds": -1}),

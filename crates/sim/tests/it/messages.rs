@@ -43,7 +43,7 @@ async fn the_body_is_kept_as_it_came() {
     assert_eq!(messages[0].message_id, id);
     assert_eq!(messages[0].to.as_deref(), Some(MAYA));
     assert_eq!(messages[0].biz_opaque_callback_data.as_deref(), Some("job=1"));
-    assert_eq!(messages[0].accepted_at, "2026-01-01T00:00:00Z");
+    assert_eq!(messages[0].accepted_at, "2026-01-01T00:00:00.000Z");
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ use domain::accounts::account::AccountChange;
 use domain::accounts::account::due_token_expiry_warning;
 use domain::id::{AccountId, WorkspaceId};
 use domain::json::{Object, Value};
+use domain::time::rfc3339;
 use jiff::Timestamp;
 use rusqlite::Connection;
 
@@ -49,7 +50,7 @@ pub(crate) fn update_token_expiry(
         .execute_one((keys.0, keys.1, expires_at.map(micros), due.or(notified_days), micros(now)))?;
     if let (Some(days), Some(expires_at)) = (due, expires_at) {
         let mut details = Object::new();
-        details.insert("expires_at", expires_at.to_string());
+        details.insert("expires_at", rfc3339(expires_at));
         details.insert("within_days", days);
         let details = Value::Object(details);
         let event = AccountUpdateEvent {

@@ -72,6 +72,9 @@ pub(crate) fn list_contacts(
             accounts.iter().map(|account| bytes(account.as_bytes())),
         );
     }
+    if let Some(username) = &filter.username {
+        list.with("username = ? collate nocase", [text(username)]);
+    }
     if let Some(tag) = &filter.tag {
         list.with(
             "id in (select contact_id from contact_tags where workspace_id = ? and tag = ?)",
@@ -92,8 +95,9 @@ pub(crate) fn list_contacts(
             !digits.is_empty() && search.chars().all(|c| c.is_ascii_digit() || " +-.()".contains(c));
         let number = if is_number { containing(&digits) } else { pattern.clone() };
         list.with(
-            "(name like ? escape '\\' or profile_name like ? escape '\\' or wa_id like ? escape '\\')",
-            [pattern.clone(), pattern, number],
+            "(name like ? escape '\\' or profile_name like ? escape '\\' or wa_id like ? escape '\\'
+              or username like ? escape '\\')",
+            [pattern.clone(), pattern, number, containing(search.trim_start_matches('@'))],
         );
     }
     list.read_page(connection, page, read)

@@ -25,7 +25,7 @@ pub(crate) struct About<'a> {
     pub(crate) waba_id: Option<&'a str>,
     /// Contact of the event: events of one contact are delivered in order.
     pub(crate) contact: Option<ContactId>,
-    /// The only endpoint that receives the event.
+    /// Endpoint that is tested by the event, and the only receiver of the event.
     pub(crate) webhook: Option<WebhookId>,
     pub(crate) now: Timestamp,
 }
@@ -131,6 +131,7 @@ row! {
         account: Option<AccountId> = opt_id "account_id",
         waba_id: Option<String> = get "waba_id",
         contact: Option<ContactId> = opt_id "contact_id",
+        is_test: bool = flag "webhook_id is not null",
     }
 }
 
@@ -142,6 +143,7 @@ impl EventRow {
             kind: self.kind,
             at: self.created_at,
             data: self.data,
+            is_test: self.is_test,
         }
     }
 }
@@ -164,7 +166,7 @@ fn find_position(connection: &Connection, workspace: WorkspaceId, id: EventId) -
 /// Maximum number of events that are read for one page: a filter matches most events, or almost none.
 const MAX_SCANNED: i64 = 5_000;
 
-/// Lists the next events.
+/// Lists the next events. Events that test an endpoint are not listed.
 pub(crate) fn list_events(
     connection: &Connection,
     workspace: WorkspaceId,
@@ -200,7 +202,7 @@ pub(crate) fn list_events(
             return Ok(Some(page));
         }
         let row = EventRow::read(&mut Cells::new("events", row))?;
-        let is_match = filter.matches(row.kind, row.account, row.waba_id.as_deref());
+        let is_match = !row.is_test && filter.matches(row.kind, row.account, row.waba_id.as_deref());
         let event = row.into_event(workspace);
         page.last = Some(event.id);
         n_scanned += 1;

@@ -3,8 +3,7 @@
 //! **Invariant:** a download is leased to one worker at a time, and only the token of the lease finishes it.
 
 use domain::id::{AccountId, MediaId, MessageId, WorkspaceId};
-use domain::media::inbound_media;
-use domain::messages::inbound::InboundMessage;
+use domain::media::InboundMedia;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -47,15 +46,14 @@ fn size_column(size: u64) -> SqlResult<i64> {
     i64::try_from(size).map_err(|_| SqlError::Bug("the size of a file exceeds the range of an integer"))
 }
 
-/// Inserts the file of an inbound message. Returns `true` if there is a file to download.
+/// Inserts the file of a message that Meta reports. Returns its state.
 pub(crate) fn insert_announced(
     connection: &Connection,
     scope: Scope,
     ids: &PreallocatedIds,
-    message: &InboundMessage,
+    file: &InboundMedia<'_>,
     now: Timestamp,
-) -> SqlResult<bool> {
-    let Some(file) = inbound_media(message) else { return Ok(false) };
+) -> SqlResult<MediaState> {
     let (state, reason) = match file.meta_id {
         Some(_) => (MediaState::Pending, None),
         None => (MediaState::Failed, Some(WITHOUT_ID)),
@@ -82,7 +80,7 @@ pub(crate) fn insert_announced(
             file.meta_id.map(|_| micros(now)),
             micros(now),
         ])?;
-    Ok(state == MediaState::Pending)
+    Ok(state)
 }
 
 pub(crate) fn lease_due(connection: &Connection, request: &MediaLeaseRequest) -> SqlResult<Vec<LeasedMedia>> {
@@ -281,7 +279,7 @@ pub(crate) fn get_media(
     rows.next()?.map(|row| read(&mut Cells::new("media", row))).transpose()
 }
 
-/// Returns the file of an inbound message.
+/// Returns the file of a message that Meta reported.
 pub(crate) fn get_media_of_message(
     connection: &Connection,
     workspace: WorkspaceId,

@@ -1,6 +1,6 @@
 //! Events about messages.
 
-use domain::events::{ContextData, ErrorData, EventKind, IncomingData, OutboundData};
+use domain::events::{ContextData, EchoData, ErrorData, EventKind, IncomingData, OutboundData};
 use domain::id::{ContactId, MediaId, MessageId};
 use domain::messages::inbound::InboundMessage;
 use domain::messages::status::MessageStatus;
@@ -10,10 +10,11 @@ use engine::metrics::MessageTransition as Counted;
 use jiff::Timestamp;
 use rusqlite::Connection;
 
-use crate::error::SqlResult;
+use crate::error::{SqlError, SqlResult};
 use crate::events::log;
 use crate::events::log::About;
 use crate::messages::outbound_state::OutboundState;
+use crate::row::{SelectRow as _, row};
 use crate::scope::Scope;
 use crate::sqlite::step_counts;
 
@@ -26,6 +27,8 @@ pub(crate) struct MessageStep<'a> {
     pub(crate) error: Option<&'a MetaError>,
     pub(crate) failure_code: Option<&'a str>,
     pub(crate) pricing: Option<&'a Pricing>,
+    /// Content of a message echo, in its first event.
+    pub(crate) echo: Option<EchoData<'a>>,
     /// Time at which the change was received.
     pub(crate) now: Timestamp,
 }
@@ -33,7 +36,16 @@ pub(crate) struct MessageStep<'a> {
 impl MessageStep<'_> {
     /// Creates a change that Waypost made.
     pub(crate) fn ours(event_status: MessageStatus, now: Timestamp) -> Self {
-        Self { event_status, at: now, wamid: None, error: None, failure_code: None, pricing: None, now }
+        Self {
+            event_status,
+            at: now,
+            wamid: None,
+            error: None,
+            failure_code: None,
+            pricing: None,
+            echo: None,
+            now,
+        }
     }
 }
 
@@ -78,6 +90,7 @@ fn emit_step(connection: &Connection, message: &OutboundState, step: &MessageSte
         error: ErrorData::of(step.error, step.failure_code),
         pricing: step.pricing.or(message.pricing.as_ref()),
         sent_as: &message.sent_as,
+        echo: step.echo,
     };
     let about = About::contact(
         Scope { workspace: message.workspace, account: message.account },
@@ -96,6 +109,14 @@ pub(crate) struct IncomingMessage<'a> {
     pub(crate) message: &'a InboundMessage,
 }
 
+row! {
+    /// Names of the sender of an inbound message.
+    struct SenderRow {
+        name: Option<String> = get "coalesce(name, profile_name)",
+        username: Option<String> = get "username",
+    } from "contacts where workspace_id = ?1 and id = ?2"
+}
+
 /// Emits the event of an inbound message.
 pub(crate) fn emit_incoming(
     connection: &Connection,
@@ -107,18 +128,16 @@ pub(crate) fn emit_incoming(
     let Scope { workspace, account } = scope;
     let IncomingMessage { id, media, message } = *incoming;
     step_counts::record(Counted::new(account, MessageStatus::Received, None, None));
-    let name: Option<String> = connection
-        .prepare_cached(
-            "select coalesce(name, profile_name) from contacts where workspace_id = ?1 and id = ?2",
-        )?
-        .query_row((workspace.as_bytes(), contact.as_bytes()), |row| row.get(0))?;
+    let sender = SenderRow::find(connection, (workspace.as_bytes(), contact.as_bytes()))?
+        .ok_or(SqlError::Bug("the contact of a message does not exist"))?;
     let data = IncomingData {
         id,
         message_id: &message.wamid,
         from: message.from.wa_id.as_deref(),
         user_id: message.from.user_id.as_deref(),
+        username: sender.username.as_deref(),
         contact_id: contact,
-        contact_name: name.as_deref(),
+        contact_name: sender.name.as_deref(),
         kind: &message.kind,
         text: message.text.as_deref(),
         whatsapp_account_id: account,

@@ -1,7 +1,6 @@
 //! Messages: get and list.
 
 use domain::id::WorkspaceId;
-use domain::messages::direction::Direction;
 use engine::ports::{MessageDetail, MessageFilter, MessageKey, Page, PageRequest, StoredMessage};
 use rusqlite::Connection;
 use rusqlite::types::Value;
@@ -41,6 +40,8 @@ columns! {
                 order by r.counted_at limit 1), due_at) end",
         waiting_for: opt_parsed "deferred_by",
         expires_at: opt_at "expires_at",
+        media: opt_id "(select f.id from media f where f.message_id = messages.id and f.workspace_id = messages.workspace_id
+                        and f.state <> 'gone')",
         created_at: at "created_at",
         updated_at: at "updated_at",
     }
@@ -65,15 +66,11 @@ pub(crate) fn get_message(
         Some(payload) => payloads::get_bytes(connection, payload, cells.get()?, cells.get()?)?,
         None => None,
     };
-    let media = match message.direction {
-        Direction::Inbound => media::records::get_media_of_message(connection, workspace, id)?,
-        Direction::Outbound => None,
-    };
     Ok(Some(MessageDetail {
         message,
         timeline: timeline::list_entries(connection, workspace, id)?,
         raw,
-        media,
+        media: media::records::get_media_of_message(connection, workspace, id)?,
     }))
 }
 

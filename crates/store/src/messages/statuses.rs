@@ -224,6 +224,7 @@ pub(crate) fn apply_to_message(
             failure_code: None,
             pricing: report.pricing.as_ref(),
             raw,
+            echo: None,
         },
     )?;
     // The number of the recipient is known, and may belong to another contact now.

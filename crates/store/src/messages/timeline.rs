@@ -1,5 +1,6 @@
 //! Timeline of a message.
 
+use domain::events::EchoData;
 use domain::id::{MessageId, WorkspaceId};
 use domain::messages::status::MessageStatus;
 use domain::messages::status_report::Pricing;
@@ -58,6 +59,8 @@ pub(crate) struct TimelineRow<'a> {
     pub(crate) failure_code: Option<&'a str>,
     pub(crate) pricing: Option<&'a Pricing>,
     pub(crate) raw: Option<PayloadSpan>,
+    /// Content of a message echo.
+    pub(crate) echo: Option<EchoData<'a>>,
 }
 
 impl TimelineRow<'_> {
@@ -74,6 +77,7 @@ impl TimelineRow<'_> {
             failure_code: None,
             pricing: None,
             raw: None,
+            echo: None,
         }
     }
 
@@ -135,6 +139,7 @@ pub(crate) fn insert_entry(
         error: entry.error,
         failure_code: entry.failure_code,
         pricing: entry.pricing,
+        echo: entry.echo,
         now: entry.received_at,
     };
     message_events::emit_status(connection, current, &step)

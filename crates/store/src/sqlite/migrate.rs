@@ -36,6 +36,7 @@ macro_rules! migrations {
 const MIGRATIONS: &[Migration] = migrations! {
     1 "0001_initial" "initial"
     2 "0002_delivery_ordering" "delivery_ordering"
+    3 "0003_contact_usernames" "contact_usernames"
 };
 
 /// Error of a migration.

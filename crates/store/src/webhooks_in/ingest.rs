@@ -8,7 +8,9 @@ use domain::messages::status::MessageStatus;
 use domain::messages::status_report::StatusReport;
 use domain::meta_error::MetaErrorClass;
 use domain::webhooks_in::update::{InboundCall, NumberChange, WebhookUpdate};
-use engine::ports::{ChangeRoute, IngestSummary, ReportedAccountError, RoutedChange, WebhookPayload};
+use engine::ports::{
+    ChangeRoute, IngestSummary, MediaState, ReportedAccountError, RoutedChange, WebhookPayload,
+};
 use jiff::Timestamp;
 use rusqlite::Connection;
 
@@ -16,7 +18,6 @@ use crate::accounts::{account_updates, status};
 use crate::contacts::opt_out::OptOutUpdate;
 use crate::contacts::{number_changes, opt_out, preferences, renumber, resolve, service_windows};
 use crate::error::{SqlError, SqlResult};
-use crate::media;
 use crate::messages::message_events::IncomingMessage;
 use crate::messages::statuses::ChangeOutcome;
 use crate::messages::{message_events, messaging_limit, statuses, wamids};
@@ -110,7 +111,7 @@ fn apply_update(
         (WebhookUpdate::Call(call), Some(scope)) => apply_call(archive, change, scope, call),
         (WebhookUpdate::Status(report), Some(scope)) => apply_report(archive, change, scope, report, summary),
         (WebhookUpdate::MessageEcho(echo), Some(scope)) => {
-            message_echoes::insert_echo(archive, change, scope, echo)
+            message_echoes::insert_echo(archive, change, scope, echo, summary)
         }
         // The following changes have no ID and are identified by their bytes: a repeated change must not undo a later
         // change.
@@ -224,10 +225,9 @@ fn insert_inbound(
         object: message.object.as_ref(),
         at: message.at,
     };
-    message_rows::insert_message(archive, change, &row)?;
-    let has_media = media::records::insert_announced(connection, scope, &change.ids, message, now)?;
-    summary.has_media |= has_media;
-    let media = has_media.then_some(change.ids.media);
+    let file = message_rows::insert_message(archive, change, &row)?;
+    summary.has_media |= file == Some(MediaState::Pending);
+    let media = file.map(|_| change.ids.media);
     message_events::emit_incoming(
         connection,
         scope,

@@ -2,10 +2,11 @@
 //!
 //! An echo opens no window. Its statuses are found by its wamid.
 
+use domain::events::EchoData;
 use domain::messages::direction::Direction;
 use domain::messages::status::MessageStatus;
 use domain::webhooks_in::update::MessageEcho;
-use engine::ports::RoutedChange;
+use engine::ports::{IngestSummary, MediaState, RoutedChange};
 
 use crate::contacts::{number_changes, resolve};
 use crate::error::SqlResult;
@@ -22,6 +23,7 @@ pub(crate) fn insert_echo(
     change: &RoutedChange,
     scope: Scope,
     echo: &MessageEcho,
+    summary: &mut IngestSummary,
 ) -> SqlResult<ChangeOutcome> {
     let workspace = scope.workspace;
     let (connection, now) = (archive.connection, archive.payload.now);
@@ -46,9 +48,21 @@ pub(crate) fn insert_echo(
         object: echo.object.as_ref(),
         at: echo.at,
     };
-    message_rows::insert_message(archive, change, &row)?;
+    let file = message_rows::insert_message(archive, change, &row)?;
+    summary.has_media |= file == Some(MediaState::Pending);
     if let Some(current) = outbound_state::get_state(connection, workspace, id)? {
-        let entry = TimelineRow::ours(MessageStatus::Sent, now).at(echo.at.min(now));
+        let content = EchoData {
+            kind: &echo.kind,
+            text: echo.text.as_deref(),
+            context_wamid: echo.context_wamid.as_deref(),
+            object: echo.object.as_ref(),
+            media_id: file.map(|_| change.ids.media),
+        };
+        let entry = TimelineRow {
+            // No content of a contact that is being erased.
+            echo: (!current.is_erased).then_some(content),
+            ..TimelineRow::ours(MessageStatus::Sent, now).at(echo.at.min(now))
+        };
         timeline::insert_entry(connection, &current, &entry)?;
         statuses::apply_pending(connection, &current, &echo.wamid)?;
     }

@@ -3,13 +3,15 @@
 use domain::contacts::whatsapp_user::WhatsAppUser;
 use domain::id::ContactId;
 use domain::json::Value;
+use domain::media::inbound_media;
 use domain::messages::direction::Direction;
 use domain::messages::status::MessageStatus;
-use engine::ports::RoutedChange;
+use engine::ports::{MediaState, RoutedChange};
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
 use crate::error::SqlResult;
+use crate::media::records;
 use crate::row::{json, micros};
 use crate::scope::Scope;
 use crate::sqlite::execute::Execute as _;
@@ -52,12 +54,13 @@ pub(crate) struct ReportedMessage<'a> {
     pub(crate) at: Timestamp,
 }
 
-/// Inserts a message, which points to its change in the archived payload.
+/// Inserts a message, which points to its change in the archived payload, and its file. Returns the state of the file, if
+/// the message has one.
 pub(crate) fn insert_message(
     archive: &mut PayloadArchive<'_>,
     change: &RoutedChange,
     message: &ReportedMessage<'_>,
-) -> SqlResult<()> {
+) -> SqlResult<Option<MediaState>> {
     let (connection, now) = (archive.connection, archive.payload.now);
     let (payload, start, length) = archive.payload_span(change)?;
     connection
@@ -85,5 +88,7 @@ pub(crate) fn insert_message(
             length,
             micros(message.at.min(now)),
             micros(now),
-        ])
+        ])?;
+    let file = inbound_media(message.kind, message.object);
+    file.map(|file| records::insert_announced(connection, message.scope, &change.ids, &file, now)).transpose()
 }

@@ -200,24 +200,25 @@ fn is_accepting(connection: &Connection, queue: &QueueLease<'_>) -> SqlResult<bo
     Ok(statement.query_row((queue.workspace.as_bytes(), queue.webhook.as_bytes()), |row| row.get(0))?)
 }
 
-/// Inserts a test event and its delivery, and leases the delivery.
+/// Inserts the example of an event and its delivery, and leases the delivery.
 pub(crate) fn insert_test_delivery(
     connection: &Connection,
     test: &NewTestDelivery,
     entry: &AuditEntry,
 ) -> SqlResult<Option<LeasedDelivery>> {
-    let NewTestDelivery { workspace, webhook, worker, token, replay } = *test;
+    let NewTestDelivery { workspace, webhook, worker, token, replay, .. } = *test;
     let now = entry.at;
-    let name: Option<String> = connection
+    let exists: bool = connection
         .prepare_cached(
-            "select name from webhook_endpoints where workspace_id = ?1 and id = ?2 and removed_at is null",
+            "select exists (
+                 select 1 from webhook_endpoints where workspace_id = ?1 and id = ?2 and removed_at is null)",
         )?
-        .query_row((workspace.as_bytes(), webhook.as_bytes()), |row| row.get(0))
-        .optional()?;
-    let Some(name) = name else { return Ok(None) };
-    let data = WebhookData { webhook_id: webhook, name: &name, reason: None };
+        .query_row((workspace.as_bytes(), webhook.as_bytes()), |row| row.get(0))?;
+    if !exists {
+        return Ok(None);
+    }
     let about = About { webhook: Some(webhook), ..About::workspace(workspace, now) };
-    let event = log::emit(connection, &about, EventKind::WebhookTest, &data)?;
+    let event = log::emit(connection, &about, test.example.kind, &test.example)?;
     let queue_key = replay.as_bytes().as_slice();
     let expires_at = delivery_queues::expires_at(now);
     let new = NewDelivery { workspace, webhook, event, queue_key, is_redelivery: false, expires_at, now };

@@ -47,7 +47,7 @@ fn read(workspace: WorkspaceId, cells: &mut Cells<'_>) -> SqlResult<StoredDelive
     let position = row.event_position;
     let event = row.event_kind.zip(row.event_created_at).and_then(|(kind, at)| {
         let id = EventId::at(workspace, position, at);
-        Some(StoredEvent { position, id, kind: kind.parse().ok()?, at, data: String::new() })
+        Some(StoredEvent { position, id, kind: kind.parse().ok()?, at, data: String::new(), is_test: false })
     });
     Ok(StoredDelivery {
         id: DeliveryId::at(workspace, row.position, row.created_at),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use domain::access::audit::AuditEntry;
+use domain::events::EventSelection;
 use domain::id::{AccountId, WebhookId, WorkspaceId};
 use domain::webhooks_out::delivery::{WebhookOrdering, WebhookStatus};
 use engine::ports::{EventFilter, WebhookEndpoint, WebhookSecretRotation};
@@ -17,9 +18,6 @@ use crate::revisions;
 use crate::row::{Cells, SelectRow as _, json, micros, row};
 use crate::seal::Sealer;
 use crate::sqlite::execute::Execute as _;
-
-/// Value for all types of events.
-const ALL_EVENTS: &str = "*";
 
 /// Returns the context to which a secret of an endpoint is sealed.
 fn seal_context(id: WebhookId, column: &str) -> String {
@@ -70,12 +68,6 @@ fn read(cells: &mut Cells<'_>, sealer: &Sealer) -> SqlResult<WebhookEndpoint> {
     let open = |column, sealed: Option<Vec<u8>>| -> SqlResult<Option<SecretString>> {
         Ok(sealed.map(|sealed| sealer.open(&seal_context(row.id, column), &sealed)).transpose()?)
     };
-    let events = if row.events.iter().any(|name| name == ALL_EVENTS) {
-        None
-    } else {
-        let kinds = row.events.into_iter().map(|name| name.parse().map_err(|_| cells.corrupt(name)));
-        Some(kinds.collect::<SqlResult<_>>()?)
-    };
     let headers = match open("headers", row.headers)? {
         None => Vec::new(),
         Some(headers) => {
@@ -89,7 +81,7 @@ fn read(cells: &mut Cells<'_>, sealer: &Sealer) -> SqlResult<WebhookEndpoint> {
         workspace: row.workspace,
         name: row.name,
         url: row.url,
-        events,
+        events: EventSelection::from_stored(row.events),
         accounts: row.accounts,
         headers,
         secret: open("secret", row.secret)?.unwrap_or_default(),
@@ -112,10 +104,6 @@ struct SettingColumns {
 
 impl SettingColumns {
     fn from_endpoint(webhook: &WebhookEndpoint, sealer: &Sealer) -> SqlResult<Self> {
-        let events: Vec<_> = match &webhook.events {
-            None => vec![ALL_EVENTS],
-            Some(kinds) => kinds.iter().map(|kind| kind.as_str()).collect(),
-        };
         let accounts: Vec<_> = webhook.accounts.iter().map(AccountId::to_string).collect();
         let headers: Vec<_> =
             webhook.headers.iter().map(|(name, value)| (name, value.expose_secret())).collect();
@@ -124,7 +112,7 @@ impl SettingColumns {
         } else {
             Some(sealer.seal(&seal_context(webhook.id, "headers"), &SecretString::from(json(&headers)?))?)
         };
-        Ok(Self { events: json(&events)?, accounts: json(&accounts)?, headers })
+        Ok(Self { events: json(&webhook.events.patterns())?, accounts: json(&accounts)?, headers })
     }
 }
 
@@ -301,11 +289,8 @@ pub(crate) fn list_filters(
 ) -> SqlResult<Vec<EndpointFilter>> {
     let mut endpoints = Vec::new();
     for row in FilterRow::list(connection, [workspace.as_bytes()])? {
-        let kinds = if row.events.iter().any(|name| name == ALL_EVENTS) {
-            None
-        } else {
-            Some(row.events.iter().filter_map(|name| name.parse().ok()).collect())
-        };
+        // The patterns are read once for a batch of events, not for each event.
+        let kinds = Some(EventSelection::from_stored(row.events).kinds());
         let accounts = if row.accounts.is_empty() {
             None
         } else {

@@ -1,6 +1,5 @@
 //! Events with the columns that select their endpoints.
 
-use domain::events::EventKind;
 use domain::id::{AccountId, ContactId, WorkspaceId};
 use engine::ports::StoredEvent;
 use rusqlite::Connection;
@@ -19,10 +18,9 @@ pub(crate) struct RoutedEvent {
 }
 
 impl RoutedEvent {
-    /// Returns `true` if the endpoint receives the event. A test event is delivered separately.
+    /// Returns `true` if the endpoint receives the event. The event of a test is delivered separately.
     pub(crate) fn is_for(&self, endpoint: &EndpointFilter) -> bool {
-        self.event.kind != EventKind::WebhookTest
-            && endpoint.filter.matches(self.event.kind, self.account, self.waba_id.as_deref())
+        !self.event.is_test && endpoint.filter.matches(self.event.kind, self.account, self.waba_id.as_deref())
     }
 
     /// Returns the key of the event's delivery queue: the contact, or the workspace for events without a contact.

@@ -198,7 +198,7 @@ async fn each_warning_about_a_token_expiry_is_published_once_also_after_a_restar
     let events = changes(&app).await;
     assert_eq!(days(&events), [14, 7, 1]);
     assert_eq!(events[2]["change"], "token_expiry");
-    assert_eq!(events[2]["details"]["expires_at"], ends.to_string());
+    assert_eq!(events[2]["details"]["expires_at"], domain::time::rfc3339(ends));
     // A new token has its own warnings; a token without an expiry has none.
     let next = app.now() + SignedDuration::from_hours(24 * 14);
     app.store.update_account_token_expiry(app.workspace, app.account, Some(next), app.now()).await.unwrap();

@@ -114,6 +114,27 @@ async fn all_spellings_of_a_number_are_one_contact() {
 }
 
 #[tokio::test]
+async fn contacts_are_found_by_their_user_name() {
+    let app = TestStore::new().await;
+    for (n, username) in ["Maya.Osei", "maya_osei", "bo"].into_iter().enumerate() {
+        let mut message = by(&app, &format!("wamid.{n}"), None, Some(&format!("GB.{n}")));
+        message.from.username = Some(username.to_owned());
+        app.inbound(message).await;
+    }
+    let found = async |filter: ContactFilter| {
+        let page = app.store.list_contacts(app.workspace, &filter, page(50)).await.unwrap();
+        page.rows.into_iter().rev().filter_map(|contact| contact.username).collect::<Vec<_>>()
+    };
+    let named = |name: &str| ContactFilter { username: Some(name.to_owned()), ..ContactFilter::default() };
+    assert_eq!(found(named("maya.osei")).await, ["Maya.Osei"]);
+    assert_eq!(found(named("maya")).await, [""; 0]);
+    let search = |part: &str| ContactFilter { search: Some(part.to_owned()), ..ContactFilter::default() };
+    assert_eq!(found(search("@MAYA")).await, ["Maya.Osei", "maya_osei"]);
+    // The pattern's own characters are letters of a user name.
+    assert_eq!(found(search("maya_")).await, ["maya_osei"]);
+}
+
+#[tokio::test]
 async fn reactions_and_system_messages_do_not_open_the_window() {
     let app = TestStore::new().await;
     for kind in ["system", "edit", "revoke"] {

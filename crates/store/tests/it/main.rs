@@ -20,5 +20,6 @@ mod retention;
 mod status_reports;
 mod support;
 mod users;
+mod webhook_endpoints;
 mod webhook_payloads;
 mod worker_recovery;

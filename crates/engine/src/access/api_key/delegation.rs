@@ -5,6 +5,7 @@
 use domain::access::api_key::{ApiKey, KeyAccess, KeyScope, PrivilegeEscalation};
 use domain::access::audit::AuditAction;
 use domain::id::{AccountId, KeyId, WorkspaceId};
+use domain::time::rfc3339;
 use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
 
@@ -197,7 +198,7 @@ pub async fn rotate_api_key(
         .with("prefix", old.prefix.as_str())
         .with("new_id", new.id.to_string())
         .with("new_prefix", new.prefix.as_str())
-        .with("expires_at", old_expires_at.to_string());
+        .with("expires_at", rfc3339(old_expires_at));
     let rotation = ApiKeyRotation { new: new.clone(), old: old.id, old_expires_at, now };
     if !deps.api_keys.rotate_api_key(rotation, entry).await? {
         return Err(ApiKeyError::NotActive);

@@ -8,6 +8,7 @@ use domain::access::api_key::{ApiKey, KeyDigest, KeyScope};
 use domain::access::audit::{AuditAction, AuditTarget, AuditTargetKind};
 use domain::id::{AccountId, KeyId, OwnerId, WorkspaceId};
 use domain::json::Value;
+use domain::time::rfc3339;
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
@@ -147,7 +148,7 @@ pub async fn import_api_key(
         .with("prefix", key.prefix.as_str())
         .with("scopes", texts(key.scopes.iter().map(|scope| scope.as_str().to_owned()).collect()))
         .with("accounts", texts(key.accounts.iter().map(AccountId::to_string).collect()))
-        .with("expires_at", key.expires_at.map_or(Value::Null, |at| at.to_string().into()));
+        .with("expires_at", key.expires_at.map_or(Value::Null, |at| rfc3339(at).into()));
     deps.api_keys.insert_api_key(key.clone(), entry).await?;
     directory::refresh(deps).await?;
     Ok(key)

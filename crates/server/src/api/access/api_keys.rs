@@ -170,7 +170,7 @@ fn accounts(item: &Item<'_, '_>) -> Vec<String> {
 
 fn future(item: Item<'_, '_>, now: Timestamp) -> Option<Timestamp> {
     let at: Timestamp =
-        parsed(item.format("date-time"), "must be a time such as 2026-05-29T10:30:00Z (RFC 3339)")?;
+        parsed(item.format("date-time"), "must be a time such as 2026-05-29T10:30:00.000Z (RFC 3339)")?;
     if at <= now {
         item.refuse("must be in the future");
         return None;

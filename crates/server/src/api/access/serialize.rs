@@ -14,7 +14,7 @@ use domain::access::user::User;
 use domain::json::{Object, Value};
 
 use crate::api::response::object;
-use crate::api::serialize::{or_null, time};
+use crate::api::serialize::{or_null, time, time_or_null};
 
 /// JSON of an API key without the key itself.
 pub(crate) fn serialize_api_key(key: &ApiKey) -> Value {
@@ -34,10 +34,10 @@ pub(crate) fn api_key_object(key: &ApiKey) -> Object {
     json.insert("test", key.is_test);
     json.insert("rate_per_minute", number(key.rate_per_minute));
     json.insert("rate_burst", number(key.rate_burst));
-    json.insert("expires_at", key.expires_at.map_or(Value::Null, time));
+    json.insert("expires_at", time_or_null(key.expires_at));
     json.insert("replaced_by", or_null(key.replaced_by.map(|id| id.to_string())));
     json.insert("created_at", time(key.created_at));
-    json.insert("last_used_at", key.last_used_at.map_or(Value::Null, time));
+    json.insert("last_used_at", time_or_null(key.last_used_at));
     json
 }
 
@@ -51,7 +51,7 @@ pub(crate) fn serialize_user(user: &User) -> Value {
         ("disabled", user.is_disabled.into()),
         ("created_at", time(user.created_at)),
         ("updated_at", time(user.updated_at)),
-        ("last_login_at", user.last_login_at.map_or(Value::Null, time)),
+        ("last_login_at", time_or_null(user.last_login_at)),
     ])
 }
 
@@ -121,11 +121,11 @@ fn api_key_properties() -> Vec<Property> {
 
 pub(crate) const API_KEY_EXAMPLE: &str = r#"{"id":"01a2b3c4-0000-7000-8000-000000000005","name":"shop","prefix":"wp_test_4kQz",
     "scopes":["send","read"],"accounts":[],"test":true,"rate_per_minute":300,"rate_burst":null,"expires_at":null,
-    "replaced_by":null,"created_at":"2026-05-29T10:30:00Z","last_used_at":null}"#;
+    "replaced_by":null,"created_at":"2026-05-29T10:30:00.000Z","last_used_at":null}"#;
 
 pub(crate) const CREATED_API_KEY_EXAMPLE: &str = r#"{"id":"01a2b3c4-0000-7000-8000-000000000005","name":"shop","prefix":"wp_test_4kQz",
     "scopes":["send","read"],"accounts":[],"test":true,"rate_per_minute":300,"rate_burst":null,"expires_at":null,
-    "replaced_by":null,"created_at":"2026-05-29T10:30:00Z","last_used_at":null,"key":"wp_test_4kQz…"}"#;
+    "replaced_by":null,"created_at":"2026-05-29T10:30:00.000Z","last_used_at":null,"key":"wp_test_4kQz…"}"#;
 
 /// Returns the named schemas of users.
 pub(crate) fn user_schemas() -> Vec<(&'static str, Schema)> {
@@ -143,8 +143,8 @@ pub(crate) fn user_schemas() -> Vec<(&'static str, Schema)> {
 }
 
 pub(crate) const USER_EXAMPLE: &str = r#"{"id":"01a2b3c4-0000-7000-8000-000000000006","email":"ada@example.com",
-    "name":"Ada Byron","role":"agent","disabled":false,"created_at":"2026-05-29T10:30:00Z",
-    "updated_at":"2026-05-29T10:30:00Z","last_login_at":null}"#;
+    "name":"Ada Byron","role":"agent","disabled":false,"created_at":"2026-05-29T10:30:00.000Z",
+    "updated_at":"2026-05-29T10:30:00.000Z","last_login_at":null}"#;
 
 /// Returns the named schemas of the audit log.
 pub(crate) fn audit_schemas() -> Vec<(&'static str, Schema)> {
@@ -171,7 +171,7 @@ pub(crate) fn audit_schemas() -> Vec<(&'static str, Schema)> {
     vec![("AuditEntry", entry)]
 }
 
-pub(crate) const AUDIT_ENTRY_EXAMPLE: &str = r#"{"id":"01a2b3c4-0000-7000-8000-00000000000c","at":"2026-05-29T10:30:00Z",
+pub(crate) const AUDIT_ENTRY_EXAMPLE: &str = r#"{"id":"01a2b3c4-0000-7000-8000-00000000000c","at":"2026-05-29T10:30:00.000Z",
     "actor":{"kind":"user","id":"01a2b3c4-0000-7000-8000-000000000006","name":"ada@example.com"},
     "action":"webhook.create","subject":{"kind":"webhook","id":"01a2b3c4-0000-7000-8000-000000000007","name":"shop"},
     "client_address":"203.0.113.7","request_id":"01a2b3c4-0000-7000-8000-0000000000ff","details":{}}"#;

@@ -26,6 +26,7 @@ use secrecy::SecretString;
 use crate::api::access::serialize::{serialize_api_key, serialize_user};
 use crate::api::error::{ApiError, Code};
 use crate::api::request_context::{Authorized, RequestContext};
+use crate::api::serialize::time;
 use crate::api::{request_body, response, session_cookie};
 
 /// Maximum length of an e-mail address, a password or a name of a workspace in a login.
@@ -60,7 +61,7 @@ pub(crate) async fn log_in(
     let data = response::object([
         ("user", serialize_user(&session.user)),
         ("csrf_token", session.csrf_token.as_str().into()),
-        ("expires_at", session.ends_at.to_string().into()),
+        ("expires_at", time(session.ends_at)),
     ]);
     let max_age = deps.settings.sessions.absolute;
     with_cookie(
@@ -155,7 +156,7 @@ pub(crate) async fn get_me(
             json.insert("user", serialize_user(&session.user));
             json.insert("role", session.user.role.as_str());
             json.insert("csrf_token", session.csrf_token.as_str());
-            json.insert("expires_at", session.ends_at.to_string());
+            json.insert("expires_at", time(session.ends_at));
         }
     }
     json.insert("workspace", response::object([("id", workspace.to_string().into()), ("name", name.into())]));
@@ -171,7 +172,7 @@ pub(crate) fn operations() -> Vec<Operation> {
         required("expires_at", Schema::time().about("Time at which the session ends.")),
     ]);
     let logged_in = format!(
-        r#"{{"user":{},"csrf_token":"Zm9yIHRoZSBoZWFkZXI","expires_at":"2026-05-30T10:30:00Z"}}"#,
+        r#"{{"user":{},"csrf_token":"Zm9yIHRoZSBoZWFkZXI","expires_at":"2026-05-30T10:30:00.000Z"}}"#,
         USER_EXAMPLE
     );
     vec![
@@ -244,6 +245,6 @@ pub(crate) fn schemas() -> Vec<(&'static str, Schema)> {
 
 const CALLER_EXAMPLE: &str = r#"{"kind":"api_key","key":{"id":"01a2b3c4-0000-7000-8000-000000000005","name":"shop",
     "prefix":"wp_test_4kQz","scopes":["read"],"accounts":[],"test":true,"rate_per_minute":null,"rate_burst":null,
-    "expires_at":null,"replaced_by":null,"created_at":"2026-05-29T10:30:00Z","last_used_at":"2026-05-29T10:31:00Z"},
+    "expires_at":null,"replaced_by":null,"created_at":"2026-05-29T10:30:00.000Z","last_used_at":"2026-05-29T10:31:00.000Z"},
     "scopes":["read"],"workspace":{"id":"01a2b3c4-0000-7000-8000-00000000000b","name":"default"},
     "permissions":["messages.read","contacts.read","templates.read","accounts.read","events.read"]}"#;

@@ -110,6 +110,9 @@ impl Export {
                 }
                 ImportColumn::UserId => csv::write_cell(rows, contact.user_id.as_deref().unwrap_or_default()),
                 ImportColumn::Name => csv::write_cell(rows, contact.name.as_deref().unwrap_or_default()),
+                ImportColumn::Username => {
+                    csv::write_cell(rows, contact.username.as_deref().unwrap_or_default());
+                }
                 ImportColumn::Email => csv::write_cell(rows, contact.email.as_deref().unwrap_or_default()),
                 ImportColumn::Tags => csv::write_cell(rows, &join_tags(&contact.tags)),
                 ImportColumn::Stage => csv::write_cell(rows, contact.stage.as_deref().unwrap_or_default()),
@@ -147,5 +150,5 @@ pub(crate) fn operations() -> Vec<Operation> {
     ]
 }
 
-const CSV_EXAMPLE: &str = "phone_number,user_id,name,email,tags,stage,opted_out,custom.city\n\
-    +447700900124,\"\",Maya Osei,maya@example.com,vip|wholesale,lead,false,Leeds\n";
+const CSV_EXAMPLE: &str = "phone_number,user_id,name,username,email,tags,stage,opted_out,custom.city\n\
+    +447700900124,\"\",Maya Osei,maya.osei,maya@example.com,vip|wholesale,lead,false,Leeds\n";

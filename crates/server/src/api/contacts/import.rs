@@ -300,7 +300,8 @@ pub(crate) fn operations() -> Vec<Operation> {
             "Import contacts from CSV",
             "Reads CSV in UTF-8, at most 100 MB, separated by commas or semicolons. The \
              first row has the names of the columns: `phone_number`, `user_id`, `name`, `email`, `tags` \
-             (separated by `|`), `stage`, `opted_out`, `custom.<name>`. Each row creates or updates the \
+             (separated by `|`), `stage`, `opted_out`, `custom.<name>`. A column \
+             `username`, which an export has, is ignored. Each row creates or updates the \
              contact with its phone number or user ID; an empty cell changes nothing. Invalid rows are \
              listed in `errors_csv`; the other rows are stored. If the import is interrupted, \
              `details.imported` of the error has the result until then.",

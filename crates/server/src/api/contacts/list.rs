@@ -14,7 +14,7 @@ use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use domain::check::Fields;
-use domain::contacts::contact::{MAX_STAGE, MAX_TAG};
+use domain::contacts::contact::{MAX_NAME, MAX_STAGE, MAX_TAG};
 use domain::contacts::phone::PhoneNumber;
 use engine::ports::ContactFilter;
 use engine::{Deps, contacts};
@@ -63,13 +63,19 @@ pub(crate) fn read_filter(fields: &Fields<'_, '_>, view: ContactVisibility) -> C
         accounts: view.accounts,
         includes_without_messages: view.includes_without_messages,
         wa_ids,
+        username: text(
+            "username",
+            MAX_NAME,
+            "WhatsApp user name, in upper or lower case, with or without `@`.",
+        )
+        .map(|name| name.trim_start_matches('@').to_owned()),
         tag: text("tag", MAX_TAG, "Tag of the contact."),
         stage: text("stage", MAX_STAGE, "Stage of the contact."),
         has_opted_out: fields
             .optional("opted_out")
             .about("`true`: contacts that have opted out of marketing. `false`: all others.")
             .boolean_or_text(),
-        search: text("search", 200, "Part of the name or of the phone number."),
+        search: text("search", 200, "Part of the name, of the phone number or of the user name."),
     }
 }
 

@@ -7,7 +7,7 @@ use domain::json::Value;
 use engine::ports::Contact;
 
 use crate::api::response::object;
-use crate::api::serialize::{or_null, phone, time};
+use crate::api::serialize::{or_null, phone, time, time_or_null};
 
 /// JSON of a contact.
 pub(crate) fn serialize_contact(contact: Contact) -> Value {
@@ -21,10 +21,10 @@ pub(crate) fn serialize_contact(contact: Contact) -> Value {
         ("stage", or_null(contact.stage)),
         ("email", or_null(contact.email)),
         ("custom_fields", contact.custom_fields.into()),
-        ("last_inbound_at", contact.last_inbound_at.map_or(Value::Null, time)),
+        ("last_inbound_at", time_or_null(contact.last_inbound_at)),
         ("opted_out", contact.opted_out.is_some().into()),
         ("opted_out_reason", or_null(contact.opted_out.map(|(_, reason)| reason.as_str()))),
-        ("opted_out_at", contact.opted_out.map_or(Value::Null, |(at, _)| time(at))),
+        ("opted_out_at", time_or_null(contact.opted_out.map(|(at, _)| at))),
         ("created_at", time(contact.created_at)),
     ])
 }
@@ -66,5 +66,5 @@ pub(crate) fn schemas() -> Vec<(&'static str, Schema)> {
 pub(crate) const CONTACT_EXAMPLE: &str = r#"{"id":"01a2b3c4-0000-7000-8000-000000000003","phone_number":"+447700900124",
     "user_id":"GB.77120394857261034","name":"Maya Osei","username":null,"tags":["vip"],"stage":"lead",
     "email":"maya@example.com","custom_fields":{"loyalty_points":120,"city":"Leeds"},
-    "last_inbound_at":"2026-05-29T10:30:00Z","opted_out":false,"opted_out_reason":null,"opted_out_at":null,
-    "created_at":"2026-05-01T08:00:00Z"}"#;
+    "last_inbound_at":"2026-05-29T10:30:00.000Z","opted_out":false,"opted_out_reason":null,"opted_out_at":null,
+    "created_at":"2026-05-01T08:00:00.000Z"}"#;

@@ -25,6 +25,7 @@ use jiff::Timestamp;
 use crate::api::contacts::lookup::find;
 use crate::api::error::ApiError;
 use crate::api::request_context::{Authorized, IdOrName};
+use crate::api::serialize::time_or_null;
 use crate::api::{request_body, response};
 
 /// Returns the window of a contact for one account, and the windows for all accounts that the caller has access to.
@@ -62,12 +63,11 @@ pub(crate) async fn get_contact_window(
 }
 
 fn serialize_window(account: AccountId, window: Window, now: Timestamp) -> Object {
-    let time = |at: Option<Timestamp>| at.map_or(Value::Null, |at| at.to_string().into());
     let mut json = Object::new();
     json.insert("whatsapp_account_id", account.to_string());
     json.insert("is_open", window.is_open(now));
-    json.insert("last_inbound_at", time(window.last_inbound_at));
-    json.insert("closes_at", time(window.closes_at()));
+    json.insert("last_inbound_at", time_or_null(window.last_inbound_at));
+    json.insert("closes_at", time_or_null(window.closes_at()));
     json
 }
 
@@ -115,6 +115,6 @@ fn windows_schema() -> Schema {
         .about("If there is no account, `windows` is empty and the other fields are missing.")
 }
 
-const WINDOWS_EXAMPLE: &str = r#"{"whatsapp_account_id":"01a2b3c4-0000-7000-8000-000000000002","is_open":true,"last_inbound_at":"2026-05-29T10:30:00Z",
-    "closes_at":"2026-05-30T10:30:00Z","windows":[{"whatsapp_account_id":"01a2b3c4-0000-7000-8000-000000000002","is_open":true,
-    "last_inbound_at":"2026-05-29T10:30:00Z","closes_at":"2026-05-30T10:30:00Z"}]}"#;
+const WINDOWS_EXAMPLE: &str = r#"{"whatsapp_account_id":"01a2b3c4-0000-7000-8000-000000000002","is_open":true,"last_inbound_at":"2026-05-29T10:30:00.000Z",
+    "closes_at":"2026-05-30T10:30:00.000Z","windows":[{"whatsapp_account_id":"01a2b3c4-0000-7000-8000-000000000002","is_open":true,
+    "last_inbound_at":"2026-05-29T10:30:00.000Z","closes_at":"2026-05-30T10:30:00.000Z"}]}"#;

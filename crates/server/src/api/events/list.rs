@@ -115,8 +115,8 @@ pub(crate) fn operations() -> Vec<Operation> {
     ]
 }
 
-const LIST_EVENTS_RESPONSE: &str = r#"{"events":[{"id":"01a2b3c4-0000-7000-8000-000000000009","event":"message.sent","sequence":9,"timestamp":"2026-05-29T10:30:01Z",
+const LIST_EVENTS_RESPONSE: &str = r#"{"events":[{"id":"01a2b3c4-0000-7000-8000-000000000009","event":"message.sent","sequence":9,"timestamp":"2026-05-29T10:30:01.000Z",
     "data":{"id":"01a2b3c4-0000-7000-8000-000000000001","message_id":"wamid.HBgLMTU1NTAxMDAwMDEVAgARGBI5MDU1MTgxOUNEMjM5ODE4NzAA",
     "status":"sent","event_status":"sent","to":"+15550100001","recipient":null,"type":"text","client_reference":"order 7",
-    "whatsapp_account_id":"01a2b3c4-0000-7000-8000-000000000002","at":"2026-05-29T10:30:01Z","error":null,"pricing":null,
+    "whatsapp_account_id":"01a2b3c4-0000-7000-8000-000000000002","at":"2026-05-29T10:30:01.000Z","error":null,"pricing":null,
     "sent_as":"message"}}],"next_cursor":"01a2b3c4-0000-7000-8000-000000000009","has_more":false}"#;

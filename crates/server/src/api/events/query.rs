@@ -1,14 +1,14 @@
 //! Query parameters of the event operations.
 
 use domain::check::Fields;
-use domain::events::EventKind;
+use domain::events::{EventKind, EventSelection};
 use domain::id::{AccountId, EventId, WorkspaceId};
 use engine::access::caller::Caller;
 use engine::ports::{EventFilter, EventStart};
 use engine::{Deps, events};
 
 use crate::api::error::ApiError;
-use crate::api::events::kinds::{event_kinds, kind_or_all_schema};
+use crate::api::events::kinds::{PATTERNS, selection_of_text, selection_schema};
 use crate::api::openapi::schema::Schema;
 
 /// Documentation of `after`.
@@ -60,9 +60,10 @@ impl EventQuery {
         });
         let kinds = fields
             .optional("events")
-            .about("Kinds of events, separated by commas. `*`: all kinds.")
-            .written_as(|| Schema::array(kind_or_all_schema(), 1..).into());
-        let kinds = event_kinds(&kinds);
+            .about(PATTERNS)
+            .about("Events, separated by commas.")
+            .written_as(|| selection_schema().into());
+        let kinds = selection_of_text(&kinds).map(|selection: EventSelection| selection.kinds());
         Self { start: start.unwrap_or(EventStart::Oldest), account, kinds }
     }
 

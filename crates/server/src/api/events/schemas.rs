@@ -26,6 +26,7 @@ pub(crate) fn schemas() -> Vec<(&'static str, Schema)> {
                     ),
                 ),
                 required("timestamp", Schema::time()),
+                optional("test", only_true().about(TEST)),
                 required("data", data_schema(*kind)),
             ]);
             (schema_name(*kind), event.about(kind.description().trim()))
@@ -48,6 +49,9 @@ pub(crate) fn schemas() -> Vec<(&'static str, Schema)> {
     schemas
 }
 
+/// Documentation of `test`.
+const TEST: &str = "`true`: an example, sent by `POST /api/webhooks/{id}/test`. Nothing has happened.";
+
 /// Name of the schema of an event.
 const fn schema_name(kind: EventKind) -> &'static str {
     match kind {
@@ -65,8 +69,6 @@ const fn schema_name(kind: EventKind) -> &'static str {
         EventKind::ContactUpdated => "ContactUpdatedEvent",
         EventKind::TemplateStatus => "TemplateStatusEvent",
         EventKind::AccountStatus => "AccountStatusEvent",
-        EventKind::CampaignCompleted => "CampaignCompletedEvent",
-        EventKind::TransferCreated => "TransferCreatedEvent",
         EventKind::WebhookDisabled => "WebhookDisabledEvent",
         EventKind::WebhookTest => "WebhookTestEvent",
     }
@@ -88,7 +90,6 @@ fn data_schema(kind: EventKind) -> Schema {
         EventKind::TemplateStatus => Schema::reference("TemplateEventData"),
         EventKind::AccountStatus => Schema::reference("AccountEventData"),
         EventKind::WebhookDisabled | EventKind::WebhookTest => Schema::reference("WebhookEventData"),
-        EventKind::CampaignCompleted | EventKind::TransferCreated => Schema::any_object(),
     }
 }
 
@@ -133,7 +134,19 @@ fn outbound_data() -> Schema {
         required("error", Schema::reference("Failure").or_null()),
         required("pricing", Schema::reference("Pricing").or_null()),
         required("sent_as", Schema::enumeration(["message", "template"])),
+        optional(
+            "mode",
+            Schema::constant("echo").about(
+                "The message was sent with another program, such as the WhatsApp Business app. Only then, \
+                 `message.sent` has the content of the message: `text`, `context`, `media_id`, and the object with the \
+                 name of the type, except for `text`.",
+            ),
+        ),
+        optional("text", nullable_string().about("Text of an echo, if its type has text.")),
+        optional("context", context().or_null()),
+        optional("media_id", Schema::uuid().about("ID of the file of an echo, for `GET /api/media/{id}`.")),
     ])
+    .set("additionalProperties", true)
 }
 
 fn incoming_data() -> Schema {
@@ -142,6 +155,7 @@ fn incoming_data() -> Schema {
         required("message_id", Schema::string(1..).about("Meta's ID.")),
         required("from", nullable_string()),
         required("user_id", nullable_string()),
+        required("username", nullable_string().about("WhatsApp user name of the customer.")),
         required("contact_id", Schema::uuid()),
         required("contact_name", nullable_string()),
         required(
@@ -191,6 +205,7 @@ fn contact_data() -> Schema {
         required("phone_number", nullable_string()),
         required("user_id", nullable_string()),
         required("name", nullable_string()),
+        required("username", nullable_string().about("WhatsApp user name.")),
         required("tags", Schema::array(Schema::string(1..), ..)),
         required("stage", nullable_string()),
         required("email", nullable_string()),

@@ -7,7 +7,7 @@ use domain::json::{Object, Value};
 use engine::ports::StoredMedia;
 
 use crate::api::response::object;
-use crate::api::serialize::{hex, or_null, time};
+use crate::api::serialize::{hex, or_null, time, time_or_null};
 
 /// JSON object of a file in a message.
 pub(crate) fn media_object(media: &StoredMedia) -> Object {
@@ -29,7 +29,7 @@ pub(crate) fn serialize_media(media: &StoredMedia) -> Value {
     json.insert("whatsapp_account_id", or_null(media.account.map(|id| id.to_string())));
     json.insert("message", or_null(media.message.map(|id| id.to_string())));
     json.insert("created_at", time(media.created_at));
-    json.insert("expires_at", media.expires_at.map_or(Value::Null, time));
+    json.insert("expires_at", time_or_null(media.expires_at));
     Value::Object(json)
 }
 
@@ -42,7 +42,7 @@ pub(crate) fn serialize_upload(media: &StoredMedia) -> Value {
         ("sha256", or_null(media.sha256.as_ref().map(hex))),
         ("file_name", or_null(media.file_name.as_deref())),
         ("created_at", time(media.created_at)),
-        ("expires_at", media.expires_at.map_or(Value::Null, time)),
+        ("expires_at", time_or_null(media.expires_at)),
     ])
 }
 
@@ -87,4 +87,4 @@ fn media_properties() -> Vec<Property> {
 
 pub(crate) const UPLOAD_EXAMPLE: &str = r#"{"id":"01a2b3c4-0000-7000-8000-00000000000a","mime_type":"application/pdf","size":48213,
     "sha256":"14bcd090baf31edba64e9cbd8cdfc15f943344aa72cb3675ad8e91bfcbce03ad","file_name":"invoice.pdf",
-    "created_at":"2026-05-29T10:30:00Z","expires_at":"2026-06-28T10:30:00Z"}"#;
+    "created_at":"2026-05-29T10:30:00.000Z","expires_at":"2026-06-28T10:30:00.000Z"}"#;

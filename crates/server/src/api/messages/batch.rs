@@ -370,7 +370,7 @@ const SEND_BATCH_REQUEST: &str = r#"{"messages":[
     {"to":"+15550100002","type":"template","template":{"name":"hello_world","language":"en_US"}}]}"#;
 
 const SEND_BATCH_RESPONSE: &str = r#"{"batch_id":"01a2b3c4-0000-7000-8000-000000000009","accepted":1,"rejected":1,
-    "last_leaves_at":"2026-05-29T10:30:00Z","results":[{"index":0,"client_reference":"table-1","id":"01a2b3c4-0000-7000-8000-000000000001","status":"queued"},
+    "last_leaves_at":"2026-05-29T10:30:00.000Z","results":[{"index":0,"client_reference":"table-1","id":"01a2b3c4-0000-7000-8000-000000000001","status":"queued"},
     {"index":1,"client_reference":null,"code":"template_not_found","message":"The account `sandbox` has no template `spring_sale` in the language `en`, neither in Waypost nor at Meta.","details":{"template":"spring_sale","language":"en","languages":[],"similar_names":[]}}]}"#;
 
 /// Returns the schema of the body of a batch.

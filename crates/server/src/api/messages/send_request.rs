@@ -7,12 +7,12 @@ use domain::contacts::bsuid::Bsuid;
 use domain::contacts::phone::PhoneNumber;
 use domain::json::{Object, Value};
 use domain::messages::content::{Content, MessageKind};
+use domain::time::rfc3339;
 use engine::messages::request::{RecipientAddress, SendRequest, SendTiming};
 use engine::ports::OnUnknown;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::api::error::ApiError;
-use crate::api::serialize::time_text;
 
 /// Maximum length of `client_reference`, in characters.
 pub(crate) const MAX_REFERENCE: usize = 512;
@@ -290,7 +290,7 @@ fn read_timing(fields: &Fields<'_, '_>, origin: SendOrigin, now: Timestamp) -> S
     let send_at = fields
         .optional("send_at")
         .about("Time at which the message is sent: at most 30 days ahead, at most 60 seconds in the past.");
-    let send_at = send_at.format("date-time").example("2026-05-29T10:30:00Z");
+    let send_at = send_at.format("date-time").example("2026-05-29T10:30:00.000Z");
     let at = send_at.string(..).and_then(|text| match text.parse::<Timestamp>() {
         Ok(at) if at.duration_since(now) > MAX_AHEAD => {
             send_at.refuse("must be at most 30 days ahead");
@@ -298,15 +298,13 @@ fn read_timing(fields: &Fields<'_, '_>, origin: SendOrigin, now: Timestamp) -> S
         }
         Ok(at) if now.duration_since(at) > MAX_PAST => {
             let seconds = MAX_PAST.as_secs();
-            send_at.refuse(format!(
-                "must not be more than {seconds} s in the past; it is now {}",
-                time_text(now)
-            ));
+            send_at
+                .refuse(format!("must not be more than {seconds} s in the past; it is now {}", rfc3339(now)));
             None
         }
         Ok(at) => Some(at),
         Err(_) => {
-            send_at.refuse("must be a time such as 2026-05-29T10:30:00Z (RFC 3339)");
+            send_at.refuse("must be a time such as 2026-05-29T10:30:00.000Z (RFC 3339)");
             None
         }
     });

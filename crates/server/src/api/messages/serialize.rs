@@ -15,7 +15,7 @@ use jiff::Timestamp;
 
 use crate::api::media::serialize::media_object;
 use crate::api::response::object;
-use crate::api::serialize::{meta_json, or_null, parsed_json, phone, time};
+use crate::api::serialize::{meta_json, or_null, parsed_json, phone, time, time_or_null};
 
 /// JSON of a message in a list.
 pub(crate) fn serialize_message(message: StoredMessage) -> Value {
@@ -50,7 +50,7 @@ fn message_object(message: StoredMessage) -> Object {
             let mode = if message.is_queued_mode { "queue" } else { "sync" };
             json.insert("mode", if message.is_echo { "echo" } else { mode });
             if message.status == MessageStatus::Queued {
-                json.insert("due_at", message.due_at.map_or(Value::Null, time));
+                json.insert("due_at", time_or_null(message.due_at));
                 if let Some(waiting_for) = message.waiting_for {
                     json.insert("waiting_for", waiting_for.as_str());
                 }
@@ -62,6 +62,9 @@ fn message_object(message: StoredMessage) -> Object {
     }
     if let Some(content) = &message.content {
         json.insert(&message.kind, parsed_json(content));
+    }
+    if let Some(media) = message.media {
+        json.insert("media_id", media.to_string());
     }
     let context = message.context_wamid.map(|wamid| object([("message_id", wamid.into())]));
     json.insert("context", context.unwrap_or(Value::Null));
@@ -219,12 +222,8 @@ fn message_properties() -> Vec<Property> {
         )
     }));
     fields.extend([
-        required(
-            "context",
-            Schema::object([required("message_id", Schema::string(1..))])
-                .or_null()
-                .about("Message that this message replies to."),
-        ),
+        media_id_property(),
+        context_property(),
         optional(
             "error",
             Schema::reference("Failure")
@@ -239,6 +238,16 @@ fn message_properties() -> Vec<Property> {
         required("updated_at", Schema::time()),
     ]);
     fields
+}
+
+fn media_id_property() -> Property {
+    let about = "ID of the file of an inbound message or of an echo, for `GET /api/media/{id}`.";
+    optional("media_id", Schema::uuid().about(about))
+}
+
+fn context_property() -> Property {
+    let context = Schema::object([required("message_id", Schema::string(1..))]);
+    required("context", context.or_null().about("Message that this message replies to."))
 }
 
 fn status_schema() -> Schema {
@@ -276,15 +285,15 @@ pub(crate) const MESSAGE_EXAMPLE: &str = r#"{"id":"01a2b3c4-0000-7000-8000-00000
     "to":"+15550100001","recipient":null,"client_reference":"order 7","sent_as":"message","mode":"sync",
     "text":{"body":"Hello from Waypost"},"context":null,"error":null,
     "pricing":{"billable":false,"pricing_model":"PMP","type":"free_customer_service","category":"service"},
-    "created_at":"2026-05-29T10:30:00Z","updated_at":"2026-05-29T10:30:02Z"}"#;
+    "created_at":"2026-05-29T10:30:00.000Z","updated_at":"2026-05-29T10:30:02.000Z"}"#;
 
 pub(crate) const MESSAGE_DETAIL_EXAMPLE: &str = r#"{"id":"01a2b3c4-0000-7000-8000-000000000001",
     "message_id":"wamid.HBgLMTU1NTAxMDAwMDEVAgARGBI5MDU1MTgxOUNEMjM5ODE4NzAA","direction":"outbound","status":"delivered",
     "type":"text","whatsapp_account_id":"01a2b3c4-0000-7000-8000-000000000002","contact_id":"01a2b3c4-0000-7000-8000-000000000003",
     "to":"+15550100001","recipient":null,"client_reference":null,"sent_as":"message","mode":"sync",
     "text":{"body":"Hello from Waypost"},"context":null,"error":null,"pricing":null,
-    "created_at":"2026-05-29T10:30:00Z","updated_at":"2026-05-29T10:30:02Z",
-    "timeline":[{"status":"sending","at":"2026-05-29T10:30:00Z","source":"waypost"},
-        {"status":"sent","at":"2026-05-29T10:30:01Z","source":"waypost"},
-        {"status":"delivered","at":"2026-05-29T10:30:02Z","source":"meta","received_at":"2026-05-29T10:30:02Z"}],
+    "created_at":"2026-05-29T10:30:00.000Z","updated_at":"2026-05-29T10:30:02.000Z",
+    "timeline":[{"status":"sending","at":"2026-05-29T10:30:00.000Z","source":"waypost"},
+        {"status":"sent","at":"2026-05-29T10:30:01.000Z","source":"waypost"},
+        {"status":"delivered","at":"2026-05-29T10:30:02.000Z","source":"meta","received_at":"2026-05-29T10:30:02.000Z"}],
     "raw":null}"#;

@@ -14,7 +14,7 @@ const EXAMPLES: &[(Code, &str, &str)] = &[
     (
         Code::OutsideWindow,
         "Outside 24-hour window. Use a template message.",
-        r#"{"last_inbound_at":"2026-05-27T09:00:00Z","closed_at":"2026-05-28T09:00:00Z"}"#,
+        r#"{"last_inbound_at":"2026-05-27T09:00:00.000Z","closed_at":"2026-05-28T09:00:00.000Z"}"#,
     ),
     (
         Code::TemplateNotApproved,
@@ -34,8 +34,8 @@ const EXAMPLES: &[(Code, &str, &str)] = &[
     (Code::RecipientOptedOut, "The recipient has opted out of marketing messages.", "{}"),
     (
         Code::RecipientMarketingLimited,
-        "Meta limits marketing messages to this recipient until 2026-05-30T10:30:00Z.",
-        r#"{"until":"2026-05-30T10:30:00Z"}"#,
+        "Meta limits marketing messages to this recipient until 2026-05-30T10:30:00.000Z.",
+        r#"{"until":"2026-05-30T10:30:00.000Z"}"#,
     ),
     (
         Code::MetaError,
@@ -148,8 +148,8 @@ const EXAMPLES: &[(Code, &str, &str)] = &[
     ),
     (
         Code::Pacing,
-        "Next send slot for this number or this recipient: 2026-05-29T10:31:00Z. Synchronous sends wait at most 5 seconds; use `\"mode\":\"queue\"`, or try again in 60 s. Nothing was sent.",
-        r#"{"next_slot_at":"2026-05-29T10:31:00Z"}"#,
+        "Next send slot for this number or this recipient: 2026-05-29T10:31:00.000Z. Synchronous sends wait at most 5 seconds; use `\"mode\":\"queue\"`, or try again in 60 s. Nothing was sent.",
+        r#"{"next_slot_at":"2026-05-29T10:31:00.000Z"}"#,
     ),
     (Code::MetaRateLimited, "Meta's rate limit is exceeded. Nothing was sent. Try again in 4 s.", "{}"),
     (Code::Internal, "Internal error. The server's log has the cause under the id of this request.", "{}"),

@@ -43,7 +43,7 @@ impl Schema {
 
     /// A time in RFC 3339.
     pub(crate) fn time() -> Self {
-        Self::format("date-time").example("2026-05-29T10:30:00Z")
+        Self::format("date-time").example("2026-05-29T10:30:00.000Z")
     }
 
     /// An identifier that Waypost assigned.

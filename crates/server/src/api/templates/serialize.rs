@@ -58,4 +58,4 @@ pub(crate) fn schemas() -> Vec<(&'static str, Schema)> {
 pub(crate) const TEMPLATE_EXAMPLE: &str = r#"{"id":"01a2b3c4-0000-7000-8000-000000000004","template_id":"638556904220408",
     "waba_id":"555010000000201","name":"order_confirmation","language":"en","category":"UTILITY","status":"APPROVED",
     "parameter_format":"POSITIONAL","components":[{"type":"BODY","text":"Thank you, {{1}}. Your order {{2}} is confirmed."}],
-    "quality":"GREEN","rejected_reason":null,"synced_at":"2026-05-29T10:30:00Z"}"#;
+    "quality":"GREEN","rejected_reason":null,"synced_at":"2026-05-29T10:30:00.000Z"}"#;

@@ -28,6 +28,7 @@ use jiff::Timestamp;
 use crate::api::error::{ApiError, Code};
 use crate::api::request_context::{Audited, Authorized, IdOrName};
 use crate::api::response::object;
+use crate::api::serialize::time;
 use crate::api::webhooks_out::lookup::{covers, find, require_enabled};
 use crate::api::webhooks_out::serialize::serialize_delivery;
 use crate::api::{pagination, request_body, response};
@@ -65,7 +66,7 @@ pub(crate) async fn replay_webhook(
     let data = object([
         ("id", replay.to_string().into()),
         ("webhook_id", record.id.to_string().into()),
-        ("since", since.to_string().into()),
+        ("since", time(since)),
         ("events_since", n_events.into()),
     ]);
     Ok(response::success(StatusCode::ACCEPTED, &data))
@@ -164,7 +165,7 @@ pub(crate) fn read_replay(fields: &Fields<'_, '_>, now: Timestamp) -> Timestamp 
             None
         }
         Err(_) => {
-            since.refuse("must be a time such as 2026-05-29T10:30:00Z");
+            since.refuse("must be a time such as 2026-05-29T10:30:00.000Z");
             None
         }
     });
@@ -193,7 +194,7 @@ pub(crate) fn operations() -> Vec<Operation> {
         .errors([Code::WebhookNotFound])
         .body(
             RequestSchema::of(|fields| read_replay(fields, Timestamp::UNIX_EPOCH)),
-            [("since", r#"{"since":"2026-01-01T00:00:00Z"}"#)],
+            [("since", r#"{"since":"2026-01-01T00:00:00.000Z"}"#)],
         )
         .responds(
             202,
@@ -233,4 +234,4 @@ pub(crate) fn operations() -> Vec<Operation> {
     ]
 }
 
-const REPLAY_WEBHOOK_RESPONSE: &str = r#"{"id":"01a2b3c4-0000-7000-8000-00000000000d","webhook_id":"01a2b3c4-0000-7000-8000-000000000007","since":"2026-01-01T00:00:00Z","events_since":12}"#;
+const REPLAY_WEBHOOK_RESPONSE: &str = r#"{"id":"01a2b3c4-0000-7000-8000-00000000000d","webhook_id":"01a2b3c4-0000-7000-8000-000000000007","since":"2026-01-01T00:00:00.000Z","events_since":12}"#;

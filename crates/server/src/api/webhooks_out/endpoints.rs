@@ -1,5 +1,6 @@
 //! Webhook endpoints: list, get, create, update, delete, test, rotate the secret.
 
+use crate::api::events::kinds::{event_kind, kind_schema};
 use crate::api::openapi::example::WEBHOOK;
 use crate::api::openapi::operation::Operation;
 use crate::api::openapi::schema::Schema;
@@ -10,6 +11,7 @@ use crate::api::webhooks_out::serialize::DELIVERY_EXAMPLE;
 use crate::api::webhooks_out::serialize::WEBHOOK_EXAMPLE;
 use domain::check::Fields;
 use domain::check::RequestSchema;
+use domain::events::EventKind;
 use engine::ports::PageRequest;
 use std::sync::Arc;
 
@@ -122,7 +124,7 @@ pub(crate) async fn delete_webhook(
     }
 }
 
-/// Sends a test event to an endpoint and returns the delivery.
+/// Sends an example of an event to an endpoint and returns the delivery.
 pub(crate) async fn test_webhook(
     State(deps): State<Arc<Deps>>,
     Audited(caller, audit): Audited,
@@ -130,9 +132,10 @@ pub(crate) async fn test_webhook(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    request_body::empty(&deps, &headers, body).await?;
+    let object = request_body::object(&request_body::bytes(&deps, &headers, body).await?, true)?;
+    let kind = request_body::read(&object, read_test)?;
     let record = find(&deps, &caller, &id)?;
-    let tested = endpoint::test_webhook(&deps, &audit, &record).await?;
+    let tested = endpoint::test_webhook(&deps, &audit, &record, kind).await?;
     let position = tested.ok_or_else(|| not_found(&id))?;
     let delivery = find_delivery(&deps, &caller, position).await?.ok_or_else(|| not_found(&id))?;
     Ok(response::success(StatusCode::OK, &serialize_delivery(delivery)))
@@ -151,6 +154,15 @@ pub(crate) async fn rotate_webhook_secret(
     let changed =
         endpoint::rotate_webhook_secret(&deps, &audit, &record).await?.ok_or_else(|| not_found(&id))?;
     Ok(response::success(StatusCode::OK, &serialize_webhook_with_secret(&changed)))
+}
+
+/// Reads the body of a test.
+pub(crate) fn read_test(fields: &Fields<'_, '_>) -> EventKind {
+    let kind = fields
+        .optional("event")
+        .about("Event of which an example is sent. Default: `webhook.test`.")
+        .written_as(|| kind_schema().into());
+    event_kind(&kind).unwrap_or(EventKind::WebhookTest)
 }
 
 /// Reads the query of a list of webhooks.
@@ -184,7 +196,8 @@ pub(crate) fn operations() -> Vec<Operation> {
             "update_webhook",
             "Update a webhook",
             "Changes the given fields. `null` clears `accounts` and `headers`. A header with \
-             the value `***` keeps its present value.",
+             the value `***` keeps its present value. A change of the scheme, the host or the port of `url` removes the \
+             headers, unless the same request contains them with their values.",
         )
         .id(WEBHOOK_ID, WEBHOOK)
         .errors([Code::WebhookNotFound])
@@ -200,11 +213,13 @@ pub(crate) fn operations() -> Vec<Operation> {
         Operation::new(
             "test_webhook",
             "Send a test event",
-            "Sends an event to the endpoint and returns the result of the delivery.",
+            "Sends an example of an event to the endpoint, once, and returns the result of the delivery. The endpoint need \
+             not have subscribed to the event. The body of the delivery has `\"test\": true`: the message and the contact in \
+             it do not exist. No other endpoint receives the example, and `GET /api/events` does not list it.",
         )
         .id(WEBHOOK_ID, WEBHOOK)
         .errors([Code::WebhookNotFound])
-        .empty_body()
+        .optional_body(RequestSchema::of(read_test), r#"{"event":"message.incoming"}"#)
         .responds(200, "The delivery.", Schema::reference("Delivery"), DELIVERY_EXAMPLE),
         Operation::new(
             "rotate_webhook_secret",

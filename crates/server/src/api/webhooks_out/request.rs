@@ -1,7 +1,6 @@
 //! Request bodies of webhook endpoints.
 
-use domain::check::{Fields, Item, Items, Patch};
-use domain::events::EventKind;
+use domain::check::{Fields, Item, Patch};
 use domain::id::AccountId;
 use domain::json::Value;
 use domain::webhooks_out::delivery::WebhookOrdering;
@@ -12,7 +11,7 @@ use engine::ports::WebhookEndpoint;
 use engine::webhooks_out::endpoint::EndpointOptions;
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::api::events::kinds::{ALL_EVENTS, kind_or_all_schema, unknown_kind};
+use crate::api::events::kinds::{PATTERNS, selection_of_list, selection_schema};
 use crate::api::openapi::schema::Schema;
 use crate::api::webhooks_out::lookup::covers;
 use crate::api::webhooks_out::serialize::HIDDEN;
@@ -62,8 +61,8 @@ pub(crate) fn read_settings(
             None
         }
     });
-    let events = field("events").about("Events that are delivered. `*`: all events.");
-    let events = events.array(1..=EventKind::ALL.len()).map(|items| read_events(&items));
+    let events = field("events").about(PATTERNS).about("Events that are delivered.");
+    let events = selection_of_list(&events.written_as(|| selection_schema().into()));
     let accounts = match fields.change("accounts") {
         Patch::Unchanged => None,
         Patch::Clear => Some(Vec::new()),
@@ -77,14 +76,15 @@ pub(crate) fn read_settings(
             "must list accounts: this API key has no access to some accounts of the workspace",
         );
     }
+    // The headers may contain a secret of the receiver at the former address.
+    let moves = before.zip(url.as_deref()).is_some_and(|(before, url)| !is_same_receiver(&before.url, url));
+    let known = before.filter(|_| !moves);
     let headers = match fields.change("headers") {
         Patch::Unchanged => None,
         Patch::Clear => Some(Vec::new()),
-        Patch::Set(item) => item
-            .about("Additional headers of each request. Responses show `***` instead of their values.")
-            .written_as(headers_schema)
-            .object()
-            .map(|fields| read_headers(fields, before)),
+        Patch::Set(item) => {
+            item.about(HEADERS).written_as(headers_schema).object().map(|fields| read_headers(fields, known))
+        }
     };
     let is_enabled = match fields.change("enabled") {
         Patch::Unchanged => None,
@@ -102,7 +102,7 @@ pub(crate) fn read_settings(
         url: url.or_else(|| before.map(|before| before.url.clone()))?,
         events: events.or_else(|| before.map(|before| before.events.clone()))?,
         accounts: accounts.or_else(|| before.map(|before| before.accounts.clone())).unwrap_or_default(),
-        headers: headers.or_else(|| before.map(|before| before.headers.clone())).unwrap_or_default(),
+        headers: headers.or_else(|| known.map(|known| known.headers.clone())).unwrap_or_default(),
         ordering: ordering
             .or_else(|| before.map(|before| before.ordering))
             .unwrap_or(WebhookOrdering::BestEffort),
@@ -110,22 +110,18 @@ pub(crate) fn read_settings(
     })
 }
 
-/// Reads kinds of events; `None` means all events.
-fn read_events(items: &Items<'_, '_>) -> Option<Vec<EventKind>> {
-    let mut kinds = Vec::new();
-    let mut is_all = false;
-    for item in items.iter() {
-        let item = item.written_as(|| kind_or_all_schema().into());
-        let Some(word) = item.string(1..) else { continue };
-        match word.parse() {
-            Ok(kind) if !kinds.contains(&kind) => kinds.push(kind),
-            Ok(_) => {}
-            Err(_) if word == ALL_EVENTS => is_all = true,
-            Err(_) => item.refuse(unknown_kind(word)),
-        }
-    }
-    (!is_all).then_some(kinds)
+/// Returns `true` if two URLs have the same scheme, host and port: the requests reach the same receiver.
+fn is_same_receiver(before: &str, after: &str) -> bool {
+    let receiver = |url: &str| {
+        let url = url::Url::parse(url).ok()?;
+        Some((url.scheme().to_owned(), url.host_str()?.to_owned(), url.port_or_known_default()))
+    };
+    receiver(before).is_some_and(|before| receiver(after) == Some(before))
 }
+
+/// Documentation of `headers`.
+const HEADERS: &str = "Additional headers of each request. Responses show `***` instead of their values. A change of the \
+                       scheme, the host or the port of `url` removes the headers that the same request does not contain.";
 
 /// Documentation of `accounts`.
 const ACCOUNTS: &str = "IDs or names of accounts: only their events are delivered. `null`: events of all accounts. A key \
@@ -163,8 +159,8 @@ fn read_accounts(caller: Option<(&Deps, &Caller)>, item: &Item<'_, '_>) -> Vec<A
     accounts
 }
 
-/// Reads the headers by name. The value `***`, which responses contain, keeps the present value.
-fn read_headers(fields: Fields<'_, '_>, before: Option<&WebhookEndpoint>) -> Vec<(String, SecretString)> {
+/// Reads the headers by name. The value `***`, which responses contain, keeps the present value in `known`.
+fn read_headers(fields: Fields<'_, '_>, known: Option<&WebhookEndpoint>) -> Vec<(String, SecretString)> {
     let given = fields.object();
     if given.len() > header::MAX_HEADERS {
         fields.refuse(format!("must not have more than {} headers", header::MAX_HEADERS));
@@ -176,10 +172,18 @@ fn read_headers(fields: Fields<'_, '_>, before: Option<&WebhookEndpoint>) -> Vec
             refuse(format!("must be a string, is {}", value.kind_name()));
             continue;
         };
-        let known = before
-            .filter(|_| value == HIDDEN)
-            .and_then(|before| before.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)));
-        let value = known.map_or(value, |(_, value)| value.expose_secret());
+        let value = if value == HIDDEN {
+            let mut present = known.into_iter().flat_map(|known| &known.headers);
+            match present.find(|(present, _)| present.eq_ignore_ascii_case(name)) {
+                Some((_, value)) => value.expose_secret(),
+                None => {
+                    refuse(format!("`{HIDDEN}` keeps the present value, and there is none: give the value"));
+                    continue;
+                }
+            }
+        } else {
+            value
+        };
         match header::validate(name, value) {
             Ok(()) if headers.iter().any(|(known, _)| known.eq_ignore_ascii_case(name)) => {
                 refuse("appears twice, with different case".to_owned());

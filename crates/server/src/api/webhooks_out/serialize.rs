@@ -1,7 +1,7 @@
 //! JSON of webhook endpoints and deliveries in responses.
 
-use crate::api::events::kinds::kind_or_all_schema;
 use crate::api::events::kinds::kind_schema;
+use crate::api::events::kinds::stored_selection_schema;
 use crate::api::openapi::schema::Property;
 use crate::api::openapi::schema::Schema;
 use crate::api::openapi::schema::required;
@@ -11,11 +11,10 @@ use domain::webhooks_out::delivery::WebhookOrdering;
 use domain::webhooks_out::delivery::WebhookStatus;
 use engine::ports::{StoredDelivery, WebhookEndpoint};
 use engine::webhooks_out::endpoint::MAX_WEBHOOKS;
-use jiff::Timestamp;
 use secrecy::ExposeSecret;
 
-use crate::api::events::kinds::ALL_EVENTS;
 use crate::api::response::object;
+use crate::api::serialize::{time, time_or_null};
 
 /// Text that responses contain instead of the value of a header, which may be a secret.
 pub(crate) const HIDDEN: &str = "***";
@@ -33,10 +32,7 @@ pub(crate) fn serialize_webhook_with_secret(record: &WebhookEndpoint) -> Value {
 }
 
 fn webhook_object(record: &WebhookEndpoint) -> Object {
-    let events: Vec<Value> = match &record.events {
-        None => vec![ALL_EVENTS.into()],
-        Some(kinds) => kinds.iter().map(|kind| kind.as_str().into()).collect(),
-    };
+    let events: Vec<Value> = record.events.patterns().iter().map(|pattern| pattern.as_str().into()).collect();
     let accounts: Vec<Value> = record.accounts.iter().map(|account| account.to_string().into()).collect();
     let headers: Object =
         record.headers.iter().map(|(name, _)| (name.clone(), Value::from(HIDDEN))).collect();
@@ -51,14 +47,13 @@ fn webhook_object(record: &WebhookEndpoint) -> Object {
     json.insert("enabled", record.is_enabled && record.status != WebhookStatus::Disabled);
     json.insert("status", record.shown_status().as_str());
     json.insert("status_reason", record.status_reason.clone().map_or(Value::Null, Value::from));
-    json.insert("created_at", record.created_at.to_string());
-    json.insert("updated_at", record.updated_at.to_string());
+    json.insert("created_at", time(record.created_at));
+    json.insert("updated_at", time(record.updated_at));
     json
 }
 
 /// JSON of a delivery.
 pub(crate) fn serialize_delivery(delivery: StoredDelivery) -> Value {
-    let time = |at: Option<Timestamp>| at.map_or(Value::Null, |at| at.to_string().into());
     let number = |number: Option<i64>| number.map_or(Value::Null, Value::from);
     let event = delivery.event.as_ref();
     object([
@@ -73,9 +68,9 @@ pub(crate) fn serialize_delivery(delivery: StoredDelivery) -> Value {
         ("latency_ms", number(delivery.latency_ms.map(i64::from))),
         ("response", delivery.response.map_or(Value::Null, Value::from)),
         ("reason", delivery.reason.map_or(Value::Null, Value::from)),
-        ("at", time(delivery.at)),
-        ("next_attempt_at", time(delivery.next_attempt_at)),
-        ("created_at", time(Some(delivery.created_at))),
+        ("at", time_or_null(delivery.at)),
+        ("next_attempt_at", time_or_null(delivery.next_attempt_at)),
+        ("created_at", time(delivery.created_at)),
     ])
 }
 
@@ -130,7 +125,7 @@ fn webhook_properties() -> Vec<Property> {
         required("id", Schema::uuid()),
         required("name", Schema::string(1..)),
         required("url", Schema::string(1..)),
-        required("events", Schema::array(kind_or_all_schema(), 1..)),
+        required("events", stored_selection_schema()),
         required("accounts", Schema::array(Schema::uuid(), 1..).or_null().about("`null`: all accounts.")),
         required(
             "headers",
@@ -150,23 +145,23 @@ fn webhook_properties() -> Vec<Property> {
 
 pub(crate) const WEBHOOK_EXAMPLE: &str = r#"{"id":"01a2b3c4-0000-7000-8000-000000000007","name":"shop","url":"https://shop.example/hooks/whatsapp",
     "events":["*"],"accounts":null,"headers":{"X-Shop":"***"},"ordering":"best_effort","enabled":true,"status":"active","status_reason":null,
-    "created_at":"2026-05-29T10:30:00Z","updated_at":"2026-05-29T10:30:00Z"}"#;
+    "created_at":"2026-05-29T10:30:00.000Z","updated_at":"2026-05-29T10:30:00.000Z"}"#;
 
 pub(crate) const CREATED_WEBHOOK_EXAMPLE: &str = r#"{"id":"01a2b3c4-0000-7000-8000-000000000007","name":"shop","url":"https://shop.example/hooks/whatsapp",
     "events":["*"],"accounts":null,"headers":{"X-Shop":"***"},"ordering":"best_effort","enabled":true,"status":"active","status_reason":null,
-    "created_at":"2026-05-29T10:30:00Z","updated_at":"2026-05-29T10:30:00Z","secret":"whsec_…"}"#;
+    "created_at":"2026-05-29T10:30:00.000Z","updated_at":"2026-05-29T10:30:00.000Z","secret":"whsec_…"}"#;
 
 pub(crate) const DELIVERY_EXAMPLE: &str = r#"{"id":"01a2b3c4-0000-7000-8000-000000000008","webhook_id":"01a2b3c4-0000-7000-8000-000000000007",
     "event_id":"01a2b3c4-0000-7000-8000-000000000009","event":"message.sent","redelivery":false,"attempt":1,
-    "status":"succeeded","http_status":200,"latency_ms":41,"response":"ok","reason":null,"at":"2026-05-29T10:30:02Z",
-    "next_attempt_at":null,"created_at":"2026-05-29T10:30:01Z"}"#;
+    "status":"succeeded","http_status":200,"latency_ms":41,"response":"ok","reason":null,"at":"2026-05-29T10:30:02.000Z",
+    "next_attempt_at":null,"created_at":"2026-05-29T10:30:01.000Z"}"#;
 
 pub(crate) const PENDING_DELIVERY_EXAMPLE: &str = r#"{"id":"01a2b3c4-0000-7000-8000-000000000008","webhook_id":"01a2b3c4-0000-7000-8000-000000000007",
     "event_id":"01a2b3c4-0000-7000-8000-000000000009","event":"message.sent","redelivery":true,"attempt":0,
     "status":"pending","http_status":null,"latency_ms":null,"response":null,"reason":null,"at":null,
-    "next_attempt_at":"2026-05-29T10:30:01Z","created_at":"2026-05-29T10:30:01Z"}"#;
+    "next_attempt_at":"2026-05-29T10:30:01.000Z","created_at":"2026-05-29T10:30:01.000Z"}"#;
 
 pub(crate) const SKIPPED_DELIVERY_EXAMPLE: &str = r#"{"id":"01a2b3c4-0000-7000-8000-000000000008","webhook_id":"01a2b3c4-0000-7000-8000-000000000007",
     "event_id":"01a2b3c4-0000-7000-8000-000000000009","event":"message.sent","redelivery":false,"attempt":3,
-    "status":"dead","http_status":403,"latency_ms":41,"response":"no","reason":"skipped","at":"2026-05-29T10:30:02Z",
-    "next_attempt_at":null,"created_at":"2026-05-29T10:30:01Z"}"#;
+    "status":"dead","http_status":403,"latency_ms":41,"response":"no","reason":"skipped","at":"2026-05-29T10:30:02.000Z",
+    "next_attempt_at":null,"created_at":"2026-05-29T10:30:01.000Z"}"#;

@@ -7,6 +7,7 @@ use anyhow::{Context as _, bail};
 use clap::Args;
 use domain::accounts::account::AccountStatus;
 use domain::check::Patch;
+use domain::time::rfc3339;
 use engine::AuditContext;
 use engine::accounts;
 use engine::accounts::{UpdateAccountError, UpdateAccountRequest};
@@ -146,7 +147,7 @@ impl UpdateAccountArgs {
 fn print_updated_json(after: &AccountRecord, until: Option<Timestamp>) -> anyhow::Result<()> {
     let mut printed = account_json(&after.account);
     if let Some(printed) = printed.as_object_mut() {
-        printed.insert("old_app_secret_until".to_owned(), json!(until.map(|until| until.to_string())));
+        printed.insert("old_app_secret_until".to_owned(), json!(until.map(rfc3339)));
     }
     print_json(&printed)?;
     Ok(())
@@ -156,7 +157,10 @@ fn print_updated_json(after: &AccountRecord, until: Option<Timestamp>) -> anyhow
 fn print_updated(after: &AccountRecord, until: Option<Timestamp>, has_token: bool) -> anyhow::Result<()> {
     print_line(&format!("account `{}` was updated", after.account.name))?;
     if let Some(until) = until {
-        print_line(&format!("webhooks signed with the old app secret are accepted until {until}"))?;
+        print_line(&format!(
+            "webhooks signed with the old app secret are accepted until {}",
+            rfc3339(until)
+        ))?;
     }
     if has_token && after.account.status == AccountStatus::Suspended {
         let name = quoted(&after.account.name);

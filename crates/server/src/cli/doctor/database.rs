@@ -1,5 +1,6 @@
 //! Checks of the database and of the clock.
 
+use domain::time::rfc3339;
 use engine::ports::Clock as _;
 use jiff::{SignedDuration, Timestamp};
 use store::{IntegrityReport, SealedValueCounts, Sealer};
@@ -67,7 +68,7 @@ pub(super) fn check(
     if let Some(at) = inspection.backup_created_at {
         findings.warn(
             "copy",
-            format!("restored from a backup of {at}"),
+            format!("restored from a backup of {}", rfc3339(at)),
             "when `waypost serve` starts, messages that may have been sent since then get the status `unknown`",
         );
     }
@@ -129,7 +130,11 @@ fn clock(findings: &mut Findings, inspection: &IntegrityReport, now: Timestamp) 
     let Some(newest) = inspection.newest else { return };
     let ahead = newest.duration_since(now);
     if ahead > MAX_SKEW {
-        let text = format!("the newest record is from {newest}, but this machine's clock is at {now}");
+        let text = format!(
+            "the newest record is from {}, but this machine's clock is at {}",
+            rfc3339(newest),
+            rfc3339(now)
+        );
         findings.fail(
             "clock",
             text,

@@ -140,7 +140,7 @@ async fn a_file_of_a_queued_message_is_retained_until_it_is_sent() {
         {"type": "BODY", "text": "Look."}]});
     app.sim.add_template(None, poster.as_object().unwrap(), "APPROVED").unwrap();
     let body = json!({
-        "to": CUSTOMER, "type": "template", "send_at": "2026-01-30T23:00:00Z",
+        "to": CUSTOMER, "type": "template", "send_at": "2026-01-30T23:00:00.000Z",
         "template": {"name": "poster", "language": "en", "components": components},
     });
     app.send(body).await.expect(202);

@@ -28,8 +28,8 @@ async fn a_file_is_uploaded_and_downloaded() {
     assert_eq!(data["mime_type"], "application/pdf");
     assert_eq!(data["size"], PDF.len());
     assert_eq!(data["file_name"], "Angebot März.pdf");
-    assert_eq!(data["created_at"], "2026-01-01T00:00:00Z");
-    assert_eq!(data["expires_at"], "2026-01-31T00:00:00Z");
+    assert_eq!(data["created_at"], "2026-01-01T00:00:00.000Z");
+    assert_eq!(data["expires_at"], "2026-01-31T00:00:00.000Z");
     assert_eq!(data["sha256"].as_str().unwrap().len(), 64);
     let received = app.get_raw("GET", &format!("/api/media/{}", data["id"].as_str().unwrap()), &[]).await;
     assert_eq!((received.status.as_u16(), &received.bytes[..]), (200, PDF));
@@ -47,7 +47,7 @@ async fn the_same_content_again_is_the_same_file() {
     app.advance(3600);
     let again = app.upload(&[file("b.png", "image/png", PNG)]).await.expect(200);
     assert_eq!(again.data()["id"], first);
-    assert_eq!(again.data()["expires_at"], "2026-01-31T01:00:00Z", "kept on");
+    assert_eq!(again.data()["expires_at"], "2026-01-31T01:00:00.000Z", "kept on");
     assert_eq!(media::delete_expired(&app.deps).await.unwrap(), 1, "the second content is deleted");
     let received = app.get_raw("GET", &format!("/api/media/{first}"), &[]).await;
     assert_eq!(&received.bytes[..], PNG);

@@ -76,7 +76,7 @@ async fn a_dry_run_ignored_the_fallback_template_and_the_send_time() {
         app.send(body).await.expect(200).body["data"].take()
     };
     // The window is open now, and closed at the send time.
-    let later = json!({"send_at": "2026-01-03T00:00:00Z"});
+    let later = json!({"send_at": "2026-01-03T00:00:00.000Z"});
     assert_eq!(dry_run(later.clone()).await["would_send"], false);
     assert_eq!(dry_run(json!({})).await["request"]["type"], "text");
     // At the send time the fallback is sent, without the reference to the customer's message.

@@ -184,7 +184,7 @@ async fn an_endpoint_can_replay_events_from_before_its_creation() {
     app.customer_writes(CUSTOMER, "early").await;
     let created = add(&app, URL, json!({"events": ["message.incoming"]})).await;
     let path = format!("/api/webhooks/{}/replay", id(&created));
-    let replay = app.post(&path, &json!({"since": "2025-12-31T00:00:00Z"})).await.expect(202);
+    let replay = app.post(&path, &json!({"since": "2025-12-31T00:00:00.000Z"})).await.expect(202);
     assert!(replay.data()["events_since"].as_i64().unwrap() >= 2);
     app.customer_writes(CUSTOMER, "late").await;
     app.deliver_events().await;

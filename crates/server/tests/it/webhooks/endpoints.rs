@@ -96,8 +96,11 @@ async fn invalid_endpoints_are_rejected_with_all_errors() {
     }
     for path in ["", "/test", "/replay", "/rotate-secret"] {
         let unknown = "018f2f3e-0c1d-7a3b-9c55-0242ac120002";
-        let (method, body) =
-            if path.is_empty() { ("DELETE", "") } else { ("POST", r#"{"since":"2025-01-01T00:00:00Z"}"#) };
+        let (method, body) = if path.is_empty() {
+            ("DELETE", "")
+        } else {
+            ("POST", r#"{"since":"2025-01-01T00:00:00.000Z"}"#)
+        };
         let body = if path == "/replay" || path.is_empty() { body } else { "{}" };
         let response =
             app.request(method, &format!("/api/webhooks/{unknown}{path}"), body.to_owned()).await.expect(404);
@@ -156,7 +159,7 @@ async fn an_endpoint_that_returns_410_is_disabled_and_the_others_get_an_event() 
     app.deliver_events().await;
     assert_eq!(deliveries(&app, id(&endpoint), "").await.len(), 3);
     let path = format!("/api/webhooks/{}", id(&endpoint));
-    let since = json!({"since": "2026-01-01T00:00:00Z"});
+    let since = json!({"since": "2026-01-01T00:00:00.000Z"});
     assert_eq!(app.post(&format!("{path}/replay"), &since).await.expect(409).code(), "webhook_disabled");
 
     // After it was enabled again, the endpoint can request a replay of all events.
@@ -260,7 +263,7 @@ async fn a_key_of_one_account_cannot_access_endpoints_of_other_accounts() {
     let key = app.key(|key| key.accounts = vec![clinic]).await;
     for endpoint in [&all, &of_sandbox] {
         let path = format!("/api/webhooks/{}", id(endpoint));
-        let since = json!({"since": "2026-01-01T00:00:00Z"}).to_string();
+        let since = json!({"since": "2026-01-01T00:00:00.000Z"}).to_string();
         for (method, path, body) in [
             ("GET", path.clone(), String::new()),
             ("PUT", path.clone(), r#"{"url":"https://mine.example.com/"}"#.to_owned()),
