@@ -56,7 +56,7 @@ const TABLE: [Row; 9] = [
         ],
         lines: 6_000,
         raised: Some((
-            13_500,
+            14_000,
             "most of it is the kinds of messages, templates and events with their limits: one rule book, \
              which a border would only cut in two",
         )),
@@ -80,7 +80,7 @@ const TABLE: [Row; 9] = [
         ours_in_tests: &[],
         forbidden: &["axum", "hyper", "hyper-util", "rand", "reqwest"],
         lines: 6_000,
-        raised: Some((14_500, "statements and row structs of every port; one file per table or job")),
+        raised: Some((15_500, "statements and row structs of every port; one file per table or job")),
     },
     Row {
         name: "graph",

@@ -67,6 +67,8 @@ text_enum! {
         DeliveryRepeated = "webhook.redeliver",
         /// A user resolved a message whose outcome was unknown.
         MessageResolved = "message.resolve",
+        /// The send time of a queued message was changed.
+        MessageRescheduled = "message.reschedule",
         /// A contact was created.
         ContactAdded = "contact.create",
         /// A contact was updated.

@@ -108,6 +108,8 @@ codes! {
     UserNotFound = "user_not_found", NOT_FOUND;
     /// The message is not in the queue any more, so it cannot be canceled.
     NotCancelable = "not_cancelable", CONFLICT;
+    /// The message is being sent, or it is not in the queue any more, so it cannot be rescheduled.
+    NotReschedulable = "not_reschedulable", CONFLICT;
     /// The status of the message is not `unknown`, or the message was already resent.
     NotResolvable = "not_resolvable", CONFLICT;
     /// The API key was already rotated, or it has expired.
