@@ -11,8 +11,8 @@ use jiff::SignedDuration;
 
 use crate::access::caller::Caller;
 use crate::ports::{
-    Contact, ContactTarget, ContactUpsert, ErasureStep, MessageFilter, PageRequest, PageStart, StoreError,
-    UpsertContactResult,
+    Contact, ContactRef, ContactTarget, ContactUpsert, ErasureStep, MessageFilter, PageRequest, PageStart,
+    StoreError, UpsertContactResult,
 };
 use crate::{AuditContext, Deps};
 
@@ -71,7 +71,8 @@ pub async fn get_contact(
     let ContactVisibility { accounts, includes_without_messages } = contact_visibility(deps, caller);
     let Some(accounts) = accounts else { return Ok(Some(ContactLookup::Visible(Box::new(found)))) };
     let one_row = PageRequest { per_page: 1, start: PageStart::Page(1) };
-    let with = |accounts| MessageFilter { contact: Some(id), accounts, ..MessageFilter::default() };
+    let with =
+        |accounts| MessageFilter { contact: Some(ContactRef::Id(id)), accounts, ..MessageFilter::default() };
     let is_visible = deps.messages.list_messages(workspace, &with(Some(accounts)), one_row).await?.total > 0
         || includes_without_messages
             && deps.messages.list_messages(workspace, &with(None), one_row).await?.total == 0;

@@ -24,8 +24,8 @@ use crate::messages::running_keys::RunningKeys;
 use crate::metrics::Metrics;
 use crate::ports::{
     Accounts, ApiKeys, AuditLog, Clock, Contacts, Deliveries, Erasures, Events, Lease, LeaseToken,
-    Maintenance, MessageQueue, Messages, Passwords, Random, TemplateRecords, Upstream, UpstreamAdmin, Users,
-    WebhookEndpoints, WebhookPayloads, WebhookSender, Workers,
+    Maintenance, MessageQueue, Messages, Passwords, Random, SearchIndex, TemplateRecords, Upstream,
+    UpstreamAdmin, Users, WebhookEndpoints, WebhookPayloads, WebhookSender, Workers,
 };
 use crate::templates::cache::TemplateCache;
 use crate::webhooks_out::settings::DeliverySettings;
@@ -74,6 +74,8 @@ pub struct Deps {
     pub messages: Arc<dyn Messages>,
     /// Queues of messages and the limits that apply to them.
     pub message_queue: Arc<dyn MessageQueue>,
+    /// Full-text index of messages.
+    pub search_index: Arc<dyn SearchIndex>,
     /// Contacts.
     pub contacts: Arc<dyn Contacts>,
     /// Webhook payloads from Meta.
@@ -157,6 +159,8 @@ pub struct Ports {
     pub messages: Arc<dyn Messages>,
     /// Queues of messages and the limits that apply to them.
     pub message_queue: Arc<dyn MessageQueue>,
+    /// Full-text index of messages.
+    pub search_index: Arc<dyn SearchIndex>,
     /// Contacts.
     pub contacts: Arc<dyn Contacts>,
     /// Webhook payloads from Meta.
@@ -205,6 +209,7 @@ impl Deps {
             template_records,
             messages,
             message_queue,
+            search_index,
             contacts,
             webhook_payloads,
             events,
@@ -232,6 +237,7 @@ impl Deps {
             template_records,
             messages,
             message_queue,
+            search_index,
             contacts,
             webhook_payloads,
             events,

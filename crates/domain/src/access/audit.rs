@@ -69,6 +69,8 @@ text_enum! {
         DeliverySkipped = "webhook.skip",
         /// A user resolved a message whose outcome was unknown.
         MessageResolved = "message.resolve",
+        /// The send time of a queued message was changed.
+        MessageRescheduled = "message.reschedule",
         /// A contact was created.
         ContactAdded = "contact.create",
         /// A contact was updated.

@@ -74,7 +74,7 @@ macro_rules! permissions {
 }
 
 permissions! {
-    /// Send, cancel and resolve messages, mark messages of customers as read.
+    /// Send, cancel, reschedule and resolve messages, mark messages of customers as read.
     SendMessages = "messages.send", Agent, Some(KeyScope::Send);
     /// Read messages.
     ReadMessages = "messages.read", Viewer, Some(KeyScope::Read);

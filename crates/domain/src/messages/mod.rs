@@ -9,6 +9,7 @@ pub mod messaging_limit;
 pub mod outcome;
 pub mod pacing;
 pub mod retry;
+pub mod search;
 pub mod status;
 pub mod status_report;
 pub mod window;

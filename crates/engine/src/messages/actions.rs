@@ -1,19 +1,25 @@
-//! Actions on messages: cancel a queued message, resolve a message whose outcome is unknown.
+//! Actions on messages: cancel or reschedule a queued message, resolve a message whose outcome is unknown.
 
 use std::sync::Arc;
 
 use domain::access::audit::{AuditAction, AuditEntry, AuditTarget, AuditTargetKind};
+use domain::check::Violation;
 use domain::messages::retry;
 use domain::messages::retry::SendMode;
 use domain::messages::status::MessageStatus;
 use jiff::Timestamp;
 
 use crate::access::caller::Caller;
+use crate::access::rate_limits;
+use crate::messages::admission;
 use crate::messages::admission::{choose_account, ensure_can_send};
 use crate::messages::outcome::SendError;
 use crate::messages::queue::panicked;
 use crate::messages::task::LeasedTask;
-use crate::ports::{CancelMessageResult, LeaseHolder, MessageKey, StoreError, StoredMessage};
+use crate::ports::{
+    CancelMessageResult, LeaseHolder, MessageKey, RescheduleRequest, RescheduleResult, StoreError,
+    StoredMessage,
+};
 use crate::{AuditContext, Deps};
 
 /// Error of an action on a message.
@@ -56,6 +62,49 @@ pub async fn cancel_message(
         CancelMessageResult::Canceled => find(deps, caller, key).await,
         CancelMessageResult::TooLate(status) => Err(MessageActionError::NotPossible(status)),
         CancelMessageResult::NotFound => Err(MessageActionError::NotFound),
+    }
+}
+
+/// Changes the send time of a queued message. The rules of a new message apply to the new time.
+///
+/// # Errors
+/// `NotPossible`, if the message is being sent or is not queued any more; `Send`, if the message would be rejected.
+pub async fn reschedule_message(
+    deps: &Deps,
+    caller: &Caller,
+    audit: &AuditContext,
+    key: &MessageKey,
+    send_at: Timestamp,
+) -> Result<StoredMessage, MessageActionError> {
+    let message = find(deps, caller, key).await?;
+    let now = deps.now();
+    // Messages of a batch leave at the pace of the API key.
+    let slot_at = message.batch.map_or(now, |_| rate_limits::reserve(deps, caller));
+    let request = RescheduleRequest {
+        workspace: caller.workspace(),
+        message: message.id,
+        send_at,
+        due_at: send_at.max(slot_at),
+        now,
+    };
+    let target = AuditTarget { kind: AuditTargetKind::Message, id: message.id.to_string(), name: None };
+    let entry = audit
+        .entry(deps, caller.workspace(), AuditAction::MessageRescheduled, target)
+        .with("send_at", send_at.to_string());
+    match deps.messages.update_send_at(request, entry).await? {
+        RescheduleResult::Rescheduled => {
+            deps.queue_hint.notify_one();
+            find(deps, caller, &MessageKey::Id(message.id)).await
+        }
+        RescheduleResult::TooLate(status) => Err(MessageActionError::NotPossible(status)),
+        RescheduleResult::Rejected(rejection) => {
+            Err(MessageActionError::Send(admission::rejected(rejection, now)))
+        }
+        RescheduleResult::FileUnavailable(file) => {
+            let reason = format!("cannot be changed: the file `{file}` of the message is not available");
+            Err(MessageActionError::Send(SendError::Media(vec![Violation::new("/send_at", reason)])))
+        }
+        RescheduleResult::NotFound => Err(MessageActionError::NotFound),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Marking of inbound messages as read.
 
 use domain::messages::direction::Direction;
+use jiff::Timestamp;
 
 use crate::Deps;
 use crate::access::caller::Caller;
@@ -21,7 +22,12 @@ pub enum MarkReadError {
     Store(StoreError),
 }
 
-/// Marks an inbound message as read, and shows a typing indicator if `is_typing`.
+/// Maximum number of messages that are marked in one transaction.
+const BATCH: u32 = 1000;
+
+/// Marks an inbound message as read, with the earlier messages of its conversation, and shows a typing indicator if `is_typing`.
+///
+/// Returns the time at which the message was first marked.
 ///
 /// # Errors
 /// [`MarkReadError`].
@@ -30,7 +36,7 @@ pub async fn mark_message_read(
     caller: &Caller,
     key: &MessageKey,
     is_typing: bool,
-) -> Result<(), MarkReadError> {
+) -> Result<Timestamp, MarkReadError> {
     let detail = deps.messages.get_message(caller.workspace(), key).await.map_err(MarkReadError::Store)?;
     let message = detail
         .map(|detail| detail.message)
@@ -42,5 +48,9 @@ pub async fn mark_message_read(
     deps.upstream
         .mark_message_read(&record.credentials(), &wamid, is_typing)
         .await
-        .map_err(MarkReadError::Upstream)
+        .map_err(MarkReadError::Upstream)?;
+    let now = deps.now();
+    let mark = || deps.messages.update_messages_read(caller.workspace(), message.id, now, BATCH);
+    while mark().await.map_err(MarkReadError::Store)? == BATCH {}
+    Ok(message.read_at.unwrap_or(now))
 }

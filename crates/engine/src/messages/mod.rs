@@ -16,6 +16,7 @@ pub(crate) mod recovery;
 pub mod request;
 mod retry_wait;
 pub(crate) mod running_keys;
+pub mod search_index;
 pub mod send;
 mod send_end;
 mod task;

@@ -83,7 +83,7 @@ async fn send_due(deps: Arc<Deps>, record: Arc<AccountRecord>, is_probe: bool) -
     for message in batch.leased {
         // Messages to throttled recipients are not leased: the reserved slot is now.
         deps.pacer.reserve(account, &message.recipient, now);
-        let since = message.accepted_at.max(resumed_at.unwrap_or(Timestamp::MIN));
+        let since = message.due_since.max(resumed_at.unwrap_or(Timestamp::MIN));
         let mode = SendMode::Queue { since, expires_at: message.expires_at };
         // Nobody waits for the response.
         drop(LeasedTask { record: record.clone(), message, mode, is_resend: false }.spawn(&deps));

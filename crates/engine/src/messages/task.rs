@@ -153,7 +153,7 @@ fn leased_message(new: &NewMessage, lease: Lease, sent_as: SentAs) -> LeasedMess
         on_unknown: new.on_unknown,
         expires_at: None,
         media_failing_since: None,
-        accepted_at: new.now,
+        due_since: new.now,
     }
 }
 

@@ -3,11 +3,13 @@
 use super::lease::LeaseToken;
 use super::media::StoredMedia;
 use super::recipient::Recipient;
+use super::storage::ListOrder;
 use bytes::Bytes;
 use domain::id::{AccountId, BatchId, ContactId, KeyId, MediaId, MessageId, OwnerId, WorkerId, WorkspaceId};
 use domain::messages::admission::{AdmissionRequest, Rejection, SentAs};
 use domain::messages::direction::Direction;
 use domain::messages::outcome::AcceptedMessage;
+use domain::messages::search::SearchQuery;
 use domain::messages::status::MessageStatus;
 use domain::messages::status_report::Pricing;
 use domain::meta_error::MetaError;
@@ -186,8 +188,8 @@ pub struct LeasedMessage {
     pub expires_at: Option<Timestamp>,
     /// Time of the first failed download, if the last attempt could not download a file of the message.
     pub media_failing_since: Option<Timestamp>,
-    /// Time at which the message was accepted.
-    pub accepted_at: Timestamp,
+    /// Time at which the message was accepted, or the requested send time if that is later.
+    pub due_since: Timestamp,
 }
 
 /// Request to lease due messages.
@@ -335,6 +337,10 @@ pub struct StoredMessage {
     pub is_queued_mode: bool,
     /// `true` if the message was sent with the WhatsApp Business app, and Meta reported it.
     pub is_echo: bool,
+    /// Send time that the caller requested.
+    pub send_at: Option<Timestamp>,
+    /// Time at which an inbound message was marked as read.
+    pub read_at: Option<Timestamp>,
     /// Time at which a queued message is due.
     pub due_at: Option<Timestamp>,
     /// Limit for which a queued message waits.
@@ -391,13 +397,13 @@ pub struct MessageFilter {
     /// ID of the message, Waypost's or Meta's.
     pub key: Option<MessageKey>,
     /// Contact of the messages.
-    pub contact: Option<ContactId>,
+    pub contact: Option<ContactRef>,
     /// Account of the messages.
     pub account: Option<AccountId>,
     /// Batch with which the messages were accepted.
     pub batch: Option<BatchId>,
-    /// Status of the messages.
-    pub status: Option<MessageStatus>,
+    /// Statuses of the messages; empty for all.
+    pub statuses: Vec<MessageStatus>,
     /// Type of the messages.
     pub kind: Option<String>,
     /// Direction of the messages.
@@ -408,8 +414,55 @@ pub struct MessageFilter {
     pub from: Option<Timestamp>,
     /// Time before which the messages were accepted.
     pub to: Option<Timestamp>,
-    /// Text in the name or number of the contact.
-    pub search: Option<String>,
+    /// Earliest time of the last change.
+    pub updated_since: Option<Timestamp>,
+    /// `true`: messages that wait for a requested send time. `false`: all others.
+    pub is_scheduled: Option<bool>,
+    /// `true`: inbound messages that were not marked as read. `false`: inbound messages that were.
+    pub is_unread: Option<bool>,
+    /// Words of the message, or of the name or number of its contact.
+    pub search: Option<SearchQuery>,
+    /// Order of the list.
+    pub order: ListOrder,
+}
+
+/// Reference to a contact in a filter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ContactRef {
+    /// Waypost's ID.
+    Id(ContactId),
+    /// Spellings of a phone number, digits.
+    Numbers(Vec<String>),
+}
+
+/// Request to change the send time of a queued message.
+#[derive(Clone, Copy, Debug)]
+pub struct RescheduleRequest {
+    /// Identifier of the workspace.
+    pub workspace: WorkspaceId,
+    /// Identifier of the message.
+    pub message: MessageId,
+    /// New send time that the caller requested.
+    pub send_at: Timestamp,
+    /// Earliest time of the send.
+    pub due_at: Timestamp,
+    /// Current time.
+    pub now: Timestamp,
+}
+
+/// Result of a change of the send time.
+#[derive(Clone, Debug, PartialEq)]
+pub enum RescheduleResult {
+    /// The send time is changed.
+    Rescheduled,
+    /// The message has another status, or is being sent.
+    TooLate(MessageStatus),
+    /// The message would not be sent at the new time.
+    Rejected(Rejection),
+    /// A file of the message is not available any more.
+    FileUnavailable(MediaId),
+    /// The message does not exist.
+    NotFound,
 }
 
 domain::text_enum! {

@@ -4,7 +4,7 @@ use super::lease::LeaseCheck;
 use super::message_records::{
     AttemptResult, CachedResponse, CancelMessageResult, IdempotencyRecord, InsertMessageResult, Lease,
     LeaseBatch, LeaseHolder, LeaseRequest, LeasedMessage, MessageDetail, MessageFilter, MessageKey,
-    NewMessage, StoredMessage,
+    NewMessage, RescheduleRequest, RescheduleResult, StoredMessage,
 };
 use super::port_macro::port;
 use super::recipient::Recipient;
@@ -60,6 +60,23 @@ port! {
             now: Timestamp,
         ) -> Result<CancelMessageResult, StoreError>;
 
+        /// Changes the send time of a queued message that is not leased.
+        async fn update_send_at(
+            &self,
+            request: RescheduleRequest,
+            audit_entry: AuditEntry,
+        ) -> Result<RescheduleResult, StoreError>;
+
+        /// Marks an inbound message and earlier messages of its conversation as read, at most `limit`. Messages that were
+        /// marked before stay unchanged. Returns the number of messages.
+        async fn update_messages_read(
+            &self,
+            workspace: WorkspaceId,
+            id: MessageId,
+            now: Timestamp,
+            limit: u32,
+        ) -> Result<u32, StoreError>;
+
         /// Leases a message whose outcome is unknown, to send it again. A message is leased in this way once.
         async fn lease_unknown_message(
             &self,
@@ -93,7 +110,7 @@ port! {
             key: &MessageKey,
         ) -> Result<Option<MessageDetail>, StoreError>;
 
-        /// Returns a page of messages, newest first.
+        /// Returns a page of messages.
         async fn list_messages(
             &self,
             workspace: WorkspaceId,
@@ -124,5 +141,18 @@ port! {
 
         /// Deletes recipients that no longer count towards the messaging limit, and emits an event for each limit that has reached a threshold.
         async fn update_messaging_limits(&self, now: Timestamp) -> Result<(), StoreError>;
+    }
+}
+
+port! {
+    storage search_index_port;
+
+    /// Full-text index of messages. A message is added after the transaction that accepts it.
+    pub trait SearchIndex {
+        /// Returns `true` if messages or contacts are to be added to the index.
+        async fn get_search_backlog(&self) -> Result<bool, StoreError>;
+
+        /// Adds messages and contacts to the index, at most `limit`. Returns their number.
+        async fn update_search_index(&self, limit: u32) -> Result<u32, StoreError>;
     }
 }

@@ -72,6 +72,16 @@ pub enum PageStart {
     After(i64),
 }
 
+/// Order of a list.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ListOrder {
+    /// Newest rows first.
+    #[default]
+    NewestFirst,
+    /// Oldest rows first.
+    OldestFirst,
+}
+
 /// Page of a list.
 #[derive(Clone, Debug)]
 pub struct Page<T> {

@@ -1,12 +1,14 @@
 //! Pages of lists: requests and responses.
 
+use std::borrow::Cow;
+
 use axum::http::StatusCode;
 use axum::response::Response;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::check::Fields;
 use domain::json::Value;
-use engine::ports::{Page, PageRequest, PageStart};
+use engine::ports::{ListOrder, Page, PageRequest, PageStart};
 
 use crate::api::response;
 
@@ -21,8 +23,14 @@ pub(crate) const MAX_PAGE: i64 = 1_000_000;
 const CURSOR: &str =
     "`next_cursor` of the previous page. Reads a large list without missing or repeated rows.";
 
-/// Reads `page`, `per_page` and `cursor`. A cursor is valid for its own list only.
+/// Reads `page`, `per_page` and `cursor` of a list. A cursor is valid for its own list only.
 pub(crate) fn page_request(list: &str, fields: &Fields<'_, '_>) -> PageRequest {
+    ordered_page_request(list, ListOrder::NewestFirst, fields)
+}
+
+/// Reads the same of a list whose order the caller chooses. A cursor is valid for its own order only.
+pub(crate) fn ordered_page_request(list: &str, order: ListOrder, fields: &Fields<'_, '_>) -> PageRequest {
+    let list = cursor_name(list, order);
     let per_page = fields.optional("per_page").about("Number of rows per page.").default_of(PER_PAGE);
     let per_page = per_page.integer_or_text(1..=MAX_PER_PAGE).unwrap_or(PER_PAGE);
     let start = fields.at_most_one(&["page", "cursor"], |name, item| match name {
@@ -33,7 +41,7 @@ pub(crate) fn page_request(list: &str, fields: &Fields<'_, '_>) -> PageRequest {
             .and_then(|page| u32::try_from(page).ok())
             .map(PageStart::Page),
         _ => item.about(CURSOR).string(1..).and_then(|text| {
-            let position = position(list, text);
+            let position = position(&list, text);
             if position.is_none() {
                 item.refuse("is not a cursor of this list");
             }
@@ -41,6 +49,14 @@ pub(crate) fn page_request(list: &str, fields: &Fields<'_, '_>) -> PageRequest {
         }),
     });
     PageRequest { per_page: u32::try_from(per_page).unwrap_or(1), start: start.unwrap_or(PageStart::Page(1)) }
+}
+
+/// Returns the name of a list in its cursors.
+fn cursor_name(list: &str, order: ListOrder) -> Cow<'_, str> {
+    match order {
+        ListOrder::NewestFirst => list.into(),
+        ListOrder::OldestFirst => format!("{list}.asc").into(),
+    }
 }
 
 fn cursor(list: &str, position: i64) -> String {
@@ -59,6 +75,18 @@ pub(crate) fn page<T>(
     page: Page<T>,
     serialize: impl Fn(T) -> Value,
 ) -> Response {
+    ordered_page(name, ListOrder::NewestFirst, request, page, serialize)
+}
+
+/// Returns the response with a page of a list whose order the caller chooses.
+pub(crate) fn ordered_page<T>(
+    name: &str,
+    order: ListOrder,
+    request: PageRequest,
+    page: Page<T>,
+    serialize: impl Fn(T) -> Value,
+) -> Response {
+    let list = cursor_name(name, order);
     let mut data = domain::json::Object::new();
     data.insert(name, Value::Array(page.rows.into_iter().map(serialize).collect()));
     data.insert("total", i64::from(page.total));
@@ -71,7 +99,10 @@ pub(crate) fn page<T>(
     };
     data.insert("page", number);
     data.insert("per_page", i64::from(request.per_page));
-    data.insert("next_cursor", page.next.map_or(Value::Null, |position| Value::from(cursor(name, position))));
+    data.insert(
+        "next_cursor",
+        page.next.map_or(Value::Null, |position| Value::from(cursor(&list, position))),
+    );
     response::success(StatusCode::OK, &data)
 }
 

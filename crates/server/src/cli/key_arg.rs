@@ -5,6 +5,7 @@ use std::sync::Arc;
 use anyhow::bail;
 use domain::access::api_key::ApiKey;
 use domain::id::{AccountId, KeyId};
+use domain::time::rfc3339;
 use engine::ports::Directory;
 use jiff::Timestamp;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -62,7 +63,7 @@ pub(super) fn key_json_with_secret(key: &ApiKey, secret: &SecretString) -> Value
 
 /// Returns a key in JSON.
 pub(super) fn key_json(key: &ApiKey) -> Value {
-    let time = |at: Option<Timestamp>| at.map(|at| at.to_string());
+    let time = |at: Option<Timestamp>| at.map(rfc3339);
     json!({
         "id": key.id.to_string(),
         "name": key.name,
@@ -72,7 +73,7 @@ pub(super) fn key_json(key: &ApiKey) -> Value {
         "test": key.is_test,
         "rate_per_minute": key.rate_per_minute,
         "rate_burst": key.rate_burst,
-        "created_at": key.created_at.to_string(),
+        "created_at": rfc3339(key.created_at),
         "expires_at": time(key.expires_at),
         "revoked_at": time(key.revoked_at),
         "last_used_at": time(key.last_used_at),

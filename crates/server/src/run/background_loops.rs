@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use engine::background::PollInterval;
 use engine::maintenance::retention;
-use engine::messages::queue;
+use engine::messages::{queue, search_index};
 use engine::webhooks_out::{deliver, tasks};
 use engine::{Deps, background, contacts, directory, media};
 use jiff::SignedDuration;
@@ -107,6 +107,7 @@ enum Loop {
     MediaCleanup,
     Retention,
     Erasures,
+    SearchIndex,
 }
 
 impl Loop {
@@ -122,6 +123,7 @@ impl Loop {
         Self::MediaCleanup,
         Self::Retention,
         Self::Erasures,
+        Self::SearchIndex,
     ];
 
     async fn run(self, deps: Arc<Deps>, stop: CancellationToken) {
@@ -188,6 +190,10 @@ impl Loop {
                 let interval =
                     PollInterval { interval: contacts::ERASURE_INTERVAL, hint: Some(&deps.erasure_hint) };
                 background::run("erasures", &*clock, interval, &stop, || contacts::run_erasures(&deps)).await;
+            }
+            Self::SearchIndex => {
+                let interval = interval(search_index::POLL_INTERVAL);
+                background::run("search index", &*clock, interval, &stop, || search_index::tick(&deps)).await;
             }
             Self::Queue => {
                 let interval = PollInterval { interval: queue::POLL_INTERVAL, hint: Some(&deps.queue_hint) };

@@ -64,6 +64,7 @@ pub(crate) async fn open(config: &Config, options: OpenOptions) -> anyhow::Resul
         template_records: store.clone(),
         messages: store.clone(),
         message_queue: store.clone(),
+        search_index: store.clone(),
         contacts: store.clone(),
         webhook_payloads: store.clone(),
         events: store.clone(),

@@ -33,6 +33,7 @@ pub(crate) fn with_faults(ports: Ports, injector: Arc<dyn FaultInjector>) -> Por
             template_records,
             messages,
             message_queue,
+            search_index,
             contacts,
             webhook_payloads,
             events,

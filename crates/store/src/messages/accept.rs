@@ -187,9 +187,9 @@ fn insert_row(
                  id, workspace_id, account_id, contact_id, key_id, direction, kind, status, wa_id, bsuid,
                  client_reference, context_wamid, identity_key_hash, content, n_attempts, worker_id, lease_token,
                  created_at, updated_at, mode, queue_order_at, due_at, expires_at, on_unknown, fallback, sent_as,
-                 needs_window, is_marketing, is_fallback_marketing, batch_id)
+                 needs_window, is_marketing, is_fallback_marketing, batch_id, send_at)
              values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?18, ?19, ?20,
-                     ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29)",
+                     ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30)",
         )?
         .execute(params![
             new.id.as_bytes(),
@@ -221,6 +221,7 @@ fn insert_row(
             content.is_marketing,
             content.is_fallback_marketing,
             new.batch.as_ref().map(BatchId::as_bytes),
+            new.send_at.map(micros),
         ])?;
     Ok(())
 }

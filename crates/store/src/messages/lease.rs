@@ -51,7 +51,7 @@ row! {
         on_unknown: OnUnknown = parsed "m.on_unknown",
         expires_at: Option<Timestamp> = opt_at "m.expires_at",
         media_failing_since: Option<Timestamp> = opt_at "m.media_failing_since",
-        accepted_at: Timestamp = at "m.created_at",
+        due_since: Timestamp = at "max(m.created_at, coalesce(m.send_at, m.created_at))",
         n_attempts: u32 = get "m.n_attempts",
         content: Option<String> = get "m.content",
     }
@@ -78,7 +78,7 @@ fn read_leased(cells: &mut Cells<'_>, workspace: WorkspaceId, token: LeaseToken)
         on_unknown: row.on_unknown,
         expires_at: row.expires_at,
         media_failing_since: row.media_failing_since,
-        accepted_at: row.accepted_at,
+        due_since: row.due_since,
     })
 }
 

@@ -6,7 +6,9 @@ pub(crate) mod finish;
 pub(crate) mod finish_erased;
 pub(crate) mod idempotency;
 pub(crate) mod lease;
+pub(crate) mod mark_read;
 pub(crate) mod message_events;
+pub(crate) mod message_filter;
 pub(crate) mod messaging_limit;
 pub(crate) mod outbound_state;
 pub(crate) mod pending_statuses;
@@ -14,6 +16,9 @@ pub(crate) mod probes;
 pub(crate) mod queries;
 pub(crate) mod queue;
 pub(crate) mod queue_depth;
+pub(crate) mod reschedule;
+pub(crate) mod search;
+pub(crate) mod search_index;
 pub(crate) mod statuses;
 pub(crate) mod terminate;
 pub(crate) mod timeline;
@@ -26,7 +31,8 @@ use domain::messages::admission::AdmissionFacts;
 use engine::ports::{
     AttemptResult, CachedResponse, CancelMessageResult, IdempotencyRecord, InsertMessageResult, Lease,
     LeaseBatch, LeaseCheck, LeaseHolder, LeaseRequest, LeasedMessage, MessageDetail, MessageFilter,
-    MessageKey, NewMessage, Page, PageRequest, Recipient, StoreError, StoredMessage,
+    MessageKey, NewMessage, Page, PageRequest, Recipient, RescheduleRequest, RescheduleResult, StoreError,
+    StoredMessage,
 };
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -51,6 +57,13 @@ engine::messages_port! {
         }
         cancel_message(workspace, id, now) {
             write "canceling a message", move |tx| queue::cancel_message(tx, workspace, id, now)
+        }
+        update_send_at(request, audit_entry) {
+            write "rescheduling a message", move |tx| reschedule::update_send_at(tx, &request, &audit_entry)
+        }
+        update_messages_read(workspace, id, now, limit) {
+            write "marking messages as read",
+            move |tx| mark_read::update_messages_read(tx, workspace, id, now, limit)
         }
         lease_unknown_message(workspace, id, holder, audit_entry) {
             write "leasing an unknown message",
@@ -86,6 +99,17 @@ engine::message_queue_port! {
         }
         update_messaging_limits(now) {
             write "updating the messaging limits", move |tx| messaging_limit::refresh_usage(tx, now)
+        }
+    }
+}
+
+engine::search_index_port! {
+    sqlite_port for SearchIndex {
+        get_search_backlog() {
+            read "reading the backlog of the search index", search_index::get_backlog
+        }
+        update_search_index(limit) {
+            write "updating the search index", move |tx| search_index::update_index(tx, limit)
         }
     }
 }

@@ -3,12 +3,10 @@
 use domain::id::WorkspaceId;
 use engine::ports::{MessageDetail, MessageFilter, MessageKey, Page, PageRequest, StoredMessage};
 use rusqlite::Connection;
-use rusqlite::types::Value;
 
 use crate::error::SqlResult;
-use crate::messages::{timeline, wamids};
-use crate::row::{Cells, columns, micros};
-use crate::sqlite::page::{ListQuery, Order, bytes, containing, text};
+use crate::messages::{message_filter, timeline, wamids};
+use crate::row::{Cells, columns};
 use crate::{media, payloads};
 
 // `due_at`: a deferred message is due when the first counted recipient expires.
@@ -33,6 +31,8 @@ columns! {
         sent_as: parsed "sent_as",
         is_queued_mode: flag "mode = 'queue'",
         is_echo: flag "direction = 'outbound' and n_attempts = 0 and wamid is not null",
+        send_at: opt_at "send_at",
+        read_at: opt_at "read_at",
         due_at: opt_at "case when deferred_by is null then due_at else coalesce((
                 select r.counted_at + 86400000000 from messaging_limit_recipients r
                 where r.workspace_id = messages.workspace_id
@@ -80,60 +80,8 @@ pub(crate) fn list_messages(
     filter: &MessageFilter,
     page: PageRequest,
 ) -> SqlResult<Page<StoredMessage>> {
-    let tenant = || bytes(workspace.as_bytes());
-    let mut list = ListQuery::new("messages", COLUMNS, Order::NewestFirst);
-    list.with("workspace_id = ?", [tenant()]);
-    match &filter.key {
-        Some(MessageKey::Id(id)) => {
-            list.with("id = ?", [bytes(id.as_bytes())]);
-        }
-        Some(MessageKey::Wamid(wamid)) => {
-            list.with(
-                "id in (select message_id from wamids where workspace_id = ? and wamid = ?)",
-                [tenant(), text(wamid)],
-            );
-        }
-        None => {}
+    match message_filter::list_query(connection, workspace, filter, COLUMNS)? {
+        Some(list) => list.read_page(connection, page, read),
+        None => Ok(Page { rows: Vec::new(), total: 0, is_total_capped: false, next: None }),
     }
-    if let Some(accounts) = &filter.accounts {
-        list.within("account_id", accounts.iter().map(|account| bytes(account.as_bytes())));
-    }
-    if let Some(contact) = &filter.contact {
-        list.with("contact_id = ?", [bytes(contact.as_bytes())]);
-    }
-    if let Some(account) = &filter.account {
-        list.with("account_id = ?", [bytes(account.as_bytes())]);
-    }
-    if let Some(batch) = &filter.batch {
-        list.with("batch_id = ?", [bytes(batch.as_bytes())]);
-    }
-    if let Some(status) = filter.status {
-        // The status is part of the statement's text: SQLite cannot use the partial index for a bound value.
-        list.with(format!("status = '{}'", status.as_str()), []);
-    }
-    if let Some(kind) = &filter.kind {
-        list.with("kind = ?", [text(kind)]);
-    }
-    if let Some(direction) = filter.direction {
-        list.with("direction = ?", [text(direction.as_str())]);
-    }
-    if let Some(reference) = &filter.client_reference {
-        list.with("client_reference = ?", [text(reference)]);
-    }
-    if let Some(from) = filter.from {
-        list.with("created_at >= ?", [Value::Integer(micros(from))]);
-    }
-    if let Some(to) = filter.to {
-        list.with("created_at < ?", [Value::Integer(micros(to))]);
-    }
-    if let Some(search) = &filter.search {
-        let pattern = containing(search);
-        list.with(
-            "contact_id in (
-                 select id from contacts where workspace_id = ? and (
-                     name like ? escape '\\' or profile_name like ? escape '\\' or wa_id like ? escape '\\'))",
-            [tenant(), pattern.clone(), pattern, containing(search.trim_start_matches('+'))],
-        );
-    }
-    list.read_page(connection, page, read)
 }

@@ -37,6 +37,7 @@ const MIGRATIONS: &[Migration] = migrations! {
     1 "0001_initial" "initial"
     2 "0002_delivery_ordering" "delivery_ordering"
     3 "0003_contact_usernames" "contact_usernames"
+    4 "0004_message_search" "message_search"
 };
 
 /// Error of a migration.

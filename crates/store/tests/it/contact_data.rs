@@ -14,9 +14,10 @@ use domain::messages::outcome::AcceptedMessage;
 use domain::messages::status::MessageStatus;
 use domain::webhooks_in::update::WebhookUpdate;
 use engine::ports::{
-    AttemptResult, CachedResponse, ChangeRoute, ContactFilter, ContactTarget, ContactUpsert, Contacts,
-    ErasureStep, Erasures, EventFilter, EventStart, Events, LeaseCheck, MessageFailure, MessageFilter,
-    MessageKey, Messages, NewIdempotencyRecord, Recipient, RoutedChange, UpsertContactResult, Workers,
+    AttemptResult, CachedResponse, ChangeRoute, ContactFilter, ContactRef, ContactTarget, ContactUpsert,
+    Contacts, ErasureStep, Erasures, EventFilter, EventStart, Events, LeaseCheck, MessageFailure,
+    MessageFilter, MessageKey, Messages, NewIdempotencyRecord, Recipient, RoutedChange, UpsertContactResult,
+    Workers,
 };
 use jiff::Timestamp;
 
@@ -218,7 +219,7 @@ async fn a_contact_is_erased_in_steps_and_statuses_in_the_meantime_are_dropped()
     for identifier in ["parcel", "NDQ3NzAwOTAwMTEx", MAYA] {
         assert_eq!(n_occurrences(&app, identifier), 0, "{identifier}");
     }
-    let filter = MessageFilter { contact: Some(maya.id), ..MessageFilter::default() };
+    let filter = MessageFilter { contact: Some(ContactRef::Id(maya.id)), ..MessageFilter::default() };
     assert_eq!(app.store.list_messages(app.workspace, &filter, page(5)).await.unwrap().total, 450);
     assert_eq!(app.status(first.unwrap()).await, MessageStatus::Sent);
     // A status that arrives after the erasure is dropped, too.

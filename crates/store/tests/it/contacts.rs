@@ -4,7 +4,7 @@ use domain::contacts::bsuid::Bsuid;
 use domain::contacts::phone::PhoneNumber;
 use domain::contacts::whatsapp_user::WhatsAppUser;
 use domain::messages::outcome::AcceptedMessage;
-use engine::ports::{AttemptResult, ContactFilter, Contacts, MessageFilter, Messages, Recipient};
+use engine::ports::{AttemptResult, ContactFilter, ContactRef, Contacts, MessageFilter, Messages, Recipient};
 
 use crate::support::{CUSTOMER, TestStore, page};
 
@@ -76,7 +76,7 @@ async fn contacts_with_the_number_and_the_user_id_of_one_user_are_merged() {
     let known = contacts(&app).await;
     assert_eq!(known.len(), 1);
     assert_eq!(known[0].user_id.as_deref(), Some("GB.77120394857261034"));
-    let filter = MessageFilter { contact: Some(known[0].id), ..MessageFilter::default() };
+    let filter = MessageFilter { contact: Some(ContactRef::Id(known[0].id)), ..MessageFilter::default() };
     assert_eq!(app.store.list_messages(app.workspace, &filter, page(10)).await.unwrap().total, 3);
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use domain::messages::admission::{AdmissionRequest, Rejection};
+use domain::messages::search::SearchQuery;
 use domain::messages::status::MessageStatus;
 use domain::messages::window::Window;
 use domain::meta_error::MetaError;
@@ -179,10 +180,11 @@ async fn filters_are_combined_with_and() {
     let filter = MessageFilter { client_reference: Some("order-7".to_owned()), ..MessageFilter::default() };
     let found = app.store.list_messages(app.workspace, &filter, page(10)).await.unwrap();
     assert_eq!(found.rows.iter().map(|message| message.id).collect::<Vec<_>>(), [wanted]);
-    let filter = MessageFilter { status: Some(MessageStatus::Sent), ..filter };
+    let filter = MessageFilter { statuses: vec![MessageStatus::Sent], ..filter };
     assert_eq!(app.store.list_messages(app.workspace, &filter, page(10)).await.unwrap().total, 0);
-    let filter = MessageFilter { search: Some("+1555010000".to_owned()), ..MessageFilter::default() };
+    let filter =
+        MessageFilter { search: Some(SearchQuery::parse("+1555010000")), ..MessageFilter::default() };
     assert_eq!(app.store.list_messages(app.workspace, &filter, page(10)).await.unwrap().total, 2);
-    let filter = MessageFilter { search: Some("100%".to_owned()), ..MessageFilter::default() };
+    let filter = MessageFilter { search: Some(SearchQuery::parse("100%")), ..MessageFilter::default() };
     assert_eq!(app.store.list_messages(app.workspace, &filter, page(10)).await.unwrap().total, 0);
 }

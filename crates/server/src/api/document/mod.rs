@@ -106,7 +106,7 @@ fn tags() -> Vec<Tag> {
             [messages::send_response::schemas, messages::dry_run::schemas];
         "Messages", "Outbound and inbound messages.",
             [messages::list::operations, messages::mark_read::operations, messages::cancel::operations,
-             messages::resolve::operations],
+             messages::reschedule::operations, messages::resolve::operations],
             [messages::serialize::schemas];
         "Media", "Files of inbound and outbound messages.",
             [media::upload::operations, media::download::operations], [media::serialize::schemas];

@@ -112,6 +112,8 @@ codes! {
     NotCancelable = "not_cancelable", CONFLICT;
     /// The delivery has succeeded or is a dead letter already, so it cannot be skipped. `details.status` is its status.
     NotSkippable = "not_skippable", CONFLICT;
+    /// The message is being sent, or it is not in the queue any more, so it cannot be rescheduled.
+    NotReschedulable = "not_reschedulable", CONFLICT;
     /// The status of the message is not `unknown`, or the message was already resent.
     NotResolvable = "not_resolvable", CONFLICT;
     /// The API key was already rotated, or it has expired.

@@ -6,7 +6,6 @@ use crate::api::messages::serialize::MESSAGE_EXAMPLE;
 use crate::api::openapi::example::MESSAGE;
 use crate::api::openapi::operation::Operation;
 use crate::api::openapi::schema::Schema;
-use domain::check::Fields;
 use domain::check::RequestSchema;
 use std::sync::Arc;
 
@@ -14,15 +13,12 @@ use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use domain::id::ContactId;
-use domain::messages::direction::Direction;
-use domain::messages::status::MessageStatus;
 use engine::Deps;
 use engine::access::caller::Caller;
 use engine::messages::admission::choose_account;
-use engine::ports::{MessageFilter, PageRequest};
 
 use crate::api::error::{ApiError, Code};
-use crate::api::field::{parsed, time};
+use crate::api::messages::list_filter::read_filter;
 use crate::api::messages::message_key::key_of;
 use crate::api::messages::serialize::{serialize_message, serialize_message_detail};
 use crate::api::request_context::{Authorized, IdOrName};
@@ -55,7 +51,7 @@ pub(crate) async fn list_filtered(
         });
     }
     let found = deps.messages.list_messages(caller.workspace(), &filter, page).await?;
-    Ok(pagination::page("messages", page, found, serialize_message))
+    Ok(pagination::ordered_page("messages", filter.order, page, found, serialize_message))
 }
 
 /// Returns one message with its timeline.
@@ -75,52 +71,15 @@ pub(crate) async fn get_message(
     Ok(response::success(StatusCode::OK, &serialize_message_detail(detail)))
 }
 
-/// Filter of a list of messages, account and page.
-type ListQuery = (MessageFilter, Option<String>, PageRequest);
-
-/// Reads the query of a list of messages: of one contact, or of the contact that the query names.
-pub(crate) fn read_filter(fields: &Fields<'_, '_>, contact: Option<ContactId>) -> ListQuery {
-    let statuses = MessageStatus::ALL.map(|status| (status.as_str(), status));
-    let directions =
-        [Direction::Inbound, Direction::Outbound].map(|direction| (direction.as_str(), direction));
-    let text = |name, about| fields.optional(name).about(about).string(1..=512).map(str::to_owned);
-    let filter = MessageFilter {
-        accounts: None,
-        key: fields
-            .optional("message_id")
-            .about("ID of the message: Waypost's or Meta's.")
-            .string(1..=512)
-            .map(key_of),
-        contact: match contact {
-            Some(_) => contact,
-            None => parsed(
-                fields.optional("contact").about("ID of a contact.").format("uuid"),
-                "must be the id of a contact",
-            ),
-        },
-        account: None,
-        batch: parsed(
-            fields.optional("batch").about("ID of a batch: `batch_id` of its response.").format("uuid"),
-            "must be the id of a batch",
-        ),
-        status: fields.optional("status").about("Status of the message.").choice(&statuses),
-        kind: text("type", "Type of the message."),
-        direction: fields
-            .optional("direction")
-            .about("`inbound`: messages from customers. `outbound`: messages to customers.")
-            .choice(&directions),
-        client_reference: text("client_reference", "Your reference of the message."),
-        from: time(fields.optional("since").about("Earliest time, inclusive.")),
-        to: time(fields.optional("until").about("Latest time, exclusive.")),
-        search: text("search", "Words of the text, a phone number, or a reference."),
-    };
-    (filter, text("account", "ID or name of an account."), pagination::page_request("messages", fields))
-}
-
 /// Describes the operations of this file.
 pub(crate) fn operations() -> Vec<Operation> {
     vec![
-        Operation::new("list_messages", "List messages", "Newest first.")
+        Operation::new(
+            "list_messages",
+            "List messages",
+            "Newest first, or oldest first with `order=asc`. `search` finds whole words, and the beginning of its last word; \
+             all words must occur.",
+        )
             .query(RequestSchema::of_query(|fields| read_filter(fields, None)))
             .responds_page("messages", "Message", MESSAGE_EXAMPLE)
             .errors([Code::AccountNotFound]),

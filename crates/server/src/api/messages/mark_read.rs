@@ -20,7 +20,7 @@ use engine::messages::mark_read;
 use crate::api::error::ApiError;
 use crate::api::messages::message_key::key_of;
 use crate::api::request_context::{Authorized, IdOrName};
-use crate::api::{request_body, response};
+use crate::api::{request_body, response, serialize};
 
 /// Marks an inbound message as read.
 pub(crate) async fn mark_message_read(
@@ -32,8 +32,13 @@ pub(crate) async fn mark_message_read(
 ) -> Result<Response, ApiError> {
     let object = request_body::object(&request_body::bytes(&deps, &headers, body).await?, true)?;
     let is_typing = request_body::read(&object, read_typing)?;
-    mark_read::mark_message_read(&deps, &caller, &key_of(&id), is_typing.unwrap_or(false)).await?;
-    let data = response::object([("message_id", id.into()), ("status", "read".into())]);
+    let read_at =
+        mark_read::mark_message_read(&deps, &caller, &key_of(&id), is_typing.unwrap_or(false)).await?;
+    let data = response::object([
+        ("message_id", id.into()),
+        ("status", "read".into()),
+        ("read_at", serialize::time(read_at)),
+    ]);
     Ok(response::success(StatusCode::OK, &data))
 }
 
@@ -51,7 +56,8 @@ pub(crate) fn operations() -> Vec<Operation> {
         Operation::new(
             "mark_message_read",
             "Mark a message as read",
-            "The customer sees blue check marks on this message and on all earlier messages.",
+            "The customer sees blue check marks on this message and on all earlier messages of the conversation. These messages get \
+             `read_at`, and `GET /api/messages?unread=true` lists them no more.",
         )
         .id(MESSAGE_ID, WAMID)
         .optional_body(RequestSchema::of(read_typing), r#"{"typing_indicator":true}"#)
@@ -61,6 +67,7 @@ pub(crate) fn operations() -> Vec<Operation> {
             Schema::object([
                 required("message_id", Schema::string(1..)),
                 required("status", Schema::constant("read")),
+                required("read_at", Schema::time().about("Time at which the message was first marked as read.")),
             ]),
             MARK_MESSAGE_READ_RESPONSE,
         )
@@ -75,5 +82,5 @@ pub(crate) fn operations() -> Vec<Operation> {
     ]
 }
 
-const MARK_MESSAGE_READ_RESPONSE: &str =
-    r#"{"message_id":"wamid.HBgLMTU1NTAxMDAwMDEVAgASGBQzQTYwOTU1MkZCMTlDMkQzMDlCQQA=","status":"read"}"#;
+const MARK_MESSAGE_READ_RESPONSE: &str = r#"{"message_id":"wamid.HBgLMTU1NTAxMDAwMDEVAgASGBQzQTYwOTU1MkZCMTlDMkQzMDlCQQA=","status":"read",
+    "read_at":"2026-05-29T10:30:00Z"}"#;

@@ -287,11 +287,31 @@ fn read_timing(fields: &Fields<'_, '_>, origin: SendOrigin, now: Timestamp) -> S
     let mode = fields.optional("mode").about(if is_described_item { QUEUED } else { MODE });
     let modes: &[&str] = if is_described_item { &["queue"] } else { &["sync", "queue"] };
     let requested = mode.one_of_with(modes, MODE_SYNONYMS);
-    let send_at = fields
-        .optional("send_at")
-        .about("Time at which the message is sent: at most 30 days ahead, at most 60 seconds in the past.");
-    let send_at = send_at.format("date-time").example("2026-05-29T10:30:00.000Z");
-    let at = send_at.string(..).and_then(|text| match text.parse::<Timestamp>() {
+    let send_at = fields.optional("send_at").about(SEND_AT);
+    let at = read_send_at(&send_at, now);
+    if requested == Some("sync") && send_at.is_present() {
+        mode.refuse("must be `queue` with `send_at`: scheduled messages are queued");
+    }
+    match origin {
+        SendOrigin::BatchItem(n) => {
+            if requested == Some("sync") {
+                mode.refuse("must be `queue` in a batch");
+            }
+            SendTiming::Batch { index: n, send_at: at }
+        }
+        SendOrigin::SingleRequest if requested == Some("queue") || at.is_some() => SendTiming::Queue(at),
+        SendOrigin::SingleRequest => SendTiming::Sync,
+    }
+}
+
+/// Documentation of `send_at`.
+pub(crate) const SEND_AT: &str =
+    "Time at which the message is sent: at most 30 days ahead, at most 60 seconds in the past.";
+
+/// Reads the requested send time of a message.
+pub(crate) fn read_send_at(item: &Item<'_, '_>, now: Timestamp) -> Option<Timestamp> {
+    let send_at = item.format("date-time").example("2026-05-29T10:30:00.000Z");
+    match send_at.string(..)?.parse::<Timestamp>() {
         Ok(at) if at.duration_since(now) > MAX_AHEAD => {
             send_at.refuse("must be at most 30 days ahead");
             None
@@ -307,19 +327,6 @@ fn read_timing(fields: &Fields<'_, '_>, origin: SendOrigin, now: Timestamp) -> S
             send_at.refuse("must be a time such as 2026-05-29T10:30:00.000Z (RFC 3339)");
             None
         }
-    });
-    if requested == Some("sync") && send_at.is_present() {
-        mode.refuse("must be `queue` with `send_at`: scheduled messages are queued");
-    }
-    match origin {
-        SendOrigin::BatchItem(n) => {
-            if requested == Some("sync") {
-                mode.refuse("must be `queue` in a batch");
-            }
-            SendTiming::Batch { index: n, send_at: at }
-        }
-        SendOrigin::SingleRequest if requested == Some("queue") || at.is_some() => SendTiming::Queue(at),
-        SendOrigin::SingleRequest => SendTiming::Sync,
     }
 }
 

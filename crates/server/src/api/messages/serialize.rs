@@ -41,6 +41,7 @@ fn message_object(message: StoredMessage) -> Object {
         Direction::Inbound => {
             json.insert("from", from);
             json.insert("user_id", or_null(message.user_id));
+            json.insert("read_at", message.read_at.map_or(Value::Null, time));
         }
         Direction::Outbound => {
             json.insert("to", to);
@@ -49,6 +50,9 @@ fn message_object(message: StoredMessage) -> Object {
             json.insert("sent_as", message.sent_as.as_str());
             let mode = if message.is_queued_mode { "queue" } else { "sync" };
             json.insert("mode", if message.is_echo { "echo" } else { mode });
+            if let Some(send_at) = message.send_at {
+                json.insert("send_at", time(send_at));
+            }
             if message.status == MessageStatus::Queued {
                 json.insert("due_at", time_or_null(message.due_at));
                 if let Some(waiting_for) = message.waiting_for {
@@ -202,6 +206,11 @@ fn message_properties() -> Vec<Property> {
                 "`echo`: the message was sent with another program, such as the WhatsApp Business app.",
             ),
         ),
+        optional(
+            "read_at",
+            Schema::time().or_null().about("Inbound: time at which the message was marked as read."),
+        ),
+        optional("send_at", Schema::time().about("Scheduled message: send time that the request named.")),
         optional(
             "due_at",
             Schema::time().or_null().about("Queued message: time of the next attempt to send it."),

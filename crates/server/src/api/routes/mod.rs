@@ -18,6 +18,7 @@ macro_rules! with_routes {
             POST "/messages/batch" messages::batch::send_batch, Permission(P::SendMessages);
             GET "/messages" messages::list::list_messages, Permission(P::ReadMessages);
             GET "/messages/{id}" messages::list::get_message, Permission(P::ReadMessages);
+            PUT "/messages/{id}" messages::reschedule::update_message, Permission(P::SendMessages);
             POST "/messages/{id}/read" messages::mark_read::mark_message_read, Permission(P::SendMessages);
             POST "/messages/{id}/cancel" messages::cancel::cancel_message, Permission(P::SendMessages);
             POST "/messages/{id}/resolve" messages::resolve::resolve_message, Permission(P::SendMessages);

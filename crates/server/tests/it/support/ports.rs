@@ -66,6 +66,7 @@ pub(super) fn ports(
         template_records: store.clone(),
         messages: store.clone(),
         message_queue: store.clone(),
+        search_index: store.clone(),
         contacts: store.clone(),
         webhook_payloads: store.clone(),
         events: store.clone(),
