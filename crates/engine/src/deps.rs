@@ -13,6 +13,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::access::running_keys::RunningKeys;
 use crate::access::state::{ApiKeyUsage, LoginThrottles, RateLimiters};
 use crate::accounts::state::UnwrittenSuspensions;
 use crate::directory::cache::DirectoryCache;
@@ -20,12 +21,11 @@ use crate::in_flight::InFlight;
 use crate::maintenance::settings::RetentionSettings;
 use crate::media::state::{Media, MediaPorts, MediaSettings};
 use crate::messages::pacer::Pacer;
-use crate::messages::running_keys::RunningKeys;
 use crate::metrics::Metrics;
 use crate::ports::{
-    Accounts, ApiKeys, AuditLog, Clock, Contacts, Deliveries, Erasures, Events, Lease, LeaseToken,
-    Maintenance, MessageQueue, Messages, Passwords, Random, TemplateRecords, Upstream, UpstreamAdmin, Users,
-    WebhookEndpoints, WebhookPayloads, WebhookSender, Workers,
+    Accounts, ApiKeys, AuditLog, Clock, Contacts, Deliveries, Erasures, Events, IdempotentRequests, Lease,
+    LeaseToken, Maintenance, MessageQueue, Messages, Passwords, Random, TemplateRecords, Upstream,
+    UpstreamAdmin, Users, WebhookEndpoints, WebhookPayloads, WebhookSender, Workers,
 };
 use crate::templates::cache::TemplateCache;
 use crate::webhooks_out::settings::DeliverySettings;
@@ -84,6 +84,8 @@ pub struct Deps {
     pub deliveries: Arc<dyn Deliveries>,
     /// API keys.
     pub api_keys: Arc<dyn ApiKeys>,
+    /// Requests with an idempotency key, except sends.
+    pub idempotent_requests: Arc<dyn IdempotentRequests>,
     /// Users and their sessions.
     pub users: Arc<dyn Users>,
     /// Audit log.
@@ -167,6 +169,8 @@ pub struct Ports {
     pub deliveries: Arc<dyn Deliveries>,
     /// API keys.
     pub api_keys: Arc<dyn ApiKeys>,
+    /// Requests with an idempotency key, except sends.
+    pub idempotent_requests: Arc<dyn IdempotentRequests>,
     /// Users and their sessions.
     pub users: Arc<dyn Users>,
     /// Audit log.
@@ -209,6 +213,7 @@ impl Deps {
             webhook_endpoints,
             deliveries,
             api_keys,
+            idempotent_requests,
             users,
             audit_log,
             erasures,
@@ -236,6 +241,7 @@ impl Deps {
             webhook_endpoints,
             deliveries,
             api_keys,
+            idempotent_requests,
             users,
             audit_log,
             erasures,

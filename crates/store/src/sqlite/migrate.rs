@@ -35,6 +35,7 @@ macro_rules! migrations {
 /// All migrations, in order. A released migration is final: a later migration corrects it.
 const MIGRATIONS: &[Migration] = migrations! {
     1 "0001_initial" "initial"
+    2 "0002_access" "access"
 };
 
 /// Error of a migration.
