@@ -93,6 +93,8 @@ ids! {
     DeliveryId;
     /// Id of a replay of past events.
     ReplayId;
+    /// Id of a request with an `Idempotency-Key`.
+    RequestId;
 }
 
 macro_rules! positions {

@@ -13,6 +13,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::access::running_keys::RunningKeys;
 use crate::access::state::{ApiKeyUsage, LoginThrottles, RateLimiters};
 use crate::accounts::state::UnwrittenSuspensions;
 use crate::directory::cache::DirectoryCache;
@@ -20,11 +21,10 @@ use crate::in_flight::InFlight;
 use crate::maintenance::settings::RetentionSettings;
 use crate::media::state::{Media, MediaPorts, MediaSettings};
 use crate::messages::pacer::Pacer;
-use crate::messages::running_keys::RunningKeys;
 use crate::metrics::Metrics;
 use crate::ports::{
-    Accounts, ApiKeys, AuditLog, Clock, Contacts, Deliveries, Erasures, Events, Lease, LeaseToken,
-    Maintenance, MessageQueue, Messages, Passwords, Random, SearchIndex, TemplateRecords, Upstream,
+    Accounts, ApiKeys, AuditLog, Clock, Contacts, Deliveries, Erasures, Events, IdempotentRequests, Lease,
+    LeaseToken, Maintenance, MessageQueue, Messages, Passwords, Random, SearchIndex, TemplateRecords, Upstream,
     UpstreamAdmin, Users, WebhookEndpoints, WebhookPayloads, WebhookSender, Workers,
 };
 use crate::templates::cache::TemplateCache;
@@ -88,6 +88,8 @@ pub struct Deps {
     pub deliveries: Arc<dyn Deliveries>,
     /// API keys.
     pub api_keys: Arc<dyn ApiKeys>,
+    /// Requests with an idempotency key, except sends.
+    pub idempotent_requests: Arc<dyn IdempotentRequests>,
     /// Users and their sessions.
     pub users: Arc<dyn Users>,
     /// Audit log.
@@ -173,6 +175,8 @@ pub struct Ports {
     pub deliveries: Arc<dyn Deliveries>,
     /// API keys.
     pub api_keys: Arc<dyn ApiKeys>,
+    /// Requests with an idempotency key, except sends.
+    pub idempotent_requests: Arc<dyn IdempotentRequests>,
     /// Users and their sessions.
     pub users: Arc<dyn Users>,
     /// Audit log.
@@ -216,6 +220,7 @@ impl Deps {
             webhook_endpoints,
             deliveries,
             api_keys,
+            idempotent_requests,
             users,
             audit_log,
             erasures,
@@ -244,6 +249,7 @@ impl Deps {
             webhook_endpoints,
             deliveries,
             api_keys,
+            idempotent_requests,
             users,
             audit_log,
             erasures,

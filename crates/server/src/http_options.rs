@@ -15,6 +15,8 @@ pub struct HttpOptions {
     pub metrics: MetricsAccess,
     /// `true` if requests are traced.
     pub is_traced: bool,
+    /// `true` if each request is logged at the level `info`; else at the level `debug`.
+    pub has_access_log: bool,
 }
 
 /// Access to the metrics page.

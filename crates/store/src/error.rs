@@ -17,6 +17,9 @@ pub(crate) enum SqlError {
     /// A violated assumption of the program.
     #[error("{0}")]
     Bug(&'static str),
+    /// Another row has a value that must be unique.
+    #[error("{0}")]
+    Conflict(&'static str),
     /// A sealed value cannot be opened.
     #[error(transparent)]
     Seal(#[from] SealError),
@@ -30,6 +33,7 @@ impl SqlError {
             Self::Sqlite(error) => sqlite_kind(error),
             Self::Corrupt { .. } | Self::Seal(_) => StoreErrorKind::Corrupt,
             Self::Bug(_) => StoreErrorKind::Bug,
+            Self::Conflict(_) => StoreErrorKind::Conflict,
         }
     }
 

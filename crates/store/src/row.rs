@@ -10,8 +10,8 @@ use serde::de::DeserializeOwned;
 use crate::error::{SqlError, SqlResult};
 
 use domain::id::{
-    AccountId, AuditEntryId, BatchId, ContactId, KeyId, MediaId, MessageId, OwnerId, ReplayId, TemplateId,
-    UserId, WebhookId, WorkspaceId,
+    AccountId, AuditEntryId, BatchId, ContactId, KeyId, MediaId, MessageId, OwnerId, ReplayId, RequestId,
+    TemplateId, UserId, WebhookId, WorkerId, WorkspaceId,
 };
 
 /// Columns of a row, in the order of the select list.
@@ -120,7 +120,7 @@ macro_rules! ids {
     )*};
 }
 
-ids! { AccountId AuditEntryId BatchId ContactId KeyId MediaId MessageId OwnerId ReplayId TemplateId UserId WebhookId WorkspaceId }
+ids! { AccountId AuditEntryId BatchId ContactId KeyId MediaId MessageId OwnerId ReplayId RequestId TemplateId UserId WebhookId WorkerId WorkspaceId }
 
 /// Converts a time to a column value.
 pub(crate) fn micros(at: Timestamp) -> i64 {

@@ -42,6 +42,8 @@ pub struct Sealer {
 struct Key {
     cipher: XChaCha20Poly1305,
     id: [u8; KEY_ID_BYTES],
+    /// Key of [`Sealer::keyed_digest`].
+    digest_key: [u8; 32],
 }
 
 impl Key {
@@ -51,7 +53,16 @@ impl Key {
         let digest = Sha256::new().chain_update(b"waypost key id").chain_update(key).finalize();
         let mut id = [0; KEY_ID_BYTES];
         id.iter_mut().zip(digest).for_each(|(byte, digest_byte)| *byte = digest_byte);
-        Ok(Self { cipher, id })
+        let digest_key =
+            Sha256::new().chain_update(b"waypost digest key").chain_update(key).finalize().into();
+        Ok(Self { cipher, id, digest_key })
+    }
+}
+
+impl Key {
+    /// Both parts have a fixed length, so that no longer value has the same hash.
+    fn keyed_digest(&self, digest: &[u8; 32]) -> [u8; 32] {
+        Sha256::new().chain_update(self.digest_key).chain_update(digest).finalize().into()
     }
 }
 
@@ -96,6 +107,17 @@ impl Sealer {
             Some(id) if self.old.as_ref().is_some_and(|old| *id == old.id) => SealedWith::Old,
             Some(_) | None => SealedWith::Other,
         }
+    }
+
+    /// Returns a hash of a digest that depends on the secret key. A digest of a password or of another value that can be
+    /// guessed is stored only in this form.
+    pub(crate) fn keyed_digest(&self, digest: &[u8; 32]) -> [u8; 32] {
+        self.present.keyed_digest(digest)
+    }
+
+    /// Returns `true` if `stored` is the hash of the digest with the present or the old key.
+    pub(crate) fn is_keyed_digest(&self, stored: &[u8; 32], digest: &[u8; 32]) -> bool {
+        std::iter::once(&self.present).chain(&self.old).any(|key| key.keyed_digest(digest) == *stored)
     }
 
     /// Seals `secret` for a context, such as `accounts/<id>/access_token`.

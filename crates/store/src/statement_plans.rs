@@ -10,7 +10,9 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use domain::contacts::phone::PhoneNumber;
 use domain::contacts::whatsapp_user::WhatsAppUser;
-use domain::id::{AccountId, ContactId, MediaId, MessageId, WebhookId, WorkerId, WorkspaceId};
+use domain::id::{
+    AccountId, ContactId, MediaId, MessageId, OwnerId, RequestId, WebhookId, WorkerId, WorkspaceId,
+};
 use domain::messages::admission::{AdmissionRequest, AdmissionStage};
 use domain::messages::inbound::InboundMessage;
 use domain::messages::outcome::AcceptedMessage;
@@ -21,25 +23,27 @@ use domain::webhooks_out::delivery::DeliveryDecision;
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::trace::{TraceEvent, TraceEventCodes};
 use rusqlite::{Connection, StatementStatus};
+use secrecy::SecretSlice;
 
-use crate::access::sessions;
+use crate::access::{idempotent_requests, sessions};
 use crate::contacts::records;
 use crate::maintenance::{quarantine, retention, workers};
 use crate::media;
 use crate::messages::{accept, finish, idempotency, lease, queue, queue_depth};
+use crate::seal::Sealer;
 use crate::sqlite::{connection, migrate};
 use crate::webhooks_in::ingest;
 use crate::webhooks_out::{dead_letters, deliveries, fan_out, passing};
 
 use engine::ports::{
-    AttemptResult, ChangeRoute, ContactFilter, DeliveryAttemptResult, DeliveryLeaseRequest, EndpointCapacity,
-    Lease, LeaseRequest, LeaseToken, MediaLeaseRequest, NewMessage, OnUnknown, PageRequest, PageStart,
-    PreallocatedIds, Recipient, RetentionCursor, RetentionTarget, RoutedChange, SendSchedule, WebhookChange,
-    WebhookPayload,
+    AttemptResult, CachedResponse, ChangeRoute, ContactFilter, DeliveryAttemptResult, DeliveryLeaseRequest,
+    EndpointCapacity, Lease, LeaseRequest, LeaseToken, MediaLeaseRequest, NewIdempotentRequest, NewMessage,
+    OnUnknown, PageRequest, PageStart, PreallocatedIds, Random, Recipient, RequestEnd, RequestResponse,
+    RetentionCursor, RetentionTarget, RoutedChange, SendSchedule, WebhookChange, WebhookPayload,
 };
 
 /// Tables that grow with the number of messages.
-const LARGE: [&str; 17] = [
+const LARGE: [&str; 18] = [
     "messages",
     "message_timeline",
     "wamids",
@@ -48,6 +52,7 @@ const LARGE: [&str; 17] = [
     "deliveries",
     "delivery_queues",
     "idempotency_records",
+    "idempotent_requests",
     "contacts",
     "contact_numbers",
     "service_windows",
@@ -224,6 +229,39 @@ fn run_messages(connection: &Connection) {
     ingest::insert_payload(connection, &post).unwrap();
 }
 
+fn run_idempotent_requests(connection: &Connection) {
+    let sealer = Sealer::new(&SecretSlice::from(vec![7; 32]), Arc::new(NoRandom)).unwrap();
+    let request = NewIdempotentRequest {
+        id: RequestId::from_bytes([9; 16]),
+        workspace: WorkspaceId::from_bytes(WORKSPACE),
+        owner: OwnerId::from_bytes([9; 16]),
+        key: "order-7".to_owned(),
+        digest: Some([7; 32]),
+        worker: WorkerId::from_bytes(WORKER),
+        now: now(),
+        expires_at: now(),
+    };
+    idempotent_requests::insert_request(connection, &sealer, &request).unwrap();
+    let response = CachedResponse { status: 201, body: Bytes::from_static(b"{}") };
+    let end = RequestEnd::Finished(RequestResponse { response, has_secret: false });
+    idempotent_requests::finish_request(connection, &sealer, request.id, None, &end).unwrap();
+    idempotent_requests::finish_request(connection, &sealer, request.id, None, &RequestEnd::Interrupted)
+        .unwrap();
+    idempotent_requests::finish_request(connection, &sealer, request.id, None, &RequestEnd::Released)
+        .unwrap();
+    let later = now() + SignedDuration::from_hours(24 * 400);
+    idempotent_requests::expire_requests(connection, later, 10).unwrap();
+}
+
+/// Random numbers that are always zero.
+struct NoRandom;
+
+impl Random for NoRandom {
+    fn fill(&self, bytes: &mut [u8]) {
+        bytes.fill(0);
+    }
+}
+
 fn run_background_loops(connection: &Connection) {
     let (workspace, account) = (WorkspaceId::from_bytes(WORKSPACE), AccountId::from_bytes(ACCOUNT));
     let worker = WorkerId::from_bytes(WORKER);
@@ -244,6 +282,7 @@ fn run_background_loops(connection: &Connection) {
     workers::list_recent_sends(connection, now()).unwrap();
     workers::probe_write(connection, now()).unwrap();
     idempotency::expire_records(connection, later, 10).unwrap();
+    run_idempotent_requests(connection);
 
     assert!(fan_out::has_work(connection).unwrap());
     fan_out::fan_out_events(connection, now(), 10).unwrap();

@@ -6,14 +6,30 @@ use crate::id::{AccountId, KeyId, OwnerId, WorkspaceId};
 use crate::text_enum;
 
 text_enum! {
-    /// Scope of an API key.
+    /// Scope of an API key. The permissions that a scope gives are in the table of [`crate::access::permission`].
     pub enum KeyScope {
         /// Send messages.
         Send = "send",
         /// Read everything that holds no secret.
         Read = "read",
-        /// Change accounts, templates, contacts, keys and webhooks.
+        /// Change accounts, templates, contacts, keys, users and webhooks; read the audit log.
         Manage = "manage",
+        /// Change contacts.
+        Contacts = "contacts",
+        /// Change templates.
+        Templates = "templates",
+        /// Upload files.
+        Media = "media",
+        /// Change accounts.
+        Accounts = "accounts",
+        /// Change webhooks. A key also needs `read`.
+        Webhooks = "webhooks",
+        /// Change API keys.
+        Keys = "keys",
+        /// Change users.
+        Users = "users",
+        /// Read the audit log.
+        Audit = "audit",
     }
 }
 
@@ -114,7 +130,8 @@ impl KeyAccess {
         if self.is_test != other.is_test {
             return Some(PrivilegeEscalation::Kind);
         }
-        if let Some(scope) = other.scopes.iter().find(|scope| !self.scopes.contains(scope)) {
+        let has = |scope: KeyScope| self.scopes.iter().any(|own| own.includes(scope));
+        if let Some(scope) = other.scopes.iter().find(|scope| !has(**scope)) {
             return Some(PrivilegeEscalation::Scope(*scope));
         }
         let is_within = |account| self.accounts.contains(account);
@@ -132,6 +149,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::access::permission::{MissingScope, Permission};
 
     fn account(n: u8) -> AccountId {
         AccountId::from_parts(u64::from(n), &[n; 10])
@@ -139,7 +157,7 @@ mod tests {
 
     prop_compose! {
         fn key_access()(
-            scopes in proptest::sample::subsequence(KeyScope::ALL.to_vec(), 0..=3),
+            scopes in proptest::sample::subsequence(KeyScope::ALL.to_vec(), 0..=KeyScope::ALL.len()),
             accounts in proptest::sample::subsequence(vec![account(1), account(2), account(3)], 0..=3),
             is_test: bool,
             end in proptest::option::of(0_i64..3),
@@ -164,7 +182,10 @@ mod tests {
                     is_listed && access.expires_at.is_none_or(|end| at < end)
                 };
                 prop_assert!(!opens(&created) || opens(&creator));
-                prop_assert!(created.scopes.iter().all(|scope| creator.scopes.contains(scope)));
+                let gives = |access: &KeyAccess, permission: Permission| {
+                    permission.missing_scope(&access.scopes) == MissingScope::None
+                };
+                prop_assert!(Permission::ALL.iter().all(|one| !gives(&created, *one) || gives(&creator, *one)));
                 prop_assert_eq!(created.is_test, creator.is_test);
             }
         }

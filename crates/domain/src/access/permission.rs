@@ -2,6 +2,9 @@
 //!
 //! **Invariant:** a role has all permissions of the roles below it, and no scope has a permission that an admin does
 //! not have: creating an API key or a user gives no additional permissions.
+//!
+//! The table of permissions lists the scopes that give each permission. The scopes `send`, `read` and `manage` cover
+//! several subjects; every other scope gives the permission to manage one subject.
 
 use crate::access::api_key::{ApiKey, KeyScope};
 use crate::text_enum;
@@ -33,14 +36,64 @@ impl Role {
 }
 
 impl ApiKey {
-    /// Returns `true` if the scopes of the key include the permission.
+    /// Returns `true` if the scopes of the key give the permission.
     pub fn has_permission(&self, permission: Permission) -> bool {
-        permission.scope().is_some_and(|scope| self.scopes.contains(&scope))
+        permission.missing_scope(&self.scopes) == MissingScope::None
+    }
+}
+
+/// Scope that a key lacks for a permission.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MissingScope {
+    /// The key has the permission.
+    None,
+    /// The key needs one of these scopes.
+    OneOf(&'static [KeyScope]),
+    /// The key needs this scope, besides those that it has.
+    Also(KeyScope),
+    /// No key can have the permission.
+    UsersOnly,
+}
+
+impl Permission {
+    /// Returns the scope that a key with these scopes lacks for the permission.
+    pub fn missing_scope(self, scopes: &[KeyScope]) -> MissingScope {
+        let alternatives = self.scopes();
+        if alternatives.is_empty() {
+            return MissingScope::UsersOnly;
+        }
+        if !alternatives.iter().any(|scope| scopes.contains(scope)) {
+            return MissingScope::OneOf(alternatives);
+        }
+        match self.additional_scope() {
+            Some(scope) if !scopes.contains(&scope) => MissingScope::Also(scope),
+            Some(_) | None => MissingScope::None,
+        }
+    }
+
+    /// Returns `true` if the permission only reads.
+    pub fn is_read(self) -> bool {
+        self.as_str().ends_with(".read")
+    }
+
+    /// Returns the scope that a key needs for the permission besides one of [`Permission::scopes`].
+    ///
+    /// A webhook receives the texts of customers, so that a key without `read` could read them through a webhook of its own.
+    pub fn additional_scope(self) -> Option<KeyScope> {
+        (self == Self::ManageWebhooks).then_some(KeyScope::Read)
+    }
+}
+
+impl KeyScope {
+    /// Returns `true` if this scope gives every permission that `other` gives.
+    pub fn includes(self, other: Self) -> bool {
+        let mut given = Permission::ALL.iter().filter(|permission| permission.scopes().contains(&other));
+        self == other || given.all(|permission| permission.scopes().contains(&self))
     }
 }
 
 macro_rules! permissions {
-    ($($(#[doc = $doc:literal])+ $variant:ident = $text:literal, $role:ident, $scope:expr;)*) => {
+    ($($(#[doc = $doc:literal])+ $variant:ident = $text:literal, $role:ident, [$($scope:ident),*];)*) => {
         text_enum! {
             /// A permission.
             pub enum Permission {
@@ -63,10 +116,11 @@ macro_rules! permissions {
                 }
             }
 
-            /// Returns the scope that gives the permission to an API key; `None` if no key can have it.
-            pub fn scope(self) -> Option<KeyScope> {
+            /// Returns the scopes of which an API key needs one for the permission, the narrowest first. Empty if no key
+            /// can have the permission.
+            pub fn scopes(self) -> &'static [KeyScope] {
                 match self {
-                    $(Self::$variant => $scope,)*
+                    $(Self::$variant => &[$(KeyScope::$scope),*],)*
                 }
             }
         }
@@ -75,35 +129,37 @@ macro_rules! permissions {
 
 permissions! {
     /// Send, cancel, reschedule and resolve messages, mark messages of customers as read.
-    SendMessages = "messages.send", Agent, Some(KeyScope::Send);
+    SendMessages = "messages.send", Agent, [Send];
     /// Read messages.
-    ReadMessages = "messages.read", Viewer, Some(KeyScope::Read);
+    ReadMessages = "messages.read", Viewer, [Read];
+    /// Upload files for outbound messages.
+    ManageMedia = "media.manage", Agent, [Media, Send];
     /// Read contacts.
-    ReadContacts = "contacts.read", Viewer, Some(KeyScope::Read);
+    ReadContacts = "contacts.read", Viewer, [Read];
     /// Create, update, import and delete contacts.
-    ManageContacts = "contacts.manage", Agent, Some(KeyScope::Manage);
+    ManageContacts = "contacts.manage", Agent, [Contacts, Manage];
     /// Read templates.
-    ReadTemplates = "templates.read", Viewer, Some(KeyScope::Read);
+    ReadTemplates = "templates.read", Viewer, [Read];
     /// Create, update, delete and synchronize templates.
-    ManageTemplates = "templates.manage", Admin, Some(KeyScope::Manage);
+    ManageTemplates = "templates.manage", Admin, [Templates, Manage];
     /// Read accounts. Secrets are never returned.
-    ReadAccounts = "accounts.read", Viewer, Some(KeyScope::Read);
+    ReadAccounts = "accounts.read", Viewer, [Read];
     /// Create, update, test, register and delete accounts, update their business profiles, resume held accounts.
-    ManageAccounts = "accounts.manage", Admin, Some(KeyScope::Manage);
+    ManageAccounts = "accounts.manage", Admin, [Accounts, Manage];
     /// Read events, webhooks and deliveries. Secrets are never returned.
-    ReadEvents = "events.read", Viewer, Some(KeyScope::Read);
+    ReadEvents = "events.read", Viewer, [Read];
     /// Create, update, test and delete webhooks, request redeliveries and replays.
-    ManageWebhooks = "webhooks.manage", Admin, Some(KeyScope::Manage);
+    ManageWebhooks = "webhooks.manage", Admin, [Webhooks, Manage];
     /// List, create, rotate and revoke API keys.
-    ManageKeys = "keys.manage", Admin, Some(KeyScope::Manage);
+    ManageKeys = "keys.manage", Admin, [Keys, Manage];
     /// List, create, update and delete users.
-    ManageUsers = "users.manage", Admin, Some(KeyScope::Manage);
+    ManageUsers = "users.manage", Admin, [Users, Manage];
     /// Create, update and delete owners.
-    ManageOwners = "owners.manage", Owner, None;
+    ManageOwners = "owners.manage", Owner, [];
     /// Set the password of another user.
-    ResetPasswords = "passwords.reset", Owner, None;
+    ResetPasswords = "passwords.reset", Owner, [];
     /// Read the audit log.
-    ReadAudit = "audit.read", Admin, Some(KeyScope::Manage);
+    ReadAudit = "audit.read", Admin, [Audit, Manage];
 }
 
 #[cfg(test)]
@@ -126,7 +182,7 @@ mod tests {
                 prop_assert!(role.has_permission(permission) || !below.has_permission(permission));
             }
             // An admin has every permission that a key can have: creating a key gives no additional permissions.
-            prop_assert!(permission.scope().is_none() || Role::Admin.has_permission(permission));
+            prop_assert!(permission.scopes().is_empty() || Role::Admin.has_permission(permission));
             prop_assert_eq!(permission.as_str().parse(), Ok(permission));
             prop_assert_eq!(role.as_str().parse(), Ok(role));
             prop_assert!(permission.description().ends_with('.'));
@@ -141,9 +197,44 @@ mod tests {
 
     #[test]
     fn a_viewer_may_only_read_and_an_owner_has_two_permissions_that_an_admin_does_not_have() {
-        assert!(Role::Viewer.permissions().all(|permission| permission.scope() == Some(KeyScope::Read)));
+        assert!(Role::Viewer.permissions().all(|permission| permission.scopes() == [KeyScope::Read]));
         let own: Vec<_> =
             Role::Owner.permissions().filter(|permission| !Role::Admin.has_permission(*permission)).collect();
         assert_eq!(own, [Permission::ManageOwners, Permission::ResetPasswords]);
+    }
+
+    #[test]
+    fn each_fine_scope_gives_one_permission_of_manage_or_send() {
+        for scope in KeyScope::ALL {
+            let given: Vec<_> = Permission::ALL.iter().filter(|one| one.scopes().contains(&scope)).collect();
+            match scope {
+                KeyScope::Send | KeyScope::Read | KeyScope::Manage => assert!(given.len() > 1, "{scope:?}"),
+                KeyScope::Contacts
+                | KeyScope::Templates
+                | KeyScope::Media
+                | KeyScope::Accounts
+                | KeyScope::Webhooks
+                | KeyScope::Keys
+                | KeyScope::Users
+                | KeyScope::Audit => assert_eq!(given.len(), 1, "{scope:?}"),
+            }
+        }
+        assert!(
+            KeyScope::Manage.includes(KeyScope::Webhooks) && !KeyScope::Webhooks.includes(KeyScope::Manage)
+        );
+        assert!(KeyScope::Send.includes(KeyScope::Media) && !KeyScope::Manage.includes(KeyScope::Media));
+        assert!(!KeyScope::Manage.includes(KeyScope::Read) && !KeyScope::Manage.includes(KeyScope::Send));
+    }
+
+    #[test]
+    fn webhooks_need_the_scope_read_as_well() {
+        use KeyScope::{Manage, Read, Webhooks};
+        let missing = |scopes: &[KeyScope]| Permission::ManageWebhooks.missing_scope(scopes);
+        assert_eq!(missing(&[Read]), MissingScope::OneOf(&[Webhooks, Manage]));
+        assert_eq!(missing(&[Webhooks]), MissingScope::Also(Read));
+        assert_eq!(missing(&[Manage]), MissingScope::Also(Read));
+        assert_eq!(missing(&[Webhooks, Read]), MissingScope::None);
+        assert_eq!(missing(&[Manage, Read]), MissingScope::None);
+        assert_eq!(Permission::ManageOwners.missing_scope(&KeyScope::ALL), MissingScope::UsersOnly);
     }
 }

@@ -138,7 +138,7 @@ impl Requester<'_> {
         if missing.peek().is_none() {
             return Ok(());
         }
-        let are_all_for_users_only = missing.all(|permission| permission.scope().is_none());
+        let are_all_for_users_only = missing.all(|permission| permission.scopes().is_empty());
         if are_all_for_users_only && role == Role::Owner {
             let owners = UserFilter { role: Some(Role::Owner), ..UserFilter::default() };
             if deps.users.list_users(caller.workspace(), &owners, ONE_ROW).await?.total == 0 {

@@ -1,17 +1,11 @@
 //! Idempotency keys, and responses to repeated requests.
 
 use domain::messages::status::MessageStatus;
-use jiff::SignedDuration;
 
 use crate::Deps;
 use crate::access::caller::Caller;
 use crate::messages::outcome::SendResult;
 use crate::ports::{CachedResponse, IdempotencyRecord, MessageKey, StoreError, StoredMessage};
-
-pub use crate::messages::running_keys::{IdempotencyKeyInUse, RunningKey, RunningKeys};
-
-/// Time for which an idempotency key is stored.
-pub(crate) const IDEMPOTENCY_PERIOD: SignedDuration = SignedDuration::from_hours(24);
 
 /// Returns the response to cache for repeated requests; `None` if the response is not cached.
 pub type CacheResponse = Box<dyn Fn(&SendResult) -> Option<CachedResponse> + Send + Sync>;

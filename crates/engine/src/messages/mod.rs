@@ -15,7 +15,6 @@ pub mod queue;
 pub(crate) mod recovery;
 pub mod request;
 mod retry_wait;
-pub(crate) mod running_keys;
 pub mod search_index;
 pub mod send;
 mod send_end;

@@ -10,10 +10,11 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::Deps;
 use crate::access::caller::Caller;
+use crate::access::idempotent_request::IDEMPOTENCY_PERIOD;
 use crate::access::rate_limits;
 use crate::messages::admission;
 use crate::messages::admission::{CheckedRequest, content_text};
-use crate::messages::idempotency::{IDEMPOTENCY_PERIOD, IdempotencyKey};
+use crate::messages::idempotency::IdempotencyKey;
 use crate::messages::outcome::{SendProgress, SendReceipt, SendResult};
 use crate::messages::request::{SendRequest, SendTiming};
 use crate::messages::task::SendTask;

@@ -93,8 +93,8 @@ metrics! {
     Counter HTTP_REQUESTS = "waypost_http_requests_total" ["method" "route" "status"];
     /// Duration of requests to the API. `kind` is `send` for messages and batches, else `other`.
     Histogram HTTP_SECONDS = "waypost_http_request_duration_seconds" ["kind"];
-    /// Error responses of the API, by error code (`docs/errors.md`).
-    Counter HTTP_ERRORS = "waypost_http_errors_total" ["code"];
+    /// Error responses of the API, by error code (`docs/errors.md`) and route.
+    Counter HTTP_ERRORS = "waypost_http_errors_total" ["code" "route"];
     /// Requests to the API without a valid API key or session.
     Counter AUTH_FAILURES = "waypost_auth_failures_total" [];
     /// Requests to the API that were refused by the rate limit of the API key. `kind` is `send` or `other`.

@@ -80,7 +80,7 @@ pub struct Metrics {
     pub http_requests: Counters,
     /// Duration of requests to the API, by kind of call.
     pub http_seconds: Histograms,
-    /// Error responses of the API, by code.
+    /// Error responses of the API, by code and route.
     pub http_errors: Counters,
     /// Requests to the API without a valid API key or session.
     pub auth_failures: Counters,

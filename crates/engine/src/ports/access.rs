@@ -1,12 +1,13 @@
 //! API keys, users, sessions and the audit log.
 
+use super::message_records::CachedResponse;
 use super::port_macro::port;
 use super::storage::{Page, PageRequest, StoreError};
 use domain::access::api_key::ApiKey;
 use domain::access::audit::{AuditAction, AuditEntry};
 use domain::access::permission::Role;
 use domain::access::user::{Email, User};
-use domain::id::{KeyId, UserId, WorkspaceId};
+use domain::id::{KeyId, OwnerId, RequestId, UserId, WorkerId, WorkspaceId};
 use jiff::Timestamp;
 use secrecy::SecretString;
 
@@ -16,6 +17,9 @@ port! {
     /// API keys.
     pub trait ApiKeys {
         /// Inserts a key.
+        ///
+        /// # Errors
+        /// `Conflict` if another active key of the workspace has the name. A key that was replaced is not active.
         async fn insert_api_key(&self, key: ApiKey, audit_entry: AuditEntry) -> Result<(), StoreError>;
 
         /// Returns a page of the keys that are not revoked, newest first.
@@ -39,6 +43,34 @@ port! {
 
         /// Stores the times at which keys were last used.
         async fn update_api_keys_last_used(&self, used: &[(KeyId, Timestamp)]) -> Result<(), StoreError>;
+    }
+}
+
+port! {
+    storage idempotent_requests_port;
+
+    /// Requests with an `Idempotency-Key`. Sends have records of their own, which are written with their message.
+    pub trait IdempotentRequests {
+        /// Inserts the record of a request before the request has an effect. Returns the record of an earlier request with
+        /// the same key, if there is one; then nothing is inserted.
+        async fn insert_idempotent_request(
+            &self,
+            new: NewIdempotentRequest,
+        ) -> Result<Option<EarlierRequest>, StoreError>;
+
+        /// Returns the record of an earlier request with the key of `request`.
+        async fn get_idempotent_request(
+            &self,
+            request: &NewIdempotentRequest,
+        ) -> Result<Option<EarlierRequest>, StoreError>;
+
+        /// Stores the end of a request, with the digest of its body.
+        async fn finish_idempotent_request(
+            &self,
+            id: RequestId,
+            digest: Option<RequestDigest>,
+            end: RequestEnd,
+        ) -> Result<(), StoreError>;
     }
 }
 
@@ -286,4 +318,73 @@ pub struct AuditFilter {
     pub until: Option<Timestamp>,
     /// Text contained in the name of the actor or the target.
     pub search: Option<String>,
+}
+
+/// SHA-256 of the path and the body of a request.
+pub type RequestDigest = [u8; 32];
+
+/// Request with an idempotency key that begins.
+#[derive(Clone, Debug)]
+pub struct NewIdempotentRequest {
+    /// Identifier of the request.
+    pub id: RequestId,
+    /// Workspace of the caller.
+    pub workspace: WorkspaceId,
+    /// Owner of the key.
+    pub owner: OwnerId,
+    /// Key, as the caller wrote it.
+    pub key: String,
+    /// Digest of the path and the body; `None` if the body is read as a stream.
+    pub digest: Option<RequestDigest>,
+    /// Process that runs the request.
+    pub worker: WorkerId,
+    /// Current time.
+    pub now: Timestamp,
+    /// Time at which the key can be used for another request.
+    pub expires_at: Timestamp,
+}
+
+/// Earlier request with the same idempotency key.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EarlierRequest {
+    /// `false` if the earlier request had another path or body; `None` if one of the bodies is not known yet.
+    pub is_same: Option<bool>,
+    /// State of the earlier request.
+    pub state: EarlierRequestState,
+}
+
+/// State of an earlier request.
+#[derive(Clone, Debug, PartialEq)]
+pub enum EarlierRequestState {
+    /// The process may be running the request.
+    Running {
+        /// Process that runs the request.
+        worker: WorkerId,
+        /// `true` if the process is alive.
+        is_alive: bool,
+    },
+    /// The request has ended, and its response is stored.
+    Finished(RequestResponse),
+    /// The request has ended, and its response is not stored. It may have had an effect.
+    Interrupted,
+}
+
+/// Response that is stored for repeated requests.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RequestResponse {
+    /// Status and body.
+    pub response: CachedResponse,
+    /// `true` if the body contains a secret. The store encrypts the body.
+    pub has_secret: bool,
+}
+
+/// End of a request with an idempotency key.
+#[derive(Clone, Debug)]
+pub enum RequestEnd {
+    /// Repeated requests get this response.
+    Finished(RequestResponse),
+    /// The request had no effect: the key can be used again.
+    Released,
+    /// The request may have had an effect, and has no response for repeated requests.
+    Interrupted,
 }

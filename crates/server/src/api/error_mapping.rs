@@ -248,6 +248,10 @@ impl From<ApiKeyError> for ApiError {
                     format!("A caller can manage only keys with fewer or equal permissions: {lacking}."),
                 )
             }
+            ApiKeyError::NameTaken => {
+                Self::new(Code::ApiKeyExists, "Another active API key of this workspace has this name.")
+                    .with("field", "name")
+            }
             ApiKeyError::NotFound => Self::api_key_not_found(),
             ApiKeyError::NotActive => Self::new(
                 Code::NotRotatable,

@@ -25,6 +25,8 @@ use crate::api::response::set;
 use crate::api::{response, session_cookie};
 use crate::client_ip;
 use crate::http_options::HttpOptions;
+use crate::observability::access_log::CallerName;
+use crate::observability::refusal_log::{RefusalLog, RefusedRequest};
 
 /// Path of `POST /v1/messages`.
 pub(crate) const V1_SEND_PATH: &str = "/v1/messages";
@@ -121,12 +123,22 @@ fn is_delete_with_query(request: &Request) -> bool {
     request.method() == Method::DELETE && (path.starts_with("/accounts/") || path.starts_with("/templates/"))
 }
 
+/// State of [`process_request`].
+#[derive(Clone)]
+pub(crate) struct MiddlewareState {
+    pub(crate) deps: Arc<Deps>,
+    pub(crate) web: Arc<HttpOptions>,
+    /// Sampled log of refused requests.
+    pub(crate) refusals: Arc<RefusalLog>,
+}
+
 /// Handles a request: assigns an id, authenticates the caller, runs the handler, writes the error response, adds headers.
 pub(crate) async fn process_request(
-    State((deps, web)): State<(Arc<Deps>, Arc<HttpOptions>)>,
+    State(state): State<MiddlewareState>,
     mut request: Request,
     next: Next,
 ) -> Response {
+    let MiddlewareState { deps, web, refusals } = state;
     let request_id: Arc<str> = deps.new_id(MessageId::from_parts).to_string().into();
     let (caller, store_error) = match authenticate(&deps, request.headers()).await {
         Ok(caller) => (caller, None),
@@ -145,8 +157,9 @@ pub(crate) async fn process_request(
         rate_limit: Arc::default(),
     };
     let gateway_url = deps.settings.is_dev.then(|| context.web.public_url.clone()).flatten();
+    let caller_name = context.caller.as_ref().map(CallerName::of);
     let kind = call_kind(request.uri());
-    let (start, begun_at, method) = (deps.metrics.now(), deps.now(), request.method().clone());
+    let (start, method) = (deps.metrics.now(), request.method().clone());
     // The route, not the path: a wamid in a path contains a phone number.
     let route = request.extensions().get::<MatchedPath>().cloned();
     request.extensions_mut().insert(context.clone());
@@ -161,8 +174,14 @@ pub(crate) async fn process_request(
         if let (Some(url), Some(error)) = (gateway_url, Arc::get_mut(&mut error)) {
             add_resume_hint(error, &url);
         }
-        log(&error, &request_id);
-        count_error(&deps, error.code(), kind);
+        let route = route.as_ref().map_or("other", MatchedPath::as_str);
+        if error.code().status().is_server_error() {
+            log_failure(&error, &request_id);
+        } else {
+            let caller = caller_name.as_ref().map(CallerName::as_str);
+            refusals.log(&error, RefusedRequest { request_id: &request_id, route, caller }, deps.now());
+        }
+        count_error(&deps, error.code(), kind, route);
         let mut written = response::failure(&error, &request_id);
         for (name, value) in response.headers() {
             written.headers_mut().entry(name).or_insert_with(|| value.clone());
@@ -170,14 +189,9 @@ pub(crate) async fn process_request(
         response = written;
     }
     response = with_request_id(response, &request_id);
-    tracing::debug!(
-        request.id = &*request_id,
-        method = method.as_str(),
-        route = route.as_ref().map_or("none", MatchedPath::as_str),
-        status = response.status().as_u16(),
-        duration_ms = deps.now().duration_since(begun_at).as_millis(),
-        "request completed"
-    );
+    if let Some(name) = caller_name {
+        response.extensions_mut().insert(name);
+    }
     if let Some(caller) = &context.caller {
         let rate_limit = context.rate_limit().unwrap_or_else(|| rate_limits::peek(&deps, caller, kind));
         set(&mut response, LIMIT, rate_limit.limit);
@@ -214,8 +228,8 @@ fn call_kind_name(kind: CallKind) -> &'static str {
     }
 }
 
-fn count_error(deps: &Deps, code: Code, kind: CallKind) {
-    deps.metrics.http_errors.increment(&[Label::Static(code.as_str())]);
+fn count_error(deps: &Deps, code: Code, kind: CallKind, route: &str) {
+    deps.metrics.http_errors.increment(&[Label::Static(code.as_str()), Label::Text(route.into())]);
     if code == Code::InvalidApiKey {
         deps.metrics.auth_failures.increment(&[]);
     } else if code == Code::RateLimited {
@@ -236,21 +250,15 @@ fn unix_seconds_rounded_up(at: Timestamp) -> i64 {
     at.as_millisecond().saturating_add(999).div_euclid(1000)
 }
 
-fn log(error: &ApiError, request_id: &str) {
-    if error.code().status().is_server_error()
-        && let Some(cause) = error.cause()
-    {
-        tracing::error!(
-            request.id = request_id,
-            code = error.code().as_str(),
-            error = chain(cause),
-            "request failed"
-        );
-    } else if error.code().status().is_server_error() {
+/// Logs a response with a status of 500 or more.
+fn log_failure(error: &ApiError, request_id: &str) {
+    let code = error.code().as_str();
+    match error.cause() {
+        Some(cause) => {
+            tracing::error!(request.id = request_id, code, error = chain(cause), "request failed");
+        }
         // The cause is outside the gateway's code: Meta is unreachable, an account is held, or a queue is full.
-        tracing::warn!(request.id = request_id, code = error.code().as_str(), "request could not be served");
-    } else {
-        tracing::debug!(request.id = request_id, code = error.code().as_str(), "request refused");
+        None => tracing::warn!(request.id = request_id, code, "request could not be served"),
     }
 }
 

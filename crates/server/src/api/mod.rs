@@ -13,6 +13,8 @@ pub(crate) mod error;
 pub(crate) mod error_mapping;
 pub(crate) mod events;
 pub(crate) mod field;
+pub(crate) mod idempotency_key;
+pub(crate) mod idempotent_request;
 pub(crate) mod media;
 pub(crate) mod messages;
 pub(crate) mod middleware;
@@ -20,6 +22,7 @@ pub(crate) mod openapi;
 pub(crate) mod pagination;
 pub(crate) mod request_body;
 pub(crate) mod request_context;
+pub(crate) mod request_digest;
 pub(crate) mod response;
 pub(crate) mod route_access;
 pub(crate) mod routes;
@@ -40,21 +43,26 @@ use engine::Deps;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use self::error::{ApiError, Code};
+use self::middleware::MiddlewareState;
 use self::route_access::RouteAccess;
 use self::route_access::RouteAccess::{Authenticated, Permission, Public, SelfOr};
 use crate::http_options::HttpOptions;
+use crate::observability::refusal_log::RefusalLog;
 
 /// Returns the router of all paths under `/api` and `/v1`.
 pub(crate) fn router(deps: &Arc<Deps>, web: &Arc<HttpOptions>) -> Router {
+    let state =
+        MiddlewareState { deps: deps.clone(), web: web.clone(), refusals: Arc::new(RefusalLog::default()) };
     let api = handlers()
+        .layer(axum::middleware::from_fn_with_state(deps.clone(), idempotent_request::run_once))
         // Each handler limits the body that it reads.
         .layer(DefaultBodyLimit::disable())
         .fallback(middleware::route_not_found)
         .method_not_allowed_fallback(middleware::method_not_allowed)
         .layer(CatchPanicLayer::custom(middleware::handler_panicked))
-        .layer(axum::middleware::from_fn_with_state((deps.clone(), web.clone()), middleware::process_request))
+        .layer(axum::middleware::from_fn_with_state(state.clone(), middleware::process_request))
         .with_state(deps.clone());
-    Router::new().nest("/api", api).merge(messages::v1::router(deps, web))
+    Router::new().nest("/api", api).merge(messages::v1::router(deps, &state))
 }
 
 macro_rules! handlers {

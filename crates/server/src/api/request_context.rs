@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use domain::access::permission::Permission;
+use domain::access::permission::{MissingScope, Permission};
 use domain::access::rate_limiter::{CallKind, RateLimitDecision};
 use engine::access::caller::Caller;
 use engine::access::rate_limits;
@@ -96,8 +96,11 @@ impl RequestContext {
         }
     }
 
-    /// Counts the call towards the caller's rate limit.
+    /// Counts the call towards the caller's rate limit. A call that was counted already is not counted again.
     pub(crate) fn count_call(&self, deps: &Deps, caller: &Caller, kind: CallKind) -> Result<(), ApiError> {
+        if self.rate_limit().is_some() {
+            return Ok(());
+        }
         let rate_limit = rate_limits::acquire(deps, caller, kind);
         *self.rate_limit.lock().unwrap_or_else(PoisonError::into_inner) = Some(rate_limit);
         let Some(until) = rate_limit.retry_at else { return self.refuse_unexpected_query() };
@@ -160,21 +163,29 @@ fn invalid_credentials() -> ApiError {
 /// The error of a caller that lacks a permission.
 pub(crate) fn missing_permission(caller: &Caller, permission: Permission) -> ApiError {
     let name = permission.as_str();
-    let message = match (caller, permission.scope()) {
-        (Caller::Key(_), Some(scope)) => {
-            format!("This API key lacks the scope `{}`.", scope.as_str())
-        }
-        (Caller::Key(_), None) => {
-            format!("API keys cannot have the permission `{name}`; only users can.")
-        }
-        (Caller::User(session), _) => {
-            format!("The role `{}` lacks the permission `{name}`.", session.user.role.as_str())
+    let error = |message: String| ApiError::new(Code::Forbidden, message).with("permission", name);
+    let key = match caller {
+        Caller::Key(key) => key,
+        Caller::User(session) => {
+            let role = session.user.role.as_str();
+            return error(format!("The role `{role}` lacks the permission `{name}`."));
         }
     };
-    let error = ApiError::new(Code::Forbidden, message).with("permission", name);
-    match (caller, permission.scope()) {
-        (Caller::Key(_), Some(scope)) => error.with("scope", scope.as_str()),
-        (Caller::Key(_), None) | (Caller::User(_), _) => error,
+    let (message, scope) = match permission.missing_scope(&key.scopes) {
+        MissingScope::OneOf(scopes) => {
+            let names: Vec<_> = scopes.iter().map(|scope| format!("`{}`", scope.as_str())).collect();
+            (format!("This API key lacks the scope {}.", names.join(" or ")), scopes.first().copied())
+        }
+        MissingScope::Also(scope) => {
+            (format!("This API key lacks the scope `{}`.", scope.as_str()), Some(scope))
+        }
+        MissingScope::UsersOnly | MissingScope::None => {
+            (format!("API keys cannot have the permission `{name}`; only users can."), None)
+        }
+    };
+    match scope {
+        Some(scope) => error(message).with("scope", scope.as_str()),
+        None => error(message),
     }
 }
 

@@ -64,8 +64,13 @@ pub(crate) fn no_content() -> Response {
     response
 }
 
-/// Adds `Cache-Control: no-store` to a response that contains a secret.
+/// Mark of a response that contains a secret, in its extensions.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ContainsSecret;
+
+/// Adds `Cache-Control: no-store` and the mark [`ContainsSecret`] to a response that contains a secret.
 pub(crate) fn secret(mut response: Response) -> Response {
+    response.extensions_mut().insert(ContainsSecret);
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }

@@ -15,6 +15,19 @@ pub enum RouteAccess {
     Permission(Permission),
 }
 
+/// Handling of the header `Idempotency-Key` on a route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Idempotency {
+    /// The header has no effect: the operation reads only, or logs in or out.
+    None,
+    /// The record is written together with the message.
+    Send,
+    /// The middleware reads the JSON body and stores the response.
+    Json,
+    /// The handler reads a large body as a stream; the middleware stores the response.
+    Stream,
+}
+
 /// One route of the API.
 #[derive(Clone, Copy, Debug)]
 pub struct Route {
@@ -29,6 +42,23 @@ pub struct Route {
 }
 
 impl Route {
+    /// Handling of the header `Idempotency-Key`: every POST that changes something accepts the header.
+    pub(crate) fn idempotency(&self) -> Idempotency {
+        match self.access {
+            RouteAccess::Permission(permission) if self.method == "POST" && !permission.is_read() => {
+                match self.path {
+                    "/messages/send" | "/messages/batch" => Idempotency::Send,
+                    "/contacts/import" | "/media" => Idempotency::Stream,
+                    _ => Idempotency::Json,
+                }
+            }
+            RouteAccess::Public
+            | RouteAccess::Authenticated
+            | RouteAccess::SelfOr(_)
+            | RouteAccess::Permission(_) => Idempotency::None,
+        }
+    }
+
     /// Name of the handler function, which is the `operationId` in the OpenAPI document.
     pub fn name(&self) -> &'static str {
         self.handler.rsplit(':').next().unwrap_or_default().trim()

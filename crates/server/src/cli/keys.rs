@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, anyhow, bail};
 use clap::{Args, Subcommand};
 use domain::access::api_key::{ApiKey, KeyScope};
+use domain::check::nearest;
 use domain::time::rfc3339;
 use engine::AuditContext;
 use engine::access::api_key::delegation;
@@ -41,7 +42,8 @@ pub(super) struct CreateKeyArgs {
     /// Name of the key, such as `ci`
     #[arg(long, value_parser = name)]
     name: String,
-    /// Scopes, separated by commas: send, read, manage
+    /// Scopes, separated by commas: send, read, manage; or, for one subject, contacts, templates, media, accounts,
+    /// webhooks (needs read as well), keys, users, audit
     #[arg(long, required = true, value_delimiter = ',', value_parser = scope)]
     scopes: Vec<KeyScope>,
     /// Maximum number of sends in any 60 seconds [default: the setting limits.per_minute]
@@ -88,7 +90,12 @@ pub(super) struct RevokeKeyArgs {
 }
 
 fn scope(text: &str) -> Result<KeyScope, String> {
-    text.trim().parse().map_err(|_| "must be send, read or manage".to_owned())
+    let text = text.trim();
+    text.parse().map_err(|_| {
+        let names = KeyScope::ALL.map(KeyScope::as_str);
+        let guess = nearest(text, &names).map(|name| format!("; did you mean `{name}`?"));
+        format!("must be one of {}{}", names.join(", "), guess.unwrap_or_default())
+    })
 }
 
 fn time(text: &str) -> Result<Timestamp, String> {
@@ -166,6 +173,9 @@ fn describe_error(error: ApiKeyError, expires_at: Option<Timestamp>) -> anyhow::
             };
             anyhow!("--accounts: account `{account}` {kind}: {fix}")
         }
+        ApiKeyError::NameTaken => anyhow!(
+            "--name: another active key of this workspace has this name: use another name, or revoke that key"
+        ),
         error @ (ApiKeyError::PrivilegeEscalation(_)
         | ApiKeyError::NotFound
         | ApiKeyError::NotActive

@@ -71,7 +71,7 @@ impl ListenArgs {
         let (secret, is_new) = self.secret()?;
         let clock = Arc::new(SystemClock::new());
         // The user of this machine chose the address, which is usually on this machine.
-        let policy = Policy { allow_http: true, allow_private_networks: true, allow_http_loopback: true };
+        let policy = Policy { allow_http: true, allow_private_networks: true, allow_local_hosts: true };
         let client = EgressClient::new(&EgressConfig { policy, ..EgressConfig::default() }, clock.clone())?;
         let url = self.forward_to.as_str().to_owned();
         client.check_url(&url).with_context(|| format!("--forward-to {url}"))?;

@@ -127,6 +127,8 @@ pub(crate) struct LogSettings {
     pub(crate) format: LogFormat,
     /// Filter of log lines.
     pub(crate) filter: String,
+    /// `true` if each HTTP request is logged at the level `info`.
+    pub(crate) has_access_log: bool,
     /// OpenTelemetry collector that receives spans.
     pub(crate) otlp_endpoint: Option<String>,
 }
@@ -266,6 +268,7 @@ impl Config {
             trusted_proxies: self.trusted_proxies.clone(),
             metrics: self.metrics.access(),
             is_traced: self.log.otlp_endpoint.is_some(),
+            has_access_log: self.log.has_access_log,
         }
     }
 

@@ -399,6 +399,14 @@ pub(crate) const SETTINGS: &[Setting] = &[
                not serve, the default is `warn`.",
     },
     Setting {
+        name: "log.access",
+        value: Boolean(field!(log.has_access_log)),
+        default: Text("false"),
+        help: "Writes an `info` line for each HTTP request: method, route, status, duration, size of the response, \
+               request id, and the prefix of the API key or the id of the user. Bodies, queries and paths are never \
+               written.",
+    },
+    Setting {
         name: "log.otlp_endpoint",
         value: Url(optional!(log.otlp_endpoint)),
         default: DefaultValue::None,

@@ -277,9 +277,7 @@ fn after(clock: &dyn Clock, span: SignedDuration) -> Timestamp {
 /// Traces a request. The span is a child of the caller's span, if the request names one.
 pub(crate) async fn trace_request(request: Request, next: Next) -> Response {
     let method = method_name(request.method());
-    // The span has the route, not the path: a path may contain a phone number.
-    let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
-    let route = route.filter(|route| !route.contains("__private")).unwrap_or("none");
+    let route = route_of(&request);
     let span = tracing::info_span!(
         target: SPANS,
         "request",
@@ -306,8 +304,15 @@ pub(crate) async fn trace_request(request: Request, next: Next) -> Response {
     response
 }
 
+/// Returns the route of a request, or `none`. Spans and log lines have the route, not the path: a path may contain a phone
+/// number.
+pub(super) fn route_of(request: &Request) -> &str {
+    let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
+    route.filter(|route| !route.contains("__private")).unwrap_or("none")
+}
+
 /// Returns the name of a standard method, or `_OTHER`.
-fn method_name(method: &Method) -> &'static str {
+pub(super) fn method_name(method: &Method) -> &'static str {
     ["GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS"]
         .into_iter()
         .find(|known| *known == method.as_str())

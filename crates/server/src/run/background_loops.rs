@@ -111,7 +111,7 @@ enum Loop {
 }
 
 impl Loop {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 12] = [
         Self::Recovery,
         Self::Directory,
         Self::KeyUse,

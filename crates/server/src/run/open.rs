@@ -71,6 +71,7 @@ pub(crate) async fn open(config: &Config, options: OpenOptions) -> anyhow::Resul
         webhook_endpoints: store.clone(),
         deliveries: store.clone(),
         api_keys: store.clone(),
+        idempotent_requests: store.clone(),
         users: store.clone(),
         audit_log: store.clone(),
         erasures: store.clone(),

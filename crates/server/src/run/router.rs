@@ -10,6 +10,7 @@ use tower::ServiceExt;
 
 use crate::http_options::HttpOptions;
 use crate::meta_webhook::endpoint;
+use crate::observability::access_log::{AccessLog, log_request};
 use crate::observability::{metrics, traces};
 use crate::{api, docs, health};
 
@@ -17,13 +18,15 @@ use crate::{api, docs, health};
 pub fn router(deps: &Arc<Deps>, options: HttpOptions) -> Router {
     let metrics = metrics::router(deps, &options.metrics);
     let is_traced = options.is_traced;
+    let access_log = AccessLog { deps: deps.clone(), is_enabled: options.has_access_log };
     let router = Router::new()
         .merge(api::router(deps, &Arc::new(options)))
         .merge(endpoint::router(deps))
         .merge(health::router(deps))
         .merge(docs::router())
         .merge(metrics)
-        .fallback_service(axum::routing::any(api::path_not_found).with_state(deps.clone()));
+        .fallback_service(axum::routing::any(api::path_not_found).with_state(deps.clone()))
+        .layer(axum::middleware::from_fn_with_state(access_log, log_request));
     let router =
         if is_traced { router.layer(axum::middleware::from_fn(traces::trace_request)) } else { router };
     Router::new().fallback_service(router.map_request(without_trailing_slash))

@@ -65,6 +65,66 @@ async fn a_missing_scope_is_403_and_does_not_use_the_rate_limit() {
 }
 
 #[tokio::test]
+async fn a_scope_of_one_subject_gives_access_to_that_subject_only() {
+    let app = TestApp::new().await;
+    let hook = json!({"name": "shop", "url": "https://shop.example/hook", "events": ["*"]}).to_string();
+    let webhooks = app.key(|new| new.scopes = vec![KeyScope::Webhooks, KeyScope::Read]).await;
+    app.request_as(&webhooks, "POST", "/api/webhooks", hook.clone()).await.expect(201);
+    let key = json!({"name": "more", "scopes": ["webhooks"]}).to_string();
+    let refused = app.request_as(&webhooks, "POST", "/api/api-keys", key).await.expect(403);
+    assert_eq!(refused.body["details"]["scope"], "keys");
+    assert!(refused.body["message"].as_str().unwrap().contains("`keys` or `manage`"), "{}", refused.body);
+    app.request_as(&webhooks, "POST", "/api/contacts", "{}").await.expect(403);
+    // Without `read`, a key could read the messages of customers through a webhook of its own.
+    for scope in [KeyScope::Webhooks, KeyScope::Manage] {
+        let blind = app.key(|new| new.scopes = vec![scope]).await;
+        let refused = app.request_as(&blind, "POST", "/api/webhooks", hook.clone()).await.expect(403);
+        assert_eq!(refused.body["details"], json!({"permission": "webhooks.manage", "scope": "read"}));
+        assert!(refused.body["message"].as_str().unwrap().contains("lacks the scope `read`"));
+    }
+}
+
+#[tokio::test]
+async fn a_key_gives_only_scopes_that_it_has_itself() {
+    let app = TestApp::new().await;
+    let create = async |scopes: Vec<KeyScope>, wanted: &str| {
+        let creator = app.key(|new| new.scopes = scopes).await;
+        let name = format!("made {}", app.deps.directory.current().keys.len());
+        let body = json!({"name": name, "scopes": [wanted]}).to_string();
+        app.request_as(&creator, "POST", "/api/api-keys", body).await.status.as_u16()
+    };
+    for (scopes, wanted, status) in [
+        (vec![KeyScope::Keys], "keys", 201),
+        (vec![KeyScope::Keys], "contacts", 403),
+        (vec![KeyScope::Keys], "manage", 403),
+        (vec![KeyScope::Keys, KeyScope::Send], "media", 201),
+        (vec![KeyScope::Manage], "contacts", 201),
+        (vec![KeyScope::Manage], "media", 403),
+        (vec![KeyScope::Manage], "read", 403),
+    ] {
+        assert_eq!(create(scopes.clone(), wanted).await, status, "{scopes:?} {wanted}");
+    }
+    let body = json!({"name": "x", "scopes": ["webhook"]});
+    let near = app.post("/api/api-keys", &body).await.expect(400);
+    assert!(near.body.to_string().contains("did you mean `webhooks`?"), "{}", near.body);
+}
+
+#[tokio::test]
+async fn two_active_keys_cannot_have_the_same_name() {
+    let app = TestApp::new().await;
+    let body = json!({"name": "ci", "scopes": ["send"]});
+    let first = app.post("/api/api-keys", &body).await.expect(201);
+    let taken = app.post("/api/api-keys", &body).await.expect(409);
+    assert_eq!((taken.code(), taken.body["details"]["field"].as_str()), ("api_key_exists", Some("name")));
+    let path = format!("/api/api-keys/{}", first.data()["id"].as_str().unwrap());
+    let rotated = app.request("POST", &format!("{path}/rotate"), "").await.expect(201);
+    assert_eq!(rotated.data()["name"], "ci");
+    app.post("/api/api-keys", &body).await.expect(409);
+    app.request("DELETE", &format!("/api/api-keys/{}", rotated.data()["id"].as_str().unwrap()), "").await;
+    app.post("/api/api-keys", &body).await.expect(201);
+}
+
+#[tokio::test]
 async fn a_key_uses_only_its_accounts() {
     let app = TestApp::new().await;
     let body = || json!({"to": CUSTOMER, "type": "text", "text": "Hi"}).to_string();

@@ -180,8 +180,8 @@ async fn a_user_creates_the_kind_of_key_that_the_accounts_need() {
         async move { app.browse(admin, "POST", "/api/api-keys", new_key(&more).to_string()).await }
     };
     assert_eq!(make(json!({})).await.expect(201).data()["test"], true);
-    assert_eq!(make(json!({"accounts": ["sandbox"]})).await.expect(201).data()["test"], true);
-    let live = make(json!({"test": false})).await.expect(201);
+    assert_eq!(make(json!({"name": "two", "accounts": ["sandbox"]})).await.expect(201).data()["test"], true);
+    let live = make(json!({"name": "live", "test": false})).await.expect(201);
     assert!(secret(live.data()).starts_with("wp_live_"));
     let response = make(json!({"accounts": ["sandbox"], "test": false})).await.expect(400);
     assert_eq!(response.pointers(), ["/accounts/0"]);
@@ -254,7 +254,7 @@ async fn the_overlap_is_one_day_by_default_and_can_be_zero() {
     let shown = app.get(path(old.data()).trim_end_matches("/rotate")).await;
     assert_eq!(shown.data()["expires_at"], "2026-01-01T12:00:00.000Z");
 
-    let endless = app.post("/api/api-keys", &new_key(&json!({}))).await.expect(201);
+    let endless = app.post("/api/api-keys", &new_key(&json!({"name": "endless"}))).await.expect(201);
     let third = app.request("POST", &path(endless.data()), "").await.expect(201);
     let shown = app.get(path(endless.data()).trim_end_matches("/rotate")).await;
     assert_eq!(shown.data()["expires_at"], "2026-01-02T00:00:00.000Z");

@@ -40,6 +40,7 @@ pub(crate) fn with_faults(ports: Ports, injector: Arc<dyn FaultInjector>) -> Por
             webhook_endpoints,
             deliveries,
             api_keys,
+            idempotent_requests,
             users,
             audit_log,
             erasures,

@@ -153,3 +153,66 @@ async fn a_server_error_is_one_log_line_with_its_request_id() {
     assert_eq!(lines.len(), 1, "{logged}");
     assert!(lines[0].contains("account_disconnected"), "{}", lines[0]);
 }
+
+#[tokio::test]
+async fn the_access_log_has_a_line_for_each_request_without_numbers_and_secrets() {
+    let (log, _guard) = listen();
+    let mut app = TestApp::new().await;
+    app.router =
+        server::run::router(&app.deps, HttpOptions { has_access_log: true, ..HttpOptions::default() });
+    let sent = app.send_text(CUSTOMER).await.expect(200);
+    app.get("/api/contacts?search=15550100001").await.expect(200);
+    app.call(Request::get("/healthz").body(Body::empty()).unwrap()).await.expect(200);
+    let text = log.text();
+    let line = |part: &str| {
+        let found = text.lines().rfind(|line| line.contains("request completed") && line.contains(part));
+        found.unwrap_or_else(|| panic!("{part}: {text}")).to_owned()
+    };
+    let request_id = sent.headers["x-request-id"].to_str().unwrap();
+    let send = line("/api/messages/send");
+    for part in [
+        " INFO ",
+        "method=\"POST\"",
+        "status=200",
+        "duration_ms=",
+        "bytes=",
+        "caller=\"wp_test_sand\"",
+        request_id,
+    ] {
+        assert!(send.contains(part), "{part}: {send}");
+    }
+    line("route=\"/api/contacts\"");
+    line("route=\"/healthz\"");
+    assert!(!text.contains("15550100001") && !text.contains(DEV_KEY));
+    let quiet = server::run::router(&app.deps, HttpOptions::default());
+    app.router = quiet;
+    app.get("/api/contacts").await.expect(200);
+    assert!(log.text().lines().rfind(|line| line.contains("request completed")).unwrap().contains("DEBUG"));
+}
+
+#[tokio::test]
+async fn refused_requests_are_logged_ten_times_a_minute_and_all_are_counted() {
+    let (log, _guard) = listen();
+    let app = TestApp::new().await;
+    for _ in 0..15 {
+        app.post("/api/contacts", &json!({"phone_number": "15550100001-marked"})).await.expect(400);
+    }
+    let refused = |level: &str| {
+        let is_refusal = |line: &&str| line.contains("request refused") && line.contains(level);
+        log.text().lines().filter(is_refusal).count()
+    };
+    assert_eq!((refused(" INFO "), refused("DEBUG")), (10, 5));
+    app.advance(60);
+    app.post("/api/contacts", &json!({"phone_number": "x"})).await.expect(400);
+    let text = log.text();
+    let last = text.lines().rfind(|line| line.contains("request refused")).unwrap();
+    for part in
+        ["n_skipped=5", "reason=\"/phone_number\"", "route=\"/api/contacts\"", "code=\"invalid_request\""]
+    {
+        assert!(last.contains(part), "{part}: {last}");
+    }
+    assert!(!text.contains("marked") && !text.contains("15550100001"), "{text}");
+    let page = app.call(Request::get("/metrics").body(Body::empty()).unwrap()).await;
+    let series = "waypost_http_errors_total{code=\"invalid_request\",route=\"/api/contacts\"} 16";
+    assert!(page.body.as_str().unwrap().contains(series), "{}", page.body);
+}

@@ -24,6 +24,7 @@ mod fault_ports;
 #[cfg(target_os = "linux")]
 mod full_disk;
 mod idempotency;
+mod idempotent_requests;
 mod inbound_media;
 mod invalid_input;
 mod invariants;

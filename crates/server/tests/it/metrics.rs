@@ -209,7 +209,10 @@ async fn the_page_counts_sent_received_and_rejected_messages() {
         ))
     };
     assert_eq!((route("2xx"), route("4xx")), (6.0, 2.0));
-    assert_eq!(page.at("waypost_http_errors_total{code=\"outside_window\"}"), 1.0);
+    assert_eq!(
+        page.at("waypost_http_errors_total{code=\"outside_window\",route=\"/api/messages/send\"}"),
+        1.0
+    );
     assert_eq!(page.at("waypost_webhook_payloads_total{outcome=\"accepted\"}"), 16.0);
     assert_eq!(page.at("waypost_webhook_changes_total{outcome=\"applied\"}"), 16.0);
     assert_eq!(page.at("waypost_webhook_lag_seconds_count"), 16.0);

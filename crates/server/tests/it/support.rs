@@ -318,7 +318,7 @@ impl TestApp {
     pub(crate) async fn key(&self, change: impl FnOnce(&mut NewApiKey)) -> String {
         let mut new = NewApiKey {
             workspace: self.workspace,
-            name: "test".to_owned(),
+            name: format!("test {}", self.deps.directory.current().keys.len()),
             scopes: KeyScope::ALL.to_vec(),
             accounts: Vec::new(),
             is_test: true,

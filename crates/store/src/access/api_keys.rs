@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
 use crate::access::audit;
-use crate::error::SqlResult;
+use crate::error::{SqlError, SqlResult};
 use crate::revisions;
 use crate::row::{Cells, columns, json, micros};
 use crate::sqlite::execute::Execute as _;
@@ -68,7 +68,19 @@ pub(crate) fn list_keys(
     list.read_page(connection, page, read)
 }
 
+/// Inserts a key, if no other key with its name is active. A replaced key is not active: its successor has the same name.
 pub(crate) fn insert_key(connection: &Connection, key: &ApiKey, entry: &AuditEntry) -> SqlResult<()> {
+    let is_name_used: bool = connection
+        .prepare_cached(
+            "select exists (
+                 select 1 from api_keys
+                 where workspace_id = ?1 and name = ?2 and revoked_at is null and replaced_by is null
+                       and (expires_at is null or expires_at > ?3))",
+        )?
+        .query_row((key.workspace.as_bytes(), &key.name, micros(key.created_at)), |row| row.get(0))?;
+    if is_name_used {
+        return Err(SqlError::Conflict("another active key has this name"));
+    }
     insert_row(connection, key)?;
     audit::insert_entry(connection, entry)?;
     revisions::increment(connection, "directory")

@@ -2,6 +2,7 @@
 
 pub(crate) mod api_keys;
 pub(crate) mod audit;
+pub(crate) mod idempotent_requests;
 pub(crate) mod sessions;
 pub(crate) mod users;
 pub(crate) mod workspaces;
@@ -11,10 +12,11 @@ use domain::access::api_key::ApiKey;
 use domain::access::audit::AuditEntry;
 use domain::access::permission::Role;
 use domain::access::user::User;
-use domain::id::{KeyId, UserId, WorkspaceId};
+use domain::id::{KeyId, RequestId, UserId, WorkspaceId};
 use engine::ports::{
-    ApiKeyFilter, ApiKeyRotation, AuditFilter, CredentialsQuery, NewSession, Page, PageRequest,
-    SessionDigest, StoreError, StoredSession, UpdateUserResult, UserCredentials, UserFilter, UserUpdate,
+    ApiKeyFilter, ApiKeyRotation, AuditFilter, CredentialsQuery, EarlierRequest, NewIdempotentRequest,
+    NewSession, Page, PageRequest, RequestDigest, RequestEnd, SessionDigest, StoreError, StoredSession,
+    UpdateUserResult, UserCredentials, UserFilter, UserUpdate,
 };
 use jiff::Timestamp;
 
@@ -34,6 +36,21 @@ engine::api_keys_port! {
         }
         update_api_keys_last_used(uses) cloning(uses) {
             write "updating the keys' last use", move |tx| api_keys::update_last_used(tx, &uses)
+        }
+    }
+}
+
+engine::idempotent_requests_port! {
+    sqlite_port for IdempotentRequests {
+        insert_idempotent_request(new) with sealer {
+            write "adding an idempotent request", move |tx| idempotent_requests::insert_request(tx, &sealer, &new)
+        }
+        get_idempotent_request(request) cloning(request) with sealer {
+            read "reading an idempotent request", move |tx| idempotent_requests::get_request(tx, &sealer, &request)
+        }
+        finish_idempotent_request(id, digest, end) with sealer {
+            write "finishing an idempotent request",
+            move |tx| idempotent_requests::finish_request(tx, &sealer, id, digest.as_ref(), &end)
         }
     }
 }

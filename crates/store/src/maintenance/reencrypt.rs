@@ -26,10 +26,11 @@ pub(crate) struct SealedColumn {
 /// All columns with sealed values.
 ///
 /// New sealed column (1 of 1): add it here. A test lists every column of bytes.
-pub(crate) const SEALED: [SealedColumn; 6] = [
+pub(crate) const SEALED: [SealedColumn; 7] = [
     SealedColumn { table: "accounts", column: "access_token" },
     SealedColumn { table: "accounts", column: "app_secret" },
     SealedColumn { table: "accounts", column: "old_app_secret" },
+    SealedColumn { table: "idempotent_requests", column: "sealed_body" },
     SealedColumn { table: "webhook_endpoints", column: "headers" },
     SealedColumn { table: "webhook_endpoints", column: "secret" },
     SealedColumn { table: "webhook_endpoints", column: "old_secret" },
@@ -204,12 +205,14 @@ mod tests {
     use crate::sqlite::migrate;
 
     /// Columns of bytes without secrets, apart from identifiers.
-    const NOT_SEALED: [&str; 14] = [
+    const NOT_SEALED: [&str; 16] = [
         "accounts.verify_token_digest",
         "api_keys.digest",
         "deliveries.queue_key",
         "idempotency_records.body",
         "idempotency_records.digest",
+        "idempotent_requests.body",
+        "idempotent_requests.digest",
         "delivery_queues.queue_key",
         "media.sha256",
         "media_uploads.sha256",

@@ -22,6 +22,10 @@ row! {
 static GET_RECORD: LazyLock<String> = LazyLock::new(|| {
     format!(
         "select {} from idempotency_records
+         where workspace_id = ?1 and owner_id = ?2 and key = ?3 and expires_at > ?4
+         union all
+         -- A request that is not a send has the key. No send has this digest.
+         select zeroblob(32), id, null, null from idempotent_requests
          where workspace_id = ?1 and owner_id = ?2 and key = ?3 and expires_at > ?4",
         RecordRow::COLUMNS
     )

@@ -7,7 +7,7 @@ use engine::ports::CancelMessageResult;
 use jiff::Timestamp;
 use rusqlite::Connection;
 
-use crate::access::audit;
+use crate::access::{audit, idempotent_requests};
 use crate::error::SqlResult;
 use crate::messages::terminate::FinalState;
 use crate::messages::{idempotency, pending_statuses, terminate};
@@ -85,6 +85,7 @@ pub(crate) fn expire_messages(connection: &Connection, now: Timestamp, limit: u3
         terminate::terminate(connection, *workspace, *message, FinalState::of(MessageStatus::Expired), now)?;
     }
     idempotency::expire_records(connection, now, limit)?;
+    idempotent_requests::expire_requests(connection, now, limit)?;
     pending_statuses::expire_statuses(connection, now, limit)?;
     let n_orphans = cancel_orphans(connection, now, limit)?;
     Ok(u32::try_from(expired.len() + n_orphans).unwrap_or(u32::MAX))

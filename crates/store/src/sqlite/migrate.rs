@@ -38,6 +38,7 @@ const MIGRATIONS: &[Migration] = migrations! {
     2 "0002_delivery_ordering" "delivery_ordering"
     3 "0003_contact_usernames" "contact_usernames"
     4 "0004_message_search" "message_search"
+    5 "0005_access" "access"
 };
 
 /// Error of a migration.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use engine::metrics::Metrics;
 use engine::ports::{Clock, Random, StoreError};
+use engine::side_effects;
 use rusqlite::Connection;
 use tokio::sync::Notify;
 
@@ -57,7 +58,11 @@ impl SqliteStore {
         T: Send + 'static,
         F: Fn(&Connection) -> SqlResult<T> + Send + 'static,
     {
-        self.counted(self.writer.run(doing, job).await)
+        let result = self.writer.run(doing, job).await;
+        if result.is_ok() {
+            side_effects::record();
+        }
+        self.counted(result)
     }
 
     /// Runs `job` on the writing connection, outside of any transaction.

@@ -44,7 +44,10 @@ pub(crate) fn insert_payload(connection: &Connection, payload: &WebhookPayload) 
                 archive.seq = inserted_seq;
                 step_counts::truncate(n_steps);
                 match &error {
-                    SqlError::Corrupt { .. } | SqlError::Bug(_) | SqlError::Seal(_) => {}
+                    SqlError::Corrupt { .. }
+                    | SqlError::Bug(_)
+                    | SqlError::Conflict(_)
+                    | SqlError::Seal(_) => {}
                     SqlError::Sqlite(cause) if is_constraint(cause) => {}
                     SqlError::Sqlite(_) => return Err(error),
                 }

@@ -1,7 +1,6 @@
 //! Deliveries: the first delivery of each queue is leased when it is due, and finished with the endpoint's response.
 
 use domain::access::audit::AuditEntry;
-use domain::events::{EventKind, WebhookData};
 use domain::id::{WebhookId, WorkspaceId};
 use domain::webhooks_out::delivery::DeliveryDecision;
 use jiff::Timestamp;

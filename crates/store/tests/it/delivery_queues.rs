@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::access::audit::AuditAction;
+use domain::events::EventSelection;
 use domain::id::{WebhookId, WorkerId};
 use domain::webhooks_out::delivery::{DeliveryDecision, DeliveryStatus, WebhookOrdering, WebhookStatus};
 use engine::ports::{
@@ -20,7 +21,7 @@ fn endpoint(app: &TestStore, ordering: WebhookOrdering) -> WebhookEndpoint {
         workspace: app.workspace,
         name: "shop".to_owned(),
         url: "https://shop.example.com/hook".to_owned(),
-        events: Some(vec![domain::events::EventKind::MessageIncoming]),
+        events: EventSelection::from_stored(vec!["message.incoming".to_owned()]),
         accounts: Vec::new(),
         headers: Vec::new(),
         secret: "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=".into(),

@@ -11,6 +11,7 @@ mod durability;
 #[cfg(target_os = "linux")]
 mod full_disk;
 mod idempotency;
+mod idempotent_requests;
 mod media;
 mod messages;
 mod messaging_limit_properties;

@@ -3,7 +3,7 @@
 use domain::access::audit::AuditAction;
 use domain::events::{EventExample, EventKind, EventSelection};
 use domain::id::{AccountId, ContactId, MessageId, ReplayId, TemplateId, WebhookId};
-use domain::webhooks_out::delivery::WebhookStatus;
+use domain::webhooks_out::delivery::{WebhookOrdering, WebhookStatus};
 use engine::ports::{
     Accounts, Deliveries, DeliveryFilter, EventFilter, EventStart, Events, NewTestDelivery, WebhookEndpoint,
     WebhookEndpoints,
@@ -24,6 +24,7 @@ async fn add(app: &TestStore, patterns: &[&str]) -> WebhookEndpoint {
         headers: Vec::new(),
         secret: "whsec_c2VjcmV0".into(),
         old_secret: None,
+        ordering: WebhookOrdering::BestEffort,
         is_enabled: true,
         status: WebhookStatus::Active,
         status_reason: None,

@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{NewApiKey, audit_target, digest, generate_secret, prefix};
-use crate::ports::{ApiKeyRotation, StoreError};
+use crate::ports::{ApiKeyRotation, StoreError, StoreErrorKind};
 use crate::{AuditContext, Deps, access::api_key, directory};
 
 /// Request to create an API key.
@@ -59,6 +59,9 @@ pub enum ApiKeyError {
     /// The key would have, or has, more access than the caller.
     #[error("the key has more access than the caller")]
     PrivilegeEscalation(PrivilegeEscalation),
+    /// Another active key of the workspace has the name.
+    #[error("another active key has this name")]
+    NameTaken,
     /// The key does not exist.
     #[error("the key does not exist")]
     NotFound,
@@ -93,7 +96,10 @@ pub async fn create_api_key(
     check_limit(limit, &access)?;
     let new =
         NewApiKey { workspace, name, scopes, accounts, is_test, rate_per_minute, rate_burst, expires_at };
-    Ok(api_key::create_api_key(deps, audit, new).await?)
+    api_key::create_api_key(deps, audit, new).await.map_err(|error| match error.kind() {
+        StoreErrorKind::Conflict => ApiKeyError::NameTaken,
+        StoreErrorKind::Unavailable | StoreErrorKind::Corrupt | StoreErrorKind::Bug => error.into(),
+    })
 }
 
 /// Returns the accounts of the new key, and `true` if the key is a test key.

@@ -86,7 +86,7 @@ pub struct NewApiKey {
 /// Creates a key from 256 random bits. The returned secret is the text of the key; it cannot be read again.
 ///
 /// # Errors
-/// The store cannot be written.
+/// `Conflict` if another active key has the name. The store cannot be written.
 pub async fn create_api_key(
     deps: &Deps,
     audit: &AuditContext,
@@ -116,7 +116,7 @@ fn audit_target(key: &ApiKey) -> AuditTarget {
 /// Creates a key with the given text.
 ///
 /// # Errors
-/// `Conflict` if the key exists. The store cannot be written.
+/// `Conflict` if the key exists, or another active key has the name. The store cannot be written.
 pub async fn import_api_key(
     deps: &Deps,
     audit: &AuditContext,

@@ -106,7 +106,8 @@ pub(crate) fn read_new(fields: &Fields<'_, '_>, now: Timestamp) -> NewApiKeyRequ
         item.integer(1..=MAX_CALLS).and_then(|n| u32::try_from(n).ok())
     };
     NewApiKeyRequest {
-        name: name(&fields.required("name").about("Name of the key.")).unwrap_or_default(),
+        name: name(&fields.required("name").about("Name of the key. No other active key has this name."))
+            .unwrap_or_default(),
         scopes: scopes(&fields.required("scopes").about("Scopes of the key.")),
         accounts: accounts(
             &fields
@@ -236,7 +237,8 @@ pub(crate) fn operations() -> Vec<Operation> {
             "The API key.",
             Schema::reference("ApiKeyWithSecret"),
             CREATED_API_KEY_EXAMPLE,
-        ),
+        )
+        .errors([Code::ApiKeyExists]),
         Operation::new("get_api_key", "Get an API key", "")
             .id("ID of the API key.", KEY)
             .responds(200, "The API key.", Schema::reference("ApiKey"), API_KEY_EXAMPLE)

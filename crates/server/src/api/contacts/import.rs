@@ -82,7 +82,7 @@ pub(crate) async fn import_contacts(
         Ok(()) => Ok(response::success(StatusCode::OK, &import.report.serialize(import.is_dry_run))),
         Err(error) if import.report.n_rows() == 0 => Err(error),
         // The stored rows stay stored. The client can send the file again.
-        Err(error) => Err(error.with("imported", import.report.serialize(import.is_dry_run))),
+        Err(error) => Err(error.with("imported", import.report.serialize(import.is_dry_run)).after_changes()),
     }
 }
 

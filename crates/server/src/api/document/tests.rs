@@ -112,3 +112,26 @@ fn gather(value: &Value, names: &mut BTreeSet<String>) {
         object.iter().for_each(|(_, member)| gather(member, names));
     }
 }
+
+#[test]
+fn each_post_that_changes_something_accepts_an_idempotency_key() {
+    /// Operations that read only, or log in or out.
+    const WITHOUT_KEY: [&str; 3] = ["/api/auth/login", "/api/auth/logout", "/api/templates/{id}/preview"];
+    let document = document();
+    let paths = document.get("paths").and_then(Value::as_object).expect("there are paths");
+    let mut n_keyed = 0;
+    for (path, methods) in paths.iter() {
+        let Some(operation) = methods.get("post") else { continue };
+        if !path.starts_with("/api/") || WITHOUT_KEY.contains(&path) {
+            continue;
+        }
+        let parameters = operation.get("parameters").and_then(Value::as_array).unwrap_or_default();
+        let is_key =
+            |parameter: &&Value| parameter.get("name").and_then(Value::as_str) == Some("Idempotency-Key");
+        assert_eq!(parameters.iter().filter(is_key).count(), 1, "POST {path} has no header Idempotency-Key");
+        let text = serde_json::to_string(operation).expect("an operation is JSON");
+        assert!(text.contains("Idempotent-Replayed"), "{path}");
+        n_keyed += 1;
+    }
+    assert!(n_keyed > 20, "{n_keyed}");
+}

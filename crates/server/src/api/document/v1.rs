@@ -8,7 +8,7 @@ use domain::access::permission::Permission;
 use domain::json::{Object, Value};
 
 use crate::api::error::Code;
-use crate::api::messages::idempotency::{REPLAYED_DESCRIPTION, REPLAYED_HEADER, key_schema};
+use crate::api::idempotency_key::{REPLAYED_DESCRIPTION, REPLAYED_HEADER, key_schema};
 use crate::api::messages::send::SEND_ERRORS;
 use crate::api::messages::send_request::send_request_schema;
 use crate::api::messages::v1::V1_RATE_LIMIT_CODE;

@@ -106,6 +106,8 @@ codes! {
     TooMany = "too_many", CONFLICT;
     /// The API key does not exist, or it was revoked.
     ApiKeyNotFound = "api_key_not_found", NOT_FOUND;
+    /// Another active API key of the workspace has this name. `details.field` is `name`.
+    ApiKeyExists = "api_key_exists", CONFLICT;
     /// The user does not exist.
     UserNotFound = "user_not_found", NOT_FOUND;
     /// The message is not in the queue any more, so it cannot be canceled.
@@ -129,6 +131,9 @@ codes! {
     /// The first request with this `Idempotency-Key` is still running. Send the request again after `Retry-After`
     /// seconds to get its response.
     IdempotencyInProgress = "idempotency_in_progress", CONFLICT;
+    /// The first request with this `Idempotency-Key` was interrupted, or its response is not stored. The request may
+    /// have had its effect. List the resource to see the result, then use a new key.
+    IdempotencyInterrupted = "idempotency_interrupted", CONFLICT;
     /// The file could not be downloaded from Meta, or it was deleted after the retention period. `details.reason`
     /// names the reason.
     MediaFailed = "media_failed", GONE;
@@ -177,13 +182,21 @@ pub(crate) struct ApiError {
     message: String,
     details: Object,
     retry_after: Option<u32>,
+    has_changes: bool,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
 impl ApiError {
     /// An error with a message for the developer of the client.
     pub(crate) fn new(code: Code, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), details: Object::new(), retry_after: None, source: None }
+        Self {
+            code,
+            message: message.into(),
+            details: Object::new(),
+            retry_after: None,
+            has_changes: false,
+            source: None,
+        }
     }
 
     /// An `invalid_request` error that lists violations.
@@ -249,7 +262,7 @@ impl ApiError {
     pub(crate) fn idempotency_mismatch() -> Self {
         Self::new(
             Code::IdempotencyMismatch,
-            "This Idempotency-Key was already used with a different request. Use a new key for each message.",
+            "This Idempotency-Key was already used with a different request. Use a new key for each request.",
         )
     }
 
@@ -260,6 +273,15 @@ impl ApiError {
             "The first request with this Idempotency-Key is still running. Send this request again to get its response.",
         )
         .retry_after(IDEMPOTENCY_WAIT)
+    }
+
+    /// The error of an `Idempotency-Key` whose first request has no response, and does not run any more.
+    pub(crate) fn idempotency_interrupted() -> Self {
+        Self::new(
+            Code::IdempotencyInterrupted,
+            "The first request with this Idempotency-Key was interrupted, or its response is not stored. List the \
+             resource to see the result, then use a new key.",
+        )
     }
 
     /// Appends a sentence to the message.
@@ -284,6 +306,17 @@ impl ApiError {
     pub(crate) fn retry_after(mut self, seconds: u32) -> Self {
         self.retry_after = Some(seconds.max(1));
         self
+    }
+
+    /// Marks the error of a request that has made a part of its changes.
+    pub(crate) fn after_changes(mut self) -> Self {
+        self.has_changes = true;
+        self
+    }
+
+    /// `true` if the request has made a part of its changes.
+    pub(crate) fn has_changes(&self) -> bool {
+        self.has_changes
     }
 
     /// Adds the cause, which is logged and not part of the response.

@@ -1,7 +1,7 @@
 //! `POST /api/messages/batch`: queue up to 1000 messages. An invalid item fails separately.
 
 use crate::api::error::Code;
-use crate::api::messages::idempotency::key_schema;
+use crate::api::idempotency_key::{REPLAYED, key_of, key_schema};
 use crate::api::messages::send_request::describe_send_request;
 use crate::api::openapi::operation::Operation;
 use crate::api::openapi::schema::Schema;
@@ -50,7 +50,7 @@ pub(crate) async fn send_batch(
 ) -> Result<Response, ApiError> {
     let caller = context.authorize()?;
     context.count_call(&deps, &caller, CallKind::Send)?;
-    let key = idempotency::key_of(&headers)?;
+    let key = key_of(&headers)?;
     let object = request_body::json(&deps, &headers, body).await?;
     request_body::read(&object, |fields| read_items(fields).is_some())?;
     let items = match object.into_iter().find(|(name, _)| name == "messages") {
@@ -75,7 +75,7 @@ pub(crate) async fn send_batch(
     }
     let mut response = response::success(StatusCode::ACCEPTED, &serialize_batch(id, results));
     if is_replayed {
-        response.headers_mut().insert(idempotency::REPLAYED, HeaderValue::from_static("true"));
+        response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
     }
     Ok(response)
 }
@@ -100,6 +100,11 @@ impl BatchKey {
         let mut body = Object::new();
         body.insert("messages", Value::Array(items.to_vec()));
         let mut batch = Self { key: key.into(), body: Arc::new(body), known: None };
+        // A request that is not a batch has the key itself, without an index.
+        let whole = idempotency::IdempotentRequest::new(&batch.key, "/api/messages/batch", &batch.body);
+        if whole.get_record(deps, caller).await?.is_some() {
+            return Err(ApiError::idempotency_mismatch());
+        }
         for index in 0..items.len() {
             let repeat = batch.item_request(u32::try_from(index).unwrap_or(u32::MAX));
             let Some(known) = repeat.get_record(deps, caller).await? else { continue };

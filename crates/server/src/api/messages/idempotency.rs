@@ -1,8 +1,6 @@
-//! `Idempotency-Key`: a repeated request gets the response to the first request.
+//! `Idempotency-Key` of sends: a repeated request gets the response to the first request. The record is written together
+//! with the message.
 
-use crate::api::openapi::schema::Schema;
-use axum::body::Body;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use domain::contacts::bsuid::Bsuid;
 use domain::contacts::phone::PhoneNumber;
@@ -10,50 +8,16 @@ use domain::json::{Object, Value};
 use domain::messages::status::MessageStatus;
 use engine::Deps;
 use engine::access::caller::Caller;
-use engine::messages::idempotency::{
-    IdempotencyKey, IdempotencyKeyInUse, RepeatedRequest, RunningKey, get_repeated_request,
-};
+use engine::access::running_keys::{IdempotencyKeyInUse, RunningKey};
+use engine::messages::idempotency::{IdempotencyKey, RepeatedRequest, get_repeated_request};
 use engine::messages::outcome::{SendError, SendProgress, SendReceipt, SendResult};
 use engine::ports::{CachedResponse, IdempotencyRecord, Recipient, StoredMessage};
 use sha2::{Digest, Sha256};
 
 use crate::api::error::ApiError;
-use crate::api::messages::send_request::MAX_KEY;
+use crate::api::idempotency_key::{replayed, with_replayed_header};
 use crate::api::messages::send_response::SendResponse;
 use crate::api::response;
-
-const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
-pub(crate) const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
-
-/// Name of the header of a response to a repeated request.
-pub(crate) const REPLAYED_HEADER: &str = "Idempotent-Replayed";
-/// Description of [`REPLAYED_HEADER`].
-pub(crate) const REPLAYED_DESCRIPTION: &str =
-    "`true`: this is the response to the first request with this key.";
-
-/// Returns the schema of the header `Idempotency-Key`.
-pub(crate) fn key_schema() -> Schema {
-    Schema::string(1..=MAX_KEY).set("pattern", "^[ -~]+$")
-}
-
-/// Returns the value of the header `Idempotency-Key`.
-pub(crate) fn key_of(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
-    let invalid = |reason: String| Err(ApiError::invalid_at("/Idempotency-Key", reason));
-    let mut values = headers.get_all(IDEMPOTENCY_KEY).iter();
-    let Some(value) = values.next() else { return Ok(None) };
-    if values.next().is_some() {
-        return invalid("appears twice".to_owned());
-    }
-    match value.to_str() {
-        Ok("") => invalid("must not be empty".to_owned()),
-        Ok(key) if key.len() > MAX_KEY => {
-            invalid(format!("must be at most {MAX_KEY} characters, is {}", key.len()))
-        }
-        // A tab is valid in a header.
-        Ok(key) if !key.contains('\t') => Ok(Some(key.to_owned())),
-        Ok(_) | Err(_) => invalid("must be visible ASCII characters".to_owned()),
-    }
-}
 
 /// A request with an `Idempotency-Key`, which may be a repeated request.
 pub(crate) struct IdempotentRequest {
@@ -71,7 +35,7 @@ impl IdempotentRequest {
 
     /// Locks the key in this process until the guard is dropped.
     pub(crate) fn lock(&self, deps: &Deps, caller: &Caller) -> Result<RunningKey, ApiError> {
-        deps.running.acquire(caller.owner(), &self.key, self.digest).map_err(|taken| match taken {
+        deps.running.acquire(caller.owner(), &self.key, Some(self.digest)).map_err(|taken| match taken {
             IdempotencyKeyInUse::SameRequest => ApiError::idempotency_in_progress(),
             IdempotencyKeyInUse::OtherRequest => ApiError::idempotency_mismatch(),
         })
@@ -136,20 +100,6 @@ fn render(result: &SendResult, request_id: &str) -> Option<CachedResponse> {
         }
         Err(_) => None,
     }
-}
-
-fn replayed(cached: &CachedResponse) -> Response {
-    let mut response = Response::new(Body::from(cached.body.clone()));
-    *response.status_mut() = StatusCode::from_u16(cached.status).unwrap_or(StatusCode::OK);
-    response
-        .headers_mut()
-        .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
-    with_replayed_header(response)
-}
-
-fn with_replayed_header(mut response: Response) -> Response {
-    response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
-    response
 }
 
 /// Returns the result of a send from its message, for a caller that received no response.

@@ -1,9 +1,7 @@
 //! `POST /api/messages/send`.
 
 use crate::api::error::Code;
-use crate::api::messages::idempotency::REPLAYED_DESCRIPTION;
-use crate::api::messages::idempotency::REPLAYED_HEADER;
-use crate::api::messages::idempotency::key_schema;
+use crate::api::idempotency_key::{REPLAYED_DESCRIPTION, REPLAYED_HEADER, key_of, key_schema};
 use crate::api::messages::send_request::send_request_schema;
 use crate::api::openapi::operation::Operation;
 use crate::api::openapi::schema::Schema;
@@ -35,7 +33,7 @@ pub(crate) async fn send_message(
     body: Body,
 ) -> Result<Response, ApiError> {
     let caller = context.authorize()?;
-    let key = idempotency::key_of(&headers);
+    let key = key_of(&headers);
     let read = match request_body::bytes(&deps, &headers, body).await {
         Ok(bytes) => request_body::object(&bytes, false),
         Err(error) => Err(error),

@@ -13,13 +13,12 @@ use engine::ports::OnUnknown;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::api::error::ApiError;
+use crate::api::idempotency_key::MAX_KEY;
 
 /// Maximum length of `client_reference`, in characters.
 pub(crate) const MAX_REFERENCE: usize = 512;
 /// Maximum length of an id of Meta, in characters. Meta's ids are shorter than 256 characters.
 pub(crate) const MAX_WAMID: usize = 512;
-/// Maximum length of an idempotency key, in characters.
-pub(crate) const MAX_KEY: usize = 255;
 /// Maximum time until a scheduled message is sent.
 const MAX_AHEAD: SignedDuration = SignedDuration::from_hours(30 * 24);
 /// Maximum time by which `send_at` may be in the past: clocks of clients differ, and requests take time.

@@ -22,16 +22,15 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::api::error::ApiError;
 use crate::api::messages::send;
-use crate::api::middleware::V1_SEND_PATH;
+use crate::api::middleware::{MiddlewareState, V1_SEND_PATH};
 use crate::api::route_access::RouteAccess;
 use crate::api::{middleware, response};
-use crate::http_options::HttpOptions;
 
 /// Error code of all responses with status 429 under `/v1`.
 pub(crate) const V1_RATE_LIMIT_CODE: &str = "rate_limit_exceeded";
 
 /// Returns the router of the paths under `/v1`.
-pub(crate) fn router(deps: &Arc<Deps>, web: &Arc<HttpOptions>) -> Router {
+pub(crate) fn router(deps: &Arc<Deps>, state: &MiddlewareState) -> Router {
     let send = send::send_message.layer(Extension(RouteAccess::Permission(Permission::SendMessages)));
     Router::new()
         .route(V1_SEND_PATH, post(send).fallback(middleware::method_not_allowed))
@@ -40,7 +39,7 @@ pub(crate) fn router(deps: &Arc<Deps>, web: &Arc<HttpOptions>) -> Router {
         .route("/v1/{*rest}", any(middleware::route_not_found))
         .layer(DefaultBodyLimit::disable())
         .layer(CatchPanicLayer::custom(middleware::handler_panicked))
-        .layer(axum::middleware::from_fn_with_state((deps.clone(), web.clone()), middleware::process_request))
+        .layer(axum::middleware::from_fn_with_state(state.clone(), middleware::process_request))
         .layer(axum::middleware::from_fn(convert_response))
         .with_state(deps.clone())
 }

@@ -15,7 +15,7 @@ Waypost sends WhatsApp messages through Meta's Cloud API and reports their statu
 - **Authentication**: send an API key in `X-API-Key` or `Authorization: Bearer`, or use the session of a user who has logged in.
 - **Success** is `{\"status\":\"success\",\"data\":…}`. **Errors** are `{\"status\":\"error\",\"message\":…,\"code\":…}`: `code` is stable and for programs, `message` is for developers, `details.errors` has each validation error with a JSON pointer.
 - **429 and 5xx** guarantee that nothing was sent: repeat the request after `Retry-After` seconds. **202** with the status `unknown` means that the outcome is not known: do not send the message again.
-- **`Idempotency-Key`** makes a send safe to repeat for 24 hours.
+- **`Idempotency-Key`** makes a request that creates or causes something safe to repeat for 24 hours.
 - **Unknown fields and parameters** are rejected with 400. In a body, `null` is the same as a missing field; in a `PUT`, `null` clears the field.
 - **Fields may be added** to responses. Times are RFC 3339 in UTC, IDs are UUIDs, phone numbers begin with `+`.
 - Every response has `X-Request-Id`. With a valid key it also has `X-RateLimit-Limit`, `X-RateLimit-Remaining` and `X-RateLimit-Reset`.

@@ -110,6 +110,7 @@ const EXAMPLES: &[(Code, &str, &str)] = &[
         "This key was already rotated, or it has expired. Rotate the key that replaced it, or create a new key.",
         "{}",
     ),
+    (Code::ApiKeyExists, "Another active API key of this workspace has this name.", r#"{"field":"name"}"#),
     (Code::EmailTaken, "Another user of the workspace has this email address.", "{}"),
     (
         Code::LastOwner,
@@ -119,12 +120,17 @@ const EXAMPLES: &[(Code, &str, &str)] = &[
     (Code::MediaPending, "The file is still being downloaded from Meta. Try again in 2 s.", "{}"),
     (
         Code::IdempotencyMismatch,
-        "This Idempotency-Key was already used with a different request. Use a new key for each message.",
+        "This Idempotency-Key was already used with a different request. Use a new key for each request.",
         "{}",
     ),
     (
         Code::IdempotencyInProgress,
         "The first request with this Idempotency-Key is still running. Send this request again to get its response.",
+        "{}",
+    ),
+    (
+        Code::IdempotencyInterrupted,
+        "The first request with this Idempotency-Key was interrupted, or its response is not stored. List the resource to see the result, then use a new key.",
         "{}",
     ),
     (

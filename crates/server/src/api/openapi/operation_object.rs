@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 
 use axum::http::StatusCode;
+use domain::access::permission::Permission;
 use domain::json::{Object, Value};
 
 use crate::api::error::Code;
+use crate::api::idempotency_key::{REPLAYED_DESCRIPTION, REPLAYED_HEADER, key_schema};
 use crate::api::openapi::errors;
 use crate::api::openapi::names::pascal_case;
 use crate::api::openapi::operation::{
@@ -13,7 +15,7 @@ use crate::api::openapi::operation::{
 };
 use crate::api::openapi::schema::Schema;
 use crate::api::response::object;
-use crate::api::route_access::{Route, RouteAccess};
+use crate::api::route_access::{Idempotency, Route, RouteAccess};
 
 /// Media type of a file for code generators, which do not know `*/*`.
 const OCTET_STREAM: &str = "application/octet-stream";
@@ -25,12 +27,37 @@ pub(crate) fn operation_object(
     operation: &Operation,
     shared: &mut Object,
 ) -> Value {
+    let operation = &with_idempotency_key(route, operation.clone());
     let mut object = outline(tag, operation, description(route, operation), security(route));
     if let RouteAccess::Permission(permission) | RouteAccess::SelfOr(permission) = route.access {
         object.insert("x-permission", permission.as_str());
     }
     object.insert("responses", responses(route, operation, shared));
     Value::Object(object)
+}
+
+/// Adds the header `Idempotency-Key` to the operation of a route that accepts the header. Sends describe it themselves.
+fn with_idempotency_key(route: &Route, operation: Operation) -> Operation {
+    match route.idempotency() {
+        Idempotency::None | Idempotency::Send => return operation,
+        Idempotency::Json | Idempotency::Stream => {}
+    }
+    let mut operation = operation
+        .header(
+            "Idempotency-Key",
+            "Makes the request safe to repeat for 24 hours: a repeated request with the same body gets the response to \
+             the first request.",
+            key_schema(),
+        )
+        .errors([Code::IdempotencyMismatch, Code::IdempotencyInProgress, Code::IdempotencyInterrupted]);
+    for response in &mut operation.responses {
+        response.headers.push(ResponseHeader {
+            name: REPLAYED_HEADER,
+            description: REPLAYED_DESCRIPTION,
+            schema: Schema::constant("true"),
+        });
+    }
+    operation
 }
 
 /// Returns the Operation Object without its responses.
@@ -58,14 +85,22 @@ pub(crate) fn description(route: &Route, operation: &Operation) -> String {
         RouteAccess::SelfOr(permission) => {
             format!("Needs the permission `{}`, or to be the user.", permission.as_str())
         }
-        RouteAccess::Permission(permission) => match permission.scope() {
-            Some(scope) => {
-                format!("Needs the permission `{}` (scope `{}`).", permission.as_str(), scope.as_str())
-            }
-            None => format!("Needs the permission `{}`, which no key has.", permission.as_str()),
-        },
+        RouteAccess::Permission(permission) => {
+            format!("Needs the permission `{}` ({}).", permission.as_str(), scopes_text(permission))
+        }
     };
     if operation.description.is_empty() { access } else { format!("{}\n\n{access}", operation.description) }
+}
+
+/// Returns the scopes that give a permission, as text.
+pub(crate) fn scopes_text(permission: Permission) -> String {
+    let names: Vec<_> = permission.scopes().iter().map(|scope| format!("`{}`", scope.as_str())).collect();
+    let alternatives = names.join(" or ");
+    match (names.as_slice(), permission.additional_scope()) {
+        ([], _) => "users only".to_owned(),
+        (_, None) => format!("scope {alternatives}"),
+        (_, Some(also)) => format!("scope `{}`, and {alternatives}", also.as_str()),
+    }
 }
 
 fn is_safe(route: &Route) -> bool {

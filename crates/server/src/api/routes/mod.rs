@@ -50,7 +50,7 @@ macro_rules! with_routes {
             DELETE "/contacts/{id}" contacts::change::delete_contact, Permission(P::ManageContacts);
             GET "/contacts/{id}/messages" contacts::messages::list_contact_messages, Permission(P::ReadMessages);
             GET "/contacts/{id}/window" contacts::window::get_contact_window, Permission(P::ReadContacts);
-            POST "/media" media::upload::upload_media, Permission(P::SendMessages);
+            POST "/media" media::upload::upload_media, Permission(P::ManageMedia);
             GET "/media/{id}" media::download::get_media, Permission(P::ReadMessages);
             GET "/api-keys" access::api_keys::list_api_keys, Permission(P::ManageKeys);
             POST "/api-keys" access::api_keys::create_api_key, Permission(P::ManageKeys);

@@ -13,7 +13,10 @@ fn page() -> String {
         "# Permissions\n\n\
          Printed from the code: `UPDATE_EXPECT=1 cargo test -p waypost --lib routes`.\n\n\
          A user has one role in a workspace. An API key has scopes. Roles and scopes grant permissions, and each route needs one permission.\n\
-         If the caller lacks the permission, the response is 403 `forbidden`, with the permission in `details.permission`.\n\n\
+         If the caller lacks the permission, the response is 403 `forbidden`, with the permission in `details.permission` and the missing scope in `details.scope`.\n\n\
+         The scopes `send`, `read` and `manage` cover several subjects. Every other scope covers one subject: \
+         give a key only the scopes that it needs.\n\
+         A webhook receives the messages of customers, so calls that change webhooks also need the scope `read`.\n\n\
          ## Permissions of roles and scopes\n\n",
     );
     let mut add =
@@ -24,13 +27,19 @@ fn page() -> String {
     for permission in Permission::ALL {
         let cells: Vec<_> =
             Role::ALL.iter().map(|role| if role.has_permission(permission) { "yes" } else { "–" }).collect();
-        let scope = permission.scope().map_or("–".to_owned(), |scope| format!("`{}`", scope.as_str()));
+        let names: Vec<_> = permission.scopes().iter().map(|scope| format!("`{}`", scope.as_str())).collect();
+        let scope = match permission.additional_scope() {
+            _ if names.is_empty() => "–".to_owned(),
+            Some(also) => format!("`{}`, and {}", also.as_str(), names.join(" or ")),
+            None => names.join(" or "),
+        };
         let (name, description) = (permission.as_str(), permission.description());
         add(format_args!("| `{name}` | {} | {scope} | {description} |", cells.join(" | ")));
     }
     add(format_args!(
         "\n## Limits of delegation\n\n\
          - An API key can create and rotate only keys with scopes, accounts, kind (test or live) and expiry that the key has itself. \
+         `manage` includes `contacts`, `templates`, `accounts`, `webhooks`, `keys`, `users` and `audit`; `send` includes `media`. \
          A setting that the request omits is taken from the calling key. Rate limits are not restricted.\n\
          - A caller can assign, change or remove a role only if the caller has all permissions of the role. So only owners can change owners. \
          In a workspace without an owner, a caller with all permissions except those of owners can add the first owner.\n\

@@ -83,7 +83,7 @@ pub(crate) async fn create_webhook(
         let message = format!("The workspace has the maximum of {MAX_WEBHOOKS} webhooks.");
         return Err(ApiError::new(Code::TooMany, message).with("limit", i64::from(MAX_WEBHOOKS)));
     };
-    Ok(response::success(StatusCode::CREATED, &serialize_webhook_with_secret(&record)))
+    Ok(response::secret(response::success(StatusCode::CREATED, &serialize_webhook_with_secret(&record))))
 }
 
 /// Changes the given fields.
@@ -153,7 +153,7 @@ pub(crate) async fn rotate_webhook_secret(
     let record = find(&deps, &caller, &id)?;
     let changed =
         endpoint::rotate_webhook_secret(&deps, &audit, &record).await?.ok_or_else(|| not_found(&id))?;
-    Ok(response::success(StatusCode::OK, &serialize_webhook_with_secret(&changed)))
+    Ok(response::secret(response::success(StatusCode::OK, &serialize_webhook_with_secret(&changed))))
 }
 
 /// Reads the body of a test.

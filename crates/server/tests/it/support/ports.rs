@@ -73,6 +73,7 @@ pub(super) fn ports(
         webhook_endpoints: store.clone(),
         deliveries: store.clone(),
         api_keys: store.clone(),
+        idempotent_requests: store.clone(),
         users: store.clone(),
         audit_log: store.clone(),
         erasures: store.clone(),

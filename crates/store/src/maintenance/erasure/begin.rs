@@ -4,6 +4,7 @@ use domain::id::{ContactId, WorkspaceId};
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
+use crate::access::idempotent_requests;
 use crate::error::SqlResult;
 use crate::maintenance::erasure::identifiers::Identifiers;
 use crate::maintenance::erasure::messages::{BATCH, ErasableMessages};
@@ -47,6 +48,8 @@ pub(crate) fn begin_erasure(
                  coalesce((select max(seq) from messages where workspace_id = ?1), 0), ?4)",
         )?
         .execute_one(params![keys.0, keys.1, json(&identifiers)?, micros(now), json(&former)?])?;
+    let texts: Vec<String> = identifiers.iter().cloned().chain([contact.to_string()]).collect();
+    idempotent_requests::erase_responses(connection, workspace, &texts)?;
     // Queued messages to the contact must not be sent.
     let queued =
         ErasableMessages { workspace, contact, identifiers: &identifiers, is_queued: true, limit: BATCH };

@@ -13,7 +13,7 @@ type RequestDigest = [u8; 32];
 /// Requests with an idempotency key that are running in this process.
 #[derive(Clone, Default)]
 pub struct RunningKeys {
-    digests: Arc<Mutex<BTreeMap<OwnedKey, RequestDigest>>>,
+    digests: Arc<Mutex<BTreeMap<OwnedKey, Option<RequestDigest>>>>,
 }
 
 /// Running request that has the idempotency key of a new request.
@@ -26,7 +26,7 @@ pub enum IdempotencyKeyInUse {
 }
 
 impl RunningKeys {
-    /// Reserves a key until the guard is dropped.
+    /// Reserves a key until the guard is dropped. A digest of `None` is not known yet: the body is read as a stream.
     ///
     /// # Errors
     /// A request with this key is running.
@@ -34,13 +34,15 @@ impl RunningKeys {
         &self,
         owner: OwnerId,
         key: &str,
-        digest: RequestDigest,
+        digest: Option<RequestDigest>,
     ) -> Result<RunningKey, IdempotencyKeyInUse> {
         let mut digests = self.digests.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (owner, key.to_owned());
         match digests.get(&key) {
-            Some(running) if *running == digest => Err(IdempotencyKeyInUse::SameRequest),
-            Some(_) => Err(IdempotencyKeyInUse::OtherRequest),
+            Some(Some(running)) if digest.is_some_and(|digest| *running != digest) => {
+                Err(IdempotencyKeyInUse::OtherRequest)
+            }
+            Some(_) => Err(IdempotencyKeyInUse::SameRequest),
             None => {
                 digests.insert(key.clone(), digest);
                 Ok(RunningKey { keys: self.clone(), key })
