@@ -56,7 +56,7 @@ async fn a_template_is_submitted_reviewed_and_sent() {
         .as_array()
         .unwrap()
         .iter()
-        .filter(|event| event["event"] == "template.status")
+        .filter(|event| event["event"] == "template.status" && event["data"]["change"] == "status")
         .map(|event| event["data"]["status"].clone())
         .collect();
     assert_eq!(statuses, ["APPROVED"]);
