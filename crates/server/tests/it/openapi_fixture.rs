@@ -56,7 +56,14 @@ impl ExampleGateway {
         let key = json!({"name": "shop", "scopes": ["read"]});
         let webhook = json!({"name": "shop", "url": "https://shop.example/hooks", "events": ["*"]});
         let webhook = created(app.post("/api/webhooks", &webhook).await.expect(201));
-        let delivery = app.request("POST", &format!("/api/webhooks/{webhook}/test"), "").await.expect(200);
+        let tested = app.request("POST", &format!("/api/webhooks/{webhook}/test"), "").await.expect(200);
+        let delivery = match operation {
+            "skip_delivery" => {
+                let path = format!("/api/deliveries/{}/redeliver", created(tested));
+                app.request("POST", &path, "").await.expect(202)
+            }
+            _ => tested,
+        };
         let ids = [
             ("01", message),
             ("02", app.account.to_string()),
