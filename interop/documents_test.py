@@ -28,7 +28,6 @@ NOT_RUN = {
     "cargo run --release -- dev": "builds the program; this test runs the built one",
     "./test": "runs this test",
     "cargo deny": "downloads a program and a database",
-    "cargo xtask dist": "builds a release",
     "systemctl": "needs systemd and root",
     "waypost doctor\n": "checks the service of the machine, and calls Meta",
     "waypost keys create --name shop": "sends through WhatsApp",

@@ -100,6 +100,9 @@ struct TemplateArgs {
     /// Language of the template [default: every language of the name]
     #[arg(long, value_name = "CODE")]
     language: Option<String>,
+    /// Phone number ID of an account of the template's WhatsApp Business Account [default: the first account]
+    #[arg(long, value_name = "ID")]
+    account: Option<String>,
     /// New status: APPROVED, REJECTED or PAUSED
     #[arg(long, required_unless_present = "quality")]
     status: Option<String>,
@@ -246,11 +249,16 @@ impl TemplateArgs {
         Ok((format!("the simulator reviewed the template {} ({})", self.template, ids.join(", ")), response))
     }
 
-    /// Returns Meta's IDs of the template in all accounts.
+    /// Returns Meta's IDs of the template.
     async fn ids(&self, simulator: &Simulator) -> anyhow::Result<Vec<String>> {
         let accounts = simulator.get("/_sim/accounts").await?;
         let mut ids = Vec::new();
-        for account in accounts.as_array().into_iter().flatten() {
+        let is_chosen = |account: &&Value| {
+            self.account
+                .as_deref()
+                .is_none_or(|id| account.get("phone_number_id").and_then(Value::as_str) == Some(id))
+        };
+        if let Some(account) = accounts.as_array().into_iter().flatten().find(is_chosen) {
             let text = |name: &str| account.get(name).and_then(Value::as_str).unwrap_or_default();
             let query = form_urlencoded::Serializer::new(String::new())
                 .append_pair("name", &self.template)

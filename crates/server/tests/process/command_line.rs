@@ -307,7 +307,9 @@ fn the_simulator_does_what_trigger_says() {
     };
     wait_for("the failure", SOON, is_failed).unwrap();
 
-    sandbox.waypost("trigger template.status --template order_confirmation --status PAUSED").ok();
+    let paused = sandbox.waypost("trigger template.status --template order_confirmation --status PAUSED");
+    assert_eq!(paused.err, "", "the gateway has accepted the webhook");
+    paused.ok();
     let is_paused = || {
         let shown = sandbox.waypost("templates show order_confirmation --json").json();
         Ok((shown["status"] == "PAUSED").then_some(()))
