@@ -11,6 +11,7 @@ mod durability;
 mod full_disk;
 mod idempotency;
 mod media;
+mod message_search;
 mod messages;
 mod messaging_limit_properties;
 mod queue;
