@@ -4,6 +4,8 @@
 //! database. SQLite reports the executed statements and their plans: a new statement is checked without being listed
 //! here.
 
+mod lists;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 

@@ -13,6 +13,7 @@ mod full_disk;
 mod idempotency;
 mod idempotent_requests;
 mod media;
+mod message_search;
 mod messages;
 mod messaging_limit_properties;
 mod queue;

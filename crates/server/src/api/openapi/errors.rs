@@ -101,6 +101,11 @@ const EXAMPLES: &[(Code, &str, &str)] = &[
     ),
     (Code::NotCancelable, "The message cannot be canceled: its status is `sent`.", r#"{"status":"sent"}"#),
     (
+        Code::NotReschedulable,
+        "The message cannot be rescheduled: its status is `sent`.",
+        r#"{"status":"sent"}"#,
+    ),
+    (
         Code::NotResolvable,
         "The status of the message is `sent`. Only messages with the status `unknown` that were not resent can be resolved.",
         r#"{"status":"sent"}"#,
