@@ -82,8 +82,7 @@ pub(crate) struct RefusedRequest<'a> {
 /// Returns the reason of a refusal: the names of the invalid fields, or the message of the error.
 fn reason(error: &ApiError) -> String {
     let fields = error.details().get("errors").and_then(Value::as_array).unwrap_or_default();
-    let names: Vec<_> =
-        fields.iter().filter_map(|one| one.get("pointer")?.as_str()).take(MAX_FIELDS).collect();
+    let names: Vec<_> = fields.iter().filter_map(field_name).take(MAX_FIELDS).collect();
     let text = match names.as_slice() {
         [] if error.code() == Code::InvalidRequest => String::new(),
         [] => error.message().to_owned(),
@@ -91,6 +90,14 @@ fn reason(error: &ApiError) -> String {
     };
     let masked = mask_numbers(&text);
     masked.chars().filter(|c| !c.is_control()).take(MAX_REASON).collect()
+}
+
+/// Returns the pointer to an invalid field. The name of an unknown field is text of the caller and is not returned.
+fn field_name(violation: &Value) -> Option<&str> {
+    let reason = violation.get("reason")?.as_str()?;
+    let is_of_caller =
+        reason.starts_with("unknown") || reason == "appears twice" || reason.contains("U+0000");
+    if is_of_caller { Some("(unknown)") } else { violation.get("pointer")?.as_str() }
 }
 
 /// Shortens long sequences of digits to the last four. Signs between the digits of a phone number belong to the sequence.
@@ -142,6 +149,7 @@ mod tests {
     fn a_reason_names_fields_and_contains_no_whole_number() {
         let invalid = ApiError::invalid_at("/to", "must be a phone number, is `hunter2`");
         assert_eq!(reason(&invalid), "/to");
+        assert_eq!(reason(&ApiError::invalid_at("/hunter2", "unknown field `hunter2`")), "(unknown)");
         let shown =
             reason(&ApiError::new(Code::NotFound, "No +44 (7700) 900-123 and 15550100001, but 2024."));
         assert_eq!(shown, "No +…0123 and …0001, but 2024.");

@@ -89,6 +89,7 @@ fn the_effective_configuration_is_printed_with_its_sources_and_without_secrets()
         [log]
         format = "text"                                                   # default
         filter = "info"                                                   # default
+        access = "false"                                                  # default
         # otlp_endpoint is not set                                        # default
     "#]]
     .assert_eq(&shown);

@@ -53,7 +53,7 @@ impl ExampleGateway {
                 created(app.post("/api/users", &body).await.expect(201))
             }
         };
-        let key = json!({"name": "shop", "scopes": ["read"]});
+        let key = json!({"name": "reader", "scopes": ["read"]});
         let webhook = json!({"name": "shop", "url": "https://shop.example/hooks", "events": ["*"]});
         let webhook = created(app.post("/api/webhooks", &webhook).await.expect(201));
         let tested = app.request("POST", &format!("/api/webhooks/{webhook}/test"), "").await.expect(200);

@@ -41,8 +41,8 @@ async fn a_repeated_upload_with_another_boundary_has_the_first_response() {
     upload("v", "one", CSV).await.expect(200);
     assert_eq!(upload("u", "one", "a,b\n").await.expect(409).code(), "idempotency_mismatch");
     // A refused upload leaves the key free.
-    let empty = format!("--x\r\nContent-Disposition: form-data; name=\"type\"\r\n\r\nimage\r\n--x--\r\n");
-    send(&app, "/api/media", "w", "multipart/form-data; boundary=x", &empty).await.expect(400);
+    let empty = "--x\r\nContent-Disposition: form-data; name=\"type\"\r\n\r\nimage\r\n--x--\r\n";
+    send(&app, "/api/media", "w", "multipart/form-data; boundary=x", empty).await.expect(400);
     upload("w", "one", "x,y\n").await.expect(201);
 }
 
