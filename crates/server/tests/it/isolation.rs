@@ -169,6 +169,7 @@ async fn a_workspace_sees_no_data_of_another_workspace() {
     let ids =
         [&things.message, &things.account, &things.template, &things.contact, &things.key, &things.user];
     let bodies = |path: &str| match path {
+        "/messages/{id}" => json!({"send_at": "2026-01-01T05:00:00Z"}),
         "/messages/{id}/resolve" => json!({"action": "resend"}),
         "/users/{id}" => json!({"name": "Theirs"}),
         "/api-keys" => json!({"name": "k", "scopes": ["read"], "accounts": [things.account]}),
