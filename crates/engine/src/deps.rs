@@ -24,8 +24,8 @@ use crate::messages::pacer::Pacer;
 use crate::metrics::Metrics;
 use crate::ports::{
     Accounts, ApiKeys, AuditLog, Clock, Contacts, Deliveries, Erasures, Events, IdempotentRequests, Lease,
-    LeaseToken, Maintenance, MessageQueue, Messages, Passwords, Random, SearchIndex, TemplateRecords, Upstream,
-    UpstreamAdmin, Users, WebhookEndpoints, WebhookPayloads, WebhookSender, Workers,
+    LeaseToken, Maintenance, MessageQueue, Messages, Passwords, Random, SearchIndex, TemplateRecords,
+    Upstream, UpstreamAdmin, Users, WebhookEndpoints, WebhookPayloads, WebhookSender, Workers,
 };
 use crate::templates::cache::TemplateCache;
 use crate::webhooks_out::settings::DeliverySettings;

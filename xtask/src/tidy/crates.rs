@@ -80,7 +80,7 @@ const TABLE: [Row; 9] = [
         ours_in_tests: &[],
         forbidden: &["axum", "hyper", "hyper-util", "rand", "reqwest"],
         lines: 6_000,
-        raised: Some((15_500, "statements and row structs of every port; one file per table or job")),
+        raised: Some((16_500, "statements and row structs of every port; one file per table or job")),
     },
     Row {
         name: "graph",
@@ -117,7 +117,7 @@ const TABLE: [Row; 9] = [
         forbidden: &["reqwest"],
         lines: 12_000,
         raised: Some((
-            24_000,
+            25_000,
             "the whole API, the command line and the settings: one handler a route, one file a resource",
         )),
     },

@@ -7,6 +7,7 @@ use domain::check::Violation;
 use domain::messages::retry;
 use domain::messages::retry::SendMode;
 use domain::messages::status::MessageStatus;
+use domain::time::rfc3339;
 use jiff::Timestamp;
 
 use crate::access::caller::Caller;
@@ -90,7 +91,7 @@ pub async fn reschedule_message(
     let target = AuditTarget { kind: AuditTargetKind::Message, id: message.id.to_string(), name: None };
     let entry = audit
         .entry(deps, caller.workspace(), AuditAction::MessageRescheduled, target)
-        .with("send_at", send_at.to_string());
+        .with("send_at", rfc3339(send_at));
     match deps.messages.update_send_at(request, entry).await? {
         RescheduleResult::Rescheduled => {
             deps.queue_hint.notify_one();

@@ -49,8 +49,8 @@ pub(super) async fn run(
 
 fn line(event: &LoggedEvent) -> String {
     let body: Value = serde_json::from_str(&event.body).unwrap_or_default();
-    let at = body.get("timestamp").and_then(Value::as_str).unwrap_or_default();
-    let mut line = format!("{at}  {}  {}", event.id, event.kind);
+    let timestamp = body.get("timestamp").and_then(Value::as_str).unwrap_or_default();
+    let mut line = format!("{timestamp}  {}  {}", event.id, event.kind);
     for name in SHOWN {
         if let Some(text) = body.pointer(&format!("/data/{name}")).and_then(Value::as_str) {
             line.push_str(&format!("  {name}={}", one_line(text)));

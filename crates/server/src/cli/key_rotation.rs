@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
 use clap::Args;
+use domain::time::rfc3339;
 use engine::AuditContext;
 use engine::access::api_key::delegation::{self, ApiKeyError, RotateApiKeyRequest};
 use jiff::{SignedDuration, Timestamp};
@@ -63,13 +64,13 @@ impl RotateKeyArgs {
         }
         print_line(secret.expose_secret())?;
         let until = opened.deps.now().saturating_add(self.overlap).unwrap_or(Timestamp::MAX);
-        let until = if self.overlap.is_zero() {
+        let validity = if self.overlap.is_zero() {
             "is no longer valid".to_owned()
         } else {
-            format!("is valid until {until}")
+            format!("is valid until {}", rfc3339(until))
         };
         print_note(&format!(
-            "This is the new API key `{}`. It is printed only once: store it as a secret.\nThe old key {}… {until}.",
+            "This is the new API key `{}`. It is printed only once: store it as a secret.\nThe old key {}… {validity}.",
             key.name, old.prefix
         ));
         Ok(ExitCode::SUCCESS)

@@ -36,7 +36,7 @@ pub(crate) fn list_sources(
             values: vec![text(&words)],
         });
         let new = search_index::list_new_messages(connection, workspace.as_bytes(), MAX_TAIL)?;
-        let found = match_entries(["body", "reference"], new, &words)?;
+        let found = match_entries(["body", "reference"], &new, &words)?;
         if !found.is_empty() {
             sources.push(ListSource {
                 from: "messages",
@@ -70,7 +70,7 @@ fn contact_source(
         rows.collect::<Result<_, _>>()?
     };
     let changed = search_index::list_changed_contacts(connection, workspace.as_bytes(), MAX_TAIL)?;
-    found.extend(match_entries(["names", "numbers"], changed, expression)?);
+    found.extend(match_entries(["names", "numbers"], &changed, expression)?);
     if found.is_empty() {
         return Ok(None);
     }
@@ -98,7 +98,7 @@ fn contact_source(
 /// Returns the entries that match, by an index in memory with the same rules.
 fn match_entries(
     columns: [&'static str; 2],
-    entries: Vec<SearchEntry>,
+    entries: &[SearchEntry],
     expression: &str,
 ) -> SqlResult<Vec<i64>> {
     if entries.is_empty() {
@@ -113,7 +113,7 @@ fn match_entries(
     ))?;
     let mut insert = memory
         .prepare(&format!("insert or replace into entries (rowid, {first}, {second}) values (?1, ?2, ?3)"))?;
-    for SearchEntry { seq, columns: [first, second] } in &entries {
+    for SearchEntry { seq, columns: [first, second] } in entries {
         insert.execute((seq, first, second))?;
     }
     let mut statement = memory.prepare("select rowid from entries where entries match ?1")?;

@@ -210,18 +210,8 @@ fn message_properties() -> Vec<Property> {
             "read_at",
             Schema::time().or_null().about("Inbound: time at which the message was marked as read."),
         ),
-        optional("send_at", Schema::time().about("Scheduled message: send time that the request named.")),
-        optional(
-            "due_at",
-            Schema::time().or_null().about("Queued message: time of the next attempt to send it."),
-        ),
-        optional(
-            "waiting_for",
-            Schema::constant(WaitingFor::MessagingLimit.as_str())
-                .about("Queued message: its template would exceed Meta's messaging limit of 24 hours."),
-        ),
-        optional("expires_at", Schema::time().about("Time at which the message expires if it is not sent.")),
     ];
+    fields.extend(queue_properties());
     // Inbound messages have the format in which Meta sent them.
     fields.extend(MessageKind::ALL.map(|kind| {
         let name = kind.as_str();
@@ -247,6 +237,23 @@ fn message_properties() -> Vec<Property> {
         required("updated_at", Schema::time()),
     ]);
     fields
+}
+
+/// Returns the properties of messages that wait.
+fn queue_properties() -> [Property; 4] {
+    [
+        optional("send_at", Schema::time().about("Scheduled message: send time that the request named.")),
+        optional(
+            "due_at",
+            Schema::time().or_null().about("Queued message: time of the next attempt to send it."),
+        ),
+        optional(
+            "waiting_for",
+            Schema::constant(WaitingFor::MessagingLimit.as_str())
+                .about("Queued message: its template would exceed Meta's messaging limit of 24 hours."),
+        ),
+        optional("expires_at", Schema::time().about("Time at which the message expires if it is not sent.")),
+    ]
 }
 
 fn media_id_property() -> Property {

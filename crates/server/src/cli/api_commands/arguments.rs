@@ -1,6 +1,7 @@
 //! Values of arguments in requests.
 
 use anyhow::{Context as _, bail};
+use domain::time::rfc3339;
 use engine::ports::Clock as _;
 use http::Method;
 use jiff::{SignedDuration, Timestamp};
@@ -151,7 +152,7 @@ fn time(parameter: &ApiParameter, value: &str, direction: i32) -> anyhow::Result
         let now = SystemClock::new().now();
         let at = now.checked_add(duration.checked_mul(direction).unwrap_or(SignedDuration::ZERO));
         let at = at.with_context(|| format!("--{} {value}: out of range", parameter.name))?;
-        return Ok(at.to_string());
+        return Ok(rfc3339(at));
     }
     value.parse::<Timestamp>().map(|_| value.to_owned()).map_err(|_| {
         anyhow::anyhow!(
