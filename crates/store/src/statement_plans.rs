@@ -264,28 +264,8 @@ impl Random for NoRandom {
     }
 }
 
-fn run_background_loops(connection: &Connection) {
-    let (workspace, account) = (WorkspaceId::from_bytes(WORKSPACE), AccountId::from_bytes(ACCOUNT));
-    let worker = WorkerId::from_bytes(WORKER);
-    let later = now() + SignedDuration::from_hours(24 * 400);
-    let request = LeaseRequest {
-        workspace,
-        account,
-        worker,
-        tokens: vec![LeaseToken(5), LeaseToken(6)],
-        throttled_recipients: BTreeMap::new(),
-        is_probe: false,
-        now: now(),
-    };
-    let round = lease::lease_due(connection, &request).unwrap();
-    lease::begin_attempt(connection, &round.leased[0].lease, now()).unwrap();
-    queue::expire_messages(connection, later, 10).unwrap();
-    queue_depth::list_depths(connection).unwrap();
-    workers::list_recent_sends(connection, now()).unwrap();
-    workers::probe_write(connection, now()).unwrap();
-    idempotency::expire_records(connection, later, 10).unwrap();
-    run_idempotent_requests(connection);
-
+fn run_deliveries(connection: &Connection, worker: WorkerId, later: Timestamp) {
+    let workspace = WorkspaceId::from_bytes(WORKSPACE);
     assert!(fan_out::has_work(connection).unwrap());
     fan_out::fan_out_events(connection, now(), 10).unwrap();
     deliveries::get_pending(connection, now()).unwrap();
@@ -319,6 +299,30 @@ fn run_background_loops(connection: &Connection) {
     }
     passing::update_blocked_queues(connection, now(), 10).unwrap();
     dead_letters::expire_deliveries(connection, later, 10).unwrap();
+}
+
+fn run_background_loops(connection: &Connection) {
+    let (workspace, account) = (WorkspaceId::from_bytes(WORKSPACE), AccountId::from_bytes(ACCOUNT));
+    let worker = WorkerId::from_bytes(WORKER);
+    let later = now() + SignedDuration::from_hours(24 * 400);
+    let request = LeaseRequest {
+        workspace,
+        account,
+        worker,
+        tokens: vec![LeaseToken(5), LeaseToken(6)],
+        throttled_recipients: BTreeMap::new(),
+        is_probe: false,
+        now: now(),
+    };
+    let round = lease::lease_due(connection, &request).unwrap();
+    lease::begin_attempt(connection, &round.leased[0].lease, now()).unwrap();
+    queue::expire_messages(connection, later, 10).unwrap();
+    queue_depth::list_depths(connection).unwrap();
+    workers::list_recent_sends(connection, now()).unwrap();
+    workers::probe_write(connection, now()).unwrap();
+    idempotency::expire_records(connection, later, 10).unwrap();
+    run_idempotent_requests(connection);
+    run_deliveries(connection, worker, later);
 
     let request = MediaLeaseRequest {
         worker,
