@@ -71,6 +71,8 @@ text_enum! {
         MessageResolved = "message.resolve",
         /// The send time of a queued message was changed.
         MessageRescheduled = "message.reschedule",
+        /// A file was deleted.
+        MediaRemoved = "media.delete",
         /// A contact was created.
         ContactAdded = "contact.create",
         /// A contact was updated.
@@ -105,6 +107,8 @@ text_enum! {
         Contact = "contact",
         /// A message, by our id.
         Message = "message",
+        /// A file, by our id.
+        Media = "media",
         /// A workspace.
         Workspace = "workspace",
     }

@@ -132,7 +132,7 @@ permissions! {
     SendMessages = "messages.send", Agent, [Send];
     /// Read messages.
     ReadMessages = "messages.read", Viewer, [Read];
-    /// Upload files for outbound messages.
+    /// Upload and delete files.
     ManageMedia = "media.manage", Agent, [Media, Send];
     /// Read contacts.
     ReadContacts = "contacts.read", Viewer, [Read];
@@ -148,7 +148,7 @@ permissions! {
     ManageAccounts = "accounts.manage", Admin, [Accounts, Manage];
     /// Read events, webhooks and deliveries. Secrets are never returned.
     ReadEvents = "events.read", Viewer, [Read];
-    /// Create, update, test and delete webhooks, request redeliveries and replays.
+    /// Create, update, test and delete webhooks, request redeliveries and replays, skip deliveries.
     ManageWebhooks = "webhooks.manage", Admin, [Webhooks, Manage];
     /// List, create, rotate and revoke API keys.
     ManageKeys = "keys.manage", Admin, [Keys, Manage];

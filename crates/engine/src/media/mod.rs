@@ -6,6 +6,7 @@
 
 mod byte_stream;
 mod check;
+mod delete;
 mod inbound;
 mod link_cache;
 mod outbound;
@@ -15,6 +16,7 @@ mod store;
 mod uploads;
 
 pub(crate) use check::{MediaCheck, MediaCheckError, check};
+pub use delete::{DeleteMediaError, delete_media};
 pub use inbound::{EXPIRY_INTERVAL, POLL_INTERVAL, delete_expired, tick};
 pub(crate) use outbound::{MediaError, MediaSender, failure, prepare};
 pub use read::{content, find};

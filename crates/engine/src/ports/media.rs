@@ -2,9 +2,10 @@
 
 use super::lease::{LeaseCheck, LeaseToken};
 use super::port_macro::port;
-use super::storage::StoreError;
+use super::storage::{Page, PageRequest, StoreError};
 use super::upstream::{AccountCredentials, UpstreamError};
 use bytes::Bytes;
+use domain::access::audit::AuditEntry;
 use domain::id::{AccountId, MediaId, MessageId, WorkerId, WorkspaceId};
 use domain::messages::outcome::SendOutcome;
 use futures_core::Stream;
@@ -153,6 +154,43 @@ pub struct StoredMedia {
     pub created_at: Timestamp,
     /// Time at which the file expires; `None` for unlimited retention.
     pub expires_at: Option<Timestamp>,
+}
+
+/// Filter of a list of files. A field with `None` matches all files.
+#[derive(Clone, Debug, Default)]
+pub struct MediaFilter {
+    /// Accounts whose files are listed, with the files of the whole workspace; `None` lists the files of all accounts.
+    pub accounts: Option<Vec<AccountId>>,
+    /// Account of the files.
+    pub account: Option<AccountId>,
+    /// Origin of the files.
+    pub origin: Option<MediaOrigin>,
+    /// State of the files.
+    pub state: Option<MediaState>,
+    /// Earliest time of creation.
+    pub since: Option<Timestamp>,
+    /// Time before which the files were created.
+    pub until: Option<Timestamp>,
+}
+
+/// Result of a search for messages that wait and need a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MediaUse {
+    /// A message that waits and needs the file; `None` if there is none.
+    pub message: Option<MessageId>,
+    /// Position of the newest message that was read: later messages are not known yet.
+    pub newest: i64,
+}
+
+/// Result of a deletion.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeleteMediaResult {
+    /// The file is deleted.
+    Deleted,
+    /// A message waits and needs the file.
+    InUse(MessageId),
+    /// The file does not exist.
+    NotFound,
 }
 
 /// Request to lease files for download.
@@ -310,6 +348,25 @@ port! {
         /// Returns the record of a file.
         async fn get_media(&self, workspace: WorkspaceId, id: MediaId)
         -> Result<Option<StoredMedia>, StoreError>;
+
+        /// Lists files, newest first. Files whose content is being stored or deleted are not listed.
+        async fn list_media(
+            &self,
+            workspace: WorkspaceId,
+            filter: &MediaFilter,
+            page: PageRequest,
+        ) -> Result<Page<StoredMedia>, StoreError>;
+
+        /// Returns a message that waits and needs a file.
+        async fn get_media_use(&self, key: BlobKey) -> Result<MediaUse, StoreError>;
+
+        /// Marks a file for deletion, unless a message that is later than `newest`, or that is being sent, needs the file.
+        async fn delete_unused_media(
+            &self,
+            key: BlobKey,
+            newest: i64,
+            entry: AuditEntry,
+        ) -> Result<DeleteMediaResult, StoreError>;
 
         /// Extends the retention of a file to a time. Returns `false` if the file has no content.
         async fn retain_media(&self, key: BlobKey, until: Timestamp) -> Result<bool, StoreError>;

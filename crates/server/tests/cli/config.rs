@@ -44,6 +44,9 @@ fn the_effective_configuration_is_printed_with_its_sources_and_without_secrets()
         throughput = 80                                                   # default
         pair_rule = "true"                                                # default
 
+        [templates]
+        sync_hours = 6                                                    # default
+
         [webhooks]
         allow_http = "false"                                              # default
         allow_private_networks = "false"                                  # default

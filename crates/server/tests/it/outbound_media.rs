@@ -2,6 +2,7 @@
 
 mod file_names;
 mod links;
+mod list_and_delete;
 mod sending;
 mod upload;
 

@@ -281,7 +281,7 @@ async fn the_clock_moves_and_tells() {
         assert_eq!(world.control(POST, "/clock", Some(wrong)).await.status, 400);
     }
     let back = ok(world.control(POST, "/clock", Some(json!({"reset": true}))).await);
-    assert_eq!(back["now"], "2026-01-01T00:00:00Z");
+    assert_eq!(back["now"], "2026-01-01T00:00:00.000Z");
     let advanced = sim::ClockChange::Advanced(std::time::Duration::from_secs(86_400));
     assert_eq!(*told.lock().unwrap(), [advanced, sim::ClockChange::Reset]);
 }

@@ -1,12 +1,16 @@
 //! Media records.
 
+pub(crate) mod deletion;
+pub(crate) mod list;
 pub(crate) mod records;
 
 use crate::sqlite::port_macro::sqlite_port;
+use domain::access::audit::AuditEntry;
 use domain::id::{MediaId, WorkspaceId};
 use engine::ports::{
-    BlobKey, FinishMediaResult, LeaseCheck, LeaseToken, LeasedMedia, MediaFetchResult, MediaLeaseRequest,
-    NewMedia, ReceivedMedia, StoreError, StoredMedia, UploadKey,
+    BlobKey, DeleteMediaResult, FinishMediaResult, LeaseCheck, LeaseToken, LeasedMedia, MediaFetchResult,
+    MediaFilter, MediaLeaseRequest, MediaUse, NewMedia, Page, PageRequest, ReceivedMedia, StoreError,
+    StoredMedia, UploadKey,
 };
 use jiff::Timestamp;
 
@@ -29,6 +33,16 @@ engine::media_records_port! {
         }
         get_media(workspace, id) {
             read "reading a media file", move |tx| records::get_media(tx, workspace, id)
+        }
+        list_media(workspace, filter, page) cloning(filter) {
+            read "listing media files", move |tx| list::list_media(tx, workspace, &filter, page)
+        }
+        get_media_use(key) {
+            read "searching for messages with a media file", move |tx| deletion::get_media_use(tx, key)
+        }
+        delete_unused_media(key, newest, audit_entry) {
+            write "deleting a media file that no message needs",
+            move |tx| deletion::delete_unused_media(tx, key, newest, &audit_entry)
         }
         retain_media(key, until) {
             write "extending the retention of a media file", move |tx| records::extend_expiry(tx, key, until)

@@ -25,7 +25,7 @@ const WITHOUT_ID: &str =
 const EXPIRED: &str = "the retention period of the file has ended";
 
 columns! {
-    COLUMNS, read -> StoredMedia {
+    pub(crate) COLUMNS, read -> StoredMedia {
         id: id "id",
         account: opt_id "account_id",
         message: opt_id "message_id",
@@ -395,7 +395,7 @@ pub(crate) fn delete_media(connection: &Connection, key: BlobKey) -> SqlResult<(
     connection
         .prepare_cached(
             "update media
-             set state = 'failed', reason = ?3, worker_id = null, lease_token = null, lease_expires_at = null
+             set state = 'failed', reason = coalesce(reason, ?3), worker_id = null, lease_token = null, lease_expires_at = null
              where workspace_id = ?1 and id = ?2 and state = 'gone'",
         )?
         .execute_any((keys.0, keys.1, EXPIRED))

@@ -6,9 +6,9 @@ use domain::media::parse_sha256;
 use domain::messages::inbound::InboundMessage;
 use domain::webhooks_in::update::WebhookUpdate;
 use engine::ports::{
-    BlobKey, ContactFilter, Contacts, Erasures, LeaseCheck, LeasedMedia, Maintenance, MediaFetchResult,
-    MediaLeaseRequest, MediaOrigin, MediaRecords, MediaState, NewMedia, ReceivedMedia, RetentionCursor,
-    RetentionTarget, StoredMedia, UploadKey, Workers,
+    BlobKey, ContactFilter, Contacts, DeleteMediaResult, Erasures, LeaseCheck, LeasedMedia, Maintenance,
+    MediaFetchResult, MediaLeaseRequest, MediaOrigin, MediaRecords, MediaState, NewMedia, ReceivedMedia,
+    RetentionCursor, RetentionTarget, StoredMedia, UploadKey, Workers,
 };
 use jiff::SignedDuration;
 
@@ -362,4 +362,35 @@ async fn a_file_is_deleted_with_its_message() {
     app.store.delete_media(app.key(id)).await.unwrap();
     assert_eq!(app.store.get_media(app.workspace, id).await.unwrap(), None);
     assert_eq!(app.file(stored).await.state, MediaState::Pending);
+}
+
+#[tokio::test]
+async fn a_message_that_is_accepted_during_a_deletion_retains_its_file() {
+    let app = TestStore::new().await;
+    let entry = || app.entry(AuditAction::MediaRemoved);
+    for state in ["queued", "sending"] {
+        let key = app.begin_upload().await;
+        assert_eq!(
+            app.store.delete_unused_media(key, 0, entry()).await.unwrap(),
+            DeleteMediaResult::NotFound
+        );
+        app.store.finish_media(app.received(key, state.as_bytes()[0])).await.unwrap();
+        let found = app.store.get_media_use(key).await.unwrap();
+        assert_eq!(found.message, None);
+        let new = if state == "queued" { app.queued(CUSTOMER) } else { app.new_message() };
+        let content = format!(r#"{{"id":"{}"}}"#, key.media).into();
+        let lease = app.accept(engine::ports::NewMessage { kind: "image", content, ..new }).await;
+        let in_use = DeleteMediaResult::InUse(lease.message);
+        assert_eq!(
+            app.store.delete_unused_media(key, found.newest, entry()).await.unwrap(),
+            in_use,
+            "{state}"
+        );
+        assert_eq!(app.store.get_media_use(key).await.unwrap().message, Some(lease.message), "{state}");
+        assert_eq!(app.file(key.media).await.state, MediaState::Ready);
+        // A deletion in another workspace finds no file.
+        let stranger = BlobKey { workspace: WorkspaceId::from_parts(1, &[9; 10]), ..key };
+        let result = app.store.delete_unused_media(stranger, 0, entry()).await.unwrap();
+        assert_eq!(result, DeleteMediaResult::NotFound);
+    }
 }

@@ -109,7 +109,10 @@ fn tags() -> Vec<Tag> {
              messages::reschedule::operations, messages::resolve::operations],
             [messages::serialize::schemas];
         "Media", "Files of inbound and outbound messages.",
-            [media::upload::operations, media::download::operations], [media::serialize::schemas];
+            [
+                media::list::operations, media::upload::operations, media::download::operations,
+                media::delete::operations
+            ], [media::serialize::schemas];
         "Templates", "Message templates that Meta has approved.",
             [templates::list::operations, templates::sync::operations, templates::change::operations,
              templates::preview::operations],

@@ -112,6 +112,9 @@ codes! {
     UserNotFound = "user_not_found", NOT_FOUND;
     /// The message is not in the queue any more, so it cannot be canceled.
     NotCancelable = "not_cancelable", CONFLICT;
+    /// A message that waits in the queue, or is being sent, needs the file. `details.message_id` is the message; cancel it
+    /// first.
+    MediaInUse = "media_in_use", CONFLICT;
     /// The delivery has succeeded or is a dead letter already, so it cannot be skipped. `details.status` is its status.
     NotSkippable = "not_skippable", CONFLICT;
     /// The message is being sent, or it is not in the queue any more, so it cannot be rescheduled.

@@ -63,6 +63,9 @@ pub(crate) async fn get_media(
     }
 }
 
+/// Description of the ID of a file.
+pub(crate) const MEDIA_ID: &str = "ID of the file: `media_id` of its message, or the ID of an upload.";
+
 /// `true` if the caller requests metadata: `Accept` contains `application/json`, and not `*/*`.
 fn wants_json(headers: &HeaderMap) -> bool {
     let accepts = |media_type: &str| {
@@ -165,7 +168,7 @@ pub(crate) fn operations() -> Vec<Operation> {
     let etag = || Schema::pattern("^\"[0-9a-f]{64}\"$");
     vec![
         Operation::new("get_media", "Download a file", about)
-            .id("ID of the file: `media.id` of its message, or the ID of an upload.", MEDIA)
+            .id(MEDIA_ID, MEDIA)
             .header("Range", "One range of bytes.", Schema::string(..).example("bytes=0-1023"))
             .header("If-Range", "`ETag` of the content for which the range is valid.", Schema::string(..))
             .header(

@@ -85,6 +85,11 @@ fn media_properties() -> Vec<Property> {
     ]
 }
 
+pub(crate) const MEDIA_EXAMPLE: &str = r#"{"id":"01a2b3c4-0000-7000-8000-00000000000a","state":"ready","mime_type":"image/jpeg","size":184233,
+    "sha256":"14bcd090baf31edba64e9cbd8cdfc15f943344aa72cb3675ad8e91bfcbce03ad","file_name":null,"reason":null,"origin":"inbound",
+    "whatsapp_account_id":"01a2b3c4-0000-7000-8000-000000000002","message":"01a2b3c4-0000-7000-8000-000000000001",
+    "created_at":"2026-05-29T10:30:00.000Z","expires_at":"2026-06-28T10:30:00.000Z"}"#;
+
 pub(crate) const UPLOAD_EXAMPLE: &str = r#"{"id":"01a2b3c4-0000-7000-8000-00000000000a","mime_type":"application/pdf","size":48213,
     "sha256":"14bcd090baf31edba64e9cbd8cdfc15f943344aa72cb3675ad8e91bfcbce03ad","file_name":"invoice.pdf",
     "created_at":"2026-05-29T10:30:00.000Z","expires_at":"2026-06-28T10:30:00.000Z"}"#;

@@ -83,4 +83,4 @@ pub(crate) fn operations() -> Vec<Operation> {
 }
 
 const MARK_MESSAGE_READ_RESPONSE: &str = r#"{"message_id":"wamid.HBgLMTU1NTAxMDAwMDEVAgASGBQzQTYwOTU1MkZCMTlDMkQzMDlCQQA=","status":"read",
-    "read_at":"2026-05-29T10:30:00Z"}"#;
+    "read_at":"2026-05-29T10:30:00.000Z"}"#;

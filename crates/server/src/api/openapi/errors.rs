@@ -95,6 +95,11 @@ const EXAMPLES: &[(Code, &str, &str)] = &[
     (Code::ApiKeyNotFound, "There is no API key with this id, or it was revoked.", "{}"),
     (Code::UserNotFound, "There is no user with this id.", "{}"),
     (
+        Code::MediaInUse,
+        "The message 01a2b3c4-0000-7000-8000-000000000001 is waiting and needs the file. Cancel the message first.",
+        r#"{"message_id":"01a2b3c4-0000-7000-8000-000000000001"}"#,
+    ),
+    (
         Code::NotSkippable,
         "The delivery has the status `succeeded`. Only a delivery with the status `pending` or `failed` can be skipped.",
         r#"{"status":"succeeded"}"#,

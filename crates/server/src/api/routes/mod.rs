@@ -50,8 +50,10 @@ macro_rules! with_routes {
             DELETE "/contacts/{id}" contacts::change::delete_contact, Permission(P::ManageContacts);
             GET "/contacts/{id}/messages" contacts::messages::list_contact_messages, Permission(P::ReadMessages);
             GET "/contacts/{id}/window" contacts::window::get_contact_window, Permission(P::ReadContacts);
+            GET "/media" media::list::list_media, Permission(P::ReadMessages);
             POST "/media" media::upload::upload_media, Permission(P::ManageMedia);
             GET "/media/{id}" media::download::get_media, Permission(P::ReadMessages);
+            DELETE "/media/{id}" media::delete::delete_media, Permission(P::ManageMedia);
             GET "/api-keys" access::api_keys::list_api_keys, Permission(P::ManageKeys);
             POST "/api-keys" access::api_keys::create_api_key, Permission(P::ManageKeys);
             GET "/api-keys/{id}" access::api_keys::get_api_key, Permission(P::ManageKeys);
