@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use axum::body::Body;
 use axum::http::Request;
+use domain::access::api_key::KeyScope;
 use domain::access::permission::Role;
 use engine::background;
 use serde_json::json;
@@ -53,7 +54,7 @@ async fn a_key_can_read_its_own_identity() {
     let me = app.get("/api/me").await.expect(200);
     assert_eq!(me.data()["kind"], "api_key");
     assert_eq!(me.data()["key"]["name"], "dev");
-    assert_eq!(me.data()["scopes"], json!(["send", "read", "manage"]));
+    assert_eq!(me.data()["scopes"], json!(KeyScope::ALL.map(KeyScope::as_str)));
     assert!(!me.body.to_string().contains("csrf"));
     assert_eq!(app.post("/api/auth/logout", &json!({})).await.expect(403).code(), "forbidden");
 }

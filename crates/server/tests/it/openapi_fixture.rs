@@ -33,7 +33,7 @@ impl ExampleGateway {
         };
         let created = |response: TestResponse| response.data()["id"].as_str().unwrap().to_owned();
         let message = match operation {
-            "cancel_message" => {
+            "cancel_message" | "update_message" => {
                 let body = json!({"to": CUSTOMER, "type": "text", "text": "Hi", "mode": "queue"});
                 created(app.send(body).await.expect(202))
             }

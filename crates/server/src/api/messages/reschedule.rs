@@ -63,7 +63,7 @@ pub(crate) fn operations() -> Vec<Operation> {
         .id(MESSAGE_ID, MESSAGE)
         .body(
             RequestSchema::of(|fields| read_change(fields, Timestamp::UNIX_EPOCH)),
-            [("later", r#"{"send_at":"2026-05-29T10:30:00.000Z"}"#)],
+            [("later", r#"{"send_at":"2026-01-01T05:00:00.000Z"}"#)],
         )
         .responds(200, "The message.", Schema::reference("Message"), MESSAGE_EXAMPLE)
         .errors([

@@ -279,6 +279,7 @@ pub(crate) fn details() -> Schema {
             "imported",
             Schema::reference("ContactImport").about("Interrupted import: result until the interruption."),
         ),
+        optional("message_id", Schema::uuid().about("`media_in_use`: message that needs the file.")),
         optional("limit", Schema::integer(1..).about("`too_many`: largest allowed number.")),
         optional(
             "limit_bytes",
