@@ -92,9 +92,9 @@ async fn a_file_is_deleted_unless_a_waiting_message_needs_it() {
     assert_eq!(media::delete_expired(&app.deps).await.unwrap(), 1);
     assert_eq!(n_files(&app), 0);
     let entries = app.get("/api/audit?action=media.delete").await.expect(200);
-    let entry = &entries.data()["entries"][0];
+    let entry = &entries.data()["audit"][0];
     assert_eq!(
-        (&entry["subject"]["type"], &entry["subject"]["id"]),
+        (&entry["subject"]["kind"], &entry["subject"]["id"]),
         (&json!("media"), &json!(id)),
         "{entry:#}"
     );
