@@ -111,6 +111,8 @@ class Document:
             text = text.replace(old, new)
         if "PUT-THE-ID-HERE" in text:
             text = text.replace("PUT-THE-ID-HERE", self.gateway.call("GET", "/api/messages")["messages"][0]["id"])
+        if "WEBHOOK-ID" in text:
+            text = text.replace("WEBHOOK-ID", self.gateway.call("GET", "/api/webhooks")["webhooks"][0]["id"])
         if "MEDIA-ID" in text:
             text = text.replace("MEDIA-ID", self.upload())
         return text
