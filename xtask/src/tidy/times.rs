@@ -40,6 +40,10 @@ fn written_time(line: &str) -> Option<String> {
     if line.contains(".strftime(") {
         return Some(".strftime(".to_owned());
     }
+    // The present time as an argument of a format string.
+    if line.contains("!(\"") && line.contains(".now(),") && !line.contains("rfc3339(") {
+        return Some(".now()".to_owned());
+    }
     for (end, _) in line.match_indices(".to_string()") {
         let name = last_name(line.get(..end)?);
         if is_time(name) {
@@ -81,12 +85,14 @@ mod tests {
             r#"format!("expired at {at}")"#,
             r#"format!("since {since:?}")"#,
             "tracing::warn!(backup_at = %backup_at);",
+            r#"format!("{}  {}", self.clock.now(), event.kind)"#,
             r#"at.strftime("%Y-%m-%d").to_string()"#,
         ] {
             assert!(written_time(line).is_some(), "{line}");
         }
         for line in [
             "rfc3339(key.created_at)",
+            r#"format!("{}", rfc3339(clock.now()))"#,
             r#"format!("{atlas} {format}")"#,
             "key.id.to_string()",
             "let Self { at, .. } = self;",

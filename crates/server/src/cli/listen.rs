@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use clap::Args;
+use domain::time::rfc3339;
 use egress::{EgressClient, EgressConfig, Policy};
 use engine::ports::{Clock as _, WebhookAttempt, WebhookOutcome, WebhookRequest, WebhookSender as _};
 use engine::webhooks_out::secret::{self, PREFIX};
@@ -155,7 +156,7 @@ impl Forwarder {
         }
         let result = status.map_or_else(|| reason.unwrap_or_default(), |status| status.to_string());
         let mut line =
-            format!("{}  {}  {}  {result}  {latency_ms} ms", self.clock.now(), event.kind, event.id);
+            format!("{}  {}  {}  {result}  {latency_ms} ms", rfc3339(self.clock.now()), event.kind, event.id);
         if n_attempts > 1 {
             line.push_str(&format!("  after {n_attempts} attempts"));
         }
