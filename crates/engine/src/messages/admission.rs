@@ -173,7 +173,7 @@ pub(crate) struct TemplateTarget<'a> {
 /// Checks that the template of a message exists, can be sent and matches the parameters at the JSON pointer `base`.
 /// Returns `true` if the message is a marketing template.
 ///
-/// What the store remembers of a template may be outdated: before a message is refused because of it, the template is
+/// The stored definition of a template may be outdated: before a message is refused because of it, the template is
 /// looked up at Meta. If Meta cannot be asked, the remembered template decides.
 ///
 /// # Errors

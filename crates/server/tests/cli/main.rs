@@ -11,4 +11,6 @@ mod redrive;
 mod send;
 mod startup_errors;
 mod support;
+#[path = "../it/time_format.rs"]
+mod time_format;
 mod users;

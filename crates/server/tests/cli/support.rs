@@ -7,6 +7,8 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::time_format;
+
 /// A secret key: 32 bytes in base64.
 pub(crate) const SECRET_KEY: &str = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=";
 
@@ -34,23 +36,6 @@ impl RunResult {
         assert_eq!(self.code, 1, "out: {}\nerr: {}", self.out, self.err);
         assert_eq!(self.out, "");
         self.err
-    }
-}
-
-/// Checks that each time in an output has the form `2026-05-29T10:30:00.000Z`.
-#[track_caller]
-fn check_times(text: &str) {
-    let is_form = |part: Option<&str>, form: &str| {
-        let fits =
-            |(byte, wanted): (u8, u8)| if wanted == b'0' { byte.is_ascii_digit() } else { byte == wanted };
-        part.is_some_and(|part| part.bytes().zip(form.bytes()).all(fits))
-    };
-    for (at, _) in text.match_indices('T') {
-        let date = at.checked_sub(10).and_then(|start| text.get(start..at));
-        if is_form(date, "0000-00-00") && is_form(text.get(at + 1..at + 6), "00:00") {
-            let time = text.get(at + 1..at + 14);
-            assert!(is_form(time, "00:00:00.000Z"), "{date:?} {time:?} does not have three decimals: {text}");
-        }
     }
 }
 
@@ -104,7 +89,7 @@ impl Shell {
             out: String::from_utf8(output.stdout).unwrap(),
             err: String::from_utf8(output.stderr).unwrap(),
         };
-        check_times(&run.out);
+        time_format::check_times(&run.out);
         run
     }
 }

@@ -9,6 +9,7 @@ use regex::Regex;
 use serde_json::{Map, Value};
 
 use crate::support::TestResponse;
+use crate::time_format;
 
 /// The committed document. Reading it is faster than generating it, and each test runs in its own process.
 pub(crate) static DOCUMENT: LazyLock<Value> =
@@ -35,26 +36,9 @@ pub(crate) fn resolve(value: &'static Value) -> &'static Value {
     }
 }
 
-/// Checks that each time in a text has the form `2026-05-29T10:30:00.000Z`.
-#[track_caller]
-pub(crate) fn check_times(text: &str) {
-    let is_form = |part: Option<&str>, form: &str| {
-        let fits =
-            |(byte, wanted): (u8, u8)| if wanted == b'0' { byte.is_ascii_digit() } else { byte == wanted };
-        part.is_some_and(|part| part.bytes().zip(form.bytes()).all(fits))
-    };
-    for (at, _) in text.match_indices('T') {
-        let date = at.checked_sub(10).and_then(|start| text.get(start..at));
-        if is_form(date, "0000-00-00") && is_form(text.get(at + 1..at + 6), "00:00") {
-            let time = text.get(at + 1..at + 14);
-            assert!(is_form(time, "00:00:00.000Z"), "{date:?} {time:?} does not have three decimals: {text}");
-        }
-    }
-}
-
 /// Checks a request and its response against the document.
 pub(crate) fn check_call(method: &Method, uri: &str, sent: Option<&[u8]>, response: &TestResponse) {
-    check_times(&response.body.to_string());
+    time_format::check_times(&response.body.to_string());
     let (path, query) = uri.split_once('?').unwrap_or((uri, ""));
     let Some(operation) = described(method, path) else { return };
     let what = format!("{method} {path} → {}", response.status);

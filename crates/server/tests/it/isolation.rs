@@ -8,10 +8,7 @@ use axum::body::Body;
 use axum::http::Request;
 use domain::access::api_key::KeyScope;
 use domain::access::permission::{MissingScope, Permission, Role};
-use engine::access::api_key;
-use engine::access::api_key::NewApiKey;
 use engine::{AuditContext, workspace};
-use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use server::http_options::HttpOptions;
 use server::observability::traces;
@@ -154,18 +151,8 @@ async fn a_workspace_sees_no_data_of_another_workspace() {
     let things = ObjectIds::of(&app).await;
     let by = AuditContext::command_line();
     let clinic = workspace::create_workspace(&app.deps, &by, "clinic").await.unwrap();
-    let new = NewApiKey {
-        workspace: clinic,
-        name: "theirs".to_owned(),
-        scopes: KeyScope::ALL.to_vec(),
-        accounts: Vec::new(),
-        is_test: true,
-        rate_per_minute: None,
-        rate_burst: None,
-        expires_at: None,
-    };
-    let (_, secret) = api_key::create_api_key(&app.deps, &by, new).await.unwrap();
-    let stranger = secret.expose_secret();
+    let secret = app.key(|key| key.workspace = clinic).await;
+    let stranger = secret.as_str();
     let ids =
         [&things.message, &things.account, &things.template, &things.contact, &things.key, &things.user];
     let bodies = |path: &str| match path {

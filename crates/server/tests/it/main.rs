@@ -64,6 +64,7 @@ mod template_management;
 mod template_preflight;
 mod template_refresh;
 mod temporary_limits;
+mod time_format;
 mod traces;
 mod users;
 mod v1_dialect;

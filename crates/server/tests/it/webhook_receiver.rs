@@ -11,7 +11,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use tokio::sync::Notify;
 
-use crate::contract;
+use crate::time_format;
 
 /// An event as an endpoint received it.
 #[derive(Clone, Debug)]
@@ -118,7 +118,7 @@ impl WebhookSender for Receiver {
     }
 
     async fn send_event(&self, call: WebhookRequest) -> WebhookAttempt {
-        contract::check_times(&String::from_utf8_lossy(&call.body));
+        time_format::check_times(&String::from_utf8_lossy(&call.body));
         let shown = |secret: &SecretString| secret.expose_secret().to_owned();
         let url = call.url.clone();
         let body: Value = serde_json::from_slice(&call.body).unwrap();

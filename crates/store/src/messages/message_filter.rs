@@ -15,6 +15,9 @@ use crate::messages::search;
 use crate::row::micros;
 use crate::sqlite::page::{ListQuery, ListSource, Order, bytes, text};
 
+/// Maximum difference between the order of positions and the order of times, in microseconds: a clock can be set back.
+const MAX_DISORDER: i64 = 3_600_000_000;
+
 /// Time after the creation of a message after which a change has an entry in the index `messages_updated_late`, in
 /// microseconds.
 const LATE: i64 = 3_600_000_000;
@@ -142,7 +145,7 @@ fn add_values(list: &mut ListQuery, workspace: WorkspaceId, filter: &MessageFilt
 /// messages are older bounds the scan.
 fn add_times(list: &mut ListQuery, connection: &Connection, filter: &MessageFilter) -> SqlResult<()> {
     if let Some(from) = filter.from {
-        let first = first_position(connection, micros(from))?;
+        let first = first_position(connection, micros(from).saturating_sub(MAX_DISORDER))?;
         list.with("messages.seq >= ?", [Value::Integer(first)]);
         list.with("created_at >= ?", [Value::Integer(micros(from))]);
     }
@@ -157,8 +160,9 @@ fn add_times(list: &mut ListQuery, connection: &Connection, filter: &MessageFilt
 
 /// Returns a position such that all messages before it were inserted before a time.
 ///
-/// Positions follow the time of the insertion, and the time of the last change is not earlier: a message whose last change
-/// is before the time shows that all messages before it were inserted before it, too.
+/// Positions follow the time of the insertion, up to [`MAX_DISORDER`], which the caller subtracts. The time of the last
+/// change is not earlier: a message whose last change is before the time shows that all messages before it were inserted
+/// before it, too.
 fn first_position(connection: &Connection, at: i64) -> SqlResult<i64> {
     let last: i64 = connection
         .prepare_cached("select coalesce(max(seq), 0) from messages")?
@@ -185,7 +189,7 @@ fn updated_sources(
     workspace: WorkspaceId,
     since: Timestamp,
 ) -> SqlResult<Vec<ListSource>> {
-    let first = first_position(connection, micros(since).saturating_sub(LATE))?;
+    let first = first_position(connection, micros(since).saturating_sub(LATE + MAX_DISORDER))?;
     Ok(vec![
         ListSource {
             from: "messages indexed by messages_by_workspace",

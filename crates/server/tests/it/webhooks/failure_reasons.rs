@@ -68,7 +68,7 @@ async fn a_disabled_endpoint_and_its_event_say_why() {
     let received = app.receiver.received();
     let event = received.iter().find(|received| received.url == OTHER).unwrap();
     assert_eq!((event.kind(), &event.data()["reason"]), ("webhook.disabled", &json!(expected)));
-    // What waits is a dead letter that says so.
+    // The waiting deliveries are dead letters with this reason.
     app.deliver_events().await;
     let rows = deliveries(&app, id(&endpoint), "status=dead").await;
     assert!(rows.iter().all(|row| row["reason"].is_string()), "{rows:?}");

@@ -2,8 +2,6 @@
 
 use domain::access::api_key::KeyScope;
 use engine::AuditContext;
-use engine::access::api_key::{self, NewApiKey};
-use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 
 use super::{URL, add, deliveries, id, texts};
@@ -141,22 +139,12 @@ async fn a_delivery_of_another_workspace_or_account_cannot_be_skipped() {
     let (endpoint, head) = blocked(&app).await;
     let by = AuditContext::command_line();
     let clinic = engine::workspace::create_workspace(&app.deps, &by, "clinic").await.unwrap();
-    let new = NewApiKey {
-        workspace: clinic,
-        name: "theirs".to_owned(),
-        scopes: KeyScope::ALL.to_vec(),
-        accounts: Vec::new(),
-        is_test: true,
-        rate_per_minute: None,
-        rate_burst: None,
-        expires_at: None,
-    };
-    let (_, stranger) = api_key::create_api_key(&app.deps, &by, new).await.unwrap();
+    let stranger = app.key(|key| key.workspace = clinic).await;
     let second = app.add_second_account().await;
     let limited = app.key(|key| key.accounts = vec![second]).await;
     let reader = app.key(|key| key.scopes = vec![KeyScope::Read]).await;
     for (key, status, code) in [
-        (stranger.expose_secret(), 404, "delivery_not_found"),
+        (stranger.as_str(), 404, "delivery_not_found"),
         (limited.as_str(), 404, "delivery_not_found"),
         (reader.as_str(), 403, "forbidden"),
     ] {
