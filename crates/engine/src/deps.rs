@@ -292,6 +292,7 @@ impl Deps {
     pub fn clear_rate_limits(&self) {
         self.pacer.clear();
         self.rate_limiters.clear();
+        self.templates.clear_rate_limits();
         self.queue_hint.notify_one();
     }
 

@@ -1,4 +1,4 @@
-//! Detection of side effects: a request that failed after a committed change must not run again with the same
+//! Detection of side effects, in the store and at Meta: a request that failed after a committed change must not run again with the same
 //! `Idempotency-Key`.
 
 use std::sync::Arc;
@@ -25,7 +25,7 @@ impl EffectFlag {
     }
 }
 
-/// Records that the request of this task has changed the store. Without an observer, nothing is recorded.
+/// Records that the request of this task has changed the store or something at Meta. Without an observer, nothing is recorded.
 pub fn record() {
     let _unobserved = HAS_EFFECT.try_with(|flag| flag.store(true, Ordering::Relaxed));
 }

@@ -18,7 +18,7 @@ text_enum! {
         Contacts = "contacts",
         /// Change templates.
         Templates = "templates",
-        /// Upload files.
+        /// Upload and delete files.
         Media = "media",
         /// Change accounts.
         Accounts = "accounts",

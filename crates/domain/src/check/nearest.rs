@@ -29,6 +29,10 @@ fn similar<'n>(word: &str, names: impl Iterator<Item = &'n str>) -> impl Iterato
     let is_comparable = !word.is_empty() && word.len() <= LONGEST;
     names.filter(move |name| is_comparable && name.len() <= 4 * LONGEST).filter_map(move |name| {
         let letters: Vec<char> = name.to_lowercase().chars().collect();
+        // The distance is at least the difference of the lengths.
+        if word.len().abs_diff(letters.len()) > (word.len().max(letters.len()) / 3).max(1) {
+            return None;
+        }
         let edits = distance(&word, &letters);
         let n_compared = word.len().max(letters.len()).saturating_sub(n_equal_parts(&word, &letters));
         (edits <= (n_compared / 3).max(1)).then_some((edits, name))

@@ -21,7 +21,7 @@ use crate::ports::{
     CancelMessageResult, LeaseHolder, MessageKey, RescheduleRequest, RescheduleResult, StoreError,
     StoredMessage,
 };
-use crate::{AuditContext, Deps};
+use crate::{AuditContext, Deps, side_effects};
 
 /// Error of an action on a message.
 #[derive(Debug)]
@@ -80,7 +80,8 @@ pub async fn reschedule_message(
     let message = find(deps, caller, key).await?;
     let now = deps.now();
     // Messages of a batch leave at the pace of the API key.
-    let slot_at = message.batch.map_or(now, |_| rate_limits::reserve(deps, caller));
+    let is_queued = message.status == MessageStatus::Queued;
+    let slot_at = message.batch.filter(|_| is_queued).map_or(now, |_| rate_limits::reserve(deps, caller));
     let request = RescheduleRequest {
         workspace: caller.workspace(),
         message: message.id,
@@ -173,7 +174,11 @@ async fn resend(
         Ok(true)
     });
     match resending.await {
-        Ok(Ok(true)) => Ok(()),
+        Ok(Ok(true)) => {
+            // The task of the resend has changed the store.
+            side_effects::record();
+            Ok(())
+        }
         Ok(Ok(false)) => Err(MessageActionError::NotPossible(message.status)),
         Ok(Err(error)) => Err(MessageActionError::Store(error)),
         Err(error) => Err(MessageActionError::Store(panicked("resending a message", error))),

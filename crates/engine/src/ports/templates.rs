@@ -117,7 +117,10 @@ pub enum TemplateSyncScope {
         written_before: Timestamp,
     },
     /// All templates of the WhatsApp Business Account.
-    Waba,
+    Waba {
+        /// Only templates that were written before this time are deleted: Meta's list may lack a new template.
+        written_before: Timestamp,
+    },
 }
 
 /// Languages of a template name, and template names of a WhatsApp Business Account.

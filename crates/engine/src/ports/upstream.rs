@@ -98,6 +98,8 @@ pub struct TemplatePage {
     pub templates: Vec<ListedTemplate>,
     /// Cursor of the next page; `None` on the last page.
     pub after: Option<String>,
+    /// `true` if Meta listed a template that cannot be decoded: the list does not show which templates do not exist.
+    pub has_unreadable: bool,
 }
 
 /// Template in Meta's list.

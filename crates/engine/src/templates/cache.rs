@@ -166,6 +166,11 @@ impl TemplateCache {
         })
     }
 
+    /// Removes all rate limits of Meta.
+    pub(crate) fn clear_rate_limits(&self) {
+        self.limits().clear();
+    }
+
     /// Records the result of a call for a WhatsApp Business Account: a rate limit error of Meta, or the end of the limit.
     pub(super) fn record_call<T>(&self, key: WabaKey, result: &Result<T, UpstreamError>, now: Timestamp) {
         let mut limits = self.limits();

@@ -3,18 +3,15 @@
 use std::sync::Arc;
 
 use domain::check::nearest_names;
-use jiff::{SignedDuration, Timestamp};
 
 use super::cache::{cache_key, lookup_key};
 use super::error::TemplateError;
-use super::sync::{fetch_all_templates, store_listed};
+use super::sync::{fetch_all_templates, listed_if_written_before, store_listed};
 use crate::ports::{
     AccountRecord, StoreError, StoredTemplate, TemplateNames, TemplateQuery, TemplateSyncScope,
 };
 use crate::{Deps, directory};
 
-/// Time for which a new template may be missing in Meta's list.
-const LISTING_DELAY: SignedDuration = SignedDuration::from_mins(10);
 /// Maximum number of similar names in an error.
 const MAX_SIMILAR_NAMES: usize = 5;
 
@@ -76,9 +73,10 @@ pub(crate) async fn look_up_template(
     {
         return Err(limit.into());
     }
+    let written_before = listed_if_written_before(deps);
     let query = TemplateQuery { name: Some(name.to_owned()), after: None };
-    let mut listed = match fetch_all_templates(deps, record, query).await {
-        Ok(listed) => listed,
+    let mut fetched = match fetch_all_templates(deps, record, query).await {
+        Ok(fetched) => fetched,
         Err(error) => {
             tracing::debug!(%error, account.id = %account.id, "could not look up a template at meta");
             deps.templates.record_lookup(key, Some(error.clone()), deps.now());
@@ -86,13 +84,12 @@ pub(crate) async fn look_up_template(
         }
     };
     // Meta also returns templates whose name only contains the requested name.
-    listed.retain(|listed| listed.template.name == name);
+    fetched.listed.retain(|listed| listed.template.name == name);
     let names = deps.template_records.list_template_names(account.workspace, &account.waba_id, name).await?;
     // A name that neither Meta nor the store has causes no write.
-    if !(listed.is_empty() && names.languages.is_empty()) {
-        let written_before = deps.now().saturating_sub(LISTING_DELAY).unwrap_or(Timestamp::MIN);
-        let scope = TemplateSyncScope::Name { name: name.to_owned(), written_before };
-        store_listed(deps, record, listed, scope, None).await?;
+    if !(fetched.listed.is_empty() && names.languages.is_empty()) {
+        let scope = fetched.scope(TemplateSyncScope::Name { name: name.to_owned(), written_before });
+        store_listed(deps, record, fetched.listed, scope, None).await?;
         directory::refresh(deps).await?;
     }
     deps.templates.record_lookup(key, None, deps.now());

@@ -19,7 +19,7 @@ use crate::ports::{
     AccountRecord, ListedTemplate, StoreError, StoreErrorKind, StoredTemplate, TemplateDeletion,
     TemplateQuery, TemplateSync, TemplateSyncScope, UpstreamError,
 };
-use crate::{AuditContext, Deps, directory};
+use crate::{AuditContext, Deps, directory, side_effects};
 
 /// Detail of an audit entry: name of the template in Meta's library from which a template was created.
 const LIBRARY_TEMPLATE_NAME: &str = "library_template_name";
@@ -49,6 +49,7 @@ async fn create_own(
 ) -> Result<Option<StoredTemplate>, TemplateError> {
     let body = json_text(&draft.body())?;
     let submitted = deps.upstream_admin.create_template(&record.credentials(), body).await?;
+    side_effects::record();
     let category = submitted.category.unwrap_or_else(|| draft.category.clone());
     let listed = ListedTemplate {
         meta_id: submitted.meta_id,
@@ -69,10 +70,11 @@ async fn create_from_library(
 ) -> Result<Option<StoredTemplate>, TemplateError> {
     let credentials = record.credentials();
     let submitted = deps.upstream_admin.create_template(&credentials, json_text(&draft.body())?).await?;
+    side_effects::record();
     let query = TemplateQuery { name: Some(draft.name.clone()), after: None };
     let missing = || UpstreamError::Unreachable("meta does not list the new template".to_owned());
-    let listed = fetch_all_templates(deps, record, query).await.and_then(|listed| {
-        listed.into_iter().find(|listed| listed.meta_id == submitted.meta_id).ok_or_else(missing)
+    let listed = fetch_all_templates(deps, record, query).await.and_then(|fetched| {
+        fetched.listed.into_iter().find(|listed| listed.meta_id == submitted.meta_id).ok_or_else(missing)
     });
     let listed = match listed {
         Ok(listed) => listed,

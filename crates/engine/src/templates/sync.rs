@@ -23,12 +23,34 @@ const MAX_SYNCS: usize = 20;
 /// Wait before the background repeats a failed synchronization.
 const FAILED_SYNC_WAIT: SignedDuration = SignedDuration::from_mins(15);
 
+/// Time for which a new template may be missing in Meta's list.
+const LISTING_DELAY: SignedDuration = SignedDuration::from_mins(10);
+
+/// Returns the time before which a template must have been written to be in a list that is fetched from now on.
+pub(super) fn listed_if_written_before(deps: &Deps) -> Timestamp {
+    deps.now().saturating_sub(LISTING_DELAY).unwrap_or(Timestamp::MIN)
+}
+
+/// Meta's list of templates.
+pub(super) struct FetchedTemplates {
+    pub(super) listed: Vec<ListedTemplate>,
+    /// `false` if the list has templates that cannot be read: a template that is not listed may exist.
+    is_complete: bool,
+}
+
+impl FetchedTemplates {
+    /// Returns the scope of the list: `scope`, if the list is complete.
+    pub(super) fn scope(&self, scope: TemplateSyncScope) -> TemplateSyncScope {
+        if self.is_complete { scope } else { TemplateSyncScope::Listed }
+    }
+}
+
 /// Fetches all pages of Meta's list.
 pub(super) async fn fetch_all_templates(
     deps: &Deps,
     record: &AccountRecord,
     query: TemplateQuery,
-) -> Result<Vec<ListedTemplate>, UpstreamError> {
+) -> Result<FetchedTemplates, UpstreamError> {
     let result = fetch_pages(deps, record, query).await;
     deps.templates.record_call(waba_key(record), &result, deps.now());
     result
@@ -38,15 +60,19 @@ async fn fetch_pages(
     deps: &Deps,
     record: &AccountRecord,
     mut query: TemplateQuery,
-) -> Result<Vec<ListedTemplate>, UpstreamError> {
+) -> Result<FetchedTemplates, UpstreamError> {
     let credentials = record.credentials();
-    let mut listed = Vec::new();
+    let mut fetched = FetchedTemplates { listed: Vec::new(), is_complete: true };
     for _ in 0..MAX_PAGES {
         let page = deps.upstream.fetch_templates(&credentials, &query).await?;
-        listed.extend(page.templates);
+        fetched.listed.extend(page.templates);
+        fetched.is_complete &= !page.has_unreadable;
         match page.after {
-            Some(after) if query.after.as_ref() != Some(&after) => query.after = Some(after),
-            Some(_) | None => return Ok(listed),
+            Some(after) if query.after.as_ref() == Some(&after) => {
+                return Err(UpstreamError::Unreachable("meta returned the same page twice".to_owned()));
+            }
+            Some(after) => query.after = Some(after),
+            None => return Ok(fetched),
         }
     }
     Err(UpstreamError::Unreachable(format!("the list of templates has more than {MAX_PAGES} pages")))
@@ -83,7 +109,8 @@ pub async fn sync_templates(
     audit: &AuditContext,
     record: &AccountRecord,
 ) -> Result<TemplateSyncCounts, TemplateError> {
-    let listed = fetch_all_templates(deps, record, TemplateQuery::default()).await?;
+    let written_before = listed_if_written_before(deps);
+    let fetched = fetch_all_templates(deps, record, TemplateQuery::default()).await?;
     let account = &record.account;
     let subject = AuditTarget {
         kind: AuditTargetKind::Waba,
@@ -92,8 +119,9 @@ pub async fn sync_templates(
     };
     let entry = audit
         .entry(deps, account.workspace, AuditAction::TemplatesSynced, subject)
-        .with("listed", i64::try_from(listed.len()).unwrap_or(i64::MAX));
-    let counts = store_listed(deps, record, listed, TemplateSyncScope::Waba, Some(entry)).await?;
+        .with("listed", i64::try_from(fetched.listed.len()).unwrap_or(i64::MAX));
+    let scope = fetched.scope(TemplateSyncScope::Waba { written_before });
+    let counts = store_listed(deps, record, fetched.listed, scope, Some(entry)).await?;
     directory::refresh(deps).await?;
     Ok(counts)
 }
@@ -122,6 +150,9 @@ pub(crate) async fn sync_due_templates(deps: &Deps) -> Result<usize, StoreError>
         let is_due = next <= now || next > now.saturating_add(interval).unwrap_or(Timestamp::MAX);
         let next = if is_due && n_called < MAX_SYNCS {
             n_called += 1;
+            // A failed write must not repeat the calls to Meta in the next round.
+            let retry_at = now.saturating_add(FAILED_SYNC_WAIT.min(interval)).unwrap_or(Timestamp::MAX);
+            with_next_syncs(deps, |next_syncs| next_syncs.insert(key.clone(), retry_at));
             let wait = sync_in_background(deps, record).await?.map(|wait| wait.min(interval));
             n_done += usize::from(wait.is_none());
             match wait {
@@ -156,9 +187,11 @@ async fn sync_in_background(
     if let Some(limit) = deps.templates.rate_limit(&waba_key(record), deps.now()) {
         return Ok(Some(failed_sync_wait(&limit)));
     }
+    let written_before = listed_if_written_before(deps);
     match fetch_all_templates(deps, record, TemplateQuery::default()).await {
-        Ok(listed) => {
-            store_listed(deps, record, listed, TemplateSyncScope::Waba, None).await?;
+        Ok(fetched) => {
+            let scope = fetched.scope(TemplateSyncScope::Waba { written_before });
+            store_listed(deps, record, fetched.listed, scope, None).await?;
             directory::refresh(deps).await?;
             Ok(None)
         }

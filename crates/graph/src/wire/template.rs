@@ -19,11 +19,12 @@ pub(crate) const PER_PAGE: &str = "100";
 /// others.
 pub(crate) fn page(response: Json<'_>) -> Option<TemplatePage> {
     let data = response.get("data").filter(|data| data.is_array())?;
-    let mut templates = Vec::new();
+    let (mut templates, mut has_unreadable) = (Vec::new(), false);
     for node in data.elements() {
         match listed(node) {
             Ok(template) => templates.push(template),
             Err(reason) => {
+                has_unreadable = true;
                 let field = |name| node.get(name).and_then(Json::scalar).unwrap_or_default();
                 tracing::warn!(
                     template.meta_id = %field("id"),
@@ -35,13 +36,13 @@ pub(crate) fn page(response: Json<'_>) -> Option<TemplatePage> {
             }
         }
     }
-    Some(TemplatePage { templates, after: response.get("paging").and_then(after) })
-}
-
-/// The last page still has cursors, but no `next`.
-fn after(paging: Json<'_>) -> Option<String> {
-    paging.get("next").and_then(Json::scalar)?;
-    paging.get("cursors")?.get("after")?.scalar().map(Cow::into_owned)
+    // The last page still has cursors, but no `next`. A `next` without a cursor is no page that can be followed.
+    let after =
+        match response.get("paging").filter(|paging| paging.get("next").and_then(Json::scalar).is_some()) {
+            Some(paging) => Some(paging.get("cursors")?.get("after")?.scalar()?.into_owned()),
+            None => None,
+        };
+    Some(TemplatePage { templates, after, has_unreadable })
 }
 
 fn listed(node: Json<'_>) -> Result<ListedTemplate, String> {
@@ -100,6 +101,7 @@ mod tests {
         assert_eq!(listed.quality.as_deref(), Some("GREEN"));
         assert_eq!(listed.rejected_reason, None);
         assert_eq!(page.after.as_deref(), Some("a1"));
+        assert!(!page.has_unreadable);
     }
 
     #[test]
@@ -112,12 +114,13 @@ mod tests {
     #[test]
     fn an_invalid_template_does_not_affect_the_others() {
         let page = read(&format!(r#"{{"data":[17,{{"id":"1"}},{NODE},{{"name":7}}]}}"#)).expect("a page");
-        assert_eq!(page.templates.len(), 1);
+        assert_eq!((page.templates.len(), page.has_unreadable), (1, true));
     }
 
     #[test]
     fn a_response_with_another_shape_is_not_a_page() {
         assert!(read(r#"{"data":{}}"#).is_none());
+        assert!(read(r#"{"data":[],"paging":{"next":"https://graph.facebook.com/x"}}"#).is_none());
         assert!(read("[]").is_none());
     }
 }

@@ -115,8 +115,9 @@ impl KeyedRequest {
                     RequestEnd::Released | RequestEnd::Interrupted => digest.known(),
                 };
                 if digest.is_none() && matches!(end, RequestEnd::Finished(_)) {
-                    // The client did not send the whole body: no repeated request can be compared with it.
-                    end = RequestEnd::Interrupted;
+                    // The client did not send the whole body: no repeated request can be compared with it. Only files and
+                    // imports are streamed, and they are the same when they are stored twice.
+                    end = RequestEnd::Released;
                 }
                 let stored = deps.idempotent_requests.finish_idempotent_request(first.id, digest, end).await;
                 if let Err(error) = stored {

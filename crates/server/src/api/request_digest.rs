@@ -45,7 +45,7 @@ impl BodyDigest {
     pub(crate) fn of_stream(request: Request) -> (Request, Self) {
         let (parts, body) = request.into_parts();
         let hasher = StreamHasher::new(hasher(&parts.uri), &parts.headers);
-        let state = StreamState { body: body.into_data_stream(), hasher, n_bytes: 0, is_complete: false };
+        let state = StreamState { body: body.into_data_stream(), hasher, n_bytes: 0, end: None };
         let digest = PendingDigest { state: Arc::new(Mutex::new(state)) };
         let body = digest.body();
         (Request::from_parts(parts, body), Self::Stream(digest))
@@ -83,12 +83,13 @@ struct StreamState {
     body: BodyDataStream,
     hasher: StreamHasher,
     n_bytes: usize,
-    is_complete: bool,
+    /// End of the body: `true` if the body is complete, `false` if it broke off.
+    end: Option<bool>,
 }
 
 impl StreamState {
     fn poll_chunk(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, axum::Error>>> {
-        if self.is_complete {
+        if self.end.is_some() {
             return Poll::Ready(None);
         }
         let chunk = ready!(Pin::new(&mut self.body).poll_next(context));
@@ -97,8 +98,8 @@ impl StreamState {
                 self.n_bytes = self.n_bytes.saturating_add(bytes.len());
                 self.hasher.update(bytes);
             }
-            Some(Err(_)) => {}
-            None => self.is_complete = true,
+            Some(Err(_)) => self.end = Some(false),
+            None => self.end = Some(true),
         }
         Poll::Ready(chunk)
     }
@@ -130,7 +131,7 @@ impl PendingDigest {
             }
         }
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(state.hasher.finish())
+        if state.end == Some(true) { Ok(state.hasher.finish()) } else { Err(incomplete()) }
     }
 
     fn n_bytes(&self) -> usize {
@@ -202,13 +203,17 @@ fn split_at_pattern<'a>(bytes: &'a [u8], pattern: &[u8]) -> Option<(&'a [u8], &'
     Some((before, found.get(pattern.len()..)?))
 }
 
-/// Returns the parameter `boundary` of `Content-Type`.
+/// Maximum length of a boundary (RFC 2046). The search for a boundary costs its length for each byte of the body.
+const MAX_BOUNDARY: usize = 70;
+
+/// Returns the parameter `boundary` of `Content-Type`, if its length is allowed.
 fn boundary_of(headers: &HeaderMap) -> Option<String> {
     let header = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
     header.split(';').skip(1).find_map(|parameter| {
         let (name, value) = parameter.split_once('=')?;
         let value = value.trim().trim_matches('"');
-        (name.trim().eq_ignore_ascii_case("boundary") && !value.is_empty()).then(|| value.to_owned())
+        let is_allowed = (1..=MAX_BOUNDARY).contains(&value.len());
+        (name.trim().eq_ignore_ascii_case("boundary") && is_allowed).then(|| value.to_owned())
     })
 }
 

@@ -253,10 +253,7 @@ fn client() -> anyhow::Result<HttpsClient> {
     Ok(Client::builder(TokioExecutor::new()).build(connector))
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "this process makes one call and exits; tests run it as a process"
-)]
+#[expect(clippy::disallowed_methods, reason = "a time limit of the command line; tests run it as a process")]
 async fn within<F: Future>(limit: Duration, future: F) -> Option<F::Output> {
     tokio::time::timeout(limit, future).await.ok()
 }

@@ -54,8 +54,8 @@ pub(crate) fn reference() -> String {
     text.push_str(
         "\n## Other environment variables\n\n\
          - `WAYPOST_CONFIG`: path of the configuration file, like `--config`\n\
-         - `WAYPOST_URL`: URL of the gateway for `waypost send`, like `--url`\n\
-         - `WAYPOST_API_KEY` or `WAYPOST_KEY`: API key of `waypost send`; `WAYPOST_API_KEY` takes precedence\n\
+         - `WAYPOST_URL`: URL of the gateway for the commands that call a running gateway, like `--url`\n\
+         - `WAYPOST_API_KEY` or `WAYPOST_KEY`: API key of these commands; `WAYPOST_API_KEY` takes precedence\n\
          - `NO_COLOR`: disables colors on the terminal\n",
     );
     text

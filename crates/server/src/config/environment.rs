@@ -21,9 +21,9 @@ pub(super) const OTHER_VARIABLES: [&str; 4] =
 pub(crate) struct Environment {
     /// Path of the configuration file (`WAYPOST_CONFIG`).
     pub(crate) config_file: Option<PathBuf>,
-    /// API key of `waypost send` (`WAYPOST_API_KEY`, or `WAYPOST_KEY`, which the examples use).
+    /// API key of the commands that call a running gateway (`WAYPOST_API_KEY`, or `WAYPOST_KEY`, which the examples use).
     pub(crate) api_key: Option<SecretString>,
-    /// URL of the gateway for `waypost send` (`WAYPOST_URL`).
+    /// URL of the gateway for the commands that call one (`WAYPOST_URL`).
     pub(crate) url: Option<String>,
     /// `true` if output must not be colored (`NO_COLOR`).
     pub(crate) is_plain: bool,

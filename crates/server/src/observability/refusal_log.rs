@@ -85,7 +85,8 @@ fn reason(error: &ApiError) -> String {
     let names: Vec<_> = fields.iter().filter_map(field_name).take(MAX_FIELDS).collect();
     let text = match names.as_slice() {
         [] if error.code() == Code::InvalidRequest => String::new(),
-        [] => error.message().to_owned(),
+        // Quoted text can be text of the request.
+        [] => error.message().split('`').step_by(2).collect::<Vec<_>>().join("…"),
         names => names.join(" "),
     };
     let masked = mask_numbers(&text);

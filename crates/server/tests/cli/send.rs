@@ -209,3 +209,40 @@ fn an_invalid_message_is_a_usage_error() {
         assert_eq!(empty_shell().waypost(line).code, 2, "{line}");
     }
 }
+
+/// Answers one call with these bytes.
+fn gateway_of(response: &'static str) -> Gateway {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let call = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let call = read_call(&stream);
+        stream.write_all(response.as_bytes()).unwrap();
+        call
+    });
+    Gateway { url, call }
+}
+
+#[test]
+fn a_response_that_does_not_say_if_the_message_was_sent_is_reported_with_exit_code_3() {
+    let in_progress = r#"{"status":"error","code":"idempotency_in_progress","message":"m"}"#;
+    let responses = [
+        // The connection breaks off.
+        "".to_owned(),
+        // The response of a proxy.
+        "HTTP/1.1 504 X\r\ncontent-length: 6\r\nconnection: close\r\n\r\n<html>".to_owned(),
+        // The first request with the key is still running.
+        format!(
+            "HTTP/1.1 409 X\r\ncontent-length: {}\r\nretry-after: 9\r\nconnection: close\r\n\r\n{in_progress}",
+            in_progress.len()
+        ),
+    ];
+    for response in responses {
+        let gateway = gateway_of(response.leak());
+        let ran = sender(&gateway).waypost("send --to +15550100001 --text Hello --timeout 0s");
+        let (head, _) = gateway.call.join().unwrap();
+        let key = head.lines().find_map(|line| line.strip_prefix("idempotency-key: ")).unwrap();
+        assert_eq!(ran.code, 3, "{}", ran.err);
+        assert!(ran.err.contains(&format!("--idempotency-key {key}")), "{}", ran.err);
+    }
+}

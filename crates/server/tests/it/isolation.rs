@@ -151,7 +151,12 @@ async fn a_workspace_sees_no_data_of_another_workspace() {
     let things = ObjectIds::of(&app).await;
     let by = AuditContext::command_line();
     let clinic = workspace::create_workspace(&app.deps, &by, "clinic").await.unwrap();
-    let secret = app.key(|key| key.workspace = clinic).await;
+    let secret = app
+        .key(|key| {
+            key.workspace = clinic;
+            key.name = "theirs".to_owned();
+        })
+        .await;
     let stranger = secret.as_str();
     let ids =
         [&things.message, &things.account, &things.template, &things.contact, &things.key, &things.user];

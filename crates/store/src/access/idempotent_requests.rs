@@ -5,9 +5,9 @@ use std::sync::LazyLock;
 use domain::id::{RequestId, WorkerId, WorkspaceId};
 use engine::ports::{
     CachedResponse, EarlierRequest, EarlierRequestState, NewIdempotentRequest, RequestDigest, RequestEnd,
-    RequestResponse,
+    RequestResponse, WORKER_TIMEOUT,
 };
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use rusqlite::{Connection, params};
 use secrecy::{ExposeSecret as _, SecretString};
 
@@ -15,9 +15,6 @@ use crate::error::{SqlError, SqlResult};
 use crate::row::{Cells, json, micros, row};
 use crate::seal::Sealer;
 use crate::sqlite::execute::Execute as _;
-
-/// Time without a heartbeat after which a process is dead.
-const DEAD_AFTER: SignedDuration = SignedDuration::from_secs(10);
 
 row! {
     struct RequestRow {
@@ -75,7 +72,7 @@ pub(crate) fn get_request(
     if is_used_for_send(connection, new)? {
         return Ok(Some(EarlierRequest { is_same: Some(false), state: EarlierRequestState::Interrupted }));
     }
-    let alive_since = new.now.saturating_sub(DEAD_AFTER).unwrap_or(Timestamp::MIN);
+    let alive_since = new.now.saturating_sub(WORKER_TIMEOUT).unwrap_or(Timestamp::MIN);
     let mut statement = connection.prepare_cached(&GET_REQUEST)?;
     let mut rows = statement.query(params![
         new.workspace.as_bytes(),

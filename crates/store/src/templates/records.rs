@@ -149,11 +149,11 @@ fn delete_unlisted(connection: &Connection, sync: &TemplateSync) -> SqlResult<us
                  where workspace_id = ?1 and waba_id = ?2 and name = ?3 and synced_at < ?4",
             )?
             .execute((workspace, waba_id, name, micros((*written_before).min(sync.now))))?,
-        TemplateSyncScope::Waba => connection
+        TemplateSyncScope::Waba { written_before } => connection
             .prepare_cached(
                 "delete from templates where workspace_id = ?1 and waba_id = ?2 and synced_at < ?3",
             )?
-            .execute((workspace, waba_id, micros(sync.now)))?,
+            .execute((workspace, waba_id, micros((*written_before).min(sync.now))))?,
     };
     Ok(n_rows)
 }

@@ -2,7 +2,7 @@
 
 use domain::access::audit::AuditEntry;
 use domain::id::{WebhookId, WorkspaceId};
-use domain::webhooks_out::delivery::DeliveryDecision;
+use domain::webhooks_out::delivery::{DeadLetterReason, DeliveryDecision};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -78,8 +78,12 @@ pub(crate) fn finish_attempt(
     lease: &DeliveryLease,
     result: &DeliveryAttemptResult,
 ) -> SqlResult<Option<LeasedDelivery>> {
-    update_delivery(connection, lease, result)?;
-    endpoint_health::update_endpoint_health(connection, lease, result)?;
+    // The texts may repeat the event, and the contact may have been erased in the meantime.
+    let is_erased = is_event_erased(connection, lease)?;
+    let reason = result.reason.as_deref().filter(|_| !is_erased);
+    let response = (!is_erased).then_some(result.response.as_str());
+    update_delivery(connection, lease, result, AttemptTexts { response, reason })?;
+    endpoint_health::update_endpoint_health(connection, lease, result, reason)?;
     let queue = QueueLease {
         workspace: lease.workspace,
         webhook: lease.webhook,
@@ -144,26 +148,33 @@ fn is_strict(connection: &Connection, lease: &DeliveryLease) -> SqlResult<bool> 
     Ok(statement.query_row((lease.workspace.as_bytes(), lease.webhook.as_bytes()), |row| row.get(0))?)
 }
 
+/// Texts of an attempt that are stored.
+#[derive(Clone, Copy)]
+struct AttemptTexts<'a> {
+    response: Option<&'a str>,
+    reason: Option<&'a str>,
+}
+
 /// Stores the result of an attempt in the delivery. Retention may have deleted a delivery that is a dead letter.
 fn update_delivery(
     connection: &Connection,
     lease: &DeliveryLease,
     result: &DeliveryAttemptResult,
+    texts: AttemptTexts<'_>,
 ) -> SqlResult<()> {
     let status = match result.decision {
         DeliveryDecision::Succeeded => "succeeded",
         DeliveryDecision::Retry { .. } => "failed",
         DeliveryDecision::Dead | DeliveryDecision::Gone => "dead",
     };
-    // The response may repeat the event, and the contact may have been erased in the meantime.
-    let is_erased = is_event_erased(connection, lease)?;
     // A success is final. The status of a dead letter changes only if the endpoint accepted the delivery.
     connection
         .prepare_cached(
             "update deliveries
              set status = case when status in ('succeeded', 'dead') and ?3 <> 'succeeded' then status else ?3 end,
                  n_attempts = n_attempts + 1, http_status = ?4, latency_ms = ?5, last_attempt_at = ?7,
-                 reason = case when status in ('succeeded', 'dead') and ?3 <> 'succeeded' then reason else ?8 end,
+                 reason = case when ?3 <> 'succeeded' and (status = 'succeeded' or status = 'dead' and reason = ?9)
+                               then reason else ?8 end,
                  response = ?6
              where workspace_id = ?1 and seq = ?2",
         )?
@@ -173,9 +184,10 @@ fn update_delivery(
             status,
             result.http_status,
             result.latency_ms,
-            (!is_erased).then_some(result.response.as_str()),
+            texts.response,
             micros(result.now),
-            if is_erased { None } else { result.reason.as_deref() },
+            texts.reason,
+            DeadLetterReason::Skipped.as_str(),
         ])
 }
 

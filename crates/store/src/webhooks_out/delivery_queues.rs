@@ -316,7 +316,8 @@ pub(crate) fn merge_queues(
             .prepare_cached(
                 "insert into delivery_queues (webhook_id, queue_key, workspace_id, priority, due_at)
                  select webhook_id, ?2, workspace_id, priority, due_at from delivery_queues where webhook_id = ?1 and queue_key = ?3
-                 on conflict (webhook_id, queue_key) do nothing",
+                 on conflict (webhook_id, queue_key) do update
+                 set priority = min(priority, excluded.priority), due_at = min(due_at, excluded.due_at)",
             )?
             .execute_any(keys)?;
         connection

@@ -11,20 +11,28 @@ use crate::events::log;
 use crate::events::log::About;
 use crate::revisions;
 use crate::row::{Cells, micros, row};
+use crate::sqlite::execute::Execute as _;
 
-/// Updates the health of the endpoint after an attempt.
+/// Updates the health of the endpoint after an attempt. `reason` is the reason of a failure that can be stored.
 pub(crate) fn update_endpoint_health(
     connection: &Connection,
     lease: &DeliveryLease,
     result: &DeliveryAttemptResult,
+    reason: Option<&str>,
 ) -> SqlResult<()> {
     let key = (lease.workspace.as_bytes(), lease.webhook.as_bytes());
     if result.decision == DeliveryDecision::Succeeded {
+        // The directory does not have the number of failures.
+        connection
+            .prepare_cached(
+                "update webhook_endpoints set n_failures = 0, failing_since = null
+                 where workspace_id = ?1 and id = ?2 and n_failures > 0 and status <> 'disabled'",
+            )?
+            .execute_any(key)?;
         let n_rows = connection
             .prepare_cached(
-                "update webhook_endpoints set n_failures = 0, failing_since = null, status = 'active', status_reason = null
-                 where workspace_id = ?1 and id = ?2 and (n_failures > 0 or status = 'failing')
-                   and status <> 'disabled'",
+                "update webhook_endpoints set status = 'active', status_reason = null
+                 where workspace_id = ?1 and id = ?2 and status = 'failing'",
             )?
             .execute(key)?;
         return if n_rows > 0 { revisions::increment(connection, "directory") } else { Ok(()) };
@@ -35,7 +43,7 @@ pub(crate) fn update_endpoint_health(
     if result.decision == DeliveryDecision::Gone {
         return disable_endpoint(connection, lease, "the endpoint returned 410 Gone", result.now);
     }
-    let reason = result.reason.as_deref().unwrap_or_default();
+    let reason = reason.unwrap_or_default();
     if result.now.duration_since(failing_since) >= DISABLED_AFTER {
         let reason = format!("the endpoint has failed for five days; last attempt: {reason}");
         return disable_endpoint(connection, lease, &reason, result.now);

@@ -49,20 +49,20 @@ row! {
         queue_key: Vec<u8> = get "q.queue_key",
         due_at: Timestamp = at "q.due_at",
     } from "webhook_endpoints w cross join delivery_queues q on q.webhook_id = w.id
-        where w.removed_at is null and w.ordering = 'best_effort' and q.priority = 2 and q.worker_id is null
+        where w.removed_at is null and w.ordering = 'best_effort' and q.priority = ?2 and q.worker_id is null
         limit ?1"
 }
 
 /// Returns `true` if [`update_blocked_queues`] has work.
 pub(crate) fn has_blocked_queues(connection: &Connection) -> SqlResult<bool> {
-    Ok(BlockedQueueRow::find(connection, [1])?.is_some())
+    Ok(BlockedQueueRow::find(connection, (1, QueuePriority::Blocked.column()))?.is_some())
 }
 
 /// Moves the heads of blocked queues of endpoints whose ordering was changed to `best_effort`. Returns the number of
 /// queues. A leased queue follows when its attempt ends.
 pub(crate) fn update_blocked_queues(connection: &Connection, now: Timestamp, limit: u32) -> SqlResult<u32> {
     let mut n_queues = 0;
-    for row in BlockedQueueRow::list(connection, [limit])? {
+    for row in BlockedQueueRow::list(connection, (limit, QueuePriority::Blocked.column()))? {
         let BlockedQueueRow { workspace, webhook, queue_key, due_at } = row;
         // The queue is not leased: its token is not used.
         let queue = QueueLease { workspace, webhook, queue_key: &queue_key, token: LeaseToken(0) };

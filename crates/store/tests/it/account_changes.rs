@@ -265,7 +265,7 @@ async fn templates_are_deleted_in_one_language_or_in_all_languages() {
         workspace: app.workspace,
         waba_id: "210987650001234".to_owned(),
         templates: ["en", "fr", "de"].map(|word| (app.id(TemplateId::from_parts), listed(word))).to_vec(),
-        scope: TemplateSyncScope::Waba,
+        scope: TemplateSyncScope::Waba { written_before: app.now() },
         now: app.now(),
         entry: None,
     };

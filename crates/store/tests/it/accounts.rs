@@ -139,13 +139,21 @@ async fn a_complete_synchronization_deletes_templates_that_meta_does_not_list() 
         entry: None,
         now: app.now(),
     };
-    let counts = app.store.sync_templates(put(&["a", "b"], TemplateSyncScope::Waba)).await.unwrap();
+    let counts = app
+        .store
+        .sync_templates(put(&["a", "b"], TemplateSyncScope::Waba { written_before: app.now() }))
+        .await
+        .unwrap();
     assert_eq!((counts.added, counts.total), (2, 2));
     app.advance(1);
     let counts = app.store.sync_templates(put(&["c"], TemplateSyncScope::Listed)).await.unwrap();
     assert_eq!((counts.added, counts.removed, counts.total), (1, 0, 3));
     app.advance(1);
-    let counts = app.store.sync_templates(put(&["a"], TemplateSyncScope::Waba)).await.unwrap();
+    let counts = app
+        .store
+        .sync_templates(put(&["a"], TemplateSyncScope::Waba { written_before: app.now() }))
+        .await
+        .unwrap();
     assert_eq!((counts.added, counts.updated, counts.removed, counts.total), (0, 0, 2, 1));
     let found = app.store.list_templates(app.workspace, &TemplateFilter::default(), page(10)).await.unwrap();
     assert_eq!(found.rows[0].listed.template.name, "a");
@@ -174,7 +182,7 @@ async fn a_list_of_one_name_deletes_only_old_templates_of_this_name() {
     assert_eq!(none, None);
     let first = app.now();
     let all = vec![in_language("a", "en"), in_language("a", "fr"), in_language("b", "en")];
-    app.store.sync_templates(put(all, TemplateSyncScope::Waba)).await.unwrap();
+    app.store.sync_templates(put(all, TemplateSyncScope::Waba { written_before: app.now() })).await.unwrap();
     app.advance(60);
     // A template that was created a moment ago may be missing in Meta's list.
     let created = vec![in_language("a", "de")];

@@ -11,6 +11,10 @@ pub(crate) const PATTERNS: &str = "`*`: all events; `message.*`: all events of a
 /// Reads patterns of events, separated by commas.
 pub(crate) fn selection_of_text(item: &Item<'_, '_>) -> Option<EventSelection> {
     let patterns: Vec<_> = item.string(1..)?.split(',').map(|pattern| pattern.trim().to_owned()).collect();
+    if patterns.len() > MAX_PATTERNS {
+        item.refuse(format!("must have at most {MAX_PATTERNS} patterns, has {}", patterns.len()));
+        return None;
+    }
     for pattern in patterns.iter().filter(|pattern| !is_pattern(pattern)) {
         item.refuse(unknown_pattern(pattern));
     }

@@ -156,7 +156,7 @@ fn time(parameter: &ApiParameter, value: &str, direction: i32) -> anyhow::Result
     }
     value.parse::<Timestamp>().map(|_| value.to_owned()).map_err(|_| {
         anyhow::anyhow!(
-            "--{} {value}: must be a time with its time zone, such as 2026-05-29T10:00:00Z, or a duration such as 2d \
+            "--{} {value}: must be a time with its time zone, such as 2026-05-29T10:00:00.000Z, or a duration such as 2d \
              or 12h",
             parameter.name
         )

@@ -5,7 +5,7 @@ use http::Method;
 use serde_json::{Value, json};
 
 use super::content::MediaUpload;
-use super::patience::{Patience, new_key};
+use super::repeat::{RepeatUntil, new_token};
 use crate::cli::api_error::error_message;
 use crate::cli::gateway_client::{ApiRequest, CallBody, GatewayClient};
 
@@ -16,15 +16,15 @@ use crate::cli::gateway_client::{ApiRequest, CallBody, GatewayClient};
 /// If the gateway refuses the file, or does not respond.
 pub(super) async fn attach(
     client: &GatewayClient,
-    patience: &Patience,
+    repeat: &RepeatUntil,
     message: &mut Value,
     upload: &MediaUpload,
 ) -> anyhow::Result<()> {
-    let boundary = new_key();
+    let boundary = new_token();
     let body = multipart(upload, &boundary);
     let content_type = format!("multipart/form-data; boundary={boundary}");
     let call = ApiRequest::new(Method::POST, "/api/media", CallBody::of_type(&content_type, body));
-    let response = patience.call(client, &call).await?;
+    let response = repeat.call(client, &call).await?;
     let json = response.json()?;
     if !response.status.is_success() {
         bail!("uploading {}: {}", upload.file_name, error_message(response.status, &json));

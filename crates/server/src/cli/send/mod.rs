@@ -2,7 +2,7 @@
 
 mod content;
 mod media;
-mod patience;
+mod repeat;
 
 use std::process::ExitCode;
 
@@ -20,7 +20,7 @@ use crate::cli::gateway_arg::GatewayArg;
 use crate::cli::gateway_client::{ApiRequest, CallBody, CallError};
 
 use self::content::{ContentArgs, UsageError};
-use self::patience::{Patience, new_key};
+use self::repeat::{RepeatUntil, new_token};
 
 /// Send a message through a running gateway, for scripts and cron.
 #[derive(Debug, Args)]
@@ -74,27 +74,27 @@ impl SendArgs {
             },
         };
         let client = self.gateway.client(ctx)?;
-        let patience = Patience::until_after(self.timeout);
+        let repeat = RepeatUntil::until_after(self.timeout);
         if let Some(upload) = self.content.upload()? {
-            media::attach(&client, &patience, &mut message, &upload).await?;
+            media::attach(&client, &repeat, &mut message, &upload).await?;
         }
-        let key = self.idempotency_key.clone().unwrap_or_else(new_key);
+        let key = self.idempotency_key.clone().unwrap_or_else(new_token);
         let call = ApiRequest {
             method: Method::POST,
             path: "/api/messages/send",
             body: CallBody::json(&message),
             idempotency_key: Some(&key),
         };
-        let response = match patience.call(&client, &call).await {
+        let response = match repeat.call(&client, &call).await {
             Ok(response) => response,
-            Err(error) => {
-                if !is_not_sent(&error) {
-                    print_note(&format!(
-                        "note: the message may or may not have been sent; to try again without sending twice, add \
-                         --idempotency-key {key}"
-                    ));
-                }
-                return Err(error.into());
+            Err(error @ CallError::NotSent(_)) => return Err(error.into()),
+            Err(error @ CallError::NoResponse(_)) => {
+                print_note(&format!(
+                    "error: {:#}\nnote: the message may or may not have been sent; to try again without sending twice, add \
+                     --idempotency-key {key}",
+                    anyhow::Error::from(error)
+                ));
+                return Ok(ExitCode::from(UNKNOWN));
             }
         };
         self.report(response.status, &response.json()?)
@@ -126,8 +126,4 @@ impl SendArgs {
         }
         Ok(ExitCode::SUCCESS)
     }
-}
-
-fn is_not_sent(error: &CallError) -> bool {
-    matches!(error, CallError::NotSent(_))
 }

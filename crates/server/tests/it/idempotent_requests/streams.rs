@@ -6,6 +6,7 @@ use axum::body::Body;
 use axum::http::Request;
 use engine::access::api_key::DEV_KEY;
 use serde_json::json;
+use tower::ServiceExt as _;
 
 const CSV: &str = "phone_number,name\n+447700900124,Maya\n+447700900125,Ada\n";
 
@@ -78,4 +79,23 @@ async fn an_import_that_fails_after_some_rows_is_not_repeated() {
     let again = send(&app, "/api/contacts/import", "i", "text/csv", &csv).await.expect(400);
     assert!(is_replayed(&again));
     assert_eq!(first.body, again.body);
+}
+
+#[tokio::test]
+async fn an_import_whose_body_breaks_off_leaves_the_key_free() {
+    let app = TestApp::new().await;
+    let broken = [Ok(bytes::Bytes::from(CSV)), Err(std::io::Error::other("reset"))];
+    let request = Request::post("/api/contacts/import")
+        .header("X-API-Key", DEV_KEY)
+        .header("Idempotency-Key", "i")
+        .header("Content-Type", "text/csv")
+        .body(Body::from_stream(futures_util::stream::iter(broken)))
+        .unwrap();
+    let first = app.router.clone().oneshot(request).await.unwrap();
+    assert_eq!(first.status(), 400);
+    let csv = format!("{CSV}+447700900126,Zoe\n");
+    let again = send(&app, "/api/contacts/import", "i", "text/csv", &csv).await.expect(200);
+    assert!(!is_replayed(&again));
+    let contacts = app.get("/api/contacts?search=447700900126").await.expect(200);
+    assert_eq!(contacts.data()["total"], 1);
 }

@@ -5,6 +5,7 @@ use rusqlite::{Connection, params};
 
 use crate::error::SqlResult;
 use crate::maintenance::erasure::progress::{Erasure, StepRange};
+use crate::revisions;
 use crate::row::{json, micros};
 use crate::sqlite::execute::Execute as _;
 use crate::webhooks_in::payload_redaction;
@@ -72,6 +73,18 @@ pub(crate) fn erase_events(
     Ok(Some(end.saturating_add(1)))
 }
 
+/// Deletes the reasons of failing endpoints that contain the contact's identifiers.
+fn erase_status_reasons(connection: &Connection, erasure: &Erasure) -> SqlResult<()> {
+    let n_rows = connection
+        .prepare_cached(
+            "update webhook_endpoints set status_reason = null
+             where workspace_id = ?1 and status_reason is not null
+                   and exists (select 1 from json_each(?2) m where instr(status_reason, m.value) > 0)",
+        )?
+        .execute((erasure.workspace.as_bytes(), json(&erasure.identifiers)?))?;
+    if n_rows > 0 { revisions::increment(connection, "directory") } else { Ok(()) }
+}
+
 pub(crate) fn erase_deliveries(
     connection: &Connection,
     erasure: &Erasure,
@@ -82,6 +95,7 @@ pub(crate) fn erase_deliveries(
                    order by seq limit ?4)";
     let range = StepRange { next: erasure.next, last: erasure.last_delivery, limit };
     let Some(end) = range.end(connection, sql, Some(erasure.workspace))? else {
+        erase_status_reasons(connection, erasure)?;
         return Ok(None);
     };
     // An endpoint's response or redirect may contain the contact's identifiers, also for an event about another contact.

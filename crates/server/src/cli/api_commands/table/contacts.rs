@@ -110,7 +110,7 @@ pub(super) const CONTACTS: &[ApiCommand] = &[
     },
     ApiCommand {
         name: "export",
-        about: "Print contacts as CSV",
+        about: "Print contacts as CSV, at most 64 MB; GET /api/contacts/export has no limit",
         parameters: CONTACT_FILTERS,
         effect: get("/api/contacts/export", ResultFormat::Text),
     },

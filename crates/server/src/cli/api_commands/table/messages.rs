@@ -57,7 +57,7 @@ pub(super) const MESSAGES: &[ApiCommand] = &[
             ApiParameter::body(
                 "send-at",
                 "TIME|DURATION",
-                "New time, such as 2030-01-01T09:00:00Z, or a duration from now such as 2h",
+                "New time, such as 2030-01-01T09:00:00.000Z, or a duration from now such as 2h",
             )
             .named("send_at")
             .of_kind(FutureTime)

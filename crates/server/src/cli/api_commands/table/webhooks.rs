@@ -36,7 +36,7 @@ const WEBHOOK_HEADERS: ApiParameter =
 const WEBHOOK_ORDERING: ApiParameter = ApiParameter::body(
     "ordering",
     "strict|best_effort",
-    "Whether an event that the endpoint refuses holds back the later events of its contact",
+    "Order of the deliveries: with `strict`, later events of a contact wait for an event that the endpoint does not accept",
 );
 const WEBHOOK_ENABLED: ApiParameter =
     ApiParameter::body("enabled", "", "`false`: events wait until the endpoint is enabled").of_kind(Boolean);

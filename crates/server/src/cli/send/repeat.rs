@@ -16,12 +16,12 @@ use crate::random::OsRandom;
 const RECONNECT_AFTER: SignedDuration = SignedDuration::from_secs(2);
 
 /// Deadline of a command.
-pub(super) struct Patience {
+pub(super) struct RepeatUntil {
     clock: SystemClock,
     deadline: Timestamp,
 }
 
-impl Patience {
+impl RepeatUntil {
     /// Creates a deadline after a time from now.
     pub(super) fn until_after(timeout: SignedDuration) -> Self {
         let clock = SystemClock::new();
@@ -32,31 +32,41 @@ impl Patience {
     /// Sends a request until the response says something else than "try again later", or until the deadline.
     ///
     /// # Errors
-    /// If there is no response.
+    /// `NotSent`, if no attempt reached the gateway; `NoResponse`, if an attempt may have had an effect.
     pub(super) async fn call(
         &self,
         client: &GatewayClient,
         call: &ApiRequest<'_>,
     ) -> Result<ApiResponse, CallError> {
-        let mut has_been_sent = false;
+        let (mut is_first, mut is_lost) = (true, false);
         loop {
             let result = client.call(call).await;
             let (wait, reason) = match result {
                 Ok(response) => match retry_wait(&response) {
                     Some((wait, reason)) if self.has_time(wait) => (wait, reason),
+                    Some(_) | None if is_unknown(&response, is_lost) => {
+                        let status = response.status;
+                        return Err(CallError::NoResponse(anyhow::anyhow!(
+                            "the gateway responded with {status}"
+                        )));
+                    }
                     Some(_) | None => return Ok(response),
                 },
                 // The first attempt shows that the address is wrong, or that no gateway is running.
-                Err(error @ CallError::NotSent(_)) if !has_been_sent => return Err(error),
-                Err(error) if self.has_time(RECONNECT_AFTER) => {
+                Err(error @ CallError::NotSent(_)) if is_first => return Err(error),
+                Err(error) => {
+                    is_lost |= matches!(error, CallError::NoResponse(_));
+                    if !self.has_time(RECONNECT_AFTER) {
+                        return Err(match error {
+                            // The connection of this attempt failed, but an earlier attempt may have arrived.
+                            CallError::NotSent(error) if is_lost => CallError::NoResponse(error),
+                            error @ (CallError::NotSent(_) | CallError::NoResponse(_)) => error,
+                        });
+                    }
                     (RECONNECT_AFTER, format!("{:#}", anyhow::Error::from(error)))
                 }
-                // The connection of a repeated request failed, but an earlier one may have arrived.
-                Err(CallError::NotSent(error) | CallError::NoResponse(error)) => {
-                    return Err(CallError::NoResponse(error));
-                }
             };
-            has_been_sent = true;
+            is_first = false;
             print_note(&format!("waiting {} s: {reason}", wait.as_secs()));
             self.clock.sleep_until(self.after(wait)).await;
         }
@@ -73,7 +83,7 @@ impl Patience {
 
 /// Returns the time after which the request can be repeated, and the reason.
 fn retry_wait(response: &ApiResponse) -> Option<(SignedDuration, String)> {
-    let seconds = response.retry_after?;
+    let seconds = response.retry_after?.max(1);
     let json = response.json().ok()?;
     let code = json.get("code").and_then(Value::as_str).unwrap_or_default();
     let is_temporary =
@@ -83,8 +93,23 @@ fn retry_wait(response: &ApiResponse) -> Option<(SignedDuration, String)> {
     is_temporary.then(|| (SignedDuration::from_secs(i64::from(seconds)), format!("{reason} ({code})")))
 }
 
-/// Returns a new idempotency key.
-pub(super) fn new_key() -> String {
+/// Returns `true` if a response does not say if the request had an effect. `is_lost`: the response to an earlier attempt was
+/// lost, and a response that refuses this attempt says nothing about the earlier one.
+fn is_unknown(response: &ApiResponse, is_lost: bool) -> bool {
+    let json = response.json().unwrap_or_default();
+    match json.get("code").and_then(Value::as_str) {
+        Some("idempotency_in_progress" | "idempotency_interrupted") => true,
+        Some(_) => {
+            is_lost
+                && (response.status.is_server_error() || matches!(response.status.as_u16(), 401 | 403 | 429))
+        }
+        // The response of a proxy.
+        None => response.status.is_server_error() || (is_lost && !response.status.is_success()),
+    }
+}
+
+/// Returns a new random text: an idempotency key, or the boundary of a form.
+pub(super) fn new_token() -> String {
     let mut bytes = [0; 16];
     OsRandom::new().fill(&mut bytes);
     format!("send-{}", uuid::Builder::from_random_bytes(bytes).into_uuid())
