@@ -109,7 +109,8 @@ pub async fn sync_templates(
     audit: &AuditContext,
     record: &AccountRecord,
 ) -> Result<TemplateSyncCounts, TemplateError> {
-    let written_before = listed_if_written_before(deps);
+    // The caller wants the list as it is. Only a template that is written during the call may be missing in it.
+    let written_before = deps.now();
     let fetched = fetch_all_templates(deps, record, TemplateQuery::default()).await?;
     let account = &record.account;
     let subject = AuditTarget {
