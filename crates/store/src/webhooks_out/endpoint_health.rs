@@ -13,7 +13,11 @@ use crate::revisions;
 use crate::row::{Cells, micros, row};
 use crate::sqlite::execute::Execute as _;
 
-/// Updates the health of the endpoint after an attempt. `reason` is the reason of a failure that can be stored.
+/// Reason of a failure whose own reason may repeat the data of an erased contact.
+const ERASED_REASON: &str = "the delivery of an event about an erased contact failed";
+
+/// Updates the health of the endpoint after an attempt. `reason` is the reason of a failure; `None` if it must not be stored
+/// because the event was erased.
 pub(crate) fn update_endpoint_health(
     connection: &Connection,
     lease: &DeliveryLease,
@@ -43,7 +47,7 @@ pub(crate) fn update_endpoint_health(
     if result.decision == DeliveryDecision::Gone {
         return disable_endpoint(connection, lease, "the endpoint returned 410 Gone", result.now);
     }
-    let reason = reason.unwrap_or_default();
+    let reason = reason.unwrap_or(ERASED_REASON);
     if result.now.duration_since(failing_since) >= DISABLED_AFTER {
         let reason = format!("the endpoint has failed for five days; last attempt: {reason}");
         return disable_endpoint(connection, lease, &reason, result.now);

@@ -1,5 +1,7 @@
 //! Reasons of failures, in words: of a delivery, of a failing endpoint, of a disabled endpoint.
 
+use axum::body::Body;
+use engine::contacts;
 use engine::ports::WebhookOutcome;
 use serde_json::{Value, json};
 
@@ -88,4 +90,20 @@ async fn the_refusal_of_a_url_names_the_settings() {
     );
     let metadata = refusal("http://169.254.169.254/latest").await;
     assert!(metadata.contains("never called") && !metadata.contains("webhooks."), "{metadata}");
+}
+
+#[tokio::test]
+async fn an_endpoint_that_fails_with_events_of_an_erased_contact_says_so() {
+    let app = TestApp::new().await;
+    let endpoint = add(&app, URL, json!({"events": ["message.incoming"]})).await;
+    app.receiver.end(URL, WebhookOutcome::Failed { reason: format!("no answer about {CUSTOMER}") });
+    app.customer_writes(CUSTOMER, "Hi").await;
+    let contacts = app.get("/api/contacts").await.expect(200);
+    let contact = contacts.data()["contacts"][0]["id"].as_str().unwrap().to_owned();
+    app.request("DELETE", &format!("/api/contacts/{contact}"), Body::empty()).await.expect(204);
+    contacts::run_erasures(&app.deps).await.unwrap();
+    fail(&app).await;
+    let shown = webhook(&app, id(&endpoint)).await;
+    let reason = "the delivery of an event about an erased contact failed";
+    assert_eq!((&shown["status"], &shown["status_reason"]), (&json!("failing"), &json!(reason)));
 }
