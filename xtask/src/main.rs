@@ -53,15 +53,29 @@ enum Task {
         #[arg(long, default_value = "127.0.0.1:0")]
         listen: SocketAddr,
     },
-    /// Generate load; part of `bench`.
+    /// Serve a bare reverse proxy; part of `bench`.
     #[command(hide = true)]
-    Load(bench::LoadOptions),
+    ReverseProxy {
+        /// Address to listen on.
+        #[arg(long)]
+        listen: SocketAddr,
+        /// Address of the server behind the proxy.
+        #[arg(long)]
+        upstream: SocketAddr,
+    },
+    /// Generate the load that standard input describes; part of `bench`.
+    #[command(hide = true)]
+    Load,
 }
 
 #[derive(Debug, Subcommand)]
 enum Bench {
     /// Measure the cost of a sent message, compared with a proxied request.
     Send(bench::SendOptions),
+    /// Measure the cost and the latency of webhooks of Meta.
+    WebhooksIn(bench::WebhooksInOptions),
+    /// Measure the time until the gateway answers, and its memory when it has nothing to do.
+    Start(bench::StartOptions),
 }
 
 fn main() -> ExitCode {
@@ -72,8 +86,11 @@ fn main() -> ExitCode {
         Task::Dist(options) => dist::run(&options),
         Task::Chaos(options) => chaos::run(&options),
         Task::Bench(Bench::Send(options)) => bench::send(&options),
+        Task::Bench(Bench::WebhooksIn(options)) => bench::webhooks_in(&options),
+        Task::Bench(Bench::Start(options)) => bench::start(&options),
         Task::MockUpstream { listen } => bench::mock_upstream(listen),
-        Task::Load(options) => bench::load(&options),
+        Task::ReverseProxy { listen, upstream } => bench::reverse_proxy(listen, upstream),
+        Task::Load => bench::load(),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,8 +1,10 @@
 //! Mock of Meta's API for benchmarks: it accepts every message and responds immediately.
 //!
 //! It is not a simulator: it checks and stores nothing except a counter. It uses one thread, so that the other cores
-//! are available for the measured target.
+//! are available for the measured target. It also responds to webhooks, as the baseline of their cost.
 
+use super::load::{TEMPLATE, wamid};
+use super::targets::{PHONE_NUMBER_ID, WABA_ID};
 use anyhow::{Context, Result};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
@@ -12,6 +14,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
+use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,6 +23,8 @@ use tokio::task::JoinSet;
 
 /// Path of the number of received messages.
 pub(super) const COUNT_PATH: &str = "/count";
+/// Path of Meta's webhooks.
+pub(super) const WEBHOOK_PATH: &str = "/webhooks/meta";
 
 /// Serves until the process ends; prints the address first.
 pub(super) fn serve(listen: SocketAddr) -> Result<()> {
@@ -49,14 +54,18 @@ async fn response(
     accepted: Arc<AtomicU64>,
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, hyper::Error> {
-    let is_message = request.method() == Method::POST && request.uri().path().ends_with("/messages");
-    let is_count = request.uri().path() == COUNT_PATH;
-    let body = request.into_body().collect().await?.to_bytes();
-    let (status, text) = if is_message {
+    let (head, body) = request.into_parts();
+    let body = body.collect().await?.to_bytes();
+    let path = head.uri.path();
+    let (status, text) = if head.method == Method::POST && path.ends_with("/messages") {
         let number = accepted.fetch_add(1, Ordering::Relaxed);
         (StatusCode::OK, accepted_response(recipient(&body), number))
-    } else if is_count {
+    } else if head.method == Method::POST && path == WEBHOOK_PATH {
+        (StatusCode::OK, String::new())
+    } else if path == COUNT_PATH {
         (StatusCode::OK, accepted.load(Ordering::Relaxed).to_string())
+    } else if let Some(object) = object(path) {
+        (StatusCode::OK, object.to_string())
     } else {
         (
             StatusCode::NOT_FOUND,
@@ -69,12 +78,33 @@ async fn response(
     Ok(response)
 }
 
+/// Returns an object that the gateway reads: the phone number, the numbers of the WABA, or its templates.
+fn object(path: &str) -> Option<Value> {
+    let number = || {
+        json!({ "id": PHONE_NUMBER_ID, "display_phone_number": "+44 20 7946 0018", "verified_name": "Bench",
+                "quality_rating": "GREEN" })
+    };
+    if path.ends_with(&format!("/{PHONE_NUMBER_ID}")) {
+        Some(number())
+    } else if path.ends_with(&format!("/{WABA_ID}/phone_numbers")) {
+        Some(json!({ "data": [number()] }))
+    } else if path.ends_with(&format!("/{WABA_ID}/message_templates")) {
+        let body = "Hello {{1}}, your order {{2}} is confirmed.";
+        Some(json!({ "data": [{ "id": "1", "name": TEMPLATE, "language": "en", "status": "APPROVED",
+            "category": "UTILITY", "components": [{ "type": "BODY", "text": body,
+            "example": { "body_text": [["Maya", "8471"]] } }] }] }))
+    } else {
+        None
+    }
+}
+
 /// Response of Meta to an accepted message, about 250 bytes, with a unique id.
 fn accepted_response(to: &str, number: u64) -> String {
     let wa_id = to.trim_start_matches('+');
     format!(
         "{{\"messaging_product\":\"whatsapp\",\"contacts\":[{{\"input\":\"{to}\",\"wa_id\":\"{wa_id}\"}}],\
-         \"messages\":[{{\"id\":\"wamid.HBgMNDQ3NzAwOTAwMTIzFQIAERgS{number:032X}AA==\"}}]}}"
+         \"messages\":[{{\"id\":\"{}\"}}]}}",
+        wamid(number)
     )
 }
 

@@ -14,50 +14,59 @@ use std::thread;
 pub(super) struct Sample {
     pub(super) round: u32,
     pub(super) target: String,
-    pub(super) connections: u32,
-    pub(super) cpu_us_per_request: f64,
+    /// Name of the measurement, for example `text c=64`.
+    pub(super) case: String,
+    /// CPU time of the target's processes, user and system, in microseconds.
+    pub(super) cpu_us: f64,
     pub(super) peak_rss_kib: u64,
-    /// Number of messages that the mock received during the measurement.
-    pub(super) reached_upstream: u64,
+    /// Number of events in a request; 1 for a message.
+    pub(super) events_per_request: u32,
+    /// Number of messages that the mock received during the measurement; `None` for webhooks.
+    pub(super) reached_upstream: Option<u64>,
     pub(super) load: LoadResult,
 }
 
 impl Sample {
-    /// Number of responses per second.
+    /// Number of messages or events with the expected response.
+    fn n_events(&self) -> f64 {
+        float(self.load.responded) * f64::from(self.events_per_request)
+    }
+
+    /// Number of messages or events per second.
     fn rate(&self) -> f64 {
-        float(self.load.responded) / self.load.seconds.max(f64::EPSILON)
+        self.n_events() / self.load.seconds.max(f64::EPSILON)
+    }
+
+    /// CPU time of a message or event in microseconds.
+    fn cpu_us_per_event(&self) -> f64 {
+        self.cpu_us / self.n_events().max(1.0)
     }
 
     /// Returns the measurement in one line.
     pub(super) fn line(&self) -> String {
         format!(
-            "{:<8} c={:<3} {:>8.0} /s  p50 {:>7.3} ms  p99 {:>7.3} ms  {:>6.1} CPU µs  {:>6.1} MiB",
+            "{:<14} {:<16} {:>8.0} /s  p50 {:>7.3} ms  p99 {:>7.3} ms  {:>6.1} CPU µs  {:>6.1} MiB",
             self.target,
-            self.connections,
+            self.case,
             self.rate(),
             f64::from(self.load.p50_us) / 1e3,
             f64::from(self.load.p99_us) / 1e3,
-            self.cpu_us_per_request,
+            self.cpu_us_per_event(),
             float(self.peak_rss_kib) / 1024.0,
         )
     }
 
     /// Returns the reason why the measurement is not valid, if there is one.
     fn fault(&self) -> Option<String> {
-        let parent =
-            format!("round {}, {}, c={}", self.round.saturating_add(1), self.target, self.connections);
+        let parent = format!("round {}, {}, {}", self.round.saturating_add(1), self.target, self.case);
         if !self.load.errors.is_empty() {
             return Some(format!("{parent}: errors {:?}", self.load.errors));
         }
         if self.load.responded == 0 {
             return Some(format!("{parent}: nothing was answered"));
         }
-        (self.reached_upstream != self.load.responded).then(|| {
-            format!(
-                "{parent}: {} were answered, but {} reached upstream",
-                self.load.responded, self.reached_upstream
-            )
-        })
+        let reached = self.reached_upstream.filter(|reached| *reached != self.load.responded)?;
+        Some(format!("{parent}: {} were answered, but {reached} reached upstream", self.load.responded))
     }
 }
 
@@ -69,13 +78,12 @@ pub(super) struct Report {
     /// Type of the file system of the database.
     file_system: String,
     rounds: u32,
-    seconds: u32,
     pub(super) samples: Vec<Sample>,
 }
 
 impl Report {
     /// Creates an empty report of a run whose database is below `parent`.
-    pub(super) fn new(rounds: u32, seconds: u32, parent: &Path) -> Result<Self> {
+    pub(super) fn new(rounds: u32, parent: &Path) -> Result<Self> {
         let kind = Command::new("stat").args(["--file-system", "--format", "%T"]).arg(parent).output();
         let kind = kind.context("asking for the kind of file system")?;
         let file_system = String::from_utf8_lossy(&kind.stdout).trim().to_owned();
@@ -83,33 +91,42 @@ impl Report {
         let model = information.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let machine = format!("{cores} cores, {}", model.map_or("unknown CPU", |(_, model)| model));
-        Ok(Self { machine, file_system, rounds, seconds, samples: Vec::new() })
+        Ok(Self { machine, file_system, rounds, samples: Vec::new() })
     }
 
     /// Returns the medians of all rounds, and the medians of the ratios to nginx within each round.
     pub(super) fn table(&self) -> String {
         let mut lines = vec![
             String::new(),
+            format!("{}, database on {}; medians of {} rounds", self.machine, self.file_system, self.rounds),
             format!(
-                "{}, database on {}; medians of {} rounds of {} s",
-                self.machine, self.file_system, self.rounds, self.seconds
+                "{:<14} {:<16} {:>10} {:>8} {:>8} {:>8} {:>8} {:>10} {:>10} {:>9}",
+                "target",
+                "case",
+                "per second",
+                "p50 ms",
+                "p99 ms",
+                "max ms",
+                "CPU µs",
+                "peak MiB",
+                "rate/nginx",
+                "CPU/nginx"
             ),
-            "target     c   requests/s   p50 ms   p99 ms   CPU µs   peak MiB   rate/nginx   CPU/nginx"
-                .to_owned(),
         ];
-        let connections: Vec<u32> = unique(self.samples.iter().map(|sample| sample.connections));
-        for connections in connections {
+        for case in unique(self.samples.iter().map(|sample| sample.case.as_str())) {
             for target in unique(self.samples.iter().map(|sample| sample.target.as_str())) {
-                lines.push(self.row(target, connections));
+                if self.samples.iter().any(|sample| sample.case == case && sample.target == target) {
+                    lines.push(self.row(target, case));
+                }
             }
         }
         lines.join("\n")
     }
 
     /// Returns one row of the table.
-    fn row(&self, target: &str, connections: u32) -> String {
+    fn row(&self, target: &str, case: &str) -> String {
         let of = |target: &str| -> Vec<&Sample> {
-            let is_it = |sample: &&Sample| sample.target == target && sample.connections == connections;
+            let is_it = |sample: &&Sample| sample.target == target && sample.case == case;
             self.samples.iter().filter(is_it).collect()
         };
         let (samples, floor) = (of(target), of("nginx"));
@@ -124,14 +141,15 @@ impl Report {
             if ratios.is_empty() { "–".to_owned() } else { format!("{:.2}", median(ratios)) }
         };
         format!(
-            "{target:<8} {connections:>3}   {:>10.0} {:>8.3} {:>8.3} {:>8.1} {:>10.1} {:>12} {:>11}",
+            "{target:<14} {case:<16} {:>10.0} {:>8.3} {:>8.3} {:>8.3} {:>8.1} {:>10.1} {:>10} {:>9}",
             middle(&Sample::rate),
             middle(&|sample| f64::from(sample.load.p50_us) / 1e3),
             middle(&|sample| f64::from(sample.load.p99_us) / 1e3),
-            middle(&|sample| sample.cpu_us_per_request),
+            middle(&|sample| f64::from(sample.load.max_us) / 1e3),
+            middle(&Sample::cpu_us_per_event),
             middle(&|sample| float(sample.peak_rss_kib) / 1024.0),
             ratio(&Sample::rate),
-            ratio(&|sample| sample.cpu_us_per_request),
+            ratio(&Sample::cpu_us_per_event),
         )
     }
 
@@ -196,16 +214,17 @@ mod tests {
         Sample {
             round,
             target: target.to_owned(),
-            connections: 64,
-            cpu_us_per_request: cpu,
+            case: "text c=64".to_owned(),
+            cpu_us: cpu * 1_000.0,
             peak_rss_kib: 1_024,
-            reached_upstream: 1_000,
+            events_per_request: 1,
+            reached_upstream: Some(1_000),
             load,
         }
     }
 
     fn report(rounds: u32) -> Report {
-        Report { file_system: "xfs".to_owned(), ..Report::new(rounds, 1, Path::new("/")).unwrap() }
+        Report { file_system: "xfs".to_owned(), ..Report::new(rounds, Path::new("/")).unwrap() }
     }
 
     #[test]
@@ -215,14 +234,18 @@ mod tests {
             report.samples.push(sample(round, "nginx", nginx));
             report.samples.push(sample(round, "waypost", waypost));
         }
-        assert!(report.row("waypost", 64).ends_with(" 3.00"), "{}", report.row("waypost", 64));
+        assert!(
+            report.row("waypost", "text c=64").ends_with(" 3.00"),
+            "{}",
+            report.row("waypost", "text c=64")
+        );
         assert!(report.faults().is_empty());
     }
 
     #[test]
     fn a_run_with_errors_or_lost_messages_is_not_valid() {
         let mut report = report(1);
-        report.samples.push(Sample { reached_upstream: 999, ..sample(0, "waypost", 1.0) });
+        report.samples.push(Sample { reached_upstream: Some(999), ..sample(0, "waypost", 1.0) });
         let mut refused = sample(0, "nginx", 1.0);
         refused.load.errors.insert("429 Too Many Requests".to_owned(), 1);
         report.samples.push(refused);

@@ -140,7 +140,7 @@ const TABLE: [Row; 9] = [
         ours_in_tests: &[],
         forbidden: &[],
         lines: 5_000,
-        raised: Some((6_000, "checks, benchmark and chaos run of the repository, each in files of its own")),
+        raised: Some((7_500, "checks, benchmarks and chaos run of the repository, each in files of its own")),
     },
 ];
 
