@@ -1,9 +1,9 @@
 //! Mock of Meta's API for benchmarks: it accepts every message and responds immediately.
 //!
-//! It is not a simulator: it checks and stores nothing except a counter. It uses one thread, so that the other cores
+//! It is not a simulator: it checks and stores nothing except counters. It uses one thread, so that the other cores
 //! are available for the measured target. It also responds to webhooks, as the baseline of their cost.
 
-use super::load::{TEMPLATE, wamid};
+use super::load::{RECIPIENTS, TEMPLATE, wamid};
 use super::targets::{PHONE_NUMBER_ID, WABA_ID};
 use anyhow::{Context, Result};
 use bytes::Bytes;
@@ -26,6 +26,31 @@ pub(super) const COUNT_PATH: &str = "/count";
 /// Path of Meta's webhooks.
 pub(super) const WEBHOOK_PATH: &str = "/webhooks/meta";
 
+/// Numbers of the accepted messages.
+struct Counters {
+    total: AtomicU64,
+    /// By the last three digits of the recipient.
+    by_recipient: Vec<AtomicU64>,
+}
+
+impl Default for Counters {
+    fn default() -> Self {
+        Self { total: AtomicU64::new(0), by_recipient: (0..RECIPIENTS).map(|_| AtomicU64::new(0)).collect() }
+    }
+}
+
+impl Counters {
+    /// Counts a message. Returns its number: if all recipients receive equally many messages in turn, the n-th message
+    /// has the number n, whatever the order in which the messages arrive.
+    fn count(&self, to: &str) -> u64 {
+        self.total.fetch_add(1, Ordering::Relaxed);
+        let digits = to.len().checked_sub(3).and_then(|start| to.get(start..)).unwrap_or_default();
+        let index: usize = digits.parse().unwrap_or(0);
+        let earlier = self.by_recipient.get(index).map_or(0, |count| count.fetch_add(1, Ordering::Relaxed));
+        earlier * u64::from(RECIPIENTS) + u64::try_from(index).unwrap_or(0)
+    }
+}
+
 /// Serves until the process ends; prints the address first.
 pub(super) fn serve(listen: SocketAddr) -> Result<()> {
     let runtime =
@@ -33,7 +58,7 @@ pub(super) fn serve(listen: SocketAddr) -> Result<()> {
     runtime.block_on(async {
         let listener = TcpListener::bind(listen).await.with_context(|| format!("listening on {listen}"))?;
         crate::terminal::print_line(listener.local_addr().context("asking for the address")?);
-        let accepted = Arc::new(AtomicU64::new(0));
+        let accepted = Arc::new(Counters::default());
         let mut connections = JoinSet::new();
         loop {
             let (stream, _) = listener.accept().await.context("accepting a connection")?;
@@ -51,19 +76,19 @@ pub(super) fn serve(listen: SocketAddr) -> Result<()> {
 
 /// Responds to one request as the Graph API does.
 async fn response(
-    accepted: Arc<AtomicU64>,
+    accepted: Arc<Counters>,
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, hyper::Error> {
     let (head, body) = request.into_parts();
     let body = body.collect().await?.to_bytes();
     let path = head.uri.path();
     let (status, text) = if head.method == Method::POST && path.ends_with("/messages") {
-        let number = accepted.fetch_add(1, Ordering::Relaxed);
-        (StatusCode::OK, accepted_response(recipient(&body), number))
+        let to = recipient(&body);
+        (StatusCode::OK, accepted_response(to, accepted.count(to)))
     } else if head.method == Method::POST && path == WEBHOOK_PATH {
         (StatusCode::OK, String::new())
     } else if path == COUNT_PATH {
-        (StatusCode::OK, accepted.load(Ordering::Relaxed).to_string())
+        (StatusCode::OK, accepted.total.load(Ordering::Relaxed).to_string())
     } else if let Some(object) = object(path) {
         (StatusCode::OK, object.to_string())
     } else {
@@ -124,6 +149,13 @@ mod tests {
         let response: serde_json::Value =
             serde_json::from_str(&accepted_response(recipient(body), 7)).unwrap();
         assert_eq!(response["contacts"][0]["wa_id"], "447700900123");
-        assert_ne!(accepted_response("+447700900123", 7), accepted_response("+447700900123", 8));
+    }
+
+    #[test]
+    fn messages_are_numbered_by_their_recipients() {
+        let counters = Counters::default();
+        let numbers = ["+447700900001", "+447700900000", "+447700900001"].map(|to| counters.count(to));
+        assert_eq!(numbers, [1, 0, 1_001]);
+        assert_eq!(counters.total.load(Ordering::Relaxed), 3);
     }
 }

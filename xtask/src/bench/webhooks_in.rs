@@ -10,7 +10,7 @@
 //!
 //! The gateway responds after the commit. nginx as a reverse proxy to the mock, which stores nothing, is the baseline.
 
-use super::load::{Content, LoadPlan, Message, STATUSES, Webhooks};
+use super::load::{Content, LoadPlan, Message, RECIPIENTS, STATUSES, Webhooks};
 use super::mock::WEBHOOK_PATH;
 use super::report::Report;
 use super::targets::{self, Kind, MockServer, Setting, Target, waypost};
@@ -111,7 +111,8 @@ fn send_messages(options: &WebhooksInOptions, setting: &Setting<'_>, target: &Ta
         headers: target.headers.clone(),
         connections: 64,
         seconds: MAX_SECONDS,
-        requests: options.events.div_ceil(statuses),
+        // Equally many to each recipient, so that the numbers of the messages are known.
+        requests: options.events.div_ceil(statuses).next_multiple_of(RECIPIENTS),
         per_second: None,
         content: Content::Messages(Message::Text),
     };
