@@ -42,23 +42,20 @@ impl About<'_> {
     }
 }
 
-/// Inserts an event and returns its position.
+/// Inserts an event at the next position.
 pub(crate) fn emit(
     connection: &Connection,
     about: &About<'_>,
     kind: EventKind,
     data: &impl Serialize,
-) -> SqlResult<i64> {
-    // The position is read before the insert: `returning` would build a temporary table for one row.
-    let position = last_position(connection, about.workspace)? + 1;
+) -> SqlResult<()> {
     connection
         .prepare_cached(
             "insert into events (workspace_id, seq, kind, account_id, waba_id, contact_id, webhook_id, created_at, data)
-             values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+             values (?1, (select coalesce(max(seq), 0) + 1 from events where workspace_id = ?1), ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
         )?
         .execute_one(params![
             about.workspace.as_bytes(),
-            position,
             kind.as_str(),
             about.account.as_ref().map(AccountId::as_bytes),
             about.waba_id,
@@ -66,8 +63,7 @@ pub(crate) fn emit(
             about.webhook.as_ref().map(WebhookId::as_bytes),
             micros(about.now),
             json(data)?,
-        ])?;
-    Ok(position)
+        ])
 }
 
 /// Returns the position of the workspace's last event; 0 before the first event.

@@ -13,7 +13,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use crate::contacts::resolve;
 use crate::error::SqlResult;
 use crate::messages::outbound_state::OutboundState;
-use crate::messages::timeline::TimelineRow;
+use crate::messages::timeline::{EarlierEntries, TimelineRow};
 use crate::messages::{error_effects, outbound_state, pending_statuses, timeline, wamids};
 use crate::payloads::PayloadSpan;
 use crate::row::{Cells, json, micros, row};
@@ -70,12 +70,11 @@ pub(crate) fn apply_pending(connection: &Connection, current: &OutboundState, wa
         )?
         .execute(key)?;
     for (report, received_at, raw) in reports {
-        apply_to_message(
-            connection,
-            current.workspace,
-            current.message,
-            &ReceivedReport { report: &report, at: received_at, raw },
-        )?;
+        let earlier = EarlierEntries::of(connection, current.message)?;
+        if !earlier.contains(&report) {
+            let received = ReceivedReport { report: &report, at: received_at, raw };
+            apply_to_message(connection, current.workspace, current.message, &received, &earlier)?;
+        }
     }
     Ok(())
 }
@@ -110,16 +109,12 @@ pub(crate) fn apply_report(
         None => find_by_reference(connection, scope, report)?,
     };
     if let Some(message) = message {
-        if is_applied(connection, message, report)? {
+        let earlier = EarlierEntries::of(connection, message)?;
+        if earlier.contains(report) {
             return Ok(ChangeOutcome::Repeated);
         }
-        let raw = raw()?;
-        return apply_to_message(
-            connection,
-            workspace,
-            message,
-            &ReceivedReport { report, at: now, raw: Some(raw) },
-        );
+        let received = ReceivedReport { report, at: now, raw: Some(raw()?) };
+        return apply_to_message(connection, workspace, message, &received, &earlier);
     }
     if wamids::is_erased_wamid(connection, workspace, &report.wamid)? {
         return Ok(ChangeOutcome::Erased);
@@ -147,14 +142,6 @@ fn find_by_reference(
     Ok(Some(reference.message))
 }
 
-fn is_applied(connection: &Connection, message: MessageId, report: &StatusReport) -> SqlResult<bool> {
-    let mut statement = connection.prepare_cached(
-        "select exists (select 1 from message_timeline
-         where message_id = ?1 and is_report = 1 and wamid = ?2 and status = ?3)",
-    )?;
-    Ok(statement.query_row((message.as_bytes(), &report.wamid, report.status.as_str()), |row| row.get(0))?)
-}
-
 /// Status with its time of receipt and its payload.
 pub(crate) struct ReceivedReport<'a> {
     pub(crate) report: &'a StatusReport,
@@ -162,12 +149,13 @@ pub(crate) struct ReceivedReport<'a> {
     pub(crate) raw: Option<PayloadSpan>,
 }
 
-/// Applies a status to its message.
-pub(crate) fn apply_to_message(
+/// Applies a status to its message. `earlier` does not contain the status.
+fn apply_to_message(
     connection: &Connection,
     workspace: WorkspaceId,
     message: MessageId,
     received: &ReceivedReport<'_>,
+    earlier: &EarlierEntries,
 ) -> SqlResult<ChangeOutcome> {
     let ReceivedReport { report, at: received_at, raw } = *received;
     let Some(mut current) = outbound_state::get_state(connection, workspace, message)? else {
@@ -176,20 +164,18 @@ pub(crate) fn apply_to_message(
     if current.is_erased {
         return Ok(ChangeOutcome::Erased);
     }
-    if is_applied(connection, message, report)? {
-        return Ok(ChangeOutcome::Repeated);
-    }
     // The first attempt with a reported status determines the wamid. Statuses of another attempt belong to a
     // duplicate.
     let is_duplicate = match &current.wamid {
-        Some(wamid) if *wamid != report.wamid => has_report(connection, message, wamid)?,
+        Some(wamid) if *wamid != report.wamid => earlier.has_report(wamid),
         Some(_) | None => false,
     };
     if !is_duplicate {
         let before = current.status;
         current.status = before.after(report.status);
         current.moved_from(connection, before)?;
-        let best = best_pricing(connection, message, report)?;
+        // The pricing of the most advanced status counts, so that the order of the reports does not matter.
+        let pricing = report.pricing.as_ref().filter(|_| !earlier.has_pricing_after(report.status));
         let error = report.error.as_ref().filter(|_| current.status == MessageStatus::Failed);
         connection
             .prepare_cached(
@@ -206,13 +192,14 @@ pub(crate) fn apply_to_message(
                 current.status.as_str(),
                 report.wamid,
                 micros(received_at),
-                best.as_ref().map(json).transpose()?,
+                pricing.map(json).transpose()?,
                 error.map(json).transpose()?,
             ])?;
     }
-    timeline::insert_entry(
+    timeline::insert_entry_after(
         connection,
         &current,
+        earlier,
         &TimelineRow {
             status: report.status,
             at: report.at,
@@ -249,31 +236,4 @@ pub(crate) fn apply_to_message(
         )?;
     }
     Ok(ChangeOutcome::Applied)
-}
-
-fn has_report(connection: &Connection, message: MessageId, wamid: &str) -> SqlResult<bool> {
-    let mut statement = connection.prepare_cached(
-        "select exists (select 1 from message_timeline where message_id = ?1 and is_report = 1 and wamid = ?2)",
-    )?;
-    Ok(statement.query_row((message.as_bytes(), wamid), |row| row.get(0))?)
-}
-
-/// Returns the pricing of the most advanced status that has one, so that the order of the reports does not matter.
-fn best_pricing(
-    connection: &Connection,
-    message: MessageId,
-    report: &StatusReport,
-) -> SqlResult<Option<Pricing>> {
-    let Some(pricing) = &report.pricing else { return Ok(None) };
-    let mut statement = connection.prepare_cached(
-        "select status from message_timeline where message_id = ?1 and is_report = 1 and is_duplicate = 0
-         and pricing is not null",
-    )?;
-    let mut rows = statement.query([message.as_bytes()])?;
-    while let Some(row) = rows.next()? {
-        if Cells::new("message_timeline", row).parsed::<MessageStatus>()? > report.status {
-            return Ok(None);
-        }
-    }
-    Ok(Some(pricing.clone()))
 }

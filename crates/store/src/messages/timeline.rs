@@ -1,9 +1,11 @@
 //! Timeline of a message.
 
+use std::sync::LazyLock;
+
 use domain::events::EchoData;
 use domain::id::{MessageId, WorkspaceId};
 use domain::messages::status::MessageStatus;
-use domain::messages::status_report::Pricing;
+use domain::messages::status_report::{Pricing, StatusReport};
 use domain::meta_error::MetaError;
 use engine::ports::TimelineEntry;
 use jiff::Timestamp;
@@ -14,7 +16,7 @@ use crate::messages::message_events;
 use crate::messages::message_events::MessageStep;
 use crate::messages::outbound_state::OutboundState;
 use crate::payloads::PayloadSpan;
-use crate::row::{Cells, columns, json, micros};
+use crate::row::{Cells, columns, json, micros, row};
 
 columns! {
     COLUMNS, read -> TimelineEntry {
@@ -95,15 +97,83 @@ impl TimelineRow<'_> {
     }
 }
 
+row! {
+    /// Entry that was inserted before.
+    struct EarlierEntry {
+        number: u32 = get "entry",
+        status: MessageStatus = parsed "status",
+        is_report: bool = flag "is_report",
+        wamid: Option<String> = get "wamid",
+        is_duplicate: bool = flag "is_duplicate",
+        has_pricing: bool = flag "pricing is not null",
+    }
+}
+
+static LIST_EARLIER: LazyLock<String> = LazyLock::new(|| {
+    format!("select {} from message_timeline where message_id = ?1 order by entry", EarlierEntry::COLUMNS)
+});
+
+/// Entries of a message that were inserted before, as far as a new entry depends on them.
+pub(crate) struct EarlierEntries(Vec<EarlierEntry>);
+
+impl EarlierEntries {
+    /// Reads the entries of a message.
+    pub(crate) fn of(connection: &Connection, message: MessageId) -> SqlResult<Self> {
+        let mut statement = connection.prepare_cached(&LIST_EARLIER)?;
+        let mut rows = statement.query([message.as_bytes()])?;
+        let mut entries = Vec::new();
+        while let Some(row) = rows.next()? {
+            entries.push(EarlierEntry::read(&mut Cells::new("message_timeline", row))?);
+        }
+        Ok(Self(entries))
+    }
+
+    /// Returns `true` if Meta has reported a status of this wamid.
+    pub(crate) fn has_report(&self, wamid: &str) -> bool {
+        self.reports().any(|entry| entry.wamid.as_deref() == Some(wamid))
+    }
+
+    /// Returns `true` if the report is stored already.
+    pub(crate) fn contains(&self, report: &StatusReport) -> bool {
+        self.reports().any(|entry| {
+            entry.status == report.status && entry.wamid.as_deref() == Some(report.wamid.as_str())
+        })
+    }
+
+    /// Returns `true` if Meta has reported a pricing with a more advanced status.
+    pub(crate) fn has_pricing_after(&self, status: MessageStatus) -> bool {
+        self.reports().any(|entry| !entry.is_duplicate && entry.has_pricing && entry.status > status)
+    }
+
+    fn reports(&self) -> impl Iterator<Item = &EarlierEntry> {
+        self.0.iter().filter(|entry| entry.is_report)
+    }
+
+    fn has_status(&self, status: MessageStatus) -> bool {
+        self.0.iter().any(|entry| !entry.is_duplicate && entry.status == status)
+    }
+
+    fn next_number(&self) -> u32 {
+        self.0.last().map_or(1, |entry| entry.number.saturating_add(1))
+    }
+}
+
 /// Inserts an entry, and emits an event for the first entry of each status.
 pub(crate) fn insert_entry(
     connection: &Connection,
     current: &OutboundState,
     entry: &TimelineRow<'_>,
 ) -> SqlResult<()> {
-    let number: u32 = connection
-        .prepare_cached("select coalesce(max(entry), 0) + 1 from message_timeline where message_id = ?1")?
-        .query_row([current.message.as_bytes()], |row| row.get(0))?;
+    insert_entry_after(connection, current, &EarlierEntries::of(connection, current.message)?, entry)
+}
+
+/// Inserts an entry after earlier entries that are known, as [`insert_entry`] does.
+pub(crate) fn insert_entry_after(
+    connection: &Connection,
+    current: &OutboundState,
+    earlier: &EarlierEntries,
+    entry: &TimelineRow<'_>,
+) -> SqlResult<()> {
     connection
         .prepare_cached(
             "insert into message_timeline (
@@ -113,7 +183,7 @@ pub(crate) fn insert_entry(
         )?
         .execute(params![
             current.message.as_bytes(),
-            number,
+            earlier.next_number(),
             current.workspace.as_bytes(),
             entry.status.as_str(),
             micros(entry.at),
@@ -127,9 +197,7 @@ pub(crate) fn insert_entry(
             entry.raw.map(|(_, start, _)| start),
             entry.raw.map(|(_, _, length)| length),
         ])?;
-    if !entry.emits_event(current.status)
-        || number > 1 && has_earlier_entry(connection, current, entry.status, number)?
-    {
+    if !entry.emits_event(current.status) || earlier.has_status(entry.status) {
         return Ok(());
     }
     let step = MessageStep {
@@ -143,18 +211,4 @@ pub(crate) fn insert_entry(
         now: entry.received_at,
     };
     message_events::emit_status(connection, current, &step)
-}
-
-/// Returns `true` if an earlier entry has the status.
-fn has_earlier_entry(
-    connection: &Connection,
-    current: &OutboundState,
-    status: MessageStatus,
-    number: u32,
-) -> SqlResult<bool> {
-    let mut statement = connection.prepare_cached(
-        "select exists (select 1 from message_timeline
-         where message_id = ?1 and status = ?2 and is_duplicate = 0 and entry < ?3)",
-    )?;
-    Ok(statement.query_row((current.message.as_bytes(), status.as_str(), number), |row| row.get(0))?)
 }

@@ -229,7 +229,8 @@ pub(crate) fn insert_test_delivery(
         return Ok(None);
     }
     let about = About { webhook: Some(webhook), ..About::workspace(workspace, now) };
-    let event = log::emit(connection, &about, test.example.kind, &test.example)?;
+    log::emit(connection, &about, test.example.kind, &test.example)?;
+    let event = log::last_position(connection, workspace)?;
     let queue_key = replay.as_bytes().as_slice();
     let expires_at = delivery_queues::expires_at(now);
     let new = NewDelivery { workspace, webhook, event, queue_key, is_redelivery: false, expires_at, now };
