@@ -1,7 +1,8 @@
 //! The processes of the benchmark: their counts must be correct.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
-use std::io::{BufRead, BufReader};
+use serde_json::{Value, json};
+use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, Stdio};
 
 /// A process that ends with the test.
@@ -23,15 +24,25 @@ fn every_request_of_the_load_is_answered_and_counted() {
     BufReader::new(mock.0.stdout.take().unwrap()).read_line(&mut address).unwrap();
 
     let load = |path: &str| {
-        let options = ["--connections", "4", "--seconds", "30", "--requests", "300"];
+        let plan = json!({
+            "address": address.trim(),
+            "path": path,
+            "headers": [],
+            "connections": 4,
+            "seconds": 30,
+            "requests": 300,
+            "per_second": null,
+            "content": { "Messages": "Text" },
+        });
         let mut command = Command::new(program);
-        command.args(["load", "--address", address.trim(), "--path", path]).args(options);
-        serde_json::from_slice::<serde_json::Value>(&command.output().unwrap().stdout).unwrap()
+        let mut generator = command.arg("load").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        generator.stdin.take().unwrap().write_all(plan.to_string().as_bytes()).unwrap();
+        serde_json::from_slice::<Value>(&generator.wait_with_output().unwrap().stdout).unwrap()
     };
 
     let taken = load("/v24.0/1/messages");
     assert_eq!(taken["responded"], 300);
-    assert_eq!(taken["errors"], serde_json::json!({}));
+    assert_eq!(taken["errors"], json!({}));
 
     let refused = load("/v24.0/1/nothing");
     assert_eq!(refused["responded"], 0);
