@@ -53,6 +53,13 @@ enum Task {
         #[arg(long, default_value = "127.0.0.1:0")]
         listen: SocketAddr,
     },
+    /// Serve a receiver of webhook deliveries; part of `bench`.
+    #[command(hide = true)]
+    WebhookReceiver {
+        /// Address to listen on.
+        #[arg(long)]
+        listen: SocketAddr,
+    },
     /// Serve a bare reverse proxy; part of `bench`.
     #[command(hide = true)]
     ReverseProxy {
@@ -74,6 +81,10 @@ enum Bench {
     Send(bench::SendOptions),
     /// Measure the cost and the latency of webhooks of Meta.
     WebhooksIn(bench::WebhooksInOptions),
+    /// Measure the rate and the cost of deliveries to one webhook endpoint.
+    WebhooksOut(bench::WebhooksOutOptions),
+    /// Measure how exactly the queue keeps the throughput of a phone number.
+    Queue(bench::QueueOptions),
     /// Measure the time until the gateway answers, and its memory when it has nothing to do.
     Start(bench::StartOptions),
 }
@@ -87,8 +98,11 @@ fn main() -> ExitCode {
         Task::Chaos(options) => chaos::run(&options),
         Task::Bench(Bench::Send(options)) => bench::send(&options),
         Task::Bench(Bench::WebhooksIn(options)) => bench::webhooks_in(&options),
+        Task::Bench(Bench::WebhooksOut(options)) => bench::webhooks_out(&options),
+        Task::Bench(Bench::Queue(options)) => bench::queue(&options),
         Task::Bench(Bench::Start(options)) => bench::start(&options),
         Task::MockUpstream { listen } => bench::mock_upstream(listen),
+        Task::WebhookReceiver { listen } => bench::webhook_receiver(listen),
         Task::ReverseProxy { listen, upstream } => bench::reverse_proxy(listen, upstream),
         Task::Load => bench::load(),
     };

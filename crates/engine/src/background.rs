@@ -111,6 +111,19 @@ pub async fn tick_last_used(deps: &Deps) -> Result<(), StoreError> {
     session::update_last_used(deps).await
 }
 
+/// Result of a round of work.
+pub trait Round {
+    /// Returns the time of the next round if it is due before the poll interval has passed.
+    fn next_at(&self) -> Option<Timestamp> {
+        None
+    }
+}
+
+impl Round for () {}
+impl Round for u32 {}
+impl Round for u64 {}
+impl Round for usize {}
+
 /// Time between two rounds of work.
 #[derive(Clone, Copy)]
 pub struct PollInterval<'a> {
@@ -131,6 +144,7 @@ pub async fn run<T, F>(
     mut tick: impl FnMut() -> F,
 ) where
     F: Future<Output = Result<T, StoreError>>,
+    T: Round,
 {
     let mut is_healthy = true;
     while !stop.is_cancelled() {
@@ -140,12 +154,15 @@ pub async fn run<T, F>(
         if let Some(hint) = hint.as_mut().as_pin_mut() {
             hint.enable();
         }
+        let mut next_at = None;
         match tick().await {
-            Ok(_) if !is_healthy => {
+            Ok(round) => {
+                next_at = round.next_at();
+                if !is_healthy {
+                    tracing::info!(work = name, "background work succeeds again");
+                }
                 is_healthy = true;
-                tracing::info!(work = name, "background work succeeds again");
             }
-            Ok(_) => {}
             Err(error) => {
                 if is_healthy {
                     tracing::error!(work = name, error = %chain(&error), "background work failed");
@@ -153,7 +170,8 @@ pub async fn run<T, F>(
                 is_healthy = false;
             }
         }
-        let next = clock.now().saturating_add(poll.interval).unwrap_or(Timestamp::MAX);
+        let polled_at = clock.now().saturating_add(poll.interval).unwrap_or(Timestamp::MAX);
+        let next_at = next_at.map_or(polled_at, |next_at| next_at.min(polled_at));
         let hinted = async {
             match hint.as_mut().as_pin_mut() {
                 Some(hint) => hint.await,
@@ -161,7 +179,7 @@ pub async fn run<T, F>(
             }
         };
         tokio::select! {
-            () = clock.sleep_until(next) => {}
+            () = clock.sleep_until(next_at) => {}
             () = hinted => {}
             () = stop.cancelled() => {}
         }

@@ -5,6 +5,7 @@
 
 use super::load::{RECIPIENTS, TEMPLATE, wamid};
 use super::targets::{PHONE_NUMBER_ID, WABA_ID};
+use crate::terminal::now;
 use anyhow::{Context, Result};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
@@ -16,34 +17,45 @@ use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 /// Path of the number of received messages.
 pub(super) const COUNT_PATH: &str = "/count";
+/// Path of the times of arrival of the messages, in microseconds since the mock started.
+pub(super) const TIMES_PATH: &str = "/times";
 /// Path of Meta's webhooks.
 pub(super) const WEBHOOK_PATH: &str = "/webhooks/meta";
 
-/// Numbers of the accepted messages.
+/// Accepted messages.
 struct Counters {
-    total: AtomicU64,
+    start: Instant,
+    /// Times of arrival, in microseconds since the start.
+    times: Mutex<Vec<u64>>,
     /// By the last three digits of the recipient.
     by_recipient: Vec<AtomicU64>,
 }
 
 impl Default for Counters {
     fn default() -> Self {
-        Self { total: AtomicU64::new(0), by_recipient: (0..RECIPIENTS).map(|_| AtomicU64::new(0)).collect() }
+        let by_recipient = (0..RECIPIENTS).map(|_| AtomicU64::new(0)).collect();
+        Self { start: now(), times: Mutex::default(), by_recipient }
     }
 }
 
 impl Counters {
+    fn times(&self) -> MutexGuard<'_, Vec<u64>> {
+        self.times.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Counts a message. Returns its number: if all recipients receive equally many messages in turn, the n-th message
     /// has the number n, whatever the order in which the messages arrive.
     fn count(&self, to: &str) -> u64 {
-        self.total.fetch_add(1, Ordering::Relaxed);
+        let time = u64::try_from(self.start.elapsed().as_micros()).unwrap_or(u64::MAX);
+        self.times().push(time);
         let digits = to.len().checked_sub(3).and_then(|start| to.get(start..)).unwrap_or_default();
         let index: usize = digits.parse().unwrap_or(0);
         let earlier = self.by_recipient.get(index).map_or(0, |count| count.fetch_add(1, Ordering::Relaxed));
@@ -88,7 +100,9 @@ async fn response(
     } else if head.method == Method::POST && path == WEBHOOK_PATH {
         (StatusCode::OK, String::new())
     } else if path == COUNT_PATH {
-        (StatusCode::OK, accepted.total.load(Ordering::Relaxed).to_string())
+        (StatusCode::OK, accepted.times().len().to_string())
+    } else if path == TIMES_PATH {
+        (StatusCode::OK, json!(*accepted.times()).to_string())
     } else if let Some(object) = object(path) {
         (StatusCode::OK, object.to_string())
     } else {
@@ -156,6 +170,6 @@ mod tests {
         let counters = Counters::default();
         let numbers = ["+447700900001", "+447700900000", "+447700900001"].map(|to| counters.count(to));
         assert_eq!(numbers, [1, 0, 1_001]);
-        assert_eq!(counters.total.load(Ordering::Relaxed), 3);
+        assert_eq!(counters.times().len(), 3);
     }
 }

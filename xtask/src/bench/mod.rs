@@ -1,4 +1,4 @@
-//! Benchmarks: `cargo xtask bench send`, `webhooks-in` and `start`.
+//! Benchmarks: `cargo xtask bench send`, `webhooks-in`, `webhooks-out`, `queue` and `start`.
 //!
 //! The load generator, the target and the mock of Meta's API are separate processes that share the cores, so that the
 //! rates are valid for this machine with all of them: compare the CPU time per event and the ratios within a round. The
@@ -10,16 +10,21 @@
 
 mod load;
 mod mock;
+mod queue;
+mod receiver;
 mod report;
 mod send;
 mod start;
 mod targets;
 mod webhooks_in;
+mod webhooks_out;
 
+pub(crate) use queue::{QueueOptions, queue};
 pub(crate) use report::float;
 pub(crate) use send::{SendOptions, send};
 pub(crate) use start::{StartOptions, start};
 pub(crate) use webhooks_in::{WebhooksInOptions, webhooks_in};
+pub(crate) use webhooks_out::{WebhooksOutOptions, webhooks_out};
 
 use crate::process::Usage;
 use crate::repository;
@@ -157,6 +162,11 @@ fn run_load(programs: &Path, plan: &LoadPlan) -> Result<LoadResult> {
 /// Serves the mock of Meta's API until the process ends.
 pub(crate) fn mock_upstream(listen: SocketAddr) -> Result<()> {
     mock::serve(listen)
+}
+
+/// Serves the receiver of webhook deliveries until the process ends.
+pub(crate) fn webhook_receiver(listen: SocketAddr) -> Result<()> {
+    receiver::serve(listen)
 }
 
 /// Serves the bare reverse proxy until the process ends.

@@ -94,11 +94,16 @@ impl Report {
         Ok(Self { machine, file_system, rounds, samples: Vec::new() })
     }
 
+    /// Returns the description of the machine and the run in one line.
+    pub(super) fn heading(&self) -> String {
+        format!("{}, database on {}; {} rounds", self.machine, self.file_system, self.rounds)
+    }
+
     /// Returns the medians of all rounds, and the medians of the ratios to nginx within each round.
     pub(super) fn table(&self) -> String {
         let mut lines = vec![
             String::new(),
-            format!("{}, database on {}; medians of {} rounds", self.machine, self.file_system, self.rounds),
+            format!("{}; medians", self.heading()),
             format!(
                 "{:<14} {:<16} {:>10} {:>8} {:>8} {:>8} {:>8} {:>10} {:>10} {:>9}",
                 "target",

@@ -80,7 +80,8 @@ fn measure(
         Measurement { programs: setting.programs, upstream: setting.upstream, target: &target, kind, round };
     let closed = options.batches.iter().map(|batch| (*batch, None));
     for (batch, per_second) in closed.chain([(1, Some(options.per_second))]) {
-        let first_message = send_messages(options, setting, &target)?;
+        let statuses = u32::try_from(STATUSES.len()).unwrap_or(1);
+        let first_message = send_messages(options.events.div_ceil(statuses), setting, &target)?;
         let webhooks = Webhooks { first_message, batch, at: unix_seconds()?, account: waypost::account() };
         let plan = LoadPlan {
             address: target.address,
@@ -101,18 +102,17 @@ fn measure(
     Ok(())
 }
 
-/// Sends the messages of one measurement. Returns the number of the first one, as the mock counts them.
-fn send_messages(options: &WebhooksInOptions, setting: &Setting<'_>, target: &Target) -> Result<u64> {
+/// Sends at least `n_messages` messages, equally many to each recipient, so that the mock's numbers of the messages are
+/// known. Returns the number of the first one.
+pub(super) fn send_messages(n_messages: u32, setting: &Setting<'_>, target: &Target) -> Result<u64> {
     let first = setting.upstream.received()?;
-    let statuses = u32::try_from(STATUSES.len()).unwrap_or(1);
     let plan = LoadPlan {
         address: target.address,
         path: target.path.clone(),
         headers: target.headers.clone(),
         connections: 64,
         seconds: MAX_SECONDS,
-        // Equally many to each recipient, so that the numbers of the messages are known.
-        requests: options.events.div_ceil(statuses).next_multiple_of(RECIPIENTS),
+        requests: n_messages.next_multiple_of(RECIPIENTS),
         per_second: None,
         content: Content::Messages(Message::Text),
     };

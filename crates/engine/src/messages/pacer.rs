@@ -81,6 +81,11 @@ impl Pacer {
         }
     }
 
+    /// Returns the time at which the number of an account may send a message, now or later.
+    pub(crate) fn free_at(&self, account: AccountId, now: Timestamp) -> Timestamp {
+        self.lock().of(account).number().next_slot(now)
+    }
+
     /// Slows the scope that Meta throttled, if there is one. Returns the next send slot.
     pub(crate) fn next_slot_after_attempt(
         &self,

@@ -1,6 +1,9 @@
 //! Pacing of sends to Meta.
 
+use engine::background::{self, PollInterval};
+use engine::messages::queue;
 use serde_json::json;
+use tokio_util::sync::CancellationToken;
 
 use crate::support::{CUSTOMER, TestApp};
 
@@ -27,6 +30,30 @@ async fn no_second_exceeds_the_throughput_of_the_number() {
     assert_eq!(app.get("/api/messages?status=sent&direction=outbound").await.data()["total"], 300);
     let times: Vec<_> = app.sim.messages().iter().map(|one| one.accepted_at.clone()).collect();
     assert_eq!(times.len(), 300);
+}
+
+#[tokio::test]
+async fn the_queue_uses_the_throughput_of_the_number() {
+    let app = TestApp::new().await;
+    let key = app.key(|new| (new.rate_per_minute, new.rate_burst) = (Some(10_000), Some(10_000))).await;
+    let batch: Vec<_> = (0..800).map(|i| template(i, "queue")).collect();
+    let batch = json!({"messages": batch}).to_string();
+    app.request_as(&key, "POST", "/api/messages/batch", batch).await.expect(202);
+    let start = app.deps.now();
+    let (stop, clock) = (CancellationToken::new(), app.deps.clock.clone());
+    let interval = PollInterval { interval: queue::POLL_INTERVAL, hint: None };
+    let worker = background::run("queue", &*clock, interval, &stop, || async {
+        let round = queue::tick(&app.deps).await;
+        app.finish_tasks().await;
+        if app.n_accepted() == 800 {
+            stop.cancel();
+        }
+        round
+    });
+    app.run_with_clock(worker).await;
+    // 80 messages leave at once, and 720 within nine seconds: 95 % of 80 messages per second at least.
+    let elapsed = app.deps.now().duration_since(start);
+    assert!(elapsed.as_millis() * 95 <= 9_000 * 100, "{elapsed:?}");
 }
 
 #[tokio::test]

@@ -290,7 +290,7 @@ impl TestApp {
 
     /// Runs the queue until no message can be sent now.
     pub(crate) async fn tick_queue(&self) {
-        while engine::messages::queue::tick(&self.deps).await.unwrap() > 0 {
+        while engine::messages::queue::tick(&self.deps).await.unwrap().n_messages > 0 {
             self.finish_tasks().await;
         }
     }

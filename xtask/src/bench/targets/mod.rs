@@ -5,7 +5,7 @@ mod nginx;
 pub(super) mod proxy;
 pub(super) mod waypost;
 
-use super::mock::COUNT_PATH;
+use super::mock::{COUNT_PATH, TIMES_PATH};
 use crate::call::call;
 use crate::process::{Running, free_address};
 use crate::repository;
@@ -95,6 +95,12 @@ impl MockServer {
     pub(super) fn received(&self) -> Result<u64> {
         let response = call(self.address, "GET", COUNT_PATH, &[], b"")?;
         response.body.trim().parse().context("reading how many messages the mock upstream took")
+    }
+
+    /// Returns the times at which the messages arrived, in microseconds since the mock started, in ascending order.
+    pub(super) fn times(&self) -> Result<Vec<u64>> {
+        let response = call(self.address, "GET", TIMES_PATH, &[], b"")?;
+        serde_json::from_str(&response.body).context("reading when the messages reached the mock upstream")
     }
 }
 

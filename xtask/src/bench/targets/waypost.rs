@@ -105,7 +105,7 @@ impl<'a> Installation<'a> {
         // The maximum rate of a key: about 16 000 messages per second, over a minute.
         let limits = ["--rate-per-minute", "100000000", "--rate-burst", "10000000"];
         let mut create =
-            self.command(&["keys", "create", "--name", "bench", "--scopes", "send,read", "--json"])?;
+            self.command(&["keys", "create", "--name", "bench", "--scopes", "send,read,manage", "--json"])?;
         key(&finish(create.args(limits))?)
     }
 
