@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::extract::{ConnectInfo, MatchedPath, Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
+use axum::http::{HeaderMap, HeaderName, Method, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use domain::access::rate_limiter::CallKind;
@@ -22,7 +22,7 @@ use crate::api::body_encoding::decode_request;
 use crate::api::error::{ApiError, Code};
 use crate::api::request_context::RequestContext;
 use crate::api::response::set;
-use crate::api::{response, session_cookie};
+use crate::api::{request_head, response, session_cookie};
 use crate::client_ip;
 use crate::http_options::HttpOptions;
 use crate::observability::access_log::CallerName;
@@ -31,7 +31,6 @@ use crate::observability::refusal_log::{RefusalLog, RefusedRequest};
 /// Path of `POST /v1/messages`.
 pub(crate) const V1_SEND_PATH: &str = "/v1/messages";
 const CSRF_TOKEN: HeaderName = HeaderName::from_static("x-csrf-token");
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 const LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
 const REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
@@ -142,12 +141,14 @@ pub(crate) async fn process_request(
     let request_id: Arc<str> = deps.new_id(MessageId::from_parts).to_string().into();
     let (caller, store_error) = match authenticate(&deps, request.headers()).await {
         Ok(caller) => (caller, None),
+        // The session cannot be checked while the store is unavailable.
         Err(error) => (None, Some(ApiError::from(error))),
     };
+    let refusal = store_error.or_else(|| request_head::check(request.uri()).err());
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| *peer);
     let context = RequestContext {
         request_id: request_id.clone(),
-        unexpected_query: unexpected_query(&request),
+        unexpected_query: if refusal.is_none() { unexpected_query(&request) } else { None },
         client: client_ip::address(peer, request.headers(), &web.trusted_proxies),
         csrf_failure: csrf_failure(&request, caller.as_ref(), &web),
         access: None,
@@ -164,8 +165,7 @@ pub(crate) async fn process_request(
     let route = request.extensions().get::<MatchedPath>().cloned();
     request.extensions_mut().insert(context.clone());
 
-    let mut response = match store_error {
-        // The session cannot be checked while the store is unavailable.
+    let mut response = match refusal {
         Some(error) => error.into_response(),
         None => next.run(decode_request(request)).await,
     };
@@ -188,7 +188,7 @@ pub(crate) async fn process_request(
         }
         response = written;
     }
-    response = with_request_id(response, &request_id);
+    response = response::with_request_id(response, &request_id);
     if let Some(name) = caller_name {
         response.extensions_mut().insert(name);
     }
@@ -235,14 +235,6 @@ fn count_error(deps: &Deps, code: Code, kind: CallKind, route: &str) {
     } else if code == Code::RateLimited {
         deps.metrics.rate_limit_refusals.increment(&[Label::Static(call_kind_name(kind))]);
     }
-}
-
-/// Adds `X-Request-Id`.
-pub(crate) fn with_request_id(mut response: Response, request_id: &str) -> Response {
-    if let Ok(value) = HeaderValue::try_from(request_id) {
-        response.headers_mut().insert(REQUEST_ID, value);
-    }
-    response
 }
 
 /// Unix time in seconds, rounded up.

@@ -23,6 +23,7 @@ pub(crate) mod pagination;
 pub(crate) mod request_body;
 pub(crate) mod request_context;
 pub(crate) mod request_digest;
+pub(crate) mod request_head;
 pub(crate) mod response;
 pub(crate) mod route_access;
 pub(crate) mod routes;
@@ -82,5 +83,5 @@ routes::with_routes!(handlers);
 pub(crate) async fn path_not_found(State(deps): State<Arc<Deps>>) -> Response {
     let request_id = deps.new_id(domain::id::MessageId::from_parts).to_string();
     let error = ApiError::new(Code::NotFound, "No resource exists at this path. The API is under /api.");
-    middleware::with_request_id(response::failure(&error, &request_id), &request_id)
+    response::with_request_id(response::failure(&error, &request_id), &request_id)
 }

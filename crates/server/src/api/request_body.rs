@@ -133,7 +133,7 @@ pub(crate) fn reject_query(text: Option<&str>) -> Result<(), ApiError> {
     read(&query(text)?, |_| ())
 }
 
-/// Reads a query as an object of texts. A repeated parameter is rejected.
+/// Reads a query as an object of texts. A repeated parameter is rejected. [`crate::api::request_head`] has checked its length.
 pub(crate) fn query(query: Option<&str>) -> Result<Object, ApiError> {
     let mut object = Object::new();
     for (name, value) in url::form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {

@@ -10,6 +10,8 @@ use serde::Serialize;
 
 use crate::api::error::ApiError;
 
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
 #[derive(Serialize)]
 struct Success<'a, T> {
     status: &'static str,
@@ -50,6 +52,14 @@ pub(crate) fn failure_bytes(error: &ApiError, request_id: &str) -> Bytes {
 fn failure_body<'a>(error: &'a ApiError, request_id: &'a str) -> Failure<'a> {
     let details = Some(error.details()).filter(|details| !details.is_empty());
     Failure { status: "error", message: error.message(), code: error.code().as_str(), details, request_id }
+}
+
+/// Adds `X-Request-Id`.
+pub(crate) fn with_request_id(mut response: Response, request_id: &str) -> Response {
+    if let Ok(value) = HeaderValue::try_from(request_id) {
+        response.headers_mut().insert(REQUEST_ID, value);
+    }
+    response
 }
 
 /// Returns a response `{"status":"success","data":…}`.

@@ -8,6 +8,7 @@ use axum::http::Uri;
 use engine::Deps;
 use tower::ServiceExt;
 
+use crate::api::request_head;
 use crate::http_options::HttpOptions;
 use crate::meta_webhook::endpoint;
 use crate::observability::access_log::{AccessLog, log_request};
@@ -19,13 +20,15 @@ pub fn router(deps: &Arc<Deps>, options: HttpOptions) -> Router {
     let metrics = metrics::router(deps, &options.metrics);
     let is_traced = options.is_traced;
     let access_log = AccessLog { deps: deps.clone(), is_enabled: options.has_access_log };
-    let router = Router::new()
-        .merge(api::router(deps, &Arc::new(options)))
+    let outside_api = Router::new()
         .merge(endpoint::router(deps))
         .merge(health::router(deps))
         .merge(docs::router())
         .merge(metrics)
         .fallback_service(axum::routing::any(api::path_not_found).with_state(deps.clone()))
+        .layer(axum::middleware::from_fn_with_state(deps.clone(), request_head::check_outside_api));
+    let router = outside_api
+        .merge(api::router(deps, &Arc::new(options)))
         .layer(axum::middleware::from_fn_with_state(access_log, log_request));
     let router =
         if is_traced { router.layer(axum::middleware::from_fn(traces::trace_request)) } else { router };

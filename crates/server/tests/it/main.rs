@@ -8,6 +8,7 @@ mod accounts;
 mod api_key_access;
 mod api_keys;
 mod audit;
+mod body_bounds;
 mod browser_session;
 mod client_disconnect;
 mod contact_import;

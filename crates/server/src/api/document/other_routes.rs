@@ -31,8 +31,9 @@ pub(super) fn add(paths: &mut Object) {
     paths.insert("/metrics", get(plain_object("Operations", &get_metrics(), open_or_token)));
 }
 
-/// Returns an Operation Object with the described responses only.
+/// Returns an Operation Object with the described responses only, and the response to a path or query that is too long.
 fn plain_object(tag: &str, operation: &Operation, security: Vec<Value>) -> Value {
+    let operation = &with_long_query(operation.clone());
     let description = operation.description.to_owned();
     let mut object = operation_object::outline(tag, operation, description, security);
     let mut responses = Object::new();
@@ -42,6 +43,19 @@ fn plain_object(tag: &str, operation: &Operation, security: Vec<Value>) -> Value
     }
     object.insert("responses", responses);
     Value::Object(object)
+}
+
+/// Adds the response to a path or query that is too long, unless the operation describes its status itself.
+fn with_long_query(operation: Operation) -> Operation {
+    if operation.responses.iter().any(|response| response.status == 400) {
+        return operation;
+    }
+    operation.responds_raw(
+        400,
+        "The path or the query is longer than its limit.",
+        JSON,
+        Schema::reference("Error"),
+    )
 }
 
 fn verify_meta_webhook() -> Operation {
@@ -85,7 +99,12 @@ fn receive_meta_webhook() -> Operation {
     )
     .body(payload, [("message", META_WEBHOOK)])
     .responds_empty(200, "The webhook is stored.")
-    .responds_raw(400, "The signature is valid, but the body is not JSON.", PLAIN, Schema::string(..))
+    .responds_raw(
+        400,
+        "The signature is valid, but the body is not JSON. A query that is longer than its limit has an error in JSON.",
+        PLAIN,
+        Schema::string(..),
+    )
     .responds_raw(401, "The signature matches no account's app secret.", PLAIN, Schema::string(..))
     .responds_raw(408, "The body did not arrive within 20 seconds.", PLAIN, Schema::string(..))
     .responds_raw(413, "The body is larger than 4 MiB.", PLAIN, Schema::string(..))

@@ -1,0 +1,3 @@
+//! Bounds of requests: each bound is tested right below and right above it.
+
+mod query;
