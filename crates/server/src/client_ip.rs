@@ -16,7 +16,8 @@ pub struct Network {
 }
 
 impl Network {
-    fn contains(self, address: IpAddr) -> bool {
+    /// Returns `true` if the address belongs to the network.
+    pub(crate) fn contains(self, address: IpAddr) -> bool {
         match (self.address, address.to_canonical()) {
             (IpAddr::V4(own), IpAddr::V4(other)) => {
                 let shift = 32 - u32::from(self.n_bits);

@@ -11,6 +11,10 @@ pub struct HttpOptions {
     pub public_url: Option<String>,
     /// Proxies whose forwarding headers are trusted.
     pub trusted_proxies: Vec<Network>,
+    /// Maximum number of connections.
+    pub max_connections: u32,
+    /// Maximum number of connections of a client address.
+    pub max_connections_per_address: u32,
     /// Access to the metrics page.
     pub metrics: MetricsAccess,
     /// `true` if requests are traced.

@@ -117,7 +117,7 @@ const TABLE: [Row; 9] = [
         forbidden: &["reqwest"],
         lines: 12_000,
         raised: Some((
-            25_000,
+            27_000,
             "the whole API, the command line and the settings: one handler a route, one file a resource",
         )),
     },

@@ -89,6 +89,16 @@ metrics! {
     /// Recipients of templates outside the customer service window in the last 24 hours.
     Gauge MESSAGING_LIMIT_USED = "waypost_messaging_limit_used_recipients" ["workspace" "waba_id"];
 
+    /// Connections of clients that are open.
+    Gauge CONNECTIONS = "waypost_connections" [];
+    /// Connections that were refused: `address` (the client address has too many), or `total` (a request is being answered
+    /// on each connection of the process).
+    Counter CONNECTIONS_REFUSED = "waypost_connections_refused_total" ["reason"];
+    /// Connections that the gateway closed: `first_bytes` (the first bytes did not come in time), `head` (the head of a
+    /// request was not complete in time), `idle`, `write` (the client did not take the response), or `replaced` (a new
+    /// connection got the place of one without a request).
+    Counter CONNECTIONS_CLOSED = "waypost_connections_closed_total" ["reason"];
+
     /// Requests to the API, by route; `status` is the class of the status code, such as `2xx`.
     Counter HTTP_REQUESTS = "waypost_http_requests_total" ["method" "route" "status"];
     /// Duration of requests to the API. `kind` is `send` for messages and batches, else `other`.

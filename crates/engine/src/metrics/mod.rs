@@ -76,6 +76,12 @@ pub struct Metrics {
     received: Counters,
     /// Messages that were refused because the customer service window was closed, by account.
     pub window_refusals: Counters,
+    /// Open connections of clients.
+    pub connections: Gauge,
+    /// Refused connections, by reason.
+    pub connections_refused: Counters,
+    /// Connections that the gateway closed, by reason.
+    pub connections_closed: Counters,
     /// Requests to the API, by method, route and class of the status code.
     pub http_requests: Counters,
     /// Duration of requests to the API, by kind of call.
@@ -145,6 +151,9 @@ impl Metrics {
             canceled: Counters::new(list::MESSAGES_CANCELED),
             received: Counters::new(list::MESSAGES_RECEIVED),
             window_refusals: Counters::new(list::WINDOW_REFUSALS),
+            connections: Gauge::default(),
+            connections_refused: Counters::new(list::CONNECTIONS_REFUSED),
+            connections_closed: Counters::new(list::CONNECTIONS_CLOSED),
             http_requests: Counters::new(list::HTTP_REQUESTS),
             http_seconds: short(list::HTTP_SECONDS),
             http_errors: Counters::new(list::HTTP_ERRORS),
@@ -309,6 +318,8 @@ impl Metrics {
             &self.canceled,
             &self.received,
             &self.window_refusals,
+            &self.connections_refused,
+            &self.connections_closed,
             &self.http_requests,
             &self.http_errors,
             &self.auth_failures,
@@ -334,6 +345,7 @@ impl Metrics {
         ] {
             histograms.print(page, names);
         }
+        page.add_sample(list::CONNECTIONS, NO_LABELS, self.connections.get());
         page.add_sample(list::STORE_WAITING, NO_LABELS, self.store_waiting.get());
         page.add_sample(list::STORE_UP, NO_LABELS, u8::from(self.store_up.load(Ordering::Relaxed)));
     }

@@ -41,6 +41,10 @@ pub(crate) struct Config {
     pub(crate) sessions: SessionLifetime,
     /// Proxies whose forwarding headers are trusted.
     pub(crate) trusted_proxies: Vec<Network>,
+    /// Maximum number of connections.
+    pub(crate) max_connections: u32,
+    /// Maximum number of connections of a client address.
+    pub(crate) max_connections_per_address: u32,
     /// Media files.
     pub(crate) media: MediaConfig,
     /// Retention periods.
@@ -182,6 +186,8 @@ impl Config {
             webhooks: WebhookSettings::default(),
             sessions: SessionLifetime::default(),
             trusted_proxies: Vec::new(),
+            max_connections: 0,
+            max_connections_per_address: 0,
             media: MediaConfig::default(),
             retention: RetentionConfig::default(),
             opt_out: OptOutSettings::default(),
@@ -266,6 +272,8 @@ impl Config {
         HttpOptions {
             public_url: Some(self.public_url()),
             trusted_proxies: self.trusted_proxies.clone(),
+            max_connections: self.max_connections,
+            max_connections_per_address: self.max_connections_per_address,
             metrics: self.metrics.access(),
             is_traced: self.log.otlp_endpoint.is_some(),
             has_access_log: self.log.has_access_log,

@@ -19,6 +19,8 @@ const MAX_QUEUED: u32 = 10_000_000;
 const MAX_THROUGHPUT: u32 = 1_000_000;
 /// Largest number of concurrent deliveries to one endpoint.
 const MAX_CONCURRENCY: u32 = 1_000;
+/// Largest number of connections.
+const MAX_CONNECTIONS: u32 = 1_000_000;
 /// Largest lifetime of a session: one year.
 const MAX_SESSION_HOURS: u32 = 8784;
 /// Largest interval of the synchronization of templates: one week.
@@ -97,6 +99,22 @@ pub(crate) const SETTINGS: &[Setting] = &[
                address is the rightmost address in `X-Forwarded-For` that is not a trusted proxy. `Forwarded` \
                is used if there is no `X-Forwarded-For`. A trusted proxy must set one of these headers or \
                append to it. The client's address is used to throttle logins and is recorded in the audit log.",
+    },
+    Setting {
+        name: "max_connections",
+        value: Integer { min: 16, max: MAX_CONNECTIONS, field: field!(max_connections) },
+        default: Text("10000"),
+        help: "Largest number of connections of clients. With one more, the connection is closed that has waited \
+               longest for a request. At the start, the limit of open files of the process is raised if it is too \
+               low; if the system does not allow that, there are fewer connections, and the log says so.",
+    },
+    Setting {
+        name: "max_connections_per_address",
+        value: Integer { min: 8, max: MAX_CONNECTIONS, field: field!(max_connections_per_address) },
+        default: Text("256"),
+        help: "Largest number of connections of a client address; a network `/64` of IPv6 is one address. With one \
+               more, the new connection is closed. Connections from this machine and from `trusted_proxies` have \
+               no limit of their own.",
     },
     Setting {
         name: "data_dir",

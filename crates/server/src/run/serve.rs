@@ -34,7 +34,8 @@ pub(crate) async fn serve(
     if let Some(exporter) = exporter {
         exporting.spawn(exporter.run(deps.clone(), all_done.clone()));
     }
-    let mut server = std::pin::pin!(listen::serve(listener, router(&deps, options), stop.clone()));
+    let router = router(&deps, options.clone());
+    let mut server = std::pin::pin!(listen::serve(listener, router, &deps, &options, stop.clone()));
     let deadline = || deps.now().saturating_add(SHUTDOWN_TIMEOUT).unwrap_or(jiff::Timestamp::MAX);
     let mut stop_deadline = None;
     let result = loop {

@@ -1,0 +1,302 @@
+//! Number of connections: in total, and of each client address.
+//!
+//! **Invariant:** a client that does nothing cannot take the last connection from the others. When all connections are
+//! taken, a new one replaces the connection that has waited longest for a request. Only if a request is being answered on
+//! each of them, the new one is refused.
+//!
+//! **Invariant:** one client address has at most [`HttpOptions::max_connections_per_address`] connections. This machine and
+//! trusted proxies are excepted: behind them are many clients.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use engine::metrics::{Label, Metrics};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio_util::sync::CancellationToken;
+
+use crate::client_ip::Network;
+use crate::http_options::HttpOptions;
+
+/// Open files for the database, files of media and calls to others.
+const OTHER_FILES: u64 = 1024;
+/// Connections that may exist above the maximum for a moment: replaced ones that are not closed yet.
+const MAX_CLOSING: usize = 64;
+
+domain::text_enum! {
+    /// Reasons why a connection is refused.
+    pub(super) enum Refusal {
+        /// The client address has too many connections.
+        Address = "address",
+        /// All connections are taken.
+        Total = "total",
+    }
+}
+
+/// All connections of the process.
+pub(super) struct Connections {
+    max: usize,
+    max_per_address: usize,
+    trusted_proxies: Vec<Network>,
+    metrics: Arc<Metrics>,
+    open: Mutex<Open>,
+}
+
+#[derive(Default)]
+struct Open {
+    n_total: usize,
+    /// Number of connections of each client.
+    by_client: BTreeMap<IpAddr, usize>,
+    /// Connections without a request, the oldest first, with the token that closes each.
+    idle: BTreeMap<u64, CancellationToken>,
+    /// Number of the next idle connection.
+    next: u64,
+}
+
+impl Connections {
+    /// Creates the state without a connection. Raises the process's limit of open files if it is too low.
+    pub(super) fn new(options: &HttpOptions, metrics: Arc<Metrics>) -> Self {
+        let configured = u64::from(options.max_connections);
+        let max = usable_files(configured).min(configured);
+        if max < configured {
+            tracing::warn!(
+                max,
+                configured,
+                "the limit of open files allows fewer connections than max_connections"
+            );
+        }
+        Self {
+            max: usize::try_from(max).unwrap_or(usize::MAX),
+            max_per_address: usize::try_from(options.max_connections_per_address).unwrap_or(usize::MAX),
+            trusted_proxies: options.trusted_proxies.clone(),
+            metrics,
+            open: Mutex::default(),
+        }
+    }
+
+    /// Admits a connection of a peer.
+    ///
+    /// # Errors
+    /// If there are too many connections.
+    pub(super) fn admit(self: &Arc<Self>, peer: IpAddr) -> Result<Place, Refusal> {
+        let client = self.client(peer);
+        let admitted = self.open().admit(client, self);
+        match admitted {
+            Ok(()) => self.metrics.connections.increment(),
+            Err(refusal) => self.metrics.connections_refused.increment(&[Label::Static(refusal.as_str())]),
+        }
+        let close = CancellationToken::new();
+        admitted.map(|()| Place { connections: self.clone(), client, close, idle: Mutex::default() })
+    }
+
+    /// Returns the address that counts for a peer; `None` for peers with any number of connections.
+    fn client(&self, peer: IpAddr) -> Option<IpAddr> {
+        let peer = peer.to_canonical();
+        let is_excepted =
+            peer.is_loopback() || self.trusted_proxies.iter().any(|network| network.contains(peer));
+        (!is_excepted).then(|| network_of(peer))
+    }
+
+    fn open(&self) -> MutexGuard<'_, Open> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Open {
+    fn admit(&mut self, client: Option<IpAddr>, limits: &Connections) -> Result<(), Refusal> {
+        if client.is_some_and(|client| self.n_of(client) >= limits.max_per_address) {
+            return Err(Refusal::Address);
+        }
+        if self.n_total >= limits.max {
+            if self.n_total >= limits.max.saturating_add(MAX_CLOSING) {
+                return Err(Refusal::Total);
+            }
+            let (_, oldest) = self.idle.pop_first().ok_or(Refusal::Total)?;
+            oldest.cancel();
+        }
+        self.n_total = self.n_total.saturating_add(1);
+        if let Some(client) = client {
+            let n = self.by_client.entry(client).or_default();
+            *n = n.saturating_add(1);
+        }
+        Ok(())
+    }
+
+    fn n_of(&self, client: IpAddr) -> usize {
+        self.by_client.get(&client).copied().unwrap_or(0)
+    }
+}
+
+/// Place of one connection. It is free again when the value is dropped.
+pub(super) struct Place {
+    connections: Arc<Connections>,
+    client: Option<IpAddr>,
+    close: CancellationToken,
+    /// Number among the idle connections.
+    idle: Mutex<Option<u64>>,
+}
+
+impl Place {
+    /// Returns the token that is cancelled when another connection gets the place.
+    pub(super) fn replaced(&self) -> CancellationToken {
+        self.close.clone()
+    }
+
+    /// Returns the counters of the process.
+    pub(super) fn metrics(&self) -> &Metrics {
+        &self.connections.metrics
+    }
+
+    /// Records that no request is being answered on the connection: another one may replace it.
+    pub(super) fn set_idle(&self) {
+        let mut open = self.connections.open();
+        let number = open.next;
+        open.next = number.saturating_add(1);
+        let old = self.idle.lock().unwrap_or_else(PoisonError::into_inner).replace(number);
+        if let Some(old) = old {
+            open.idle.remove(&old);
+        }
+        // A connection that was replaced is not idle again.
+        if !self.close.is_cancelled() {
+            open.idle.insert(number, self.close.clone());
+        }
+    }
+
+    /// Records that a request is being answered on the connection.
+    pub(super) fn set_busy(&self) {
+        let mut open = self.connections.open();
+        if let Some(number) = self.idle.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            open.idle.remove(&number);
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.set_busy();
+        let mut open = self.connections.open();
+        open.n_total = open.n_total.saturating_sub(1);
+        if let Some(client) = self.client {
+            let n = open.n_of(client).saturating_sub(1);
+            if n == 0 {
+                open.by_client.remove(&client);
+            } else {
+                open.by_client.insert(client, n);
+            }
+        }
+        self.connections.metrics.connections.decrement();
+    }
+}
+
+/// Returns the number of files that connections may use. Raises the limit of the process for `n_wanted` connections, if the
+/// system allows it.
+fn usable_files(n_wanted: u64) -> u64 {
+    let needed = n_wanted.saturating_add(OTHER_FILES);
+    let limit = getrlimit(Resource::Nofile);
+    let Some(mut current) = limit.current else { return u64::MAX };
+    let raised = limit.maximum.map_or(needed, |maximum| maximum.min(needed));
+    if current < raised {
+        let new = Rlimit { current: Some(raised), maximum: limit.maximum };
+        match setrlimit(Resource::Nofile, new) {
+            Ok(()) => current = raised,
+            Err(error) => tracing::debug!(%error, "the limit of open files could not be raised"),
+        }
+    }
+    // Half of a low limit is left for other files.
+    current.saturating_sub(OTHER_FILES.min(current / 2))
+}
+
+/// Returns the address of a client. An IPv6 client usually owns the 2^64 addresses of a network: they count as one.
+fn network_of(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn connections(max: u32, max_per_address: u32) -> Arc<Connections> {
+        let options = HttpOptions {
+            max_connections: max,
+            max_connections_per_address: max_per_address,
+            trusted_proxies: vec!["10.0.0.0/8".parse().unwrap()],
+            ..HttpOptions::default()
+        };
+        let clock = Arc::new(crate::clock::SystemClock::new());
+        Arc::new(Connections::new(&options, Arc::new(Metrics::new(clock))))
+    }
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn one_address_has_a_share_and_proxies_and_this_machine_are_excepted() {
+        let connections = connections(100, 2);
+        let mut places = Vec::new();
+        for (peer, n) in [
+            ("192.0.2.1", 2),
+            ("::ffff:192.0.2.1", 0),
+            ("192.0.2.2", 2),
+            ("2001:db8::1", 2),
+            ("2001:db8::ffff:2", 0),
+            ("2001:db8:0:1::3", 2),
+            ("10.1.2.3", 5),
+            ("127.0.0.1", 5),
+            ("::1", 5),
+        ] {
+            places.extend((0..n).map(|_| connections.admit(ip(peer)).expect(peer)));
+            let is_full = n < 5;
+            let more = connections.admit(ip(peer));
+            assert_eq!(more.is_err(), is_full, "{peer}");
+            if let Err(refusal) = more {
+                assert_eq!(refusal, Refusal::Address);
+            }
+        }
+        drop(places);
+        assert!(connections.open().by_client.is_empty());
+        assert_eq!(connections.open().n_total, 0);
+    }
+
+    #[test]
+    fn a_new_connection_replaces_the_one_that_has_been_idle_longest() {
+        let connections = connections(3, 100);
+        let admit = || connections.admit(ip("192.0.2.1"));
+        let (first, second, third) = (admit().unwrap(), admit().unwrap(), admit().unwrap());
+        for place in [&first, &second, &third] {
+            place.set_idle();
+        }
+        // The first one answers a request, and is idle again.
+        first.set_busy();
+        first.set_idle();
+        third.set_busy();
+        let fourth = admit().unwrap();
+        assert!(second.replaced().is_cancelled() && !first.replaced().is_cancelled());
+        second.set_idle();
+        drop(second);
+        let fifth = admit().unwrap();
+        assert!(first.replaced().is_cancelled());
+        drop(first);
+        // A request is being answered on each connection.
+        assert_eq!(admit().err(), Some(Refusal::Total));
+        drop(fifth);
+        assert!(admit().is_ok());
+        drop((third, fourth));
+        assert_eq!(connections.open().n_total, 0);
+        assert!(connections.open().idle.is_empty());
+    }
+
+    #[test]
+    fn replaced_connections_that_do_not_close_do_not_add_up() {
+        let connections = connections(1, 1_000);
+        let mut places = Vec::new();
+        while let Ok(place) = connections.admit(ip("192.0.2.1")) {
+            place.set_idle();
+            places.push(place);
+        }
+        assert_eq!(places.len(), 1 + MAX_CLOSING);
+    }
+}
