@@ -17,6 +17,8 @@ pub struct HttpOptions {
     pub max_connections_per_address: u32,
     /// Access to the metrics page.
     pub metrics: MetricsAccess,
+    /// `true` for `waypost dev`: only requests to this machine or to the public URL are answered.
+    pub is_local: bool,
     /// `true` if requests are traced.
     pub is_traced: bool,
     /// `true` if each request is logged at the level `info`; else at the level `debug`.

@@ -11,6 +11,7 @@ mod clock;
 mod config;
 mod docs;
 mod health;
+mod host_guard;
 pub mod http_options;
 mod listen;
 pub mod meta_webhook;

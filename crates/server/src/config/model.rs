@@ -275,6 +275,7 @@ impl Config {
             max_connections: self.max_connections,
             max_connections_per_address: self.max_connections_per_address,
             metrics: self.metrics.access(),
+            is_local: false,
             is_traced: self.log.otlp_endpoint.is_some(),
             has_access_log: self.log.has_access_log,
         }

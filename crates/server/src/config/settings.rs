@@ -89,7 +89,8 @@ pub(crate) const SETTINGS: &[Setting] = &[
         name: "public_url",
         value: Url(optional!(public_url)),
         default: Derived { description: "`http://<listen>`", value: |config| Some(config.public_url()) },
-        help: "URL of the gateway that Meta and browsers call.",
+        help: "URL of the gateway that Meta and browsers call. `dev` answers only requests whose `Host` is its host or \
+               a name of this machine.",
     },
     Setting {
         name: "trusted_proxies",

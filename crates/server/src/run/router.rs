@@ -9,6 +9,7 @@ use engine::Deps;
 use tower::ServiceExt;
 
 use crate::api::request_head;
+use crate::host_guard::HostGuard;
 use crate::http_options::HttpOptions;
 use crate::meta_webhook::endpoint;
 use crate::observability::access_log::{AccessLog, log_request};
@@ -19,6 +20,7 @@ use crate::{api, docs, health};
 pub fn router(deps: &Arc<Deps>, options: HttpOptions) -> Router {
     let metrics = metrics::router(deps, &options.metrics);
     let is_traced = options.is_traced;
+    let host_guard = options.is_local.then(|| HostGuard::new(deps.clone(), options.public_url.as_deref()));
     let access_log = AccessLog { deps: deps.clone(), is_enabled: options.has_access_log };
     let outside_api = Router::new()
         .merge(endpoint::router(deps))
@@ -27,9 +29,12 @@ pub fn router(deps: &Arc<Deps>, options: HttpOptions) -> Router {
         .merge(metrics)
         .fallback_service(axum::routing::any(api::path_not_found).with_state(deps.clone()))
         .layer(axum::middleware::from_fn_with_state(deps.clone(), request_head::check_outside_api));
-    let router = outside_api
-        .merge(api::router(deps, &Arc::new(options)))
-        .layer(axum::middleware::from_fn_with_state(access_log, log_request));
+    let router = outside_api.merge(api::router(deps, &Arc::new(options)));
+    let router = match host_guard {
+        Some(guard) => router.layer(axum::middleware::from_fn_with_state(guard, HostGuard::check)),
+        None => router,
+    };
+    let router = router.layer(axum::middleware::from_fn_with_state(access_log, log_request));
     let router =
         if is_traced { router.layer(axum::middleware::from_fn(traces::trace_request)) } else { router };
     Router::new().fallback_service(router.map_request(without_trailing_slash))

@@ -3,6 +3,7 @@
 //! Only these tests wait in real time. Each wait is for a condition, with a deadline.
 #![expect(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test may panic")]
 
+mod abuse;
 mod backup;
 mod chaos;
 mod command_line;

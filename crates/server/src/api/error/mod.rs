@@ -71,7 +71,8 @@ codes! {
     InvalidApiKey = "invalid_api_key", UNAUTHORIZED;
     /// The email address or the password is wrong.
     InvalidCredentials = "invalid_credentials", UNAUTHORIZED;
-    /// The API key or the role lacks a permission, or the API key has no access to the account.
+    /// The API key or the role lacks a permission, or the API key has no access to the account. `waypost dev` also
+    /// answers so if `Host` or `Origin` names another site.
     Forbidden = "forbidden", FORBIDDEN;
     /// A request with a session cookie lacks the header `X-CSRF-Token`, or a page of another site sent the request.
     CsrfRequired = "csrf_required", FORBIDDEN;

@@ -1,6 +1,6 @@
 //! `waypost dev`: the gateway and a simulated WhatsApp in one process.
 //!
-//! **Invariant:** it listens on loopback only, because its API key is public.
+//! **Invariant:** it listens on loopback only and answers only requests to this machine, because its API key is public.
 //!
 //! **Invariant:** it uses its own database in `data_dir`; it never writes to the database of `database_url`.
 
@@ -23,6 +23,7 @@ use super::terminal::{Palette, print_json, print_line, print_note};
 use crate::cli::workspace_arg::create_sandbox;
 use crate::clock::SystemClock;
 use crate::config::{Config, Loaded};
+use crate::http_options::HttpOptions;
 use crate::random::OsRandom;
 use crate::run::{self, OpenOptions};
 
@@ -56,8 +57,8 @@ impl DevArgs {
         let sim = simulator(&config, &clock, &deps)?;
         let (stop, stop_sim) = (CancellationToken::new(), CancellationToken::new());
         let gateway = {
-            let serving =
-                run::serve(deps.clone(), config.http_options(), gateway_listener, stop.clone(), ctx.exporter);
+            let options = HttpOptions { is_local: true, ..config.http_options() };
+            let serving = run::serve(deps.clone(), options, gateway_listener, stop.clone(), ctx.exporter);
             let stop_sim = stop_sim.clone();
             async move {
                 let result = serving.await;
