@@ -17,6 +17,7 @@ use crate::access::running_keys::RunningKeys;
 use crate::access::state::{ApiKeyUsage, LoginThrottles, RateLimiters};
 use crate::accounts::state::UnwrittenSuspensions;
 use crate::directory::cache::DirectoryCache;
+use crate::events::readers::EventReaders;
 use crate::in_flight::InFlight;
 use crate::maintenance::settings::RetentionSettings;
 use crate::media::state::{Media, MediaPorts, MediaSettings};
@@ -27,6 +28,7 @@ use crate::ports::{
     LeaseToken, Maintenance, MessageQueue, Messages, Passwords, Random, SearchIndex, TemplateRecords,
     Upstream, UpstreamAdmin, Users, WebhookEndpoints, WebhookPayloads, WebhookSender, Workers,
 };
+use crate::sampled_log::SampledLog;
 use crate::templates::cache::TemplateCache;
 use crate::webhooks_out::settings::DeliverySettings;
 use crate::webhooks_out::tasks::DeliveryTasks;
@@ -112,6 +114,8 @@ pub struct Deps {
     pub committed: Arc<Notify>,
     /// Metrics of this process.
     pub metrics: Arc<Metrics>,
+    /// Sample of the log lines that clients can cause.
+    pub sampled_log: SampledLog,
     /// Token that is canceled when the process stops.
     pub stopping: CancellationToken,
     /// Settings of the operator.
@@ -132,6 +136,8 @@ pub struct Deps {
     pub tasks: TaskTracker,
     /// Idempotency keys of the requests in progress.
     pub running: RunningKeys,
+    /// Open event streams and long polls.
+    pub event_readers: EventReaders,
     /// Media files.
     pub media: Media,
     /// Notification that a message was queued or a queue may continue.
@@ -261,6 +267,7 @@ impl Deps {
             webhook_sender,
             committed,
             metrics,
+            sampled_log: SampledLog::default(),
             stopping: CancellationToken::new(),
             pacer: Pacer::new(Pacers::new(settings.throughput, settings.has_pair_rule)),
             settings,
@@ -272,6 +279,7 @@ impl Deps {
             logins: LoginThrottles::default(),
             tasks: TaskTracker::new(),
             running: RunningKeys::default(),
+            event_readers: EventReaders::default(),
             media: Media::new(media),
             queue_hint: Notify::new(),
             erasure_hint: Notify::new(),

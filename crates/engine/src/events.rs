@@ -1,11 +1,14 @@
 //! Reads of the event log for a caller.
 
+pub mod readers;
+
 use domain::events::EventKind;
 use domain::id::AccountId;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::Deps;
 use crate::access::caller::Caller;
+use crate::events::readers::{EventReader, EventReaderLimit};
 use crate::ports::{EventFilter, EventPage, EventStart, StoreError};
 
 /// Interval at which a waiting reader reads the log. Commits of this process wake the reader at once; the interval is for
@@ -33,6 +36,14 @@ pub fn event_filter(
     // A key that lists accounts does not get events of the workspace that concern no account.
     let includes_workspace_events = account.is_none() && !caller.is_account_restricted();
     EventFilter { kinds, accounts, includes_workspace_events }
+}
+
+/// Opens an event stream or a long poll of a caller.
+///
+/// # Errors
+/// If too many are open.
+pub fn open_reader(deps: &Deps, caller: &Caller) -> Result<EventReader, EventReaderLimit> {
+    deps.event_readers.open(caller.workspace(), caller.owner())
 }
 
 /// Start, length and deadline of a read of the event log.

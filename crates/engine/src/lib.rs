@@ -18,6 +18,7 @@ pub mod media;
 pub mod messages;
 pub mod metrics;
 pub mod ports;
+pub mod sampled_log;
 pub mod side_effects;
 pub mod spans;
 pub mod templates;

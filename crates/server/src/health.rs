@@ -29,7 +29,9 @@ async fn get_readiness(State(deps): State<Arc<Deps>>) -> Response {
     match deps.workers.check_writable(deps.now()).await {
         Ok(()) => json(StatusCode::OK, &object([("status", "ready".into()), ("store", "ok".into())])),
         Err(error) => {
-            tracing::warn!(error = %chain(&error), "not ready");
+            if let Some(n_skipped) = deps.sampled_log.admit("not_ready", deps.now()) {
+                tracing::warn!(error = %chain(&error), n_skipped, "not ready");
+            }
             let body = object([("status", "not_ready".into()), ("store", "unavailable".into())]);
             json(StatusCode::SERVICE_UNAVAILABLE, &body)
         }

@@ -41,7 +41,9 @@ pub async fn refresh_now(deps: &Deps) {
         }
         *refreshed_at = Some(now);
     }
-    if let Err(error) = refresh(deps).await {
-        tracing::warn!(error = %chain(&error), "could not refresh accounts and API keys");
+    if let Err(error) = refresh(deps).await
+        && let Some(n_skipped) = deps.sampled_log.admit("directory_refresh", deps.now())
+    {
+        tracing::warn!(error = %chain(&error), n_skipped, "could not refresh accounts and API keys");
     }
 }

@@ -60,7 +60,9 @@ async fn store_stats(deps: &Deps) -> Option<Arc<StoreStats>> {
             Some(stats)
         }
         Err(error) => {
-            tracing::warn!(error = %chain(&error), "could not read the statistics of the store");
+            if let Some(n_skipped) = deps.sampled_log.admit("store_statistics", now) {
+                tracing::warn!(error = %chain(&error), n_skipped, "could not read the statistics of the store");
+            }
             None
         }
     }

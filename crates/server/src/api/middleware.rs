@@ -26,7 +26,7 @@ use crate::api::{request_head, response, session_cookie};
 use crate::client_ip;
 use crate::http_options::HttpOptions;
 use crate::observability::access_log::CallerName;
-use crate::observability::refusal_log::{RefusalLog, RefusedRequest};
+use crate::observability::refusal_log::{self, RefusedRequest};
 
 /// Path of `POST /v1/messages`.
 pub(crate) const V1_SEND_PATH: &str = "/v1/messages";
@@ -127,8 +127,6 @@ fn is_delete_with_query(request: &Request) -> bool {
 pub(crate) struct MiddlewareState {
     pub(crate) deps: Arc<Deps>,
     pub(crate) web: Arc<HttpOptions>,
-    /// Sampled log of refused requests.
-    pub(crate) refusals: Arc<RefusalLog>,
 }
 
 /// Handles a request: assigns an id, authenticates the caller, runs the handler, writes the error response, adds headers.
@@ -137,7 +135,7 @@ pub(crate) async fn process_request(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let MiddlewareState { deps, web, refusals } = state;
+    let MiddlewareState { deps, web } = state;
     let request_id: Arc<str> = deps.new_id(MessageId::from_parts).to_string().into();
     let (caller, store_error) = match authenticate(&deps, request.headers()).await {
         Ok(caller) => (caller, None),
@@ -175,11 +173,12 @@ pub(crate) async fn process_request(
             add_resume_hint(error, &url);
         }
         let route = route.as_ref().map_or("other", MatchedPath::as_str);
+        let caller = caller_name.as_ref().map(CallerName::as_str);
+        let refused = RefusedRequest { request_id: &request_id, route, caller };
         if error.code().status().is_server_error() {
-            log_failure(&error, &request_id);
+            log_failure(&deps, &error, refused);
         } else {
-            let caller = caller_name.as_ref().map(CallerName::as_str);
-            refusals.log(&error, RefusedRequest { request_id: &request_id, route, caller }, deps.now());
+            refusal_log::log(&deps, &error, refused);
         }
         count_error(&deps, error.code(), kind, route);
         let mut written = response::failure(&error, &request_id);
@@ -242,15 +241,22 @@ fn unix_seconds_rounded_up(at: Timestamp) -> i64 {
     at.as_millisecond().saturating_add(999).div_euclid(1000)
 }
 
-/// Logs a response with a status of 500 or more.
-fn log_failure(error: &ApiError, request_id: &str) {
-    let code = error.code().as_str();
+/// Logs a response with a status of 500 or more. Of requests without a caller, only a sample is logged.
+fn log_failure(deps: &Deps, error: &ApiError, request: RefusedRequest<'_>) {
+    let (request_id, code) = (request.request_id, error.code().as_str());
+    let n_skipped = match request.caller {
+        Some(_) => None,
+        None => match deps.sampled_log.admit(code, deps.now()) {
+            Some(n_skipped) => Some(n_skipped),
+            None => return,
+        },
+    };
     match error.cause() {
         Some(cause) => {
-            tracing::error!(request.id = request_id, code, error = chain(cause), "request failed");
+            tracing::error!(request.id = request_id, code, error = chain(cause), n_skipped, "request failed");
         }
         // The cause is outside the gateway's code: Meta is unreachable, an account is held, or a queue is full.
-        None => tracing::warn!(request.id = request_id, code, "request could not be served"),
+        None => tracing::warn!(request.id = request_id, code, n_skipped, "request could not be served"),
     }
 }
 

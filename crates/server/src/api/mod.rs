@@ -48,12 +48,10 @@ use self::middleware::MiddlewareState;
 use self::route_access::RouteAccess;
 use self::route_access::RouteAccess::{Authenticated, Permission, Public, SelfOr};
 use crate::http_options::HttpOptions;
-use crate::observability::refusal_log::RefusalLog;
 
 /// Returns the router of all paths under `/api` and `/v1`.
 pub(crate) fn router(deps: &Arc<Deps>, web: &Arc<HttpOptions>) -> Router {
-    let state =
-        MiddlewareState { deps: deps.clone(), web: web.clone(), refusals: Arc::new(RefusalLog::default()) };
+    let state = MiddlewareState { deps: deps.clone(), web: web.clone() };
     let api = handlers()
         .layer(axum::middleware::from_fn_with_state(deps.clone(), idempotent_request::run_once))
         // Each handler limits the body that it reads.

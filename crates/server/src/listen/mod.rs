@@ -74,7 +74,9 @@ pub(crate) async fn serve(
         let (stream, peer) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
-                tracing::warn!(%error, "a connection could not be accepted");
+                if let Some(n_skipped) = deps.sampled_log.admit("accept_error", deps.now()) {
+                    tracing::warn!(%error, n_skipped, "a connection could not be accepted");
+                }
                 if !is_of_peer(error.kind()) {
                     #[expect(
                         clippy::disallowed_methods,
@@ -89,7 +91,10 @@ pub(crate) async fn serve(
             Ok(place) => place,
             // The stream is dropped, which closes the connection.
             Err(refusal) => {
-                tracing::debug!(reason = refusal.as_str(), "a connection was refused");
+                let reason = refusal.as_str();
+                if let Some(n_skipped) = deps.sampled_log.admit("connection_refused", deps.now()) {
+                    tracing::warn!(reason, client = %peer.ip(), n_skipped, "a connection was refused");
+                }
                 continue;
             }
         };

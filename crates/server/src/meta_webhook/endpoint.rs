@@ -85,16 +85,18 @@ async fn process_webhook(State(deps): State<Arc<Deps>>, headers: HeaderMap, body
     let signature = headers.get(SIGNATURE).map(header::HeaderValue::as_bytes);
     let mut signers = signers_of(&deps, signature, &body);
     if signers.is_empty() {
-        tracing::warn!(
-            has_signature = signature.is_some(),
-            "a webhook without a valid signature was rejected"
-        );
+        if let Some(n_skipped) = deps.sampled_log.admit("unsigned_webhook", deps.now()) {
+            let has_signature = signature.is_some();
+            tracing::warn!(has_signature, n_skipped, "a webhook without a valid signature was rejected");
+        }
         return (StatusCode::UNAUTHORIZED, "The signature is not valid.\n").into_response();
     }
     let changes = match graph::decode_webhook(&body) {
         Ok(changes) => changes,
         Err(error) => {
-            tracing::warn!(error = %chain(&error), "a signed webhook is not valid JSON");
+            if let Some(n_skipped) = deps.sampled_log.admit("undecodable_webhook", deps.now()) {
+                tracing::warn!(error = %chain(&error), n_skipped, "a signed webhook is not valid JSON");
+            }
             return (StatusCode::BAD_REQUEST, "The body is not JSON.\n").into_response();
         }
     };

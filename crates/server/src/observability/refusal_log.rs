@@ -2,16 +2,11 @@
 //!
 //! **Invariant:** a line contains no whole number and no text of the request except names of fields.
 
-use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
-
 use domain::json::Value;
-use jiff::{SignedDuration, Timestamp};
+use engine::Deps;
 
 use crate::api::error::{ApiError, Code};
 
-/// Maximum number of lines of a code in one minute.
-const MAX_PER_MINUTE: u32 = 10;
 /// Maximum number of fields that a line names.
 const MAX_FIELDS: usize = 5;
 /// Maximum length of a reason, in characters.
@@ -19,56 +14,24 @@ const MAX_REASON: usize = 200;
 /// Number of digits from which a sequence of digits is shortened to its last four.
 const MAX_DIGITS: usize = 6;
 
-/// Lines of one code in the current minute.
-#[derive(Clone, Copy)]
-struct Minute {
-    begun_at: Timestamp,
-    n_logged: u32,
-    n_skipped: u64,
-}
-
-/// Number of lines that were written for each code.
-#[derive(Default)]
-pub(crate) struct RefusalLog(Mutex<BTreeMap<Code, Minute>>);
-
-impl RefusalLog {
-    /// Decides about a line. Returns the number of lines of the code that were skipped before, or `None` if this line is
-    /// skipped.
-    fn admit(&self, code: Code, now: Timestamp) -> Option<u64> {
-        let mut minutes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let new = Minute { begun_at: now, n_logged: 0, n_skipped: 0 };
-        let minute = minutes.entry(code).or_insert(new);
-        let is_over = now.duration_since(minute.begun_at) >= SignedDuration::from_secs(60);
-        if is_over {
-            *minute = Minute { n_skipped: minute.n_skipped, ..new };
-        }
-        if minute.n_logged >= MAX_PER_MINUTE {
-            minute.n_skipped = minute.n_skipped.saturating_add(1);
-            return None;
-        }
-        minute.n_logged = minute.n_logged.saturating_add(1);
-        Some(std::mem::take(&mut minute.n_skipped))
-    }
-
-    /// Writes the line of a refused request, unless the code has enough lines in this minute.
-    pub(crate) fn log(&self, error: &ApiError, request: RefusedRequest<'_>, now: Timestamp) {
-        let code = error.code();
-        let RefusedRequest { request_id, route, caller } = request;
-        let Some(n_skipped) = self.admit(code, now) else {
-            tracing::debug!(request.id = request_id, code = code.as_str(), route, "request refused");
-            return;
-        };
-        tracing::info!(
-            request.id = request_id,
-            code = code.as_str(),
-            status = code.status().as_u16(),
-            route,
-            caller,
-            reason = reason(error),
-            n_skipped,
-            "request refused"
-        );
-    }
+/// Writes the line of a refused request, unless the code has enough lines in this minute.
+pub(crate) fn log(deps: &Deps, error: &ApiError, request: RefusedRequest<'_>) {
+    let code = error.code();
+    let RefusedRequest { request_id, route, caller } = request;
+    let Some(n_skipped) = deps.sampled_log.admit(code.as_str(), deps.now()) else {
+        tracing::debug!(request.id = request_id, code = code.as_str(), route, "request refused");
+        return;
+    };
+    tracing::info!(
+        request.id = request_id,
+        code = code.as_str(),
+        status = code.status().as_u16(),
+        route,
+        caller,
+        reason = reason(error),
+        n_skipped,
+        "request refused"
+    );
 }
 
 /// Request that was refused.
@@ -133,18 +96,6 @@ fn mask_numbers(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_code_has_ten_lines_per_minute_and_the_next_line_has_the_number_of_skipped_lines() {
-        let log = RefusalLog::default();
-        let at = |second| Timestamp::from_second(second).unwrap();
-        let logged = (0..25).filter(|_| log.admit(Code::NotFound, at(0)).is_some()).count();
-        assert_eq!(logged, 10);
-        assert_eq!(log.admit(Code::Forbidden, at(59)), Some(0));
-        assert_eq!(log.admit(Code::NotFound, at(59)), None);
-        assert_eq!(log.admit(Code::NotFound, at(60)), Some(16));
-        assert_eq!(log.admit(Code::NotFound, at(60)), Some(0));
-    }
 
     #[test]
     fn a_reason_names_fields_and_contains_no_whole_number() {

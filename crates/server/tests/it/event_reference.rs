@@ -27,6 +27,9 @@ There are three ways to receive events; all three deliver the same JSON.
 - **Streaming**: `GET /api/events/stream` with `after`, `events` and `account` sends Server-Sent Events. A client that reconnects
   with `Last-Event-ID` misses no event and receives none twice.
 
+An API key or a user can have 16 streams and long polls at the same time, a workspace 256, the gateway 1,024. One more is
+refused with 429 and `Retry-After`.
+
 Events are stored for `retention.events_days`. If a reader's position is older, the list begins with the oldest stored event
 and reports that events are missing: `\"gap\": true` in the answer, an event named `gap` in the stream.
 

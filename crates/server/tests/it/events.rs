@@ -231,6 +231,32 @@ async fn a_stream_continues_after_the_last_event_id() {
 }
 
 #[tokio::test]
+async fn a_key_has_a_limit_of_streams_and_long_polls() {
+    let app = TestApp::new().await;
+    let mut streams = Vec::new();
+    let open = async || {
+        let request = Request::get("/api/events/stream").header("X-API-Key", DEV_KEY).body(Body::empty());
+        app.router.clone().oneshot(request.unwrap()).await.unwrap()
+    };
+    for _ in 0..16 {
+        let response = open().await;
+        assert_eq!(response.status(), 200);
+        streams.push(response.into_body());
+    }
+    let refused = open().await;
+    assert_eq!((refused.status().as_u16(), &refused.headers()["retry-after"]), (429, &"5".parse().unwrap()));
+    let after = latest(&app).await;
+    let refused = app.get(&format!("/api/events?after={after}&wait=30")).await.expect(429);
+    assert_eq!(refused.body["code"], "rate_limited");
+    // A call that does not wait is no long poll.
+    app.get(&format!("/api/events?after={after}")).await.expect(200);
+    // A client that disconnects closes its stream.
+    streams.pop();
+    let response = open().await;
+    assert_eq!(response.status(), 200);
+}
+
+#[tokio::test]
 async fn the_log_has_no_gap_and_no_repeat_across_restarts() {
     let mut app = TestApp::new().await;
     let mut seen = Vec::new();

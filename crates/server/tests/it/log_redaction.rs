@@ -216,3 +216,31 @@ async fn refused_requests_are_logged_ten_times_a_minute_and_all_are_counted() {
     let series = "waypost_http_errors_total{code=\"invalid_request\",route=\"/api/contacts\"} 16";
     assert!(page.body.as_str().unwrap().contains(series), "{}", page.body);
 }
+
+#[tokio::test]
+async fn unsigned_webhooks_are_logged_ten_times_a_minute_and_all_are_counted() {
+    let (log, _guard) = listen();
+    let app = TestApp::new().await;
+    let post = async || {
+        let request = Request::post("/webhooks/meta").header("X-Hub-Signature-256", "sha256=00");
+        app.call(request.body(Body::from("{}")).unwrap()).await.expect(401)
+    };
+    for _ in 0..30 {
+        post().await;
+    }
+    let lines = || {
+        let text = log.text();
+        text.lines()
+            .filter(|line| line.contains("without a valid signature"))
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(lines().len(), 10);
+    app.advance(60);
+    post().await;
+    assert_eq!(lines().len(), 11);
+    assert!(lines().last().unwrap().contains("n_skipped=20"));
+    let page = app.call(Request::get("/metrics").body(Body::empty()).unwrap()).await;
+    let series = "waypost_webhook_payloads_total{outcome=\"unsigned\"} 31";
+    assert!(page.body.as_str().unwrap().contains(series), "{}", page.body);
+}

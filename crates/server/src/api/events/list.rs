@@ -40,6 +40,7 @@ pub(crate) async fn list_events(
         let paging = read_paging(fields);
         (EventQuery::read(Some((&deps, &caller)), fields, None), paging)
     })?;
+    let _reader = if wait > 0 { Some(events::open_reader(&deps, &caller)?) } else { None };
     let deadline = deps.now().saturating_add(SignedDuration::from_secs(wait)).unwrap_or(Timestamp::MAX);
     let filter = || caller.is_valid(&deps).then(|| event_query.filter(&deps, &caller));
     let page = events::wait_for_events(
@@ -87,7 +88,7 @@ pub(crate) fn operations() -> Vec<Operation> {
             "list_events",
             "List events",
             "Returns the events after a position, oldest first. With `wait`, the response \
-             comes as soon as there is an event. No event is missing or repeated.",
+             comes as soon as there is an event. No event is missing or repeated. Long polls count towards the limit of streams.",
         )
         .query(RequestSchema::of_query(|fields| {
             let _described = (read_paging(fields), EventQuery::read(None, fields, None));

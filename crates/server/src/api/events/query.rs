@@ -4,10 +4,11 @@ use domain::check::Fields;
 use domain::events::{EventKind, EventSelection};
 use domain::id::{AccountId, EventId, WorkspaceId};
 use engine::access::caller::Caller;
+use engine::events::readers::EventReaderLimit;
 use engine::ports::{EventFilter, EventStart};
 use engine::{Deps, events};
 
-use crate::api::error::ApiError;
+use crate::api::error::{ApiError, Code};
 use crate::api::events::kinds::{PATTERNS, selection_of_text, selection_schema};
 use crate::api::openapi::schema::Schema;
 
@@ -79,6 +80,25 @@ fn event_start(workspace: WorkspaceId, text: &str) -> Option<EventStart> {
     }
     let id: EventId = text.parse().ok()?;
     id.position(workspace).map(|_| EventStart::After(id))
+}
+
+/// `Retry-After` when too many streams and long polls are open, in seconds.
+const READERS_WAIT: u32 = 5;
+
+impl From<EventReaderLimit> for ApiError {
+    fn from(limit: EventReaderLimit) -> Self {
+        let owner = match limit {
+            EventReaderLimit::Caller => "one API key or user",
+            EventReaderLimit::Workspace => "one workspace",
+            EventReaderLimit::Total => "the gateway",
+        };
+        let message = format!(
+            "At most {} event streams and long polls of {owner} can be open at the same time. Close one, or try again in \
+             {READERS_WAIT} s.",
+            limit.max()
+        );
+        Self::new(Code::RateLimited, message).retry_after(READERS_WAIT)
+    }
 }
 
 /// The error of a position that is after the end of the log.

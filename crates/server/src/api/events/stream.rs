@@ -14,6 +14,7 @@ use axum::response::sse::{Event, Sse};
 use axum::response::{IntoResponse, Response};
 use engine::access::caller::Caller;
 use engine::events::EventWait;
+use engine::events::readers::EventReader;
 use engine::ports::{EventPage, EventStart};
 use engine::{Deps, chain, events};
 use futures_util::stream;
@@ -42,6 +43,7 @@ pub(crate) async fn stream_events(
     let query = request_body::query(query.as_deref())?;
     let mut query =
         request_body::read(&query, |fields| EventQuery::read(Some((&deps, &caller)), fields, last_event_id))?;
+    let reader = events::open_reader(&deps, &caller)?;
     // An unknown position is an error response; once the stream has begun, no error response is possible.
     let filter = || Some(query.filter(&deps, &caller));
     let wait = EventWait { start: query.start, limit: 1, deadline: Timestamp::MIN };
@@ -50,7 +52,7 @@ pub(crate) async fn stream_events(
     if query.start == EventStart::Newest {
         query.start = first.last.map_or(EventStart::Oldest, EventStart::After);
     }
-    let stream = EventStream { deps, caller, query, buffered: VecDeque::from([opening()]) };
+    let stream = EventStream { deps, caller, query, _reader: reader, buffered: VecDeque::from([opening()]) };
     let events = stream::unfold(stream, |mut stream| async move {
         let event = stream.next().await?;
         Some((Ok::<_, Infallible>(event), stream))
@@ -74,6 +76,8 @@ struct EventStream {
     deps: Arc<Deps>,
     caller: Caller,
     query: EventQuery,
+    /// Place among the open streams.
+    _reader: EventReader,
     /// Events that were read from the log and not sent yet.
     buffered: VecDeque<Event>,
 }
@@ -133,7 +137,8 @@ pub(crate) fn operations() -> Vec<Operation> {
             "Streams the events after a position, and all later events, as Server-Sent \
              Events with `id`, `event` and `data`. `data` is the JSON of the event. An event `gap` without \
              `id` means that events have been deleted and are missing from the stream. `EventSource` \
-             continues after the last event that it received.",
+             continues after the last event that it received. An API key or a user can have 16 \
+             streams and long polls at the same time, a workspace 256, the gateway 1,024.",
         )
         .query(RequestSchema::of_query(|fields| EventQuery::read(None, fields, None)))
         .header("Last-Event-ID", "ID of the last received event. Overrides `after`.", Schema::uuid())
