@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use engine::metrics::{Label, Metrics};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::client_ip::Network;
@@ -20,8 +21,6 @@ use crate::http_options::HttpOptions;
 
 /// Open files for the database, files of media and calls to others.
 const OTHER_FILES: u64 = 1024;
-/// Connections that may exist above the maximum for a moment: replaced ones that are not closed yet.
-const MAX_CLOSING: usize = 64;
 
 domain::text_enum! {
     /// Reasons why a connection is refused.
@@ -40,6 +39,8 @@ pub(super) struct Connections {
     trusted_proxies: Vec<Network>,
     metrics: Arc<Metrics>,
     open: Mutex<Open>,
+    /// Notification that a place is free.
+    freed: Notify,
 }
 
 #[derive(Default)]
@@ -71,22 +72,34 @@ impl Connections {
             trusted_proxies: options.trusted_proxies.clone(),
             metrics,
             open: Mutex::default(),
+            freed: Notify::new(),
         }
     }
 
-    /// Admits a connection of a peer.
+    /// Admits a connection of a peer. No request is being answered on it yet.
     ///
     /// # Errors
     /// If there are too many connections.
     pub(super) fn admit(self: &Arc<Self>, peer: IpAddr) -> Result<Place, Refusal> {
         let client = self.client(peer);
         let admitted = self.open().admit(client, self);
-        match admitted {
-            Ok(()) => self.metrics.connections.increment(),
-            Err(refusal) => self.metrics.connections_refused.increment(&[Label::Static(refusal.as_str())]),
+        if let Err(refusal) = admitted {
+            self.metrics.connections_refused.increment(&[Label::Static(refusal.as_str())]);
+            return Err(refusal);
         }
+        self.metrics.connections.increment();
         let close = CancellationToken::new();
-        admitted.map(|()| Place { connections: self.clone(), client, close, idle: Mutex::default() })
+        let place = Place { connections: self.clone(), client, close, idle: Mutex::default() };
+        // Before the task of the connection runs, so that the next connection can replace this one.
+        place.set_idle();
+        Ok(place)
+    }
+
+    /// Waits until the last replaced connection is closed: at any time there is at most one connection more than allowed.
+    pub(super) async fn settled(&self) {
+        while self.open().n_total > self.max {
+            self.freed.notified().await;
+        }
     }
 
     /// Returns the address that counts for a peer; `None` for peers with any number of connections.
@@ -108,9 +121,6 @@ impl Open {
             return Err(Refusal::Address);
         }
         if self.n_total >= limits.max {
-            if self.n_total >= limits.max.saturating_add(MAX_CLOSING) {
-                return Err(Refusal::Total);
-            }
             let (_, oldest) = self.idle.pop_first().ok_or(Refusal::Total)?;
             oldest.cancel();
         }
@@ -184,7 +194,9 @@ impl Drop for Place {
                 open.by_client.insert(client, n);
             }
         }
+        drop(open);
         self.connections.metrics.connections.decrement();
+        self.connections.freed.notify_one();
     }
 }
 
@@ -266,9 +278,6 @@ mod tests {
         let connections = connections(3, 100);
         let admit = || connections.admit(ip("192.0.2.1"));
         let (first, second, third) = (admit().unwrap(), admit().unwrap(), admit().unwrap());
-        for place in [&first, &second, &third] {
-            place.set_idle();
-        }
         // The first one answers a request, and is idle again.
         first.set_busy();
         first.set_idle();
@@ -281,6 +290,8 @@ mod tests {
         assert!(first.replaced().is_cancelled());
         drop(first);
         // A request is being answered on each connection.
+        fourth.set_busy();
+        fifth.set_busy();
         assert_eq!(admit().err(), Some(Refusal::Total));
         drop(fifth);
         assert!(admit().is_ok());
@@ -289,14 +300,18 @@ mod tests {
         assert!(connections.open().idle.is_empty());
     }
 
-    #[test]
-    fn replaced_connections_that_do_not_close_do_not_add_up() {
-        let connections = connections(1, 1_000);
-        let mut places = Vec::new();
-        while let Ok(place) = connections.admit(ip("192.0.2.1")) {
-            place.set_idle();
-            places.push(place);
-        }
-        assert_eq!(places.len(), 1 + MAX_CLOSING);
+    #[tokio::test]
+    async fn the_next_connection_is_accepted_when_the_replaced_one_is_closed() {
+        let connections = connections(2, 100);
+        let admit = || connections.admit(ip("192.0.2.1")).unwrap();
+        let (first, second) = (admit(), admit());
+        connections.settled().await;
+        let third = admit();
+        assert!(first.replaced().is_cancelled() && !second.replaced().is_cancelled());
+        let mut settled = std::pin::pin!(connections.settled());
+        assert!(futures_util::poll!(settled.as_mut()).is_pending());
+        drop(first);
+        settled.await;
+        drop((second, third));
     }
 }

@@ -66,7 +66,10 @@ pub(crate) async fn serve(
     let mut tasks = JoinSet::new();
     loop {
         let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
+            accepted = async {
+                connections.settled().await;
+                listener.accept().await
+            } => accepted,
             () = stop.cancelled() => break,
             // Closed connections are removed from the set, so that it does not grow without limit.
             Some(_) = tasks.join_next() => continue,

@@ -78,7 +78,6 @@ enum Protocol {
 impl Watch {
     /// Watches a new connection.
     pub(super) fn new(place: Place) -> Self {
-        place.set_idle();
         let state = State {
             protocol: Protocol::Unknown(0),
             idle_since: Instant::now(),

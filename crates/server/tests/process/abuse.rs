@@ -1,22 +1,12 @@
 //! Attacks on the running program: bounded in count and time, on loopback only.
 
-use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
+mod connections;
+mod target;
 
 use engine::access::api_key::DEV_KEY;
 
+use self::target::exchange;
 use crate::command_line::Sandbox;
-use crate::support::SOON;
-
-/// Sends bytes on a connection of their own. Returns everything that the server answers until it closes the connection.
-fn exchange(address: SocketAddr, bytes: &[u8]) -> String {
-    let mut stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(SOON)).unwrap();
-    stream.write_all(bytes).unwrap();
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).unwrap();
-    String::from_utf8_lossy(&answer).into_owned()
-}
 
 #[test]
 fn a_web_page_that_renames_this_machine_cannot_use_the_sandbox() {

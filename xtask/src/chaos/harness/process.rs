@@ -27,13 +27,18 @@ impl Process {
         Ok(Self { child, what: what.to_owned() })
     }
 
+    /// Returns the number of the process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends a signal by its name (`TERM`, `INT`).
     ///
     /// # Errors
     /// If the signal cannot be sent.
     pub(crate) fn signal(&self, name: &str) -> Result<()> {
         // The standard library can only kill; `kill` is a builtin of every shell.
-        let pid = self.child.id().to_string();
+        let pid = self.id();
         let sent = Command::new("sh").args(["-c", &format!("kill -{name} {pid}")]).status();
         if !sent.context("running sh")?.success() {
             bail!("SIG{name} could not be sent to {} (process {pid})", self.what);

@@ -294,3 +294,31 @@ async fn a_shutdown_ends_idle_connections_and_waits_for_answers() {
     assert_eq!(after, 600);
     while server.tasks.join_next().await.is_some() {}
 }
+
+#[tokio::test(start_paused = true)]
+async fn http2_requests_that_are_canceled_at_once_end_the_connection() {
+    let mut server = Server::new(10);
+    let mut client = server.connect();
+    let mut frames = PREFACE.to_vec();
+    frames.extend([0, 0, 0, 4, 0, 0, 0, 0, 0]);
+    for stream in (1_u8..200).step_by(2) {
+        // HEADERS with END_STREAM and END_HEADERS (`GET http:/`), and RST_STREAM with CANCEL.
+        frames.extend([0, 0, 3, 1, 5, 0, 0, 0, stream, 0x82, 0x84, 0x86]);
+        frames.extend([0, 0, 4, 3, 0, 0, 0, 0, stream, 0, 0, 0, 8]);
+    }
+    let start = Instant::now();
+    client.write_all(&frames).await.unwrap();
+    let (answer, after) = read_to_end(&mut client, start).await;
+    assert!(answer.contains("too_many_resets") && after < 15, "{answer:?} after {after} s");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_head_that_is_too_large_is_refused() {
+    let mut server = Server::new(10);
+    let mut client = server.connect();
+    let start = Instant::now();
+    let head = format!("GET / HTTP/1.1\r\nhost: a\r\nx: {}\r\n\r\n", "a".repeat(40_000));
+    client.write_all(head.as_bytes()).await.unwrap();
+    let (answer, after) = read_to_end(&mut client, start).await;
+    assert!(answer.starts_with("HTTP/1.1 431 ") && after == 0, "{answer} after {after} s");
+}
