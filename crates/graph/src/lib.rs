@@ -26,4 +26,4 @@ mod wire;
 pub use client::GraphClient;
 pub use config::{GraphConfig, GraphConfigError, Versions};
 pub use decode::{NotJson, decode_webhook};
-pub use signature::verify;
+pub use signature::{is_signature, verify};

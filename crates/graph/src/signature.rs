@@ -21,6 +21,12 @@ pub fn verify(header: Option<&[u8]>, body: &[u8], secret: &SecretString) -> bool
     mac.verify_slice(&parse_digest).is_ok()
 }
 
+/// Returns `true` if `header` has the form of a signature. No bytes are needed for this check.
+#[must_use]
+pub fn is_signature(header: &[u8]) -> bool {
+    parse_digest(header).is_some()
+}
+
 /// Returns the digest in a header.
 fn parse_digest(header: &[u8]) -> Option<[u8; 32]> {
     let (pairs, []) = header.strip_prefix(b"sha256=")?.as_chunks::<2>() else { return None };

@@ -54,6 +54,14 @@ impl fmt::Display for Network {
     }
 }
 
+/// Returns the address that stands for a client in limits: an IPv6 client usually owns the 2^64 addresses of a network.
+pub(crate) fn network_of(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        v4 @ IpAddr::V4(_) => v4,
+        IpAddr::V6(address) => IpAddr::from((address.to_bits() >> 64 << 64).to_be_bytes()),
+    }
+}
+
 /// Returns the address of the client.
 ///
 /// Each proxy appends the address of its peer to `X-Forwarded-For` (or to `Forwarded`, if there is no `X-Forwarded-For`).

@@ -15,6 +15,8 @@ pub struct HttpOptions {
     pub max_connections: u32,
     /// Maximum number of connections of a client address.
     pub max_connections_per_address: u32,
+    /// Memory of the bodies of all requests.
+    pub max_body_memory: BodyMemory,
     /// Access to the metrics page.
     pub metrics: MetricsAccess,
     /// `true` for `waypost dev`: only requests to this machine or to the public URL are answered.
@@ -23,6 +25,16 @@ pub struct HttpOptions {
     pub is_traced: bool,
     /// `true` if each request is logged at the level `info`; else at the level `debug`.
     pub has_access_log: bool,
+}
+
+/// Memory that the bodies of all requests use together, in bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct BodyMemory(pub u64);
+
+impl Default for BodyMemory {
+    fn default() -> Self {
+        Self(128 << 20)
+    }
 }
 
 /// Access to the metrics page.

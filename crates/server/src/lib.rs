@@ -18,6 +18,7 @@ pub mod meta_webhook;
 pub mod observability;
 pub mod passwords;
 mod random;
+mod request_bodies;
 pub mod run;
 
 pub use cli::main;

@@ -109,9 +109,14 @@ metrics! {
     Counter AUTH_FAILURES = "waypost_auth_failures_total" [];
     /// Requests to the API that were refused by the rate limit of the API key. `kind` is `send` or `other`.
     Counter RATE_LIMIT_REFUSALS = "waypost_rate_limit_refusals_total" ["kind"];
+    /// Memory that bodies of requests use; `max_body_memory_mb` is its limit.
+    Gauge BODY_MEMORY = "waypost_body_memory_bytes" [];
+    /// Requests that were refused because the memory for bodies was spent. `part` is `workspace` (the part of the caller's
+    /// workspace, or the whole) or `unauthenticated`.
+    Counter BODY_REFUSALS = "waypost_body_refusals_total" ["part"];
 
     /// Webhook payloads received from Meta: `accepted`, `unsigned`, `not_json`, `too_large`, `timeout` (not read in time),
-    /// `store_unavailable`.
+    /// `incomplete`, `overloaded` (the memory for bodies was spent), `store_unavailable`.
     Counter WEBHOOK_PAYLOADS = "waypost_webhook_payloads_total" ["outcome"];
     /// Changes in webhook payloads from Meta: `applied`, `duplicate`, `pending_status` (the status of an unknown message),
     /// `unrouted` (no matching account), `undecodable`.

@@ -92,6 +92,10 @@ pub struct Metrics {
     pub auth_failures: Counters,
     /// Requests to the API that were refused by a rate limit, by kind of call.
     pub rate_limit_refusals: Counters,
+    /// Memory that bodies of requests use, in bytes.
+    pub body_memory: Gauge,
+    /// Requests that were refused because the memory for bodies was spent, by part of the memory.
+    pub body_refusals: Counters,
     /// Webhook payloads received from Meta, by outcome.
     pub webhook_payloads: Counters,
     webhook_changes: Counters,
@@ -159,6 +163,8 @@ impl Metrics {
             http_errors: Counters::new(list::HTTP_ERRORS),
             auth_failures: Counters::new(list::AUTH_FAILURES),
             rate_limit_refusals: Counters::new(list::RATE_LIMIT_REFUSALS),
+            body_memory: Gauge::default(),
+            body_refusals: Counters::new(list::BODY_REFUSALS),
             webhook_payloads: Counters::new(list::WEBHOOK_PAYLOADS),
             webhook_changes: Counters::new(list::WEBHOOK_CHANGES),
             webhook_lag: Histograms::new(list::WEBHOOK_LAG, Unit::Micros, LAG),
@@ -324,6 +330,7 @@ impl Metrics {
             &self.http_errors,
             &self.auth_failures,
             &self.rate_limit_refusals,
+            &self.body_refusals,
             &self.webhook_payloads,
             &self.webhook_changes,
             &self.meta_calls,
@@ -346,6 +353,7 @@ impl Metrics {
             histograms.print(page, names);
         }
         page.add_sample(list::CONNECTIONS, NO_LABELS, self.connections.get());
+        page.add_sample(list::BODY_MEMORY, NO_LABELS, self.body_memory.get());
         page.add_sample(list::STORE_WAITING, NO_LABELS, self.store_waiting.get());
         page.add_sample(list::STORE_UP, NO_LABELS, u8::from(self.store_up.load(Ordering::Relaxed)));
     }

@@ -68,12 +68,22 @@ pub struct Gauge(AtomicU64);
 impl Gauge {
     /// Adds 1.
     pub fn increment(&self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
+        self.add(1);
     }
 
     /// Subtracts 1.
     pub fn decrement(&self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.subtract(1);
+    }
+
+    /// Adds a number.
+    pub fn add(&self, n: u64) {
+        self.0.fetch_add(n, Ordering::Relaxed);
+    }
+
+    /// Subtracts a number.
+    pub fn subtract(&self, n: u64) {
+        self.0.fetch_sub(n, Ordering::Relaxed);
     }
 
     pub(super) fn get(&self) -> u64 {

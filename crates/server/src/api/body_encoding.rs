@@ -16,7 +16,7 @@ use futures_util::{StreamExt, stream};
 use crate::api::error::{ApiError, Code};
 
 /// Number of compressed bytes that one step decodes. Gzip expands a byte to at most about 1000 bytes.
-const STEP: usize = 2048;
+const STEP: usize = 256;
 
 /// Maximum length of an encoding that an error repeats.
 const MAX_SHOWN: usize = 64;

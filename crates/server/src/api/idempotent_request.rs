@@ -32,7 +32,8 @@ use crate::api::request_digest::BodyDigest;
 use crate::api::response;
 use crate::api::response::ContainsSecret;
 use crate::api::route_access::{Idempotency, Route};
-use crate::api::routes::ROUTES;
+use crate::api::routes;
+use crate::request_bodies::budget::BodyLease;
 
 /// Maximum size of a stored response, in bytes. The response to a bulk request has at most some hundred kilobytes.
 const MAX_STORED: usize = 1_000_000;
@@ -49,7 +50,7 @@ fn keyed_route(request: &Request) -> Option<&'static Route> {
         return None;
     }
     let path = request.extensions().get::<MatchedPath>()?.as_str().strip_prefix("/api")?;
-    let route = ROUTES.iter().find(|route| route.method == "POST" && route.path == path)?;
+    let route = routes::find(request.method(), path)?;
     matches!(route.idempotency(), Idempotency::Json | Idempotency::Stream).then_some(route)
 }
 
@@ -66,11 +67,8 @@ async fn run_keyed(
     context.count_call(&deps, &caller, CallKind::Other)?;
     let Some(key) = key? else { return Ok(next.run(request).await) };
     let is_streamed = route.idempotency() == Idempotency::Stream;
-    let (request, digest) = if is_streamed {
-        BodyDigest::of_stream(request)
-    } else {
-        BodyDigest::of_json(&deps, request).await?
-    };
+    let (request, digest) =
+        if is_streamed { BodyDigest::of_stream(request) } else { BodyDigest::of_json(request).await? };
     let keyed = KeyedRequest {
         deps: deps.clone(),
         caller,
@@ -78,6 +76,7 @@ async fn run_keyed(
         digest,
         is_streamed,
         request_id: context.shared_request_id(),
+        _memory: request.extensions().get::<Arc<BodyLease>>().cloned(),
     };
     let task = deps.tasks.spawn(keyed.run(request, next).in_current_span());
     task.await.unwrap_or_else(|_| Err(ApiError::internal()))
@@ -91,6 +90,8 @@ struct KeyedRequest {
     digest: BodyDigest,
     is_streamed: bool,
     request_id: Arc<str>,
+    /// Memory of the body, which is in use until the task ends.
+    _memory: Option<Arc<BodyLease>>,
 }
 
 impl KeyedRequest {
@@ -111,7 +112,7 @@ impl KeyedRequest {
                 let (response, mut end) = self.end_of(response, effect.is_set()).await;
                 let Self { deps, digest, .. } = self;
                 let digest = match &end {
-                    RequestEnd::Finished(_) => digest.finish(&deps).await.ok(),
+                    RequestEnd::Finished(_) => digest.finish().await.ok(),
                     RequestEnd::Released | RequestEnd::Interrupted => digest.known(),
                 };
                 if digest.is_none() && matches!(end, RequestEnd::Finished(_)) {
@@ -155,7 +156,7 @@ impl KeyedRequest {
         let Self { deps, caller, key, digest, .. } = self;
         let repeated = match repeated {
             RepeatedKey::NeedsDigest => {
-                let digest = digest.finish(&deps).await?;
+                let digest = digest.finish().await?;
                 get_repeated(&deps, &caller, &key, digest).await?
             }
             known @ (RepeatedKey::Cached(_)

@@ -18,15 +18,18 @@ use engine::ports::StoreError;
 use engine::{Deps, chain, directory};
 use jiff::Timestamp;
 
-use crate::api::body_encoding::decode_request;
+use crate::api::bounded_request::bound_request;
 use crate::api::error::{ApiError, Code};
 use crate::api::request_context::RequestContext;
 use crate::api::response::set;
-use crate::api::{request_head, response, session_cookie};
+use crate::api::route_access::Route;
+use crate::api::{request_head, response, routes, session_cookie};
 use crate::client_ip;
 use crate::http_options::HttpOptions;
 use crate::observability::access_log::CallerName;
 use crate::observability::refusal_log::{self, RefusedRequest};
+use crate::request_bodies::bounds;
+use crate::request_bodies::budget::{BodyBudget, BodyOwner};
 
 /// Path of `POST /v1/messages`.
 pub(crate) const V1_SEND_PATH: &str = "/v1/messages";
@@ -127,6 +130,8 @@ fn is_delete_with_query(request: &Request) -> bool {
 pub(crate) struct MiddlewareState {
     pub(crate) deps: Arc<Deps>,
     pub(crate) web: Arc<HttpOptions>,
+    /// Memory of the bodies of all requests.
+    pub(crate) budget: Arc<BodyBudget>,
 }
 
 /// Handles a request: assigns an id, authenticates the caller, runs the handler, writes the error response, adds headers.
@@ -135,7 +140,7 @@ pub(crate) async fn process_request(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let MiddlewareState { deps, web } = state;
+    let MiddlewareState { deps, web, budget } = state;
     let request_id: Arc<str> = deps.new_id(MessageId::from_parts).to_string().into();
     let (caller, store_error) = match authenticate(&deps, request.headers()).await {
         Ok(caller) => (caller, None),
@@ -162,10 +167,19 @@ pub(crate) async fn process_request(
     // The route, not the path: a wamid in a path contains a phone number.
     let route = request.extensions().get::<MatchedPath>().cloned();
     request.extensions_mut().insert(context.clone());
+    let owner = match &context.caller {
+        Some(caller) => BodyOwner::Workspace(caller.workspace()),
+        None => BodyOwner::Stranger(context.client),
+    };
+    // The memory is in use until the response is complete.
+    let memory = budget.lease(owner);
+    let below_api = route.as_ref().and_then(|route| route.as_str().strip_prefix("/api"));
+    let found = below_api.and_then(|path| routes::find(&method, path));
+    let bounds = found.map_or(bounds::API, Route::body_bounds);
 
     let mut response = match refusal {
         Some(error) => error.into_response(),
-        None => next.run(decode_request(request)).await,
+        None => next.run(bound_request(&deps, bounds, &memory, request)).await,
     };
 
     if let Some(mut error) = response.extensions_mut().remove::<Arc<ApiError>>() {

@@ -7,6 +7,7 @@
 pub(crate) mod access;
 pub(crate) mod accounts;
 pub(crate) mod body_encoding;
+pub(crate) mod bounded_request;
 pub(crate) mod contacts;
 pub(crate) mod document;
 pub(crate) mod error;
@@ -48,13 +49,14 @@ use self::middleware::MiddlewareState;
 use self::route_access::RouteAccess;
 use self::route_access::RouteAccess::{Authenticated, Permission, Public, SelfOr};
 use crate::http_options::HttpOptions;
+use crate::request_bodies::budget::BodyBudget;
 
 /// Returns the router of all paths under `/api` and `/v1`.
-pub(crate) fn router(deps: &Arc<Deps>, web: &Arc<HttpOptions>) -> Router {
-    let state = MiddlewareState { deps: deps.clone(), web: web.clone() };
+pub(crate) fn router(deps: &Arc<Deps>, web: &Arc<HttpOptions>, budget: &Arc<BodyBudget>) -> Router {
+    let state = MiddlewareState { deps: deps.clone(), web: web.clone(), budget: budget.clone() };
     let api = handlers()
         .layer(axum::middleware::from_fn_with_state(deps.clone(), idempotent_request::run_once))
-        // Each handler limits the body that it reads.
+        // The middleware limits the body of each route.
         .layer(DefaultBodyLimit::disable())
         .fallback(middleware::route_not_found)
         .method_not_allowed_fallback(middleware::method_not_allowed)

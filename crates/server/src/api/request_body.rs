@@ -1,21 +1,16 @@
 //! Readers of bodies and queries. An error response lists all violations.
 
-use axum::body::Body;
+use axum::body::{Body, HttpBody as _};
 use axum::http::{HeaderMap, header};
 use bytes::Bytes;
 use domain::check::{Fields, JsonPointer, Violations};
 use domain::json::{Object, Value};
-use engine::Deps;
-use jiff::{SignedDuration, Timestamp};
 
 use crate::api::body_encoding::encoding_error;
 use crate::api::error::{ApiError, Code};
-
-/// Maximum size of a body: 5 MB.
-const MAX_BODY: usize = 5_000_000;
-
-/// Maximum time until a body, or the next chunk of a streamed body, has arrived.
-pub(crate) const TIMEOUT: SignedDuration = SignedDuration::from_secs(60);
+use crate::request_bodies::bounded;
+use crate::request_bodies::bounded::BoundError;
+use crate::request_bodies::budget::RETRY_AFTER;
 
 /// Returns the media type in `Content-Type`, in lower case and without its parameters. Empty without the header.
 pub(crate) fn media_type(headers: &HeaderMap) -> String {
@@ -34,17 +29,51 @@ pub(crate) fn unsupported_type(media_type: &str, accepted: &str) -> ApiError {
 
 /// The error of a body that could not be read to its end.
 pub(crate) fn unreadable(error: &(dyn std::error::Error + 'static), reason: &str) -> ApiError {
-    encoding_error(error).unwrap_or_else(|| ApiError::invalid_at("", reason))
+    match bounded::bound_error(error) {
+        Some(bound) => bound.into(),
+        None => encoding_error(error).unwrap_or_else(|| ApiError::invalid_at("", reason)),
+    }
 }
 
-/// Accepts JSON types, and bodies without a type.
-fn require_json_type(headers: &HeaderMap) -> Result<(), ApiError> {
-    let name = media_type(headers);
-    let is_json = matches!(name.as_str(), "" | "application/json" | "text/json") || name.ends_with("+json");
-    if is_json {
-        return Ok(());
+impl From<BoundError> for ApiError {
+    fn from(error: BoundError) -> Self {
+        match error {
+            BoundError::TooLarge(limit) => {
+                Self::new(Code::PayloadTooLarge, format!("The body is larger than {limit} bytes."))
+                    .with("limit_bytes", i64::try_from(limit).unwrap_or(i64::MAX))
+            }
+            BoundError::TooManyValues => Self::invalid_at("", error.to_string()),
+            BoundError::NotWhole(within) => Self::new(
+                Code::RequestTimeout,
+                format!("The body did not arrive within {} s.", within.as_secs()),
+            ),
+            BoundError::NoProgress(within) => Self::new(
+                Code::RequestTimeout,
+                format!("Too little of the body arrived within {} s.", within.as_secs()),
+            ),
+            BoundError::Overloaded(_) => Self::new(
+                Code::Overloaded,
+                format!(
+                    "The memory for the bodies of requests is in use. Nothing was changed or sent. Try again in \
+                     {RETRY_AFTER} s."
+                ),
+            )
+            .retry_after(RETRY_AFTER),
+        }
     }
-    Err(unsupported_type(&name, "Send JSON, with the header `Content-Type: application/json`."))
+}
+
+/// Returns `true` for the types of JSON, and for bodies without a type.
+fn is_json_type(name: &str) -> bool {
+    matches!(name, "" | "application/json" | "text/json") || name.ends_with("+json")
+}
+
+/// Types that programs name if their developer names none, whatever a body is. `curl -d` names a form.
+const DEFAULT_TYPES: [&str; 3] =
+    ["application/x-www-form-urlencoded", "text/plain", "application/octet-stream"];
+
+fn not_json(name: &str) -> ApiError {
+    unsupported_type(name, "Send JSON, with the header `Content-Type: application/json`.")
 }
 
 /// Removes the UTF-8 byte order mark, which some editors and programs write before a text.
@@ -55,41 +84,18 @@ fn without_byte_order_mark(mut bytes: Bytes) -> Bytes {
     bytes
 }
 
-/// Reads a whole body of JSON, decoded and without a byte order mark.
-pub(crate) async fn bytes(deps: &Deps, headers: &HeaderMap, body: Body) -> Result<Bytes, ApiError> {
-    let too_large = || {
-        ApiError::new(Code::PayloadTooLarge, format!("The body is larger than {MAX_BODY} bytes."))
-            .with("limit_bytes", i64::try_from(MAX_BODY).unwrap_or(i64::MAX))
-    };
-    let content_length = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
-    if content_length
-        .and_then(|n| n.parse::<u64>().ok())
-        .is_some_and(|n| usize::try_from(n).is_ok_and(|n| n > MAX_BODY))
-    {
-        return Err(too_large());
+/// Reads a whole body of JSON, decoded and without a byte order mark. The type is checked before the body is read.
+pub(crate) async fn bytes(headers: &HeaderMap, body: Body) -> Result<Bytes, ApiError> {
+    let name = media_type(headers);
+    let is_json = is_json_type(&name);
+    // Some clients name a type although a body is empty.
+    if !is_json && !DEFAULT_TYPES.contains(&name.as_str()) && !body.is_end_stream() {
+        return Err(not_json(&name));
     }
-    let deadline = deps.now().saturating_add(TIMEOUT).unwrap_or(Timestamp::MAX);
-    let read = tokio::select! {
-        biased;
-        read = axum::body::to_bytes(body, MAX_BODY) => read,
-        () = deps.clock.sleep_until(deadline) => {
-            return Err(ApiError::new(Code::RequestTimeout, "The body did not arrive within 60 s."));
-        }
-    };
-    match read {
-        Ok(bytes) => {
-            let bytes = without_byte_order_mark(bytes);
-            // Some clients name a type although a body is empty, and `curl -d` names a form whatever it sends.
-            let is_json = bytes.trim_ascii_start().first().is_none_or(|first| matches!(first, b'{' | b'['));
-            if is_json { Ok(bytes) } else { require_json_type(headers).map(|()| bytes) }
-        }
-        Err(error) => {
-            use std::error::Error;
-            let is_too_large =
-                error.source().is_some_and(|source| source.is::<http_body_util::LengthLimitError>());
-            Err(if is_too_large { too_large() } else { unreadable(&error, "the body is incomplete") })
-        }
-    }
+    let read = bounded::collect(body).await;
+    let bytes = without_byte_order_mark(read.map_err(|error| unreadable(&error, "the body is incomplete"))?);
+    let looks_like_json = bytes.trim_ascii_start().first().is_none_or(|first| matches!(first, b'{' | b'['));
+    if is_json || looks_like_json { Ok(bytes) } else { Err(not_json(&name)) }
 }
 
 /// Reads a body as a JSON object. With `may_be_empty`, an empty body is an empty object.
@@ -119,13 +125,13 @@ pub(crate) fn object(bytes: &[u8], may_be_empty: bool) -> Result<Object, ApiErro
 }
 
 /// Reads a whole body, which must be a JSON object.
-pub(crate) async fn json(deps: &Deps, headers: &HeaderMap, body: Body) -> Result<Object, ApiError> {
-    object(&bytes(deps, headers, body).await?, false)
+pub(crate) async fn json(headers: &HeaderMap, body: Body) -> Result<Object, ApiError> {
+    object(&bytes(headers, body).await?, false)
 }
 
 /// Reads the body of an operation without fields: no body, or an object without members.
-pub(crate) async fn empty(deps: &Deps, headers: &HeaderMap, body: Body) -> Result<(), ApiError> {
-    read(&object(&bytes(deps, headers, body).await?, true)?, |_| ())
+pub(crate) async fn empty(headers: &HeaderMap, body: Body) -> Result<(), ApiError> {
+    read(&object(&bytes(headers, body).await?, true)?, |_| ())
 }
 
 /// Rejects every query parameter.

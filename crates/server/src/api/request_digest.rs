@@ -10,18 +10,13 @@ use axum::body::{Body, BodyDataStream, Bytes};
 use axum::extract::Request;
 use axum::http::{HeaderMap, Uri, header};
 use domain::json::Value;
-use engine::Deps;
 use engine::ports::RequestDigest;
 use futures_core::Stream;
-use futures_util::stream;
-use jiff::Timestamp;
+use futures_util::{StreamExt as _, stream};
 use sha2::{Digest, Sha256};
 
 use crate::api::error::ApiError;
 use crate::api::request_body;
-
-/// Maximum size of a streamed body, in bytes: a file of 100 MB in a form.
-const MAX_STREAM: usize = 101_000_000;
 
 /// Digest of a request, known or not yet known.
 pub(crate) enum BodyDigest {
@@ -33,9 +28,9 @@ pub(crate) enum BodyDigest {
 
 impl BodyDigest {
     /// Reads a body of JSON. Two bodies are the same if their JSON values are equal; no body is an empty object.
-    pub(crate) async fn of_json(deps: &Deps, request: Request) -> Result<(Request, Self), ApiError> {
+    pub(crate) async fn of_json(request: Request) -> Result<(Request, Self), ApiError> {
         let (parts, body) = request.into_parts();
-        let bytes = request_body::bytes(deps, &parts.headers, body).await?;
+        let bytes = request_body::bytes(&parts.headers, body).await?;
         let canonical = Value::Object(request_body::object(&bytes, true)?).canonical();
         let digest = hasher(&parts.uri).chain_update(canonical).finalize().into();
         Ok((Request::from_parts(parts, Body::from(bytes)), Self::Known(digest)))
@@ -45,7 +40,7 @@ impl BodyDigest {
     pub(crate) fn of_stream(request: Request) -> (Request, Self) {
         let (parts, body) = request.into_parts();
         let hasher = StreamHasher::new(hasher(&parts.uri), &parts.headers);
-        let state = StreamState { body: body.into_data_stream(), hasher, n_bytes: 0, end: None };
+        let state = StreamState { body: body.into_data_stream(), hasher, end: None };
         let digest = PendingDigest { state: Arc::new(Mutex::new(state)) };
         let body = digest.body();
         (Request::from_parts(parts, body), Self::Stream(digest))
@@ -60,10 +55,10 @@ impl BodyDigest {
     }
 
     /// Returns the digest. Reads the rest of a streamed body.
-    pub(crate) async fn finish(self, deps: &Deps) -> Result<RequestDigest, ApiError> {
+    pub(crate) async fn finish(self) -> Result<RequestDigest, ApiError> {
         match self {
             Self::Known(digest) => Ok(digest),
-            Self::Stream(stream) => stream.finish(deps).await,
+            Self::Stream(stream) => stream.finish().await,
         }
     }
 }
@@ -82,7 +77,6 @@ pub(crate) struct PendingDigest {
 struct StreamState {
     body: BodyDataStream,
     hasher: StreamHasher,
-    n_bytes: usize,
     /// End of the body: `true` if the body is complete, `false` if it broke off.
     end: Option<bool>,
 }
@@ -94,10 +88,7 @@ impl StreamState {
         }
         let chunk = ready!(Pin::new(&mut self.body).poll_next(context));
         match &chunk {
-            Some(Ok(bytes)) => {
-                self.n_bytes = self.n_bytes.saturating_add(bytes.len());
-                self.hasher.update(bytes);
-            }
+            Some(Ok(bytes)) => self.hasher.update(bytes),
             Some(Err(_)) => self.end = Some(false),
             None => self.end = Some(true),
         }
@@ -115,33 +106,20 @@ impl PendingDigest {
     }
 
     /// Reads the rest of the body and returns the digest.
-    async fn finish(self, deps: &Deps) -> Result<RequestDigest, ApiError> {
+    async fn finish(self) -> Result<RequestDigest, ApiError> {
         let mut rest = self.body().into_data_stream();
-        loop {
-            let deadline = deps.now().saturating_add(request_body::TIMEOUT).unwrap_or(Timestamp::MAX);
-            let chunk = tokio::select! {
-                biased;
-                chunk = futures_util::StreamExt::next(&mut rest) => chunk,
-                () = deps.clock.sleep_until(deadline) => return Err(incomplete()),
-            };
-            match chunk {
-                Some(Ok(_)) if self.n_bytes() <= MAX_STREAM => {}
-                Some(_) => return Err(incomplete()),
-                None => break,
-            }
+        while let Some(chunk) = rest.next().await {
+            chunk.map_err(|error| request_body::unreadable(&error, INCOMPLETE))?;
         }
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if state.end == Some(true) { Ok(state.hasher.finish()) } else { Err(incomplete()) }
-    }
-
-    fn n_bytes(&self) -> usize {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).n_bytes
+        match state.end {
+            Some(true) => Ok(state.hasher.finish()),
+            Some(false) | None => Err(ApiError::invalid_at("", INCOMPLETE)),
+        }
     }
 }
 
-fn incomplete() -> ApiError {
-    ApiError::invalid_at("", "the body is incomplete")
-}
+const INCOMPLETE: &str = "the body is incomplete";
 
 /// Replacement of the boundary of a form.
 const BOUNDARY_MARK: &[u8] = b"\0--\0";

@@ -2,6 +2,9 @@
 
 use domain::access::permission::Permission;
 
+use crate::request_bodies::bounds;
+use crate::request_bodies::bounds::BodyBounds;
+
 /// Access that a route requires of its caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RouteAccess {
@@ -56,6 +59,16 @@ impl Route {
             | RouteAccess::Authenticated
             | RouteAccess::SelfOr(_)
             | RouteAccess::Permission(_) => Idempotency::None,
+        }
+    }
+
+    /// Bounds of the body.
+    pub(crate) fn body_bounds(&self) -> BodyBounds {
+        match self.path {
+            path if path.starts_with("/auth/") => bounds::LOGIN,
+            "/media" => bounds::UPLOAD,
+            "/contacts/import" => bounds::IMPORT,
+            _ => bounds::API,
         }
     }
 

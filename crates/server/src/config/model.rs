@@ -12,7 +12,7 @@ use super::media::MediaConfig;
 use super::parse;
 use super::retention::RetentionConfig;
 use crate::client_ip::Network;
-use crate::http_options::{HttpOptions, MetricsAccess};
+use crate::http_options::{BodyMemory, HttpOptions, MetricsAccess};
 
 /// The values of all settings.
 #[derive(Clone, Debug)]
@@ -45,6 +45,8 @@ pub(crate) struct Config {
     pub(crate) max_connections: u32,
     /// Maximum number of connections of a client address.
     pub(crate) max_connections_per_address: u32,
+    /// Memory of the bodies of all requests, in megabytes.
+    pub(crate) max_body_memory_mb: u32,
     /// Media files.
     pub(crate) media: MediaConfig,
     /// Retention periods.
@@ -188,6 +190,7 @@ impl Config {
             trusted_proxies: Vec::new(),
             max_connections: 0,
             max_connections_per_address: 0,
+            max_body_memory_mb: 0,
             media: MediaConfig::default(),
             retention: RetentionConfig::default(),
             opt_out: OptOutSettings::default(),
@@ -274,6 +277,7 @@ impl Config {
             trusted_proxies: self.trusted_proxies.clone(),
             max_connections: self.max_connections,
             max_connections_per_address: self.max_connections_per_address,
+            max_body_memory: BodyMemory(u64::from(self.max_body_memory_mb) << 20),
             metrics: self.metrics.access(),
             is_local: false,
             is_traced: self.log.otlp_endpoint.is_some(),

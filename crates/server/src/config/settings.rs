@@ -21,6 +21,8 @@ const MAX_THROUGHPUT: u32 = 1_000_000;
 const MAX_CONCURRENCY: u32 = 1_000;
 /// Largest number of connections.
 const MAX_CONNECTIONS: u32 = 1_000_000;
+/// Largest memory of the bodies of requests: 64 GB.
+const MAX_BODY_MEMORY_MB: u32 = 65_536;
 /// Largest lifetime of a session: one year.
 const MAX_SESSION_HOURS: u32 = 8784;
 /// Largest interval of the synchronization of templates: one week.
@@ -116,6 +118,14 @@ pub(crate) const SETTINGS: &[Setting] = &[
         help: "Largest number of connections of a client address; a network `/64` of IPv6 is one address. With one \
                more, the new connection is closed. Connections from this machine and from `trusted_proxies` have \
                no limit of their own.",
+    },
+    Setting {
+        name: "max_body_memory_mb",
+        value: Integer { min: 128, max: MAX_BODY_MEMORY_MB, field: field!(max_body_memory_mb) },
+        default: Text("128"),
+        help: "Memory that the bodies of all requests use together, in megabytes of 1,048,576 bytes. One workspace \
+               has at most half of it; requests without authentication have a quarter, and those of one address a \
+               quarter of that. If it is spent, requests are refused with `overloaded`.",
     },
     Setting {
         name: "data_dir",

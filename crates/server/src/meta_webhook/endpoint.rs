@@ -2,12 +2,12 @@
 //!
 //! **Invariant:** the endpoint responds with 200 only after the commit. A body without a valid signature is not parsed.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::body::Body;
-use axum::extract::{RawQuery, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::extract::{ConnectInfo, RawQuery, Request, State};
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use bytes::Bytes;
@@ -17,22 +17,35 @@ use engine::webhooks_in::ingest::{VerifiedPayload, ingest_payload};
 use engine::{Deps, accounts, chain, directory};
 use secrecy::ExposeSecret;
 
-/// Maximum size of a payload. Payloads of Meta are at most 3 MB (Meta: Cloud API, Webhooks,
-/// <https://developers.facebook.com/docs/whatsapp/cloud-api/guides/set-up-webhooks>).
-const MAX_PAYLOAD_BYTES: usize = 4 * 1024 * 1024;
-
-/// Maximum time to receive a payload. The limit protects against clients that send slowly.
-const RECEIVE_TIMEOUT: jiff::SignedDuration = jiff::SignedDuration::from_secs(20);
+use crate::api::bounded_request::content_length;
+use crate::client_ip;
+use crate::http_options::HttpOptions;
+use crate::request_bodies::bounded;
+use crate::request_bodies::bounded::BoundError;
+use crate::request_bodies::bounds::META_WEBHOOK;
+use crate::request_bodies::budget::{BodyBudget, BodyOwner, RETRY_AFTER};
 
 const SIGNATURE: &str = "x-hub-signature-256";
 
+/// State of the endpoint.
+#[derive(Clone)]
+struct Endpoint {
+    deps: Arc<Deps>,
+    web: Arc<HttpOptions>,
+    budget: Arc<BodyBudget>,
+}
+
 /// Returns the router of the endpoint.
-pub(crate) fn router(deps: &Arc<Deps>) -> Router {
-    Router::new().route("/webhooks/meta", get(verify_callback).post(receive_webhook)).with_state(deps.clone())
+pub(crate) fn router(deps: &Arc<Deps>, web: &Arc<HttpOptions>, budget: &Arc<BodyBudget>) -> Router {
+    let endpoint = Endpoint { deps: deps.clone(), web: web.clone(), budget: budget.clone() };
+    Router::new().route("/webhooks/meta", get(verify_callback).post(receive_webhook)).with_state(endpoint)
 }
 
 /// Verifies the callback URL: responds with the challenge if the verify token belongs to an account.
-async fn verify_callback(State(deps): State<Arc<Deps>>, RawQuery(query): RawQuery) -> Response {
+async fn verify_callback(
+    State(Endpoint { deps, .. }): State<Endpoint>,
+    RawQuery(query): RawQuery,
+) -> Response {
     let query = query.unwrap_or_default();
     let value = |name: &str| {
         url::form_urlencoded::parse(query.as_bytes())
@@ -54,66 +67,115 @@ async fn verify_callback(State(deps): State<Arc<Deps>>, RawQuery(query): RawQuer
 }
 
 /// Receives a webhook and counts its outcome.
-async fn receive_webhook(state: State<Arc<Deps>>, headers: HeaderMap, body: Body) -> Response {
-    let metrics = state.metrics.clone();
-    let response = process_webhook(state, headers, body).await;
-    let outcome = match response.status() {
-        StatusCode::UNAUTHORIZED => "unsigned",
-        StatusCode::BAD_REQUEST => "not_json",
-        StatusCode::PAYLOAD_TOO_LARGE => "too_large",
-        StatusCode::REQUEST_TIMEOUT => "timeout",
-        StatusCode::SERVICE_UNAVAILABLE => "store_unavailable",
-        _ => "accepted",
-    };
-    metrics.webhook_payloads.increment(&[Label::Static(outcome)]);
-    response
+async fn receive_webhook(State(endpoint): State<Endpoint>, request: Request) -> Response {
+    let outcome = process_webhook(&endpoint, request).await.unwrap_or_else(|refused| refused);
+    endpoint.deps.metrics.webhook_payloads.increment(&[Label::Static(outcome.as_str())]);
+    outcome.into_response()
 }
 
-/// Verifies, stores and applies a webhook.
-async fn process_webhook(State(deps): State<Arc<Deps>>, headers: HeaderMap, body: Body) -> Response {
-    let deadline = deps.now().saturating_add(RECEIVE_TIMEOUT).unwrap_or(jiff::Timestamp::MAX);
-    let read = tokio::select! {
-        biased;
-        read = axum::body::to_bytes(body, MAX_PAYLOAD_BYTES) => read,
-        () = deps.clock.sleep_until(deadline) => {
-            return (StatusCode::REQUEST_TIMEOUT, "The body did not arrive in time.\n").into_response();
-        }
-    };
-    let Ok(body) = read else {
-        return (StatusCode::PAYLOAD_TOO_LARGE, "The body is too large.\n").into_response();
-    };
-    let signature = headers.get(SIGNATURE).map(header::HeaderValue::as_bytes);
-    let mut signers = signers_of(&deps, signature, &body);
-    if signers.is_empty() {
-        if let Some(n_skipped) = deps.sampled_log.admit("unsigned_webhook", deps.now()) {
-            let has_signature = signature.is_some();
-            tracing::warn!(has_signature, n_skipped, "a webhook without a valid signature was rejected");
-        }
-        return (StatusCode::UNAUTHORIZED, "The signature is not valid.\n").into_response();
+domain::text_enum! {
+    /// Outcomes of webhooks from Meta.
+    enum Outcome {
+        /// The webhook is stored.
+        Accepted = "accepted",
+        /// No account's app secret signed the body.
+        Unsigned = "unsigned",
+        /// The signed body is not JSON.
+        NotJson = "not_json",
+        /// The body is too large.
+        TooLarge = "too_large",
+        /// The body did not arrive in time.
+        Timeout = "timeout",
+        /// The connection broke off before the end of the body.
+        Incomplete = "incomplete",
+        /// The memory for the bodies of requests is spent.
+        Overloaded = "overloaded",
+        /// The webhook could not be stored.
+        StoreUnavailable = "store_unavailable",
     }
-    let changes = match graph::decode_webhook(&body) {
-        Ok(changes) => changes,
-        Err(error) => {
-            if let Some(n_skipped) = deps.sampled_log.admit("undecodable_webhook", deps.now()) {
-                tracing::warn!(error = %chain(&error), n_skipped, "a signed webhook is not valid JSON");
+}
+
+impl IntoResponse for Outcome {
+    fn into_response(self) -> Response {
+        let bad_request = StatusCode::BAD_REQUEST;
+        match self {
+            Self::Accepted => StatusCode::OK.into_response(),
+            Self::Unsigned => (StatusCode::UNAUTHORIZED, "The signature is not valid.\n").into_response(),
+            Self::NotJson => (bad_request, "The body is not JSON.\n").into_response(),
+            Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "The body is too large.\n").into_response(),
+            Self::Timeout => {
+                (StatusCode::REQUEST_TIMEOUT, "The body did not arrive in time.\n").into_response()
             }
-            return (StatusCode::BAD_REQUEST, "The body is not JSON.\n").into_response();
+            Self::Incomplete => (bad_request, "The body is incomplete.\n").into_response(),
+            Self::Overloaded => {
+                (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, RETRY_AFTER.to_string())])
+                    .into_response()
+            }
+            Self::StoreUnavailable => {
+                (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "5")]).into_response()
+            }
         }
-    };
+    }
+}
+
+impl From<BoundError> for Outcome {
+    fn from(error: BoundError) -> Self {
+        match error {
+            BoundError::TooLarge(_) => Self::TooLarge,
+            BoundError::TooManyValues => Self::NotJson,
+            BoundError::NotWhole(_) | BoundError::NoProgress(_) => Self::Timeout,
+            BoundError::Overloaded(_) => Self::Overloaded,
+        }
+    }
+}
+
+/// Verifies, stores and applies a webhook. The body is read only if a signature is there.
+async fn process_webhook(endpoint: &Endpoint, request: Request) -> Result<Outcome, Outcome> {
+    let Endpoint { deps, web, budget } = endpoint;
+    let signature = request.headers().get(SIGNATURE).map(|value| Bytes::copy_from_slice(value.as_bytes()));
+    let signature =
+        signature.filter(|signature| graph::is_signature(signature)).ok_or_else(|| unsigned(deps, false))?;
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| *peer);
+    let client = client_ip::address(peer, request.headers(), &web.trusted_proxies);
+    // The memory is in use until the webhook is stored.
+    let memory = budget.lease(BodyOwner::Stranger(client));
+    let declared = content_length(request.headers());
+    let body = bounded::received(deps.clock.clone(), META_WEBHOOK, declared, request.into_body());
+    let body = bounded::collect(bounded::accounted(META_WEBHOOK, memory.clone(), body))
+        .await
+        .map_err(|error| bounded::bound_error(&error).map_or(Outcome::Incomplete, Outcome::from))?;
+    let mut signers = signers_of(deps, Some(&signature), &body);
+    let signer = signers.first().ok_or_else(|| unsigned(deps, true))?;
+    memory.authenticate(signer.account.workspace).map_err(|_| Outcome::Overloaded)?;
+    bounded::take_values(&memory, &body)?;
+    let changes = graph::decode_webhook(&body).map_err(|error| {
+        if let Some(n_skipped) = deps.sampled_log.admit("undecodable_webhook", deps.now()) {
+            tracing::warn!(error = %chain(&error), n_skipped, "a signed webhook is not valid JSON");
+        }
+        Outcome::NotJson
+    })?;
     if changes.iter().any(|change| is_of_unknown_number(change, &signers)) {
         // Another process may have added the account a moment ago. A change of an unknown account is not applied later
         // automatically.
-        directory::refresh_now(&deps).await;
-        signers = signers_of(&deps, signature, &body);
+        directory::refresh_now(deps).await;
+        signers = signers_of(deps, Some(&signature), &body);
     }
-    let signature = signature.map(Bytes::copy_from_slice);
-    match ingest_payload(&deps, VerifiedPayload { body, signature, signers: &signers }, changes).await {
-        Ok(_) => StatusCode::OK.into_response(),
+    let payload = VerifiedPayload { body, signature: Some(signature), signers: &signers };
+    match ingest_payload(deps, payload, changes).await {
+        Ok(_) => Ok(Outcome::Accepted),
         Err(error) => {
             tracing::error!(error = %chain(&error), "a webhook could not be stored");
-            (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "5")]).into_response()
+            Err(Outcome::StoreUnavailable)
         }
     }
+}
+
+/// Logs a webhook without a valid signature. `has_signature` is `true` if it has a well-formed one.
+fn unsigned(deps: &Deps, has_signature: bool) -> Outcome {
+    if let Some(n_skipped) = deps.sampled_log.admit("unsigned_webhook", deps.now()) {
+        tracing::warn!(has_signature, n_skipped, "a webhook without a valid signature was rejected");
+    }
+    Outcome::Unsigned
 }
 
 /// Returns `true` if the change is about a phone number of none of these accounts.

@@ -14,6 +14,7 @@ use crate::http_options::HttpOptions;
 use crate::meta_webhook::endpoint;
 use crate::observability::access_log::{AccessLog, log_request};
 use crate::observability::{metrics, traces};
+use crate::request_bodies::budget::BodyBudget;
 use crate::{api, docs, health};
 
 /// Returns the router of all routes.
@@ -22,14 +23,16 @@ pub fn router(deps: &Arc<Deps>, options: HttpOptions) -> Router {
     let is_traced = options.is_traced;
     let host_guard = options.is_local.then(|| HostGuard::new(deps.clone(), options.public_url.as_deref()));
     let access_log = AccessLog { deps: deps.clone(), is_enabled: options.has_access_log };
+    let budget = Arc::new(BodyBudget::new(options.max_body_memory, deps.metrics.clone()));
+    let options = Arc::new(options);
     let outside_api = Router::new()
-        .merge(endpoint::router(deps))
+        .merge(endpoint::router(deps, &options, &budget))
         .merge(health::router(deps))
         .merge(docs::router())
         .merge(metrics)
         .fallback_service(axum::routing::any(api::path_not_found).with_state(deps.clone()))
         .layer(axum::middleware::from_fn_with_state(deps.clone(), request_head::check_outside_api));
-    let router = outside_api.merge(api::router(deps, &Arc::new(options)));
+    let router = outside_api.merge(api::router(deps, &options, &budget));
     let router = match host_guard {
         Some(guard) => router.layer(axum::middleware::from_fn_with_state(guard, HostGuard::check)),
         None => router,

@@ -71,6 +71,13 @@ impl FakeClock {
     }
 }
 
+impl FakeClock {
+    /// Returns `true` if work waits for the clock.
+    pub(crate) fn has_sleepers(&self) -> bool {
+        !self.sleepers.lock().unwrap().is_empty()
+    }
+}
+
 #[async_trait]
 impl Clock for FakeClock {
     fn now(&self) -> Timestamp {

@@ -90,7 +90,7 @@ pub(crate) async fn create_api_key(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let object = request_body::json(&deps, &headers, body).await?;
+    let object = request_body::json(&headers, body).await?;
     let now = deps.now();
     let request = request_body::read(&object, |fields| read_new(fields, now))?;
     let access = caller.key_access();
@@ -187,7 +187,7 @@ pub(crate) async fn rotate_api_key(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let object = request_body::object(&request_body::bytes(&deps, &headers, body).await?, true)?;
+    let object = request_body::object(&request_body::bytes(&headers, body).await?, true)?;
     let overlap = request_body::read(&object, read_rotation)?;
     let overlap = SignedDuration::from_secs(overlap.unwrap_or(DEFAULT_OVERLAP));
     let access = caller.key_access();

@@ -40,7 +40,7 @@ pub(crate) async fn log_in(
     body: Body,
 ) -> Result<Response, ApiError> {
     context.refuse_cross_site()?;
-    let object = request_body::json(&deps, &headers, body).await?;
+    let object = request_body::json(&headers, body).await?;
     let (email, password, workspace) = request_body::read(&object, read_login)?;
     let (Some(email), Some(password)) = (email, password) else {
         return Err(ApiError::invalid_at("", "the request is not complete"));
@@ -123,7 +123,7 @@ pub(crate) async fn log_out(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    request_body::empty(&deps, &headers, body).await?;
+    request_body::empty(&headers, body).await?;
     let Caller::User(session) = caller else {
         return Err(ApiError::new(Code::Forbidden, "An API key has no session. Revoke the key instead."));
     };

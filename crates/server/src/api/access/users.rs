@@ -92,7 +92,7 @@ pub(crate) async fn create_user(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let object = request_body::json(&deps, &headers, body).await?;
+    let object = request_body::json(&headers, body).await?;
     let (email, name, role, password) = request_body::read(&object, read_new)?;
     let (Some(email), Some(role), Some(password)) = (email, role, password) else {
         return Err(ApiError::invalid_at("", "the request is not complete"));
@@ -170,7 +170,7 @@ pub(crate) async fn update_user(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let object = request_body::json(&deps, &headers, body).await?;
+    let object = request_body::json(&headers, body).await?;
     let edit = request_body::read(&object, read_change)?;
     let requester = Requester { caller: Some(&caller), audit: &audit };
     let user = user::update_user(&deps, requester, caller.workspace(), user_id(&id)?, edit)

@@ -33,7 +33,7 @@ pub(crate) async fn create_account(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let object = request_body::json(&deps, &headers, body).await?;
+    let object = request_body::json(&headers, body).await?;
     let new = request_body::read(&object, |fields| read_new(fields, caller.workspace(), caller.is_test()))?;
     let new = new.ok_or_else(|| ApiError::invalid_at("", "the account is incomplete"))?;
     check_may_create(&caller, new.is_sandbox)?;
@@ -56,7 +56,7 @@ pub(crate) async fn update_account(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let object = request_body::json(&deps, &headers, body).await?;
+    let object = request_body::json(&headers, body).await?;
     let record = choose_account(&deps, &caller, Some(&id))?;
     let changes = request_body::read(&object, |fields| read_changes(fields, Some(&record)))?;
     check_may_change_default(&deps, &caller, changes.is_default == Some(true))?;

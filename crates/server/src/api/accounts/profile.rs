@@ -42,7 +42,7 @@ pub(crate) async fn update_account_profile(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let object = request_body::json(&deps, &headers, body).await?;
+    let object = request_body::json(&headers, body).await?;
     let record = choose_account(&deps, &caller, Some(&id))?;
     let change = request_body::read(&object, profile::read_change)?;
     Ok(response::success(

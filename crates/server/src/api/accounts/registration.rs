@@ -36,7 +36,7 @@ pub(crate) async fn subscribe_account(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    request_body::empty(&deps, &headers, body).await?;
+    request_body::empty(&headers, body).await?;
     let record = choose_account(&deps, &caller, Some(&id))?;
     let apps = phone_number::subscribe_app(&deps, &audit, &record).await?;
     let data = object([
@@ -54,7 +54,7 @@ pub(crate) async fn register_account(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let object = request_body::json(&deps, &headers, body).await?;
+    let object = request_body::json(&headers, body).await?;
     let record = choose_account(&deps, &caller, Some(&id))?;
     let pin = request_body::read(&object, read_pin)?;
     phone_number::register_phone_number(&deps, &audit, &record, &pin).await?;

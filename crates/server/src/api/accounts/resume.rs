@@ -28,7 +28,7 @@ pub(crate) async fn resume_account(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    request_body::empty(&deps, &headers, body).await?;
+    request_body::empty(&headers, body).await?;
     let record = choose_account(&deps, &caller, Some(&id))?;
     accounts::resume_account(&deps, &audit, &record.account).await?;
     let resumed = deps.directory.current().account(caller.workspace(), &id).cloned();

@@ -31,7 +31,7 @@ pub(crate) async fn test_account(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    request_body::empty(&deps, &headers, body).await?;
+    request_body::empty(&headers, body).await?;
     let record = choose_account(&deps, &caller, Some(&id))?;
     let checks = accounts::test_account(&deps, &record).await?;
     let is_ok = checks.iter().all(|check| check.is_ok);

@@ -37,7 +37,7 @@ pub(crate) async fn bulk_upsert_contacts(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let object = request_body::json(&deps, &headers, body).await?;
+    let object = request_body::json(&headers, body).await?;
     request_body::read(&object, |fields| read_items(fields).is_some())?;
     require_all_accounts(&deps, &caller)?;
     let items = object.get("contacts").and_then(Value::as_array).unwrap_or_default();

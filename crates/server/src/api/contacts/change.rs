@@ -35,7 +35,7 @@ pub(crate) async fn create_contact(
 ) -> Result<Response, ApiError> {
     let query = request_body::query(query.as_deref())?;
     let is_upsert = request_body::read(&query, read_upsert)?;
-    let object = request_body::json(&deps, &headers, body).await?;
+    let object = request_body::json(&headers, body).await?;
     let change = request_body::read(&object, ContactChange::read_new)?;
     require_all_accounts(&deps, &caller)?;
     let target = if is_upsert == Some(true) { ContactTarget::Matching } else { ContactTarget::New };
@@ -53,7 +53,7 @@ pub(crate) async fn update_contact(
     body: Body,
 ) -> Result<Response, ApiError> {
     let target = ContactTarget::Existing(find(&deps, &caller, &id).await?.id);
-    let object = request_body::json(&deps, &headers, body).await?;
+    let object = request_body::json(&headers, body).await?;
     let change = request_body::read(&object, ContactChange::read)?;
     require_all_accounts(&deps, &caller)?;
     let result = contacts::upsert_contact(&deps, &audit, caller.workspace(), target, change).await?;

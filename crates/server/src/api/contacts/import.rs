@@ -21,7 +21,6 @@ use engine::contacts::ContactBatch;
 use engine::ports::{ContactTarget, StoreError};
 use engine::{AuditContext, Deps, contacts};
 use futures_util::StreamExt as _;
-use jiff::Timestamp;
 
 use crate::api::contacts::csv;
 use crate::api::contacts::csv::{CsvReader, Row, RowTooLong};
@@ -30,9 +29,8 @@ use crate::api::contacts::lookup::require_all_accounts;
 use crate::api::error::{ApiError, Code};
 use crate::api::request_context::Audited;
 use crate::api::{request_body, response};
+use crate::request_bodies::bounds::MAX_TABLE;
 
-/// Maximum size of a file: 100 MB, which is about a million rows.
-const MAX_FILE_SIZE: usize = 100_000_000;
 /// Number of rows that are stored in one transaction.
 const ROWS_PER_TRANSACTION: usize = 500;
 
@@ -88,7 +86,7 @@ pub(crate) async fn import_contacts(
 
 async fn from_body(import: &mut Import<'_>, request: Request) -> Result<(), ApiError> {
     let mut stream = request.into_body().into_data_stream();
-    while let Some(bytes) = with_timeout(import.deps, stream.next()).await? {
+    while let Some(bytes) = stream.next().await {
         import.feed(&bytes.map_err(|error| incomplete_body(&error))?).await?;
     }
     import.finish().await
@@ -99,32 +97,17 @@ async fn from_form(import: &mut Import<'_>, request: Request) -> Result<(), ApiE
         request_body::unreadable(error, &format!("the form cannot be read: {error}"))
     };
     let mut form = Multipart::from_request(request, &()).await.map_err(|error| wrong(&error))?;
-    while let Some(mut field) =
-        with_timeout(import.deps, form.next_field()).await?.map_err(|error| wrong(&error))?
-    {
+    while let Some(mut field) = form.next_field().await.map_err(|error| wrong(&error))? {
         if field.name() != Some("file") {
             continue;
         }
         loop {
-            let bytes: Option<Bytes> =
-                with_timeout(import.deps, field.chunk()).await?.map_err(|error| incomplete_body(&error))?;
+            let bytes: Option<Bytes> = field.chunk().await.map_err(|error| incomplete_body(&error))?;
             let Some(bytes) = bytes else { return import.finish().await };
             import.feed(&bytes).await?;
         }
     }
     Err(ApiError::invalid_at("/file", "is required: the form has no field with this name"))
-}
-
-/// The next piece, unless it takes too long to come.
-async fn with_timeout<T>(deps: &Deps, next: impl Future<Output = T>) -> Result<T, ApiError> {
-    let deadline = deps.now().saturating_add(request_body::TIMEOUT).unwrap_or(Timestamp::MAX);
-    tokio::select! {
-        biased;
-        next = next => Ok(next),
-        () = deps.clock.sleep_until(deadline) => {
-            Err(ApiError::new(Code::RequestTimeout, "No data arrived for 60 s."))
-        }
-    }
 }
 
 fn incomplete_body(error: &(dyn std::error::Error + 'static)) -> ApiError {
@@ -141,17 +124,16 @@ struct Import<'a> {
     columns: Option<Vec<ImportColumn>>,
     /// Rows that were read and are not stored yet, with their line numbers.
     pending: Vec<(u64, ContactChange)>,
-    n_bytes: usize,
+    n_bytes: u64,
     report: ImportReport,
 }
 
 impl Import<'_> {
     async fn feed(&mut self, bytes: &[u8]) -> Result<(), ApiError> {
-        self.n_bytes = self.n_bytes.saturating_add(bytes.len());
-        if self.n_bytes > MAX_FILE_SIZE {
-            let message =
-                format!("The file is larger than {MAX_FILE_SIZE} bytes. Split it into several files.");
-            let limit = i64::try_from(MAX_FILE_SIZE).unwrap_or(i64::MAX);
+        self.n_bytes = self.n_bytes.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+        if self.n_bytes > MAX_TABLE {
+            let message = format!("The file is larger than {MAX_TABLE} bytes. Split it into several files.");
+            let limit = i64::try_from(MAX_TABLE).unwrap_or(i64::MAX);
             return Err(ApiError::new(Code::PayloadTooLarge, message).with("limit_bytes", limit));
         }
         // A small chunk has few rows.

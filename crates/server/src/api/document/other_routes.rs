@@ -7,6 +7,7 @@ use crate::api::openapi::operation::{JSON, Operation, json};
 use crate::api::openapi::operation_object;
 use crate::api::openapi::schema::{Schema, required};
 use crate::api::response::object;
+use crate::request_bodies::bounds;
 
 const PLAIN: &str = "text/plain";
 
@@ -35,7 +36,7 @@ pub(super) fn add(paths: &mut Object) {
 fn plain_object(tag: &str, operation: &Operation, security: Vec<Value>) -> Value {
     let operation = &with_long_query(operation.clone());
     let description = operation.description.to_owned();
-    let mut object = operation_object::outline(tag, operation, description, security);
+    let mut object = operation_object::outline(tag, operation, description, bounds::META_WEBHOOK, security);
     let mut responses = Object::new();
     for response in &operation.responses {
         let response_object = operation_object::response_object(Object::new(), response);
@@ -89,7 +90,7 @@ const META_WEBHOOK: &str = r#"{"object":"whatsapp_business_account","entry":[{"i
     "messages":[{"from":"447700900124","id":"wamid.HBgMNDQ3NzAwOTAwMTI0FQIAEhgUM0E2MDk1NTJGQjE5QzJEMzA5QkEA","timestamp":"1780050600","type":"text","text":{"body":"Hello"}}]}}]}]}"#;
 
 fn receive_meta_webhook() -> Operation {
-    let payload = Schema::any().about("Webhook of Meta, at most 4 MiB. Only the signature is validated.");
+    let payload = Schema::any().about("Webhook of Meta. Only the signature is validated.");
     let payload = RequestSchema { schema: payload.into(), definitions: Object::new() };
     Operation::new(
         "receive_meta_webhook",
@@ -105,10 +106,15 @@ fn receive_meta_webhook() -> Operation {
         PLAIN,
         Schema::string(..),
     )
-    .responds_raw(401, "The signature matches no account's app secret.", PLAIN, Schema::string(..))
-    .responds_raw(408, "The body did not arrive within 20 seconds.", PLAIN, Schema::string(..))
+    .responds_raw(
+        401,
+        "The signature is missing or malformed, or it matches no account's app secret.",
+        PLAIN,
+        Schema::string(..),
+    )
+    .responds_raw(408, "The body did not arrive within 20 seconds, or nothing of it arrived for 10 seconds.", PLAIN, Schema::string(..))
     .responds_raw(413, "The body is larger than 4 MiB.", PLAIN, Schema::string(..))
-    .responds_empty(503, "The database accepts no writes.")
+    .responds_empty(503, "The database accepts no writes, or the memory for the bodies of requests is in use.")
     .response_header("Retry-After", "Seconds to wait before the next attempt.", Schema::integer(1..))
 }
 

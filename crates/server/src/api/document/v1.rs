@@ -110,7 +110,8 @@ pub(super) fn operation_object() -> Value {
     let operation = send_message_v1();
     let description = operation_object::description(&route, &operation);
     let security = operation_object::security(&route);
-    let mut object = operation_object::outline("Sending", &operation, description, security);
+    let mut object =
+        operation_object::outline("Sending", &operation, description, route.body_bounds(), security);
     object.insert("x-permission", permission.as_str());
     let mut responses = Object::new();
     for response in &operation.responses {

@@ -143,10 +143,12 @@ codes! {
     MediaFailed = "media_failed", GONE;
     /// The path exists, but it does not support this HTTP method.
     MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED;
-    /// The request body did not arrive in time.
+    /// The request body did not arrive in time: within 60 seconds, with at least one byte in 20 seconds; for files and
+    /// imports at least 64 KB in 60 seconds.
     RequestTimeout = "request_timeout", REQUEST_TIMEOUT;
-    /// The body is larger than 5 MB, or the file is larger than Meta accepts for its type. `details.limit_bytes` is
-    /// the maximum.
+    /// The body is larger than the operation allows: 16 KB for logins, 100 MB for files and imports, 5 MB for other
+    /// operations, before and after decoding; or the file is larger than Meta accepts for its type.
+    /// `details.limit_bytes` is the maximum.
     PayloadTooLarge = "payload_too_large", PAYLOAD_TOO_LARGE;
     /// The body has a media type or a `Content-Encoding` that this operation does not accept. The message names the
     /// accepted types.
@@ -168,6 +170,8 @@ codes! {
     AccountDisconnected = "account_disconnected", SERVICE_UNAVAILABLE;
     /// The account's queue is full. The message was not accepted.
     QueueFull = "queue_full", SERVICE_UNAVAILABLE;
+    /// The memory for the bodies of requests is in use. Nothing was changed or sent. Try again after `Retry-After` seconds.
+    Overloaded = "overloaded", SERVICE_UNAVAILABLE;
     /// The database is unavailable or its disk is full. If the request was a send, nothing was sent.
     StoreUnavailable = "store_unavailable", SERVICE_UNAVAILABLE;
 }

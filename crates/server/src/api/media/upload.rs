@@ -11,7 +11,7 @@ use axum::response::Response;
 use bytes::Bytes;
 use domain::check::{Fields, RequestSchema};
 use domain::json::{Object, Value};
-use domain::media::{MAX_FILE_SIZE, file_name_of_header, supported_types};
+use domain::media::{file_name_of_header, supported_types};
 use domain::messages::content::MediaKind;
 use engine::access::caller::Caller;
 use engine::media::{NewFile, StagedFile};
@@ -19,7 +19,6 @@ use engine::messages::admission::choose_account;
 use engine::ports::{ByteStreamError, MediaOrigin};
 use engine::{Deps, media};
 use futures_core::Stream;
-use jiff::Timestamp;
 use tokio::sync::mpsc;
 
 use crate::api::error::{ApiError, Code};
@@ -29,8 +28,6 @@ use crate::api::openapi::schema::Schema;
 use crate::api::request_context::Authorized;
 use crate::api::{request_body, response};
 
-/// Maximum size of a form without its file, in bytes.
-const MAX_FORM_OVERHEAD: u64 = 64 * 1024;
 /// Maximum length of a text part, in bytes.
 const MAX_TEXT: usize = 512;
 /// Maximum number of parts of a form.
@@ -54,11 +51,6 @@ pub(crate) async fn upload_media(
     headers: HeaderMap,
     form: Result<Multipart, MultipartRejection>,
 ) -> Result<Response, ApiError> {
-    let content_length = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
-    let limit = MAX_FILE_SIZE.saturating_add(MAX_FORM_OVERHEAD);
-    if content_length.and_then(|length| length.parse::<u64>().ok()).is_some_and(|length| length > limit) {
-        return Err(too_large(MAX_FILE_SIZE));
-    }
     let mut form = form.map_err(|_| {
         let accepted = "Send `multipart/form-data` with a boundary, and the file in the part `file`.";
         request_body::unsupported_type(&request_body::media_type(&headers), accepted)
@@ -85,25 +77,8 @@ pub(crate) async fn upload_media(
     }
 }
 
-fn too_large(limit: u64) -> ApiError {
-    ApiError::new(Code::PayloadTooLarge, format!("The body is larger than {limit} bytes."))
-        .with("limit_bytes", i64::try_from(limit).unwrap_or(i64::MAX))
-}
-
 fn incomplete_body(error: &(dyn std::error::Error + 'static)) -> ApiError {
     request_body::unreadable(error, "the body is incomplete, or not well-formed multipart/form-data")
-}
-
-/// Waits for data of the connection, up to a timeout.
-async fn with_timeout<T>(deps: &Deps, next: impl Future<Output = T>) -> Result<T, ApiError> {
-    let deadline = deps.now().saturating_add(request_body::TIMEOUT).unwrap_or(Timestamp::MAX);
-    tokio::select! {
-        biased;
-        next = next => Ok(next),
-        () = deps.clock.sleep_until(deadline) => {
-            Err(ApiError::new(Code::RequestTimeout, "No data arrived for 60 s."))
-        }
-    }
 }
 
 /// Parts of the form that were received.
@@ -116,9 +91,7 @@ struct Upload {
 
 impl Upload {
     async fn receive(&mut self, deps: &Deps, caller: &Caller, form: &mut Multipart) -> Result<(), ApiError> {
-        while let Some(part) =
-            with_timeout(deps, form.next_field()).await?.map_err(|error| incomplete_body(&error))?
-        {
+        while let Some(part) = form.next_field().await.map_err(|error| incomplete_body(&error))? {
             let name = part.name().unwrap_or_default();
             let name: String = name.chars().filter(|letter| !letter.is_control()).take(64).collect();
             if self.parts.get(&name).is_some() {
@@ -131,7 +104,7 @@ impl Upload {
                 self.file = Some(receive_file(deps, caller, part, self.mime_type()).await?);
                 self.parts.insert(&name, true);
             } else {
-                let text = receive_text(deps, part, &name).await?;
+                let text = receive_text(part, &name).await?;
                 self.parts.insert(&name, text);
             }
         }
@@ -204,12 +177,10 @@ fn read_form(fields: &Fields<'_, '_>) -> UploadForm {
 }
 
 /// Receives a text part.
-async fn receive_text(deps: &Deps, mut part: Field<'_>, name: &str) -> Result<String, ApiError> {
+async fn receive_text(mut part: Field<'_>, name: &str) -> Result<String, ApiError> {
     let invalid = |reason: &str| ApiError::invalid_at(&format!("/{name}"), reason);
     let mut text = Vec::new();
-    while let Some(chunk) =
-        with_timeout(deps, part.chunk()).await?.map_err(|error| incomplete_body(&error))?
-    {
+    while let Some(chunk) = part.chunk().await.map_err(|error| incomplete_body(&error))? {
         text.extend_from_slice(&chunk);
         if text.len() > MAX_TEXT {
             return Err(invalid(&format!("must be at most {MAX_TEXT} bytes")));
@@ -243,8 +214,7 @@ async fn receive_file(
     let (sender, chunks) = mpsc::channel(MAX_BUFFERED_CHUNKS);
     let forward = async move {
         loop {
-            let received = with_timeout(deps, part.chunk()).await;
-            let chunk = match received.and_then(|read| read.map_err(|error| incomplete_body(&error))) {
+            let chunk = match part.chunk().await.map_err(|error| incomplete_body(&error)) {
                 Ok(Some(chunk)) => chunk,
                 Ok(None) => return Ok(()),
                 Err(error) => {

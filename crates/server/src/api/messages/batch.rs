@@ -51,7 +51,7 @@ pub(crate) async fn send_batch(
     let caller = context.authorize()?;
     context.count_call(&deps, &caller, CallKind::Send)?;
     let key = key_of(&headers)?;
-    let object = request_body::json(&deps, &headers, body).await?;
+    let object = request_body::json(&headers, body).await?;
     request_body::read(&object, |fields| read_items(fields).is_some())?;
     let items = match object.into_iter().find(|(name, _)| name == "messages") {
         Some((_, Value::Array(items))) => items,

@@ -29,7 +29,7 @@ pub(crate) async fn cancel_message(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    request_body::empty(&deps, &headers, body).await?;
+    request_body::empty(&headers, body).await?;
     match actions::cancel_message(&deps, &caller, &key_of(&id)).await {
         Ok(message) => Ok(response::success(StatusCode::OK, &serialize_message(message))),
         Err(MessageActionError::NotPossible(status)) => {

@@ -30,7 +30,7 @@ pub(crate) async fn mark_message_read(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let object = request_body::object(&request_body::bytes(&deps, &headers, body).await?, true)?;
+    let object = request_body::object(&request_body::bytes(&headers, body).await?, true)?;
     let is_typing = request_body::read(&object, read_typing)?;
     let read_at =
         mark_read::mark_message_read(&deps, &caller, &key_of(&id), is_typing.unwrap_or(false)).await?;

@@ -30,7 +30,7 @@ pub(crate) async fn update_message(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let object = request_body::json(&deps, &headers, body).await?;
+    let object = request_body::json(&headers, body).await?;
     let now = deps.now();
     let send_at = request_body::read(&object, |fields| read_change(fields, now))?;
     let send_at = send_at.ok_or_else(|| ApiError::invalid_at("/send_at", "is required"))?;

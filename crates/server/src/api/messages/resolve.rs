@@ -32,7 +32,7 @@ pub(crate) async fn resolve_message(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let object = request_body::json(&deps, &headers, body).await?;
+    let object = request_body::json(&headers, body).await?;
     let action = request_body::read(&object, read_resolution)?;
     let action = action.ok_or_else(|| ApiError::invalid_at("/action", "is required"))?;
     let message = actions::resolve_message(&deps, &caller, &audit, &key_of(&id), action).await?;

@@ -34,7 +34,7 @@ pub(crate) async fn send_message(
 ) -> Result<Response, ApiError> {
     let caller = context.authorize()?;
     let key = key_of(&headers);
-    let read = match request_body::bytes(&deps, &headers, body).await {
+    let read = match request_body::bytes(&headers, body).await {
         Ok(bytes) => request_body::object(&bytes, false),
         Err(error) => Err(error),
     };

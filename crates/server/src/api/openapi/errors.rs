@@ -180,6 +180,11 @@ const EXAMPLES: &[(Code, &str, &str)] = &[
         "The queue of this account is full. The message was not accepted. Try again later.",
         "{}",
     ),
+    (
+        Code::Overloaded,
+        "The memory for the bodies of requests is in use. Nothing was changed or sent. Try again in 1 s.",
+        "{}",
+    ),
     (Code::StoreUnavailable, "The storage is unavailable. Try again in 1 s.", "{}"),
 ];
 

@@ -16,6 +16,7 @@ use crate::api::openapi::operation::{
 use crate::api::openapi::schema::Schema;
 use crate::api::response::object;
 use crate::api::route_access::{Idempotency, Route, RouteAccess};
+use crate::request_bodies::bounds::BodyBounds;
 
 /// Media type of a file for code generators, which do not know `*/*`.
 const OCTET_STREAM: &str = "application/octet-stream";
@@ -28,7 +29,8 @@ pub(crate) fn operation_object(
     shared: &mut Object,
 ) -> Value {
     let operation = &with_idempotency_key(route, operation.clone());
-    let mut object = outline(tag, operation, description(route, operation), security(route));
+    let mut object =
+        outline(tag, operation, description(route, operation), route.body_bounds(), security(route));
     if let RouteAccess::Permission(permission) | RouteAccess::SelfOr(permission) = route.access {
         object.insert("x-permission", permission.as_str());
     }
@@ -61,7 +63,13 @@ fn with_idempotency_key(route: &Route, operation: Operation) -> Operation {
 }
 
 /// Returns the Operation Object without its responses.
-pub(crate) fn outline(tag: &str, operation: &Operation, description: String, security: Vec<Value>) -> Object {
+pub(crate) fn outline(
+    tag: &str,
+    operation: &Operation,
+    description: String,
+    bounds: BodyBounds,
+    security: Vec<Value>,
+) -> Object {
     let mut object = Object::new();
     object.insert("operationId", operation.name);
     object.insert("summary", operation.summary);
@@ -72,7 +80,7 @@ pub(crate) fn outline(tag: &str, operation: &Operation, description: String, sec
         object.insert("parameters", operation.parameters.iter().map(parameter).collect::<Vec<_>>());
     }
     if let Some(body) = &operation.body {
-        object.insert("requestBody", request_body(body));
+        object.insert("requestBody", request_body(body, bounds.max_bytes));
     }
     object
 }
@@ -148,7 +156,7 @@ fn parameter(parameter: &Parameter) -> Value {
     Value::Object(object)
 }
 
-fn request_body(body: &RequestBody) -> Value {
+fn request_body(body: &RequestBody, max_bytes: u64) -> Value {
     let mut content = Object::new();
     content.insert("schema", body.schema.clone());
     if !body.examples.is_empty() {
@@ -165,7 +173,12 @@ fn request_body(body: &RequestBody) -> Value {
         let content = object([("schema", schema.into()), ("example", alternative.example.into())]);
         contents.insert(alternative.media_type, content);
     }
-    object([("required", body.is_required.into()), ("content", contents.into())])
+    let description = format!("At most {max_bytes} bytes.");
+    object([
+        ("description", description.into()),
+        ("required", body.is_required.into()),
+        ("content", contents.into()),
+    ])
 }
 
 /// Responses of an operation. Error responses that several operations share are added to `shared`.
@@ -224,7 +237,12 @@ fn codes(route: &Route, operation: &Operation) -> Vec<Code> {
         codes.push(Code::NotFound);
     }
     if operation.body.is_some() {
-        codes.extend([Code::PayloadTooLarge, Code::UnsupportedMediaType, Code::RequestTimeout]);
+        codes.extend([
+            Code::PayloadTooLarge,
+            Code::UnsupportedMediaType,
+            Code::RequestTimeout,
+            Code::Overloaded,
+        ]);
     }
     codes.extend([Code::Internal, Code::StoreUnavailable]);
     codes.extend(operation.codes.iter().copied());

@@ -2,6 +2,7 @@
 //!
 //! A row has the HTTP method, the path below `/api`, the handler below `crate::api`, and the access.
 
+use axum::http::Method;
 use domain::access::permission::Permission as P;
 
 use crate::api::route_access::Route;
@@ -98,6 +99,11 @@ macro_rules! list {
 }
 
 with_routes!(list);
+
+/// Returns the route with a method and a path below `/api`.
+pub(crate) fn find(method: &Method, path: &str) -> Option<&'static Route> {
+    ROUTES.iter().find(|route| route.path == path && route.method == method.as_str())
+}
 
 #[cfg(test)]
 mod permissions_page;

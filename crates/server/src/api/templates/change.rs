@@ -31,7 +31,7 @@ pub(crate) async fn create_template(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let object = request_body::json(&deps, &headers, body).await?;
+    let object = request_body::json(&headers, body).await?;
     let (account, new) = request_body::read(&object, read_new)?;
     let new = new.ok_or_else(|| ApiError::invalid_at("", "the template is incomplete"))?;
     let record = choose_account(&deps, &caller, account.as_deref())?;
@@ -48,7 +48,7 @@ pub(crate) async fn update_template(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let object = request_body::json(&deps, &headers, body).await?;
+    let object = request_body::json(&headers, body).await?;
     let before = find(&deps, &caller, &id).await?;
     let known = &before.listed.template;
     let edit = request_body::read(&object, |fields| TemplateEdit::read(fields, Some(known)))?;

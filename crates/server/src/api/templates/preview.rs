@@ -35,7 +35,7 @@ pub(crate) async fn preview_template(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let given = request_body::object(&request_body::bytes(&deps, &headers, body).await?, true)?;
+    let given = request_body::object(&request_body::bytes(&headers, body).await?, true)?;
     let stored = find(&deps, &caller, &id).await?;
     let given = request_body::read(&given, read_preview)?;
     let template = &stored.listed.template;

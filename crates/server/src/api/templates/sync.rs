@@ -29,7 +29,7 @@ pub(crate) async fn sync_templates(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let object = request_body::object(&request_body::bytes(&deps, &headers, body).await?, true)?;
+    let object = request_body::object(&request_body::bytes(&headers, body).await?, true)?;
     let account = request_body::read(&object, read_sync)?;
     let records: Vec<Arc<AccountRecord>> = match account {
         Some(account) => vec![choose_account(&deps, &caller, Some(&account))?],

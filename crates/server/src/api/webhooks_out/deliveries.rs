@@ -57,7 +57,7 @@ pub(crate) async fn replay_webhook(
     body: Body,
 ) -> Result<Response, ApiError> {
     let record = find(&deps, &caller, &id)?;
-    let body_object = request_body::json(&deps, &headers, body).await?;
+    let body_object = request_body::json(&headers, body).await?;
     let now = deps.now();
     let since = request_body::read(&body_object, |fields| read_replay(fields, now))?;
     require_enabled(&record)?;
@@ -80,7 +80,7 @@ pub(crate) async fn redeliver_delivery(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    request_body::empty(&deps, &headers, body).await?;
+    request_body::empty(&headers, body).await?;
     let (record, delivery) = lookup_delivery(&deps, &caller, &id).await?;
     require_enabled(&record)?;
     let unknown = || unknown_delivery(&id);
@@ -99,7 +99,7 @@ pub(crate) async fn skip_delivery(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    request_body::empty(&deps, &headers, body).await?;
+    request_body::empty(&headers, body).await?;
     let (record, delivery) = lookup_delivery(&deps, &caller, &id).await?;
     if !endpoint::skip_delivery(&deps, &audit, &record, delivery.id).await? {
         let (_, delivery) = lookup_delivery(&deps, &caller, &id).await?;

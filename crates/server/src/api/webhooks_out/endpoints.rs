@@ -76,7 +76,7 @@ pub(crate) async fn create_webhook(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let object = request_body::json(&deps, &headers, body).await?;
+    let object = request_body::json(&headers, body).await?;
     let options = request_body::read(&object, |fields| read_webhook(Some((&deps, &caller)), fields, None))?;
     let options = options.ok_or_else(|| ApiError::invalid_at("", "the endpoint is incomplete"))?;
     let Some(record) = endpoint::create_webhook(&deps, &audit, caller.workspace(), options).await? else {
@@ -95,7 +95,7 @@ pub(crate) async fn update_webhook(
     body: Body,
 ) -> Result<Response, ApiError> {
     find(&deps, &caller, &id)?;
-    let object = request_body::json(&deps, &headers, body).await?;
+    let object = request_body::json(&headers, body).await?;
     // The other fields keep their values, which another process may have just changed.
     directory::refresh(&deps).await?;
     let record = find(&deps, &caller, &id)?;
@@ -132,7 +132,7 @@ pub(crate) async fn test_webhook(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let object = request_body::object(&request_body::bytes(&deps, &headers, body).await?, true)?;
+    let object = request_body::object(&request_body::bytes(&headers, body).await?, true)?;
     let kind = request_body::read(&object, read_test)?;
     let record = find(&deps, &caller, &id)?;
     let tested = endpoint::test_webhook(&deps, &audit, &record, kind).await?;
@@ -149,7 +149,7 @@ pub(crate) async fn rotate_webhook_secret(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    request_body::empty(&deps, &headers, body).await?;
+    request_body::empty(&headers, body).await?;
     let record = find(&deps, &caller, &id)?;
     let changed =
         endpoint::rotate_webhook_secret(&deps, &audit, &record).await?.ok_or_else(|| not_found(&id))?;
