@@ -46,7 +46,7 @@ impl Connection {
     {
         let replaced = self.place.replaced();
         let watch = Arc::new(Watch::new(self.place));
-        let stream = TokioIo::new(WatchedStream { inner: stream, watch: watch.clone() });
+        let stream = TokioIo::new(WatchedStream::new(stream, watch.clone()));
         let service = Requests { router: self.router, peer: self.peer, watch: watch.clone() };
         let mut serving = pin!(builder.serve_connection(stream, service));
         let mut stopped = pin!(stop.cancelled());
@@ -122,7 +122,7 @@ impl Service<Request<Incoming>> for Requests {
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let answering = Answering::begin(&self.watch);
-        let mut request = request.map(|body| Body::new(IncomingBody::new(body)));
+        let mut request = request.map(|body| Body::new(IncomingBody::new(body, self.watch.clone())));
         // Each request carries the address of its peer, for throttling and for the audit log.
         request.extensions_mut().insert(ConnectInfo(self.peer));
         let answer = self.router.clone().oneshot(request);

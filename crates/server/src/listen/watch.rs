@@ -24,6 +24,8 @@ pub(super) const HEAD_TIMEOUT: Duration = Duration::from_secs(20);
 pub(super) const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
 /// Maximum time between two parts of a request's body.
 pub(super) const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+/// Slowest average speed of a request's body after the first [`BODY_TIMEOUT`], in bytes per second.
+pub(super) const MIN_BODY_RATE: usize = 1024;
 /// Maximum time for which a client does not take the next part of a response.
 pub(super) const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
 /// Maximum size of a part of a response in bytes.
@@ -61,6 +63,8 @@ struct State {
     /// Arrival of the first bytes of an HTTP/1 request whose head is not complete.
     head_since: Option<Instant>,
     n_requests: usize,
+    /// `true` if the gateway has answered a request without reading its whole body.
+    has_unread_body: bool,
     /// Responses whose last part is not taken yet: number of the response, and time of the part.
     waiting: BTreeMap<u64, Instant>,
     /// Number of the next response.
@@ -83,6 +87,7 @@ impl Watch {
             idle_since: Instant::now(),
             head_since: None,
             n_requests: 0,
+            has_unread_body: false,
             waiting: BTreeMap::new(),
             next: 0,
         };
@@ -127,6 +132,16 @@ impl Watch {
     /// Records that the client has taken the last part of a response.
     pub(super) fn part_taken(&self, response: u64) {
         self.state().waiting.remove(&response);
+    }
+
+    /// Records that the rest of a request's body will not be read.
+    pub(super) fn leave_body_unread(&self) {
+        self.state().has_unread_body = true;
+    }
+
+    /// Returns `true` if the rest of a request's body was not read.
+    pub(super) fn has_unread_body(&self) -> bool {
+        self.state().has_unread_body
     }
 
     /// Records the end of a response.

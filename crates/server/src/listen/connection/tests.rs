@@ -1,5 +1,6 @@
 //! Deadlines of connections, on the paused time of tokio: no connection waits for anything but its client.
 
+use axum::http::StatusCode;
 use axum::routing::{get, post};
 use bytes::Bytes;
 use engine::metrics::Metrics;
@@ -56,6 +57,7 @@ impl Server {
         let router = Router::new()
             .route("/", get(|| async { "hello" }))
             .route("/body", post(read_body))
+            .route("/refused", post(|| async { (StatusCode::UNAUTHORIZED, "no") }))
             .route("/large", get(large))
             .route("/slow", get(slow))
             .route("/stream", get(|| async { slow_parts(40) }));
@@ -193,14 +195,31 @@ async fn a_body_that_stops_arriving_ends_with_an_error() {
     let mut server = Server::new(10);
     let mut client = server.connect();
     let start = Instant::now();
-    client.write_all(b"POST /body HTTP/1.1\r\nhost: a\r\ncontent-length: 10\r\n\r\n").await.unwrap();
+    client.write_all(b"POST /body HTTP/1.1\r\nhost: a\r\ncontent-length: 100000\r\n\r\n").await.unwrap();
     for _ in 0..3 {
-        client.write_all(b"a").await.unwrap();
+        client.write_all(&[b'a'; 20_000]).await.unwrap();
         wait(20).await;
     }
     let (answer, after) = read_to_end(&mut client, start).await;
     assert!(answer.ends_with("some"), "{answer}");
     assert_eq!(after, 40 + 30);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_arrives_byte_by_byte_ends_with_an_error() {
+    let mut server = Server::new(10);
+    let mut client = server.connect();
+    let start = Instant::now();
+    client.write_all(b"POST /body HTTP/1.1\r\nhost: a\r\ncontent-length: 20000\r\n\r\n").await.unwrap();
+    // A slow start is allowed.
+    for _ in 0..10 {
+        client.write_all(&[b'a'; 1024]).await.unwrap();
+        wait(4).await;
+    }
+    while client.write_all(b"a").await.is_ok() {
+        wait(4).await;
+    }
+    assert!((40..=30 + 10 + 8).contains(&start.elapsed().as_secs()), "{} s", start.elapsed().as_secs());
 }
 
 #[tokio::test(start_paused = true)]
@@ -321,4 +340,20 @@ async fn a_head_that_is_too_large_is_refused() {
     client.write_all(head.as_bytes()).await.unwrap();
     let (answer, after) = read_to_end(&mut client, start).await;
     assert!(answer.starts_with("HTTP/1.1 431 ") && after == 0, "{answer} after {after} s");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_sends_its_whole_body_first_gets_the_refusal() {
+    let mut server = Server::new(10);
+    let mut client = server.connect();
+    let body = vec![b'a'; 1024 * 1024];
+    let head = format!("POST /refused HTTP/1.1\r\nhost: a\r\ncontent-length: {}\r\n\r\n", body.len());
+    client.write_all(head.as_bytes()).await.unwrap();
+    client.write_all(&body).await.unwrap();
+    let start = Instant::now();
+    let (answer, after) = read_to_end(&mut client, start).await;
+    assert!(answer.starts_with("HTTP/1.1 401 ") && after == 0, "{answer} after {after} s");
+    // A client that does not close the connection is not waited for.
+    server.tasks.join_next().await.unwrap().unwrap();
+    assert_eq!(start.elapsed().as_secs(), 2);
 }
