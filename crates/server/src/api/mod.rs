@@ -14,6 +14,7 @@ pub(crate) mod error;
 pub(crate) mod error_mapping;
 pub(crate) mod events;
 pub(crate) mod field;
+pub(crate) mod form;
 pub(crate) mod idempotency_key;
 pub(crate) mod idempotent_request;
 pub(crate) mod media;

@@ -10,6 +10,7 @@ use crate::api::body_encoding::encoding_error;
 use crate::api::error::{ApiError, Code};
 use crate::request_bodies::bounded;
 use crate::request_bodies::bounded::BoundError;
+use crate::request_bodies::bounds::MAX_FORM_OVERHEAD;
 use crate::request_bodies::budget::RETRY_AFTER;
 
 /// Returns the media type in `Content-Type`, in lower case and without its parameters. Empty without the header.
@@ -42,6 +43,11 @@ impl From<BoundError> for ApiError {
                 Self::new(Code::PayloadTooLarge, format!("The body is larger than {limit} bytes."))
                     .with("limit_bytes", i64::try_from(limit).unwrap_or(i64::MAX))
             }
+            BoundError::FormTooLarge => Self::new(
+                Code::PayloadTooLarge,
+                format!("The form has more than {MAX_FORM_OVERHEAD} bytes outside of its file."),
+            )
+            .with("limit_bytes", i64::try_from(MAX_FORM_OVERHEAD).unwrap_or(i64::MAX)),
             BoundError::TooManyValues => Self::invalid_at("", error.to_string()),
             BoundError::NotWhole(within) => Self::new(
                 Code::RequestTimeout,

@@ -121,7 +121,7 @@ impl IntoResponse for Outcome {
 impl From<BoundError> for Outcome {
     fn from(error: BoundError) -> Self {
         match error {
-            BoundError::TooLarge(_) => Self::TooLarge,
+            BoundError::TooLarge(_) | BoundError::FormTooLarge => Self::TooLarge,
             BoundError::TooManyValues => Self::NotJson,
             BoundError::NotWhole(_) | BoundError::NoProgress(_) => Self::Timeout,
             BoundError::Overloaded(_) => Self::Overloaded,

@@ -9,7 +9,9 @@ use engine::ports::Clock;
 use futures_util::{StreamExt as _, stream};
 use jiff::{SignedDuration, Timestamp};
 
-use super::bounds::{BYTES_OF_PIECES, BYTES_PER_VALUE, BodyBounds, MAX_JSON_VALUES, MemoryUse};
+use super::bounds::{
+    BYTES_OF_PIECES, BYTES_PER_VALUE, BodyBounds, MAX_FORM_OVERHEAD, MAX_JSON_VALUES, MemoryUse,
+};
 use super::budget::{BodyLease, BudgetSpent};
 use super::json_size::JsonSize;
 
@@ -19,6 +21,9 @@ pub(crate) enum BoundError {
     /// The body, or its declared or decoded size, is larger than this number of bytes.
     #[error("the body is larger than {0} bytes")]
     TooLarge(u64),
+    /// The form has too many bytes outside of its file.
+    #[error("the form has more than {MAX_FORM_OVERHEAD} bytes outside of its file")]
+    FormTooLarge,
     /// The body has too many JSON values.
     #[error("the body has more than {MAX_JSON_VALUES} JSON values")]
     TooManyValues,

@@ -1,6 +1,7 @@
 //! Bounds of requests: each bound is tested right below and right above it.
 
 mod before_body;
+mod form;
 mod memory;
 mod query;
 mod size;

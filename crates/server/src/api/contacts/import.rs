@@ -9,8 +9,7 @@ use domain::check::Fields;
 use domain::check::RequestSchema;
 use std::sync::Arc;
 
-use axum::body::Bytes;
-use axum::extract::{FromRequest, Multipart, RawQuery, Request, State};
+use axum::extract::{RawQuery, Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use domain::check::Patch;
@@ -27,6 +26,7 @@ use crate::api::contacts::csv::{CsvReader, Row, RowTooLong};
 use crate::api::contacts::import_report::{ImportReport, RowError};
 use crate::api::contacts::lookup::require_all_accounts;
 use crate::api::error::{ApiError, Code};
+use crate::api::form::Form;
 use crate::api::request_context::Audited;
 use crate::api::{request_body, response};
 use crate::request_bodies::bounds::MAX_TABLE;
@@ -93,19 +93,15 @@ async fn from_body(import: &mut Import<'_>, request: Request) -> Result<(), ApiE
 }
 
 async fn from_form(import: &mut Import<'_>, request: Request) -> Result<(), ApiError> {
-    let wrong = |error: &(dyn std::error::Error + 'static)| {
-        request_body::unreadable(error, &format!("the form cannot be read: {error}"))
-    };
-    let mut form = Multipart::from_request(request, &()).await.map_err(|error| wrong(&error))?;
-    while let Some(mut field) = form.next_field().await.map_err(|error| wrong(&error))? {
-        if field.name() != Some("file") {
+    let mut form = Form::of(request, "Send a form with a boundary, and the file in the part `file`.").await?;
+    while let Some(mut part) = form.next_part().await? {
+        if part.name() != "file" {
             continue;
         }
-        loop {
-            let bytes: Option<Bytes> = field.chunk().await.map_err(|error| incomplete_body(&error))?;
-            let Some(bytes) = bytes else { return import.finish().await };
+        while let Some(bytes) = part.file_chunk().await? {
             import.feed(&bytes).await?;
         }
+        return import.finish().await;
     }
     Err(ApiError::invalid_at("/file", "is required: the form has no field with this name"))
 }

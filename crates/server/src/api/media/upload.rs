@@ -4,9 +4,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use axum::extract::State;
-use axum::extract::multipart::{Field, Multipart, MultipartRejection};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
 use axum::response::Response;
 use bytes::Bytes;
 use domain::check::{Fields, RequestSchema};
@@ -22,6 +21,7 @@ use futures_core::Stream;
 use tokio::sync::mpsc;
 
 use crate::api::error::{ApiError, Code};
+use crate::api::form::{Form, Part};
 use crate::api::media::serialize::{UPLOAD_EXAMPLE, serialize_upload};
 use crate::api::openapi::operation::Operation;
 use crate::api::openapi::schema::Schema;
@@ -30,8 +30,6 @@ use crate::api::{request_body, response};
 
 /// Maximum length of a text part, in bytes.
 const MAX_TEXT: usize = 512;
-/// Maximum number of parts of a form.
-const MAX_PARTS: usize = 16;
 /// Maximum number of chunks of the file that wait in memory to be written.
 const MAX_BUFFERED_CHUNKS: usize = 2;
 
@@ -48,13 +46,10 @@ const KINDS: [(&str, MediaKind); 5] = [
 pub(crate) async fn upload_media(
     State(deps): State<Arc<Deps>>,
     Authorized(caller): Authorized,
-    headers: HeaderMap,
-    form: Result<Multipart, MultipartRejection>,
+    request: Request,
 ) -> Result<Response, ApiError> {
-    let mut form = form.map_err(|_| {
-        let accepted = "Send `multipart/form-data` with a boundary, and the file in the part `file`.";
-        request_body::unsupported_type(&request_body::media_type(&headers), accepted)
-    })?;
+    let accepted = "Send `multipart/form-data` with a boundary, and the file in the part `file`.";
+    let mut form = Form::of(request, accepted).await?;
     let mut upload = Upload::default();
     let checked = match upload.receive(&deps, &caller, &mut form).await {
         Ok(()) => upload.check(&deps, &caller),
@@ -77,10 +72,6 @@ pub(crate) async fn upload_media(
     }
 }
 
-fn incomplete_body(error: &(dyn std::error::Error + 'static)) -> ApiError {
-    request_body::unreadable(error, "the body is incomplete, or not well-formed multipart/form-data")
-}
-
 /// Parts of the form that were received.
 #[derive(Default)]
 struct Upload {
@@ -90,15 +81,11 @@ struct Upload {
 }
 
 impl Upload {
-    async fn receive(&mut self, deps: &Deps, caller: &Caller, form: &mut Multipart) -> Result<(), ApiError> {
-        while let Some(part) = form.next_field().await.map_err(|error| incomplete_body(&error))? {
-            let name = part.name().unwrap_or_default();
-            let name: String = name.chars().filter(|letter| !letter.is_control()).take(64).collect();
+    async fn receive(&mut self, deps: &Deps, caller: &Caller, form: &mut Form) -> Result<(), ApiError> {
+        while let Some(part) = form.next_part().await? {
+            let name: String = part.name().chars().filter(|letter| !letter.is_control()).take(64).collect();
             if self.parts.get(&name).is_some() {
                 return Err(ApiError::invalid_at(&format!("/{name}"), "appears twice"));
-            }
-            if self.parts.len() >= MAX_PARTS {
-                return Err(ApiError::invalid_at("", format!("the form has more than {MAX_PARTS} parts")));
             }
             if name == "file" {
                 self.file = Some(receive_file(deps, caller, part, self.mime_type()).await?);
@@ -177,10 +164,10 @@ fn read_form(fields: &Fields<'_, '_>) -> UploadForm {
 }
 
 /// Receives a text part.
-async fn receive_text(mut part: Field<'_>, name: &str) -> Result<String, ApiError> {
+async fn receive_text(mut part: Part<'_>, name: &str) -> Result<String, ApiError> {
     let invalid = |reason: &str| ApiError::invalid_at(&format!("/{name}"), reason);
     let mut text = Vec::new();
-    while let Some(chunk) = part.chunk().await.map_err(|error| incomplete_body(&error))? {
+    while let Some(chunk) = part.text_chunk().await? {
         text.extend_from_slice(&chunk);
         if text.len() > MAX_TEXT {
             return Err(invalid(&format!("must be at most {MAX_TEXT} bytes")));
@@ -197,7 +184,7 @@ async fn receive_text(mut part: Field<'_>, name: &str) -> Result<String, ApiErro
 async fn receive_file(
     deps: &Deps,
     caller: &Caller,
-    mut part: Field<'_>,
+    mut part: Part<'_>,
     mime_type: Option<&str>,
 ) -> Result<StagedFile, ApiError> {
     let incoming = NewFile {
@@ -205,16 +192,13 @@ async fn receive_file(
         account: None,
         origin: MediaOrigin::Upload,
         mime_type: mime_type.or(part.content_type()).map(str::to_owned),
-        file_name: part
-            .headers()
-            .get(header::CONTENT_DISPOSITION)
-            .and_then(|value| file_name_of_header(value.as_bytes())),
+        file_name: part.content_disposition().and_then(file_name_of_header),
         sent_as: None,
     };
     let (sender, chunks) = mpsc::channel(MAX_BUFFERED_CHUNKS);
     let forward = async move {
         loop {
-            let chunk = match part.chunk().await.map_err(|error| incomplete_body(&error)) {
+            let chunk = match part.file_chunk().await {
                 Ok(Some(chunk)) => chunk,
                 Ok(None) => return Ok(()),
                 Err(error) => {
