@@ -23,7 +23,7 @@ use crate::request_bodies::bounds::MAX_FORM_OVERHEAD;
 
 /// Maximum number of parts of a form.
 const MAX_PARTS: usize = 16;
-/// Maximum length of a piece outside of the file, in bytes. The beginning of the file that is in the same piece is counted
+/// Length of a piece outside of the file, in bytes. The beginning of the file that is in the same piece is counted
 /// as text outside of it.
 const PIECE: usize = 1024;
 
@@ -46,6 +46,7 @@ impl Form {
                 is_in_file: is_in_file.clone(),
                 n_outside: 0,
                 pauses: false,
+                is_at_end: false,
             })
         });
         let parts = Multipart::from_request(request, &()).await;
@@ -111,6 +112,7 @@ struct Pieces {
     is_in_file: Arc<AtomicBool>,
     n_outside: u64,
     pauses: bool,
+    is_at_end: bool,
 }
 
 impl Stream for Pieces {
@@ -121,15 +123,22 @@ impl Stream for Pieces {
             context.waker().wake_by_ref();
             return Poll::Pending;
         }
-        while self.rest.is_empty() {
+        let is_in_file = self.is_in_file.load(Ordering::Relaxed);
+        // The parser searches all text again when a piece arrives: outside of the file, small pieces are joined.
+        let n_wanted = if is_in_file { 1 } else { PIECE };
+        while self.rest.len() < n_wanted && !self.is_at_end {
             match ready!(Pin::new(&mut self.body).poll_next(context)) {
-                Some(Ok(bytes)) => self.rest = bytes,
+                Some(Ok(bytes)) if self.rest.is_empty() => self.rest = bytes,
+                Some(Ok(bytes)) => self.rest = [&*self.rest, &*bytes].concat().into(),
                 Some(Err(error)) => return Poll::Ready(Some(Err(error.into()))),
-                None => return Poll::Ready(None),
+                None => self.is_at_end = true,
             }
         }
+        if self.rest.is_empty() {
+            return Poll::Ready(None);
+        }
         self.pauses = true;
-        if self.is_in_file.load(Ordering::Relaxed) {
+        if is_in_file {
             return Poll::Ready(Some(Ok(std::mem::take(&mut self.rest))));
         }
         let n = self.rest.len().min(PIECE);

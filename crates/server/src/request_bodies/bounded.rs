@@ -136,6 +136,9 @@ struct Account {
 
 impl Account {
     fn add(&mut self, chunk: &[u8]) -> Result<(), BoundError> {
+        if chunk.is_empty() {
+            return Ok(());
+        }
         let n = len(chunk);
         self.n_bytes = self.n_bytes.saturating_add(n);
         if self.n_bytes > self.bounds.max_bytes {

@@ -75,8 +75,9 @@ impl BodyBounds {
             max_bytes,
             memory: MemoryUse::Pieces,
             whole_within: None,
-            progress_bytes: 64 << 10,
-            progress_within: SignedDuration::from_secs(60),
+            // The connection ends after 30 s without a byte, and then the client gets no response.
+            progress_bytes: 32 << 10,
+            progress_within: SignedDuration::from_secs(25),
         }
     }
 }

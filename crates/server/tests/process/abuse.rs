@@ -1,6 +1,5 @@
 //! Attacks on the running program: bounded in count and time, on loopback only.
 
-mod bodies;
 mod connections;
 mod target;
 

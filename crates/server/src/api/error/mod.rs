@@ -144,7 +144,7 @@ codes! {
     /// The path exists, but it does not support this HTTP method.
     MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED;
     /// The request body did not arrive in time: within 60 seconds, with at least one byte in 20 seconds; for files and
-    /// imports at least 64 KB in 60 seconds.
+    /// imports at least 32 KB in 25 seconds.
     RequestTimeout = "request_timeout", REQUEST_TIMEOUT;
     /// The body is larger than the operation allows: 16 KB for logins, 100 MB for files and imports, 5 MB for other
     /// operations, before and after decoding; or the file is larger than Meta accepts for its type.

@@ -19,6 +19,28 @@ async fn small_app() -> TestApp {
     app
 }
 
+#[tokio::test]
+async fn an_import_takes_a_megabyte_whatever_its_size_is() {
+    let mut app = TestApp::new().await;
+    let options = HttpOptions { max_body_memory: BodyMemory(2 << 20), ..HttpOptions::default() };
+    app.router = server::run::router(&app.deps, options);
+    let import = |body: Body| {
+        let mut request = post("/api/contacts/import", body);
+        request.headers_mut().insert("Content-Type", "text/csv".parse().unwrap());
+        request
+    };
+    let (sender, body) = fed();
+    let mut first = pin!(app.call(import(body)));
+    feed(&app, &mut first, &sender, "phone_number\n").await;
+    feed(&app, &mut first, &sender, "+447700900124\n").await;
+    assert_eq!(memory_in_use(&app).await, 1 << 20);
+    app.call(import(Body::from("phone_number\n"))).await.expect(503);
+    drop(sender);
+    assert_eq!(first.await.expect(200).data()["created"], 1);
+    app.call(import(Body::from("phone_number\n"))).await.expect(200);
+    assert_eq!(memory_in_use(&app).await, 0);
+}
+
 /// Returns a request to log in from an address.
 fn login(address: &str, body: impl Into<Body>) -> Request<Body> {
     let mut request = Request::post("/api/auth/login").body(body.into()).unwrap();
