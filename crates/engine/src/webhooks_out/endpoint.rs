@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use domain::access::audit::{AuditAction, AuditEntry, AuditTarget, AuditTargetKind};
+use domain::access::audit::AuditAction;
 use domain::events::{EventExample, EventKind, EventSelection};
 use domain::id::{AccountId, ContactId, DeliveryId, MessageId, ReplayId, TemplateId, WebhookId, WorkspaceId};
 use domain::webhooks_out::delivery::{WebhookOrdering, WebhookStatus};
@@ -10,6 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
 
 use crate::ports::{NewReplay, StoreError, WebhookEndpoint, WebhookSecretRotation};
+use crate::webhooks_out::audit::{audit_entry, with_change, without_secrets};
 use crate::webhooks_out::{deliver, secret};
 use crate::{AuditContext, Deps, directory};
 
@@ -70,7 +71,8 @@ pub async fn create_webhook(
         .insert_webhook_endpoint(
             &record,
             MAX_WEBHOOKS,
-            entry(deps, audit, AuditAction::WebhookAdded, &record),
+            audit_entry(deps, audit, AuditAction::WebhookAdded, &record)
+                .with("url", without_secrets(&record.url)),
         )
         .await?;
     directory::refresh(deps).await?;
@@ -101,7 +103,8 @@ pub async fn update_webhook(
         updated_at: deps.now(),
         ..record.clone()
     };
-    let entry = entry(deps, audit, AuditAction::WebhookChanged, &updated);
+    let entry = audit_entry(deps, audit, AuditAction::WebhookChanged, &updated);
+    let entry = with_change(entry, record, &updated);
     let is_updated = deps.webhook_endpoints.update_webhook_endpoint(&updated, reactivates, entry).await?;
     reload(deps, record, is_updated).await
 }
@@ -122,7 +125,7 @@ pub async fn rotate_webhook_secret(
         secret: secret::generate(&*deps.random),
         old_secret_until: deps.now().saturating_add(OLD_SECRET_LIFETIME).unwrap_or(Timestamp::MAX),
     };
-    let entry = entry(deps, audit, AuditAction::WebhookSecretRotated, record);
+    let entry = audit_entry(deps, audit, AuditAction::WebhookSecretRotated, record);
     let is_updated = deps.webhook_endpoints.rotate_webhook_secret(rotation, entry).await?;
     reload(deps, record, is_updated).await
 }
@@ -147,7 +150,7 @@ pub async fn delete_webhook(
     audit: &AuditContext,
     record: &WebhookEndpoint,
 ) -> Result<bool, StoreError> {
-    let entry = entry(deps, audit, AuditAction::WebhookRemoved, record);
+    let entry = audit_entry(deps, audit, AuditAction::WebhookRemoved, record);
     let is_deleted =
         deps.webhook_endpoints.delete_webhook_endpoint(record.workspace, record.id, entry).await?;
     directory::refresh(deps).await?;
@@ -166,7 +169,7 @@ pub async fn replay_webhook(
 ) -> Result<(ReplayId, u64), StoreError> {
     let id = deps.new_id(ReplayId::from_parts);
     let replay = NewReplay { id, workspace: record.workspace, webhook: record.id, since };
-    let entry = entry(deps, audit, AuditAction::WebhookReplayed, record);
+    let entry = audit_entry(deps, audit, AuditAction::WebhookReplayed, record);
     Ok((id, deps.deliveries.insert_replay(replay, entry).await?))
 }
 
@@ -182,8 +185,8 @@ pub async fn redeliver_delivery(
 ) -> Result<Option<DeliveryId>, StoreError> {
     let Some(position) = delivery.position(record.workspace) else { return Ok(None) };
     let replay = deps.new_id(ReplayId::from_parts);
-    let entry =
-        entry(deps, audit, AuditAction::DeliveryRepeated, record).with("delivery_id", delivery.to_string());
+    let entry = audit_entry(deps, audit, AuditAction::DeliveryRepeated, record)
+        .with("delivery_id", delivery.to_string());
     deps.deliveries.insert_redelivery(record.workspace, position, replay, entry).await
 }
 
@@ -198,8 +201,8 @@ pub async fn skip_delivery(
     delivery: DeliveryId,
 ) -> Result<bool, StoreError> {
     let Some(position) = delivery.position(record.workspace) else { return Ok(false) };
-    let entry =
-        entry(deps, audit, AuditAction::DeliverySkipped, record).with("delivery_id", delivery.to_string());
+    let entry = audit_entry(deps, audit, AuditAction::DeliverySkipped, record)
+        .with("delivery_id", delivery.to_string());
     deps.deliveries.finish_skipped_delivery(record.workspace, position, entry).await
 }
 
@@ -214,7 +217,7 @@ pub async fn test_webhook(
     record: &WebhookEndpoint,
     kind: EventKind,
 ) -> Result<Option<i64>, StoreError> {
-    let entry = entry(deps, audit, AuditAction::WebhookTested, record).with("event", kind.as_str());
+    let entry = audit_entry(deps, audit, AuditAction::WebhookTested, record).with("event", kind.as_str());
     deliver::deliver_test_event(deps, record, example(deps, record, kind), entry).await
 }
 
@@ -239,9 +242,4 @@ fn example(deps: &Deps, record: &WebhookEndpoint, kind: EventKind) -> EventExamp
         webhook: record.id,
         webhook_name: record.name.clone(),
     }
-}
-
-fn entry(deps: &Deps, audit: &AuditContext, action: AuditAction, record: &WebhookEndpoint) -> AuditEntry {
-    let subject = AuditTarget::named(AuditTargetKind::Webhook, &record.id, record.name.as_str());
-    audit.entry(deps, record.workspace, action, subject)
 }

@@ -69,7 +69,9 @@ async fn a_scope_of_one_subject_gives_access_to_that_subject_only() {
     let app = TestApp::new().await;
     let hook = json!({"name": "shop", "url": "https://shop.example/hook", "events": ["*"]}).to_string();
     let webhooks = app.key(|new| new.scopes = vec![KeyScope::Webhooks, KeyScope::Read]).await;
-    app.request_as(&webhooks, "POST", "/api/webhooks", hook.clone()).await.expect(201);
+    let created = app.request_as(&webhooks, "POST", "/api/webhooks", hook.clone()).await.expect(201);
+    let path = format!("/api/webhooks/{}", created.data()["id"].as_str().unwrap());
+    let tested = app.request_as(&webhooks, "POST", &format!("{path}/test"), "{}").await.expect(200);
     let key = json!({"name": "more", "scopes": ["webhooks"]}).to_string();
     let refused = app.request_as(&webhooks, "POST", "/api/api-keys", key).await.expect(403);
     assert_eq!(refused.body["details"]["scope"], "keys");
@@ -81,6 +83,20 @@ async fn a_scope_of_one_subject_gives_access_to_that_subject_only() {
         let refused = app.request_as(&blind, "POST", "/api/webhooks", hook.clone()).await.expect(403);
         assert_eq!(refused.body["details"], json!({"permission": "webhooks.manage", "scope": "read"}));
         assert!(refused.body["message"].as_str().unwrap().contains("lacks the scope `read`"));
+        let changes = [
+            ("PUT", "", r#"{"url":"https://evil.example/"}"#),
+            ("POST", "/test", "{}"),
+            ("POST", "/replay", r#"{"since":"2025-01-01T00:00:00.000Z"}"#),
+            ("POST", "/rotate-secret", ""),
+            ("DELETE", "", ""),
+        ];
+        for (method, below, body) in changes {
+            let refused = app.request_as(&blind, method, &format!("{path}{below}"), body).await.expect(403);
+            assert_eq!(refused.body["details"]["scope"], "read", "{method} {below}");
+        }
+        let delivery = format!("/api/deliveries/{}/redeliver", tested.data()["id"].as_str().unwrap());
+        let refused = app.request_as(&blind, "POST", &delivery, "{}").await.expect(403);
+        assert_eq!(refused.body["details"]["scope"], "read");
     }
 }
 

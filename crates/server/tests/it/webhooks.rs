@@ -5,6 +5,7 @@ mod endpoints;
 mod examples;
 mod failure_reasons;
 mod ordering;
+mod receiver_change;
 mod skip;
 mod subscriptions;
 
