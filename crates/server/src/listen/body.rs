@@ -1,44 +1,25 @@
-//! Bodies of requests and responses with the deadlines of [`super::watch`].
+//! Bodies of requests and responses, as [`super::watch`] sees them.
 
-use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
-use axum::BoxError;
 use axum::body::{Body, HttpBody};
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
-use tokio::time::{Instant, Sleep};
 
-use super::watch::{BODY_TIMEOUT, MIN_BODY_RATE, PART_BYTES, Watch};
+use super::watch::{PART_BYTES, Watch};
 
-/// Body of a request. Reading it fails if the client sends nothing for [`BODY_TIMEOUT`], or sends slower than
-/// [`MIN_BODY_RATE`] after that time.
+/// Body of a request. It records whether it was read to its end; `request_bodies` bounds its size and time.
 pub(super) struct IncomingBody {
     inner: Incoming,
     watch: Arc<Watch>,
-    /// Time at which the first read began.
-    begun_at: Option<Instant>,
-    n_received: usize,
-    /// Runs while the gateway waits for the next part.
-    timer: Option<Pin<Box<Sleep>>>,
 }
 
 impl IncomingBody {
     pub(super) fn new(inner: Incoming, watch: Arc<Watch>) -> Self {
-        Self { inner, watch, begun_at: None, n_received: 0, timer: None }
-    }
-
-    /// Returns the time until which the next part must arrive.
-    fn deadline(&mut self) -> Instant {
-        let now = Instant::now();
-        let begun_at = *self.begun_at.get_or_insert(now);
-        let n_seconds = u64::try_from(self.n_received / MIN_BODY_RATE).unwrap_or(u64::MAX);
-        let slowest = begun_at + BODY_TIMEOUT + Duration::from_secs(n_seconds);
-        slowest.min(now + BODY_TIMEOUT)
+        Self { inner, watch }
     }
 }
 
@@ -52,25 +33,13 @@ impl Drop for IncomingBody {
 
 impl HttpBody for IncomingBody {
     type Data = Bytes;
-    type Error = BoxError;
+    type Error = hyper::Error;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         ctx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        if let Poll::Ready(frame) = Pin::new(&mut self.inner).poll_frame(ctx) {
-            self.timer = None;
-            if let Some(Ok(frame)) = &frame {
-                let n_bytes = frame.data_ref().map_or(0, Bytes::len);
-                self.n_received = self.n_received.saturating_add(n_bytes);
-            }
-            return Poll::Ready(frame.map(|frame| frame.map_err(BoxError::from)));
-        }
-        let deadline = self.deadline();
-        let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
-        ready!(timer.as_mut().poll(ctx));
-        let error = io::Error::new(io::ErrorKind::TimedOut, "the body did not arrive in time");
-        Poll::Ready(Some(Err(error.into())))
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        Pin::new(&mut self.inner).poll_frame(ctx)
     }
 
     fn is_end_stream(&self) -> bool {

@@ -8,7 +8,7 @@
 //! trusted proxies are excepted: behind them are many clients.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use engine::metrics::{Label, Metrics};
@@ -16,7 +16,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use crate::client_ip::Network;
+use crate::client_ip::{Network, network_of};
 use crate::http_options::HttpOptions;
 
 /// Open files for the database, files of media and calls to others.
@@ -216,14 +216,6 @@ fn usable_files(n_wanted: u64) -> u64 {
     }
     // Half of a low limit is left for other files.
     current.saturating_sub(OTHER_FILES.min(current / 2))
-}
-
-/// Returns the address of a client. An IPv6 client usually owns the 2^64 addresses of a network: they count as one.
-fn network_of(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
-    }
 }
 
 #[cfg(test)]

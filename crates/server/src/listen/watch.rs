@@ -1,7 +1,8 @@
 //! Deadlines of one connection.
 //!
 //! **Invariant:** a connection without a request that is being answered has a deadline; nothing that the client sends moves
-//! the deadline, except a whole request. A response has a deadline for each part of [`PART_BYTES`] bytes.
+//! the deadline, except a whole request. A response has a deadline for each part of [`PART_BYTES`] bytes. The time of a
+//! request's body is bounded where it is read, in `request_bodies`.
 //!
 //! The deadlines are of the whole connection, because hyper has none for the start of a connection, for HTTP/2 requests and
 //! for responses: its `header_read_timeout` concerns HTTP/1 only, and includes the time between two requests.
@@ -22,10 +23,6 @@ pub(super) const HEAD_TIMEOUT: Duration = Duration::from_secs(20);
 /// Maximum time between two requests, and from the preface of HTTP/2 to the end of the head of a request. It is longer than
 /// the 60 seconds for which nginx and load balancers keep idle connections, so that the client closes first.
 pub(super) const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
-/// Maximum time between two parts of a request's body.
-pub(super) const BODY_TIMEOUT: Duration = Duration::from_secs(30);
-/// Slowest average speed of a request's body after the first [`BODY_TIMEOUT`], in bytes per second.
-pub(super) const MIN_BODY_RATE: usize = 1024;
 /// Maximum time for which a client does not take the next part of a response.
 pub(super) const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
 /// Maximum size of a part of a response in bytes.

@@ -75,7 +75,6 @@ impl BodyBounds {
             max_bytes,
             memory: MemoryUse::Pieces,
             whole_within: None,
-            // The connection ends after 30 s without a byte, and then the client gets no response.
             progress_bytes: 32 << 10,
             progress_within: SignedDuration::from_secs(25),
         }

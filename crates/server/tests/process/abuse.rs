@@ -1,5 +1,6 @@
 //! Attacks on the running program: bounded in count and time, on loopback only.
 
+mod bodies;
 mod connections;
 mod target;
 

@@ -50,25 +50,29 @@ impl Target {
 
     /// Asserts that a message is sent and that the owner can log in.
     pub(super) fn assert_serves(&mut self) {
-        let outcome =
-            self.environment.gateway.call("POST", "/api/messages/send", &[], Some(&template(QUICK)));
-        assert_eq!(sent(&outcome).0, 200, "{outcome:?}");
-        self.n_sent += 1;
+        self.assert_sends();
         let login = json!({ "email": EMAIL, "password": PASSWORD });
         let outcome = Client::of(self.address()).call("POST", "/api/auth/login", &[], Some(&login));
         let CallOutcome::Answered(response) = &outcome else { panic!("{outcome:?}") };
         assert_eq!(response.status, 200, "{outcome:?}");
     }
 
-    /// Runs an attack. Asserts that the gateway serves during and after it, that its memory has grown by at most `peak`
-    /// kilobytes meanwhile and is given back, and that each message was sent once. Returns the result of the attack, which
-    /// keeps its connections.
+    fn assert_sends(&mut self) {
+        let outcome =
+            self.environment.gateway.call("POST", "/api/messages/send", &[], Some(&template(QUICK)));
+        assert_eq!(sent(&outcome).0, 200, "{outcome:?}");
+        self.n_sent += 1;
+    }
+
+    /// Runs an attack. Asserts that the gateway sends during it and serves after it, that its memory has grown by at most
+    /// `peak` kilobytes meanwhile and is given back, and that each message was sent once. The attack returns the
+    /// connections that stay open meanwhile.
     pub(super) fn withstand<T>(&mut self, peak: u64, attack: impl FnOnce(&Self) -> T) {
         // Linux: "5" resets the peak (`man 5 proc`, /proc/pid/clear_refs).
         std::fs::write(format!("/proc/{}/clear_refs", self.process.id()), "5").unwrap();
         let before = self.memory("VmRSS:");
         let attackers = attack(self);
-        self.assert_serves();
+        self.assert_sends();
         let grown = self.memory("VmHWM:").saturating_sub(before);
         assert!(grown <= peak, "the memory grew by {grown} kB");
         drop(attackers);
