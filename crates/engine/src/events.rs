@@ -77,9 +77,10 @@ pub async fn wait_for_events(
         committed.as_mut().enable();
         let no_events = EventPage { events: Vec::new(), last, has_more: false, has_gap };
         let Some(filter) = filter() else { return Ok(Some(no_events)) };
-        let Some(page) = deps.events.list_events(caller.workspace(), &filter, start, limit).await? else {
-            return Ok(None);
-        };
+        let turn = deps.event_readers.turn().await;
+        let read = deps.events.list_events(caller.workspace(), &filter, start, limit).await;
+        drop(turn);
+        let Some(page) = read? else { return Ok(None) };
         let now = deps.now();
         last = page.last.or(last);
         has_gap |= page.has_gap;

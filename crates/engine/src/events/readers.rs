@@ -1,12 +1,15 @@
 //! Number of event streams and long polls that are open.
 //!
-//! **Invariant:** neither a caller nor a workspace can take the readers of the others. A reader that waits holds no
-//! connection to the store; each commit wakes all of them.
+//! **Invariant:** neither a caller nor a workspace can take the readers of the others.
+//!
+//! **Invariant:** a reader that waits holds no connection to the store. Each commit wakes all readers; at most
+//! [`MAX_READS`] of them read the log at the same time, so that other reads of the store do not wait for them.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use domain::id::{OwnerId, WorkspaceId};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// Maximum number of streams and long polls of an API key or a user.
 pub const MAX_OF_CALLER: usize = 16;
@@ -15,9 +18,21 @@ pub const MAX_OF_WORKSPACE: usize = 256;
 /// Maximum number of streams and long polls of the process.
 pub const MAX_TOTAL: usize = 1_024;
 
+/// Maximum number of concurrent reads of the event log: half of the store's connections that read.
+pub const MAX_READS: usize = 2;
+
 /// Open streams and long polls of this process.
-#[derive(Clone, Debug, Default)]
-pub struct EventReaders(Arc<Mutex<OpenReaders>>);
+#[derive(Debug)]
+pub struct EventReaders {
+    open: Arc<Mutex<OpenReaders>>,
+    reads: Semaphore,
+}
+
+impl Default for EventReaders {
+    fn default() -> Self {
+        Self { open: Arc::default(), reads: Semaphore::new(MAX_READS) }
+    }
+}
 
 #[derive(Debug, Default)]
 struct OpenReaders {
@@ -55,7 +70,7 @@ impl EventReaders {
     /// # Errors
     /// If too many are open.
     pub fn open(&self, workspace: WorkspaceId, owner: OwnerId) -> Result<EventReader, EventReaderLimit> {
-        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let n_of_caller = open.by_caller.get(&owner).copied().unwrap_or(0);
         let n_of_workspace = open.by_workspace.get(&workspace).copied().unwrap_or(0);
         for (n, limit) in [
@@ -70,21 +85,26 @@ impl EventReaders {
         open.by_caller.insert(owner, n_of_caller.saturating_add(1));
         open.by_workspace.insert(workspace, n_of_workspace.saturating_add(1));
         open.n_total = open.n_total.saturating_add(1);
-        Ok(EventReader { readers: self.clone(), owner, workspace })
+        Ok(EventReader { readers: self.open.clone(), owner, workspace })
+    }
+
+    /// Waits for the turn to read the event log. The turn ends when the permit is dropped; without one, the process stops.
+    pub(super) async fn turn(&self) -> Option<SemaphorePermit<'_>> {
+        self.reads.acquire().await.ok()
     }
 }
 
 /// Open stream or long poll.
 #[derive(Debug)]
 pub struct EventReader {
-    readers: EventReaders,
+    readers: Arc<Mutex<OpenReaders>>,
     owner: OwnerId,
     workspace: WorkspaceId,
 }
 
 impl Drop for EventReader {
     fn drop(&mut self) {
-        let mut open = self.readers.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
         open.n_total = open.n_total.saturating_sub(1);
         remove_one(&mut open.by_caller, self.owner);
         remove_one(&mut open.by_workspace, self.workspace);
@@ -123,7 +143,7 @@ mod tests {
         guards.pop();
         assert!(open(201, 5).is_ok());
         guards.clear();
-        let open = readers.0.lock().unwrap();
+        let open = readers.open.lock().unwrap();
         assert!(open.n_total == 0 && open.by_caller.is_empty() && open.by_workspace.is_empty());
     }
 }

@@ -12,7 +12,7 @@ use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::task::JoinSet;
 
-use super::target::{Target, exchange, open};
+use super::target::{Target, exchange, open, status_line};
 
 const MB: u64 = 1024;
 /// Memory that all bodies may use together, and the rest of the gateway under load.
@@ -87,4 +87,23 @@ async fn unfinished_streams(address: SocketAddr) -> JoinSet<()> {
     let request = Request::get("http://a/healthz").body(Full::<Bytes>::default()).unwrap();
     assert_eq!(other.send_request(request).await.unwrap().status(), 200);
     tasks
+}
+
+#[test]
+fn a_form_without_an_end_uses_bounded_memory() {
+    let mut target = Target::start(&[]);
+    target.withstand(64 * MB, |target| {
+        let head = format!(
+            "POST /api/media HTTP/1.1\r\nhost: a\r\nx-api-key: {}\r\n\
+             content-type: multipart/form-data; boundary=b\r\ncontent-length: 90000000\r\n\r\n",
+            target.key()
+        );
+        for begin in ["--b\r\nx: ", "", "--b\r\ncontent-disposition: form-data; name=\"other\"\r\n\r\n"] {
+            let mut request = format!("{head}{begin}");
+            request.push_str(&"a".repeat(8_000_000));
+            let mut stream = open(target.address(), request.as_bytes());
+            let status = status_line(&mut stream);
+            assert!(status.starts_with("HTTP/1.1 4"), "{begin:?}: {status}");
+        }
+    });
 }
