@@ -24,8 +24,8 @@ use crate::media::state::{Media, MediaPorts, MediaSettings};
 use crate::messages::pacer::Pacer;
 use crate::metrics::Metrics;
 use crate::ports::{
-    Accounts, ApiKeys, AuditLog, Clock, Contacts, Deliveries, Erasures, Events, IdempotentRequests, Lease,
-    LeaseToken, Maintenance, MessageQueue, Messages, Passwords, Random, SearchIndex, TemplateRecords,
+    Accounts, ApiKeys, AuditLog, Clock, Contacts, Cursors, Deliveries, Erasures, Events, IdempotentRequests,
+    Lease, LeaseToken, Maintenance, MessageQueue, Messages, Passwords, Random, SearchIndex, TemplateRecords,
     Upstream, UpstreamAdmin, Users, WebhookEndpoints, WebhookPayloads, WebhookSender, Workers,
 };
 use crate::sampled_log::SampledLog;
@@ -96,6 +96,8 @@ pub struct Deps {
     pub users: Arc<dyn Users>,
     /// Audit log.
     pub audit_log: Arc<dyn AuditLog>,
+    /// Cursors of lists.
+    pub cursors: Arc<dyn Cursors>,
     /// Erasure of contacts.
     pub erasures: Arc<dyn Erasures>,
     /// Processes that share the store, and the state of the store.
@@ -187,6 +189,8 @@ pub struct Ports {
     pub users: Arc<dyn Users>,
     /// Audit log.
     pub audit_log: Arc<dyn AuditLog>,
+    /// Cursors of lists.
+    pub cursors: Arc<dyn Cursors>,
     /// Erasure of contacts.
     pub erasures: Arc<dyn Erasures>,
     /// Processes that share the store, and the state of the store.
@@ -229,6 +233,7 @@ impl Deps {
             idempotent_requests,
             users,
             audit_log,
+            cursors,
             erasures,
             workers,
             maintenance,
@@ -258,6 +263,7 @@ impl Deps {
             idempotent_requests,
             users,
             audit_log,
+            cursors,
             erasures,
             workers,
             maintenance,

@@ -12,6 +12,7 @@
 mod access;
 mod accounts;
 mod contacts;
+mod cursors;
 mod error;
 mod events;
 mod maintenance;

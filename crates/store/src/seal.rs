@@ -8,6 +8,8 @@ use engine::ports::Random;
 use secrecy::{ExposeSecret, SecretSlice, SecretString};
 use sha2::{Digest, Sha256};
 
+use crate::cursors::CursorKey;
+
 /// Version of the format: the first byte of a sealed value.
 const VERSION: u8 = 1;
 
@@ -44,6 +46,7 @@ struct Key {
     id: [u8; KEY_ID_BYTES],
     /// Key of [`Sealer::keyed_digest`].
     digest_key: [u8; 32],
+    cursor_key: CursorKey,
 }
 
 impl Key {
@@ -55,7 +58,7 @@ impl Key {
         id.iter_mut().zip(digest).for_each(|(byte, digest_byte)| *byte = digest_byte);
         let digest_key =
             Sha256::new().chain_update(b"waypost digest key").chain_update(key).finalize().into();
-        Ok(Self { cipher, id, digest_key })
+        Ok(Self { cipher, id, digest_key, cursor_key: CursorKey::derive(key) })
     }
 }
 
@@ -107,6 +110,16 @@ impl Sealer {
             Some(id) if self.old.as_ref().is_some_and(|old| *id == old.id) => SealedWith::Old,
             Some(_) | None => SealedWith::Other,
         }
+    }
+
+    /// Returns the key that encrypts cursors.
+    pub(crate) fn cursor_key(&self) -> &CursorKey {
+        &self.present.cursor_key
+    }
+
+    /// Returns the keys that decrypt cursors.
+    pub(crate) fn cursor_keys(&self) -> impl Iterator<Item = &CursorKey> {
+        std::iter::once(&self.present).chain(&self.old).map(|key| &key.cursor_key)
     }
 
     /// Returns a hash of a digest that depends on the secret key. A digest of a password or of another value that can be

@@ -1,6 +1,8 @@
-//! Errors and pages, which all storage ports share.
+//! Errors, pages and cursors, which all storage ports share.
 
 use std::fmt;
+
+use domain::id::WorkspaceId;
 
 /// Error of a store. Callers use its kind; the text and the source are for the log.
 #[derive(Debug)]
@@ -97,3 +99,16 @@ pub struct Page<T> {
 
 /// Maximum number of rows that are counted for the total.
 pub const COUNT_CAP: u32 = 10_000;
+
+/// Cursors of lists: positions that callers can return, but neither read nor change.
+pub trait Cursors: Send + Sync {
+    /// Encrypts the position of a row for a list of a workspace. Equal positions have equal cursors.
+    ///
+    /// # Errors
+    /// The position cannot be encrypted.
+    fn seal_cursor(&self, workspace: WorkspaceId, list: &str, position: i64) -> Result<Vec<u8>, StoreError>;
+
+    /// Returns the position of a cursor; `None` unless [`Cursors::seal_cursor`] created the cursor for the same list of
+    /// the same workspace, with the present or the old key.
+    fn open_cursor(&self, workspace: WorkspaceId, list: &str, cursor: &[u8]) -> Option<i64>;
+}

@@ -74,6 +74,7 @@ pub(crate) async fn open(config: &Config, options: OpenOptions) -> anyhow::Resul
         idempotent_requests: store.clone(),
         users: store.clone(),
         audit_log: store.clone(),
+        cursors: store.clone(),
         erasures: store.clone(),
         workers: store.clone(),
         committed: store.committed(),

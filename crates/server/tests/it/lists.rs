@@ -1,6 +1,6 @@
 //! Reads: message details, accounts, contacts and pages.
 
-use engine::background;
+use engine::{AuditContext, background};
 use serde_json::{Value, json};
 
 use crate::support::{CUSTOMER, TestApp};
@@ -130,4 +130,33 @@ async fn an_inbound_message_is_marked_as_read_with_a_typing_indicator() {
     assert_eq!(response.code(), "message_not_found");
     let sent = app.send_text(CUSTOMER).await.expect(200);
     app.post(&path(sent.data()["message_id"].as_str().unwrap()), &json!({})).await.expect(404);
+}
+
+#[tokio::test]
+async fn a_cursor_is_valid_for_its_list_its_order_and_its_workspace_only() {
+    let app = TestApp::new().await;
+    for _ in 0..3 {
+        app.send_text(CUSTOMER).await.expect(200);
+        app.advance(10);
+    }
+    let clinic = engine::workspace::create_workspace(&app.deps, &AuditContext::command_line(), "clinic")
+        .await
+        .unwrap();
+    let stranger = app.key(|key| key.workspace = clinic).await;
+    let page = app.get("/api/messages?per_page=1").await.expect(200);
+    let cursor = page.data()["next_cursor"].as_str().unwrap();
+    app.get(&format!("/api/messages?per_page=1&cursor={cursor}")).await.expect(200);
+    let changed = format!("{}A", cursor.strip_suffix('A').unwrap_or(&cursor[..cursor.len() - 1]));
+    let changed = if changed == cursor { cursor.replace('A', "B") } else { changed };
+    for path in [
+        format!("/api/contacts?cursor={cursor}"),
+        format!("/api/messages?order=asc&cursor={cursor}"),
+        format!("/api/messages?cursor={changed}"),
+        "/api/messages?cursor=bWVzc2FnZXM6Mg".to_owned(),
+    ] {
+        assert_eq!(app.get(&path).await.expect(400).pointers(), ["/cursor"], "{path}");
+    }
+    let path = format!("/api/messages?cursor={cursor}");
+    let response = app.request_as(stranger.as_str(), "GET", &path, "").await.expect(400);
+    assert_eq!(response.pointers(), ["/cursor"]);
 }

@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use domain::id::WorkspaceId;
 use engine::metrics::Metrics;
-use engine::ports::{Clock, Random, StoreError};
+use engine::ports::{Clock, Cursors, Random, StoreError, StoreErrorKind};
 use engine::side_effects;
 use rusqlite::Connection;
 use tokio::sync::Notify;
@@ -92,6 +93,19 @@ impl SqliteStore {
     }
 }
 
+impl Cursors for SqliteStore {
+    fn seal_cursor(&self, workspace: WorkspaceId, list: &str, position: i64) -> Result<Vec<u8>, StoreError> {
+        self.sealer
+            .cursor_key()
+            .seal(workspace, list, position)
+            .map_err(|error| StoreError::new(StoreErrorKind::Bug, "encrypting a cursor", error.to_string()))
+    }
+
+    fn open_cursor(&self, workspace: WorkspaceId, list: &str, cursor: &[u8]) -> Option<i64> {
+        self.sealer.cursor_keys().find_map(|key| key.open(workspace, list, cursor))
+    }
+}
+
 fn ensure_default_workspace(
     connection: &Connection,
     clock: &dyn Clock,
@@ -101,7 +115,7 @@ fn ensure_default_workspace(
     let mut bytes = [0; 10];
     random.fill(&mut bytes);
     let unix_ms = u64::try_from(now.as_millisecond()).unwrap_or_default();
-    let id = domain::id::WorkspaceId::from_parts(unix_ms, &bytes);
+    let id = WorkspaceId::from_parts(unix_ms, &bytes);
     connection.execute(
         "insert into workspaces (id, name, created_at) values (?1, 'default', ?2) on conflict (name) do nothing",
         (id.as_bytes(), micros(now)),

@@ -26,8 +26,9 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::api::access::serialize::{api_key_object, serialize_api_key};
 use crate::api::error::ApiError;
 use crate::api::field::parsed;
+use crate::api::pagination::PageQuery;
 use crate::api::request_context::{Audited, Authorized, IdOrName};
-use crate::api::{pagination, request_body, response};
+use crate::api::{request_body, response};
 
 /// Maximum length of a name, in characters.
 pub(crate) const MAX_NAME: usize = 100;
@@ -48,15 +49,18 @@ pub(crate) async fn list_api_keys(
 ) -> Result<Response, ApiError> {
     let query = request_body::query(query.as_deref())?;
     let (search, page) = request_body::read(&query, read_list)?;
-    let found =
-        deps.api_keys.list_api_keys(caller.workspace(), &ApiKeyFilter { id: None, search }, page).await?;
-    Ok(pagination::page("api_keys", page, found, |key| serialize_api_key(&key)))
+    let page = page.open(&deps, &caller)?;
+    let found = deps
+        .api_keys
+        .list_api_keys(caller.workspace(), &ApiKeyFilter { id: None, search }, page.request())
+        .await?;
+    page.respond(found, |key| serialize_api_key(&key))
 }
 
 /// Reads the query of a list of API keys.
-pub(crate) fn read_list(fields: &Fields<'_, '_>) -> (Option<String>, PageRequest) {
+pub(crate) fn read_list(fields: &Fields<'_, '_>) -> (Option<String>, PageQuery) {
     let search = fields.optional("search").about("Part of the name or of the prefix.");
-    (search.string(1..=200).map(str::to_owned), pagination::page_request("api_keys", fields))
+    (search.string(1..=200).map(str::to_owned), PageQuery::read("api_keys", fields))
 }
 
 /// Returns one API key.

@@ -10,13 +10,14 @@ use axum::response::Response;
 use domain::access::audit::AuditAction;
 use domain::check::Fields;
 use engine::Deps;
-use engine::ports::{AuditFilter, PageRequest};
+use engine::ports::AuditFilter;
 
 use crate::api::access::serialize::serialize_audit_entry;
 use crate::api::error::{ApiError, Code};
 use crate::api::field::time;
+use crate::api::pagination::PageQuery;
+use crate::api::request_body;
 use crate::api::request_context::Authorized;
-use crate::api::{pagination, request_body};
 
 /// Lists the entries, newest first. A key that has access to some accounts only cannot read the log, which covers all
 /// accounts.
@@ -31,12 +32,13 @@ pub(crate) async fn list_audit_entries(
     }
     let query = request_body::query(query.as_deref())?;
     let (filter, page) = request_body::read(&query, read_list)?;
-    let found = deps.audit_log.list_audit_entries(caller.workspace(), &filter, page).await?;
-    Ok(pagination::page("audit", page, found, serialize_audit_entry))
+    let page = page.open(&deps, &caller)?;
+    let found = deps.audit_log.list_audit_entries(caller.workspace(), &filter, page.request()).await?;
+    page.respond(found, serialize_audit_entry)
 }
 
 /// Reads the query of the audit log.
-pub(crate) fn read_list(fields: &Fields<'_, '_>) -> (AuditFilter, PageRequest) {
+pub(crate) fn read_list(fields: &Fields<'_, '_>) -> (AuditFilter, PageQuery) {
     let actions: Vec<_> = AuditAction::ALL.iter().map(|action| (action.as_str(), *action)).collect();
     let text = |name, about| fields.optional(name).about(about).string(1..=512).map(str::to_owned);
     let filter = AuditFilter {
@@ -47,7 +49,7 @@ pub(crate) fn read_list(fields: &Fields<'_, '_>) -> (AuditFilter, PageRequest) {
         until: time(fields.optional("until").about("Latest time, exclusive.")),
         search: text("search", "Part of a name."),
     };
-    (filter, pagination::page_request("audit", fields))
+    (filter, PageQuery::read("audit", fields))
 }
 
 /// Describes the operation of this file.

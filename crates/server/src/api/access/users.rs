@@ -19,15 +19,16 @@ use engine::Deps;
 use engine::access::caller::Caller;
 use engine::access::user;
 use engine::access::user::{NewUser, Requester, UpdateUserRequest, UserError};
-use engine::ports::{PageRequest, UserFilter};
+use engine::ports::UserFilter;
 use secrecy::SecretString;
 
 use crate::api::access::api_keys::name;
 use crate::api::access::serialize::serialize_user;
 use crate::api::access::session::too_many_logins;
 use crate::api::error::{ApiError, Code};
+use crate::api::pagination::PageQuery;
 use crate::api::request_context::{Audited, Authorized, IdOrName, missing_permission};
-use crate::api::{pagination, request_body, response};
+use crate::api::{request_body, response};
 
 /// Maximum length of an e-mail address in a filter and of a current password.
 pub(crate) const MAX_LENGTH: usize = 1000;
@@ -44,12 +45,13 @@ pub(crate) async fn list_users(
 ) -> Result<Response, ApiError> {
     let query = request_body::query(query.as_deref())?;
     let (filter, page) = request_body::read(&query, read_list)?;
-    let found = deps.users.list_users(caller.workspace(), &filter, page).await?;
-    Ok(pagination::page("users", page, found, |user| serialize_user(&user)))
+    let page = page.open(&deps, &caller)?;
+    let found = deps.users.list_users(caller.workspace(), &filter, page.request()).await?;
+    page.respond(found, |user| serialize_user(&user))
 }
 
 /// Reads the query of a list of users.
-pub(crate) fn read_list(fields: &Fields<'_, '_>) -> (UserFilter, PageRequest) {
+pub(crate) fn read_list(fields: &Fields<'_, '_>) -> (UserFilter, PageQuery) {
     let email = fields.optional("email").about("Whole e-mail address, in any case.");
     let search = fields.optional("search").about("Part of the name or of the e-mail address.");
     let filter = UserFilter {
@@ -58,7 +60,7 @@ pub(crate) fn read_list(fields: &Fields<'_, '_>) -> (UserFilter, PageRequest) {
         role: fields.optional("role").about("Role of the user.").choice(&roles()),
         search: search.string(1..=200).map(str::to_owned),
     };
-    (filter, pagination::page_request("users", fields))
+    (filter, PageQuery::read("users", fields))
 }
 
 /// Returns one user. Every user may read their own record.

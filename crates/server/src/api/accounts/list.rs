@@ -8,7 +8,6 @@ use crate::api::openapi::operation::Operation;
 use crate::api::openapi::schema::Schema;
 use domain::check::Fields;
 use domain::check::RequestSchema;
-use engine::ports::PageRequest;
 use std::sync::Arc;
 
 use axum::extract::{RawQuery, State};
@@ -20,13 +19,14 @@ use engine::{Deps, accounts};
 
 use crate::api::accounts::serialize::{account_response, serialize_account};
 use crate::api::error::ApiError;
+use crate::api::pagination::PageQuery;
+use crate::api::request_body;
 use crate::api::request_context::{Authorized, IdOrName};
-use crate::api::{pagination, request_body};
 
 /// Reads the query of a list of accounts.
-pub(crate) fn read_list(fields: &Fields<'_, '_>) -> (Option<String>, PageRequest) {
+pub(crate) fn read_list(fields: &Fields<'_, '_>) -> (Option<String>, PageQuery) {
     let search = fields.optional("search").about("Part of the name or of the phone number.");
-    (search.string(1..=200).map(str::to_lowercase), pagination::page_request("accounts", fields))
+    (search.string(1..=200).map(str::to_lowercase), PageQuery::read("accounts", fields))
 }
 
 /// Lists accounts, oldest first.
@@ -37,6 +37,7 @@ pub(crate) async fn list_accounts(
 ) -> Result<Response, ApiError> {
     let query = request_body::query(query.as_deref())?;
     let (search, page) = request_body::read(&query, read_list)?;
+    let page = page.open(&deps, &caller)?;
     let directory = deps.directory.current();
     let found: Vec<_> = directory
         .accounts_of(caller.workspace())
@@ -45,9 +46,7 @@ pub(crate) async fn list_accounts(
         .collect();
     let recipients = accounts::messaging_limit_usage(&deps, caller.workspace()).await?;
     let n_recipients = |record: &AccountRecord| recipients.get(&record.account.waba_id).copied().unwrap_or(0);
-    Ok(pagination::page("accounts", page, pagination::slice(&found, page), |record| {
-        serialize_account(&record.account, n_recipients(record))
-    }))
+    page.respond(page.slice(&found), |record| serialize_account(&record.account, n_recipients(record)))
 }
 
 fn matches(record: &AccountRecord, search: &str) -> bool {

@@ -22,8 +22,9 @@ use engine::{Deps, contacts};
 use crate::api::contacts::lookup::find;
 use crate::api::contacts::serialize::serialize_contact;
 use crate::api::error::ApiError;
+use crate::api::pagination::PageQuery;
 use crate::api::request_context::{Authorized, IdOrName};
-use crate::api::{pagination, request_body, response};
+use crate::api::{request_body, response};
 
 /// Lists contacts, newest first.
 pub(crate) async fn list_contacts(
@@ -35,11 +36,12 @@ pub(crate) async fn list_contacts(
     let (filter, page) = request_body::read(&query, |fields| {
         (
             read_filter(fields, contacts::contact_visibility(&deps, &caller)),
-            pagination::page_request("contacts", fields),
+            PageQuery::read("contacts", fields),
         )
     })?;
-    let found = deps.contacts.list_contacts(caller.workspace(), &filter, page).await?;
-    Ok(pagination::page("contacts", page, found, serialize_contact))
+    let page = page.open(&deps, &caller)?;
+    let found = deps.contacts.list_contacts(caller.workspace(), &filter, page.request()).await?;
+    page.respond(found, serialize_contact)
 }
 
 /// Reads the filters of a list of contacts.
@@ -110,7 +112,7 @@ pub(crate) fn filter_schema(is_list: bool) -> RequestSchema {
         let _described =
             read_filter(fields, ContactVisibility { accounts: None, includes_without_messages: true });
         if is_list {
-            let _described = pagination::page_request("contacts", fields);
+            let _described = PageQuery::read("contacts", fields);
         }
     })
 }

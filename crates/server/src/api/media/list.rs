@@ -7,14 +7,15 @@ use axum::response::Response;
 use domain::check::{Fields, RequestSchema};
 use engine::Deps;
 use engine::messages::admission::choose_account;
-use engine::ports::{MediaFilter, MediaOrigin, MediaState, PageRequest};
+use engine::ports::{MediaFilter, MediaOrigin, MediaState};
 
 use crate::api::error::{ApiError, Code};
 use crate::api::field::time;
 use crate::api::media::serialize::{MEDIA_EXAMPLE, serialize_media};
 use crate::api::openapi::operation::Operation;
+use crate::api::pagination::PageQuery;
+use crate::api::request_body;
 use crate::api::request_context::Authorized;
-use crate::api::{pagination, request_body};
 
 /// Lists files, newest first.
 pub(crate) async fn list_media(
@@ -24,6 +25,7 @@ pub(crate) async fn list_media(
 ) -> Result<Response, ApiError> {
     let query = request_body::query(query.as_deref())?;
     let (mut filter, account, page) = request_body::read(&query, read_list)?;
+    let page = page.open(&deps, &caller)?;
     filter.accounts = caller.visible_accounts(&deps);
     if let Some(account) = account {
         filter.account = Some(match choose_account(&deps, &caller, Some(&account)) {
@@ -32,12 +34,12 @@ pub(crate) async fn list_media(
             Err(error) => account.parse().map_err(|_| error)?,
         });
     }
-    let found = deps.media.records.list_media(caller.workspace(), &filter, page).await?;
-    Ok(pagination::page("media", page, found, |media| serialize_media(&media)))
+    let found = deps.media.records.list_media(caller.workspace(), &filter, page.request()).await?;
+    page.respond(found, |media| serialize_media(&media))
 }
 
 /// Filter of a list of files, account and page.
-type ListQuery = (MediaFilter, Option<String>, PageRequest);
+type ListQuery = (MediaFilter, Option<String>, PageQuery);
 
 /// States that a listed file can have.
 const STATES: [MediaState; 3] = [MediaState::Pending, MediaState::Ready, MediaState::Failed];
@@ -62,7 +64,7 @@ pub(crate) fn read_list(fields: &Fields<'_, '_>) -> ListQuery {
         until: time(fields.optional("until").about("Latest time of creation, exclusive.")),
     };
     let account = fields.optional("account").about("ID or name of an account.");
-    (filter, account.string(1..=512).map(str::to_owned), pagination::page_request("media", fields))
+    (filter, account.string(1..=512).map(str::to_owned), PageQuery::read("media", fields))
 }
 
 /// Describes the operation of this file.

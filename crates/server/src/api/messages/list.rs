@@ -22,7 +22,7 @@ use crate::api::messages::list_filter::read_filter;
 use crate::api::messages::message_key::key_of;
 use crate::api::messages::serialize::{serialize_message, serialize_message_detail};
 use crate::api::request_context::{Authorized, IdOrName};
-use crate::api::{pagination, request_body, response};
+use crate::api::{request_body, response};
 
 /// Lists messages, newest first.
 pub(crate) async fn list_messages(
@@ -42,6 +42,7 @@ pub(crate) async fn list_filtered(
 ) -> Result<Response, ApiError> {
     let query = request_body::query(query)?;
     let (mut filter, account, page) = request_body::read(&query, |fields| read_filter(fields, contact))?;
+    let page = page.open(deps, caller)?;
     filter.accounts = caller.visible_accounts(deps);
     if let Some(account) = account {
         filter.account = Some(match choose_account(deps, caller, Some(&account)) {
@@ -50,8 +51,8 @@ pub(crate) async fn list_filtered(
             Err(error) => account.parse().map_err(|_| error)?,
         });
     }
-    let found = deps.messages.list_messages(caller.workspace(), &filter, page).await?;
-    Ok(pagination::ordered_page("messages", filter.order, page, found, serialize_message))
+    let found = deps.messages.list_messages(caller.workspace(), &filter, page.request()).await?;
+    page.respond(found, serialize_message)
 }
 
 /// Returns one message with its timeline.

@@ -6,15 +6,15 @@ use domain::id::ContactId;
 use domain::messages::direction::Direction;
 use domain::messages::search::SearchQuery;
 use domain::messages::status::MessageStatus;
-use engine::ports::{ContactRef, ListOrder, MessageFilter, PageRequest};
+use engine::ports::{ContactRef, ListOrder, MessageFilter};
 
 use crate::api::field::{parsed, time};
 use crate::api::messages::message_key::key_of;
 use crate::api::openapi::schema::Schema;
-use crate::api::pagination;
+use crate::api::pagination::PageQuery;
 
 /// Filter of a list of messages, account and page.
-type ListQuery = (MessageFilter, Option<String>, PageRequest);
+type ListQuery = (MessageFilter, Option<String>, PageQuery);
 
 /// Reads the query of a list of messages: of one contact, or of the contact that the query names.
 pub(crate) fn read_filter(fields: &Fields<'_, '_>, contact: Option<ContactId>) -> ListQuery {
@@ -66,7 +66,7 @@ pub(crate) fn read_filter(fields: &Fields<'_, '_>, contact: Option<ContactId>) -
             .choice_with(&ORDERS, ORDER_SYNONYMS)
             .unwrap_or_default(),
     };
-    let page = pagination::ordered_page_request("messages", filter.order, fields);
+    let page = PageQuery::read_ordered("messages", filter.order, fields);
     (filter, text("account", "ID or name of an account."), page)
 }
 

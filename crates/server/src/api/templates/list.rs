@@ -8,7 +8,6 @@ use crate::api::templates::lookup::TEMPLATE_ID;
 use crate::api::templates::serialize::TEMPLATE_EXAMPLE;
 use domain::check::Fields;
 use domain::check::RequestSchema;
-use engine::ports::PageRequest;
 use std::sync::Arc;
 
 use axum::extract::{RawQuery, State};
@@ -19,10 +18,11 @@ use engine::messages::admission::choose_account;
 use engine::ports::TemplateFilter;
 
 use crate::api::error::ApiError;
+use crate::api::pagination::PageQuery;
 use crate::api::request_context::{Authorized, IdOrName};
 use crate::api::templates::lookup::{find, visible_wabas};
 use crate::api::templates::serialize::serialize_template;
-use crate::api::{pagination, request_body, response};
+use crate::api::{request_body, response};
 
 /// Lists templates, oldest first.
 pub(crate) async fn list_templates(
@@ -32,12 +32,13 @@ pub(crate) async fn list_templates(
 ) -> Result<Response, ApiError> {
     let query = request_body::query(query.as_deref())?;
     let (mut filter, account, page) = request_body::read(&query, read_list)?;
+    let page = page.open(&deps, &caller)?;
     filter.waba_ids = visible_wabas(&deps, &caller);
     if let Some(account) = account {
         filter.waba_id = Some(choose_account(&deps, &caller, Some(&account))?.account.waba_id.clone());
     }
-    let found = deps.template_records.list_templates(caller.workspace(), &filter, page).await?;
-    Ok(pagination::page("templates", page, found, serialize_template))
+    let found = deps.template_records.list_templates(caller.workspace(), &filter, page.request()).await?;
+    page.respond(found, serialize_template)
 }
 
 /// Returns one template.
@@ -52,7 +53,7 @@ pub(crate) async fn get_template(
 }
 
 /// Filter of a list of templates, account and page.
-type ListQuery = (TemplateFilter, Option<String>, PageRequest);
+type ListQuery = (TemplateFilter, Option<String>, PageQuery);
 
 /// Reads the query of a list of templates.
 pub(crate) fn read_list(fields: &Fields<'_, '_>) -> ListQuery {
@@ -69,7 +70,7 @@ pub(crate) fn read_list(fields: &Fields<'_, '_>) -> ListQuery {
         search: text("search", "Part of the name."),
         id: None,
     };
-    (filter, text("account", "ID or name of an account."), pagination::page_request("templates", fields))
+    (filter, text("account", "ID or name of an account."), PageQuery::read("templates", fields))
 }
 
 /// Describes the operations of this file.

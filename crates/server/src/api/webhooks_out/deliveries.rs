@@ -26,12 +26,13 @@ use engine::webhooks_out::endpoint;
 use jiff::Timestamp;
 
 use crate::api::error::{ApiError, Code};
+use crate::api::pagination::PageQuery;
 use crate::api::request_context::{Audited, Authorized, IdOrName};
 use crate::api::response::object;
 use crate::api::serialize::time;
 use crate::api::webhooks_out::lookup::{covers, find, require_enabled};
 use crate::api::webhooks_out::serialize::serialize_delivery;
-use crate::api::{pagination, request_body, response};
+use crate::api::{request_body, response};
 
 /// Lists the deliveries of an endpoint, newest first.
 pub(crate) async fn list_deliveries(
@@ -42,10 +43,11 @@ pub(crate) async fn list_deliveries(
 ) -> Result<Response, ApiError> {
     let query = request_body::query(query.as_deref())?;
     let (status, page) = request_body::read(&query, read_deliveries)?;
+    let page = page.open(&deps, &caller)?;
     let record = find(&deps, &caller, &id)?;
     let filter = DeliveryFilter { webhook: Some(record.id), status, position: None };
-    let found = deps.deliveries.list_deliveries(caller.workspace(), &filter, page).await?;
-    Ok(pagination::page("deliveries", page, found, serialize_delivery))
+    let found = deps.deliveries.list_deliveries(caller.workspace(), &filter, page.request()).await?;
+    page.respond(found, serialize_delivery)
 }
 
 /// Delivers the events since a time again. Pending deliveries are not affected.
@@ -149,10 +151,10 @@ pub(crate) async fn find_delivery(
 }
 
 /// Reads the query of a list of deliveries.
-pub(crate) fn read_deliveries(fields: &Fields<'_, '_>) -> (Option<DeliveryStatus>, PageRequest) {
+pub(crate) fn read_deliveries(fields: &Fields<'_, '_>) -> (Option<DeliveryStatus>, PageQuery) {
     let names = DeliveryStatus::ALL.map(DeliveryStatus::as_str);
     let status = fields.optional("status").about("Status of the delivery.").one_of(&names);
-    (status.and_then(|name| name.parse().ok()), pagination::page_request("deliveries", fields))
+    (status.and_then(|name| name.parse().ok()), PageQuery::read("deliveries", fields))
 }
 
 /// Reads the body of a replay.

@@ -12,7 +12,6 @@ use crate::api::webhooks_out::serialize::WEBHOOK_EXAMPLE;
 use domain::check::Fields;
 use domain::check::RequestSchema;
 use domain::events::EventKind;
-use engine::ports::PageRequest;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -26,6 +25,7 @@ use engine::webhooks_out::endpoint::MAX_WEBHOOKS;
 use engine::{Deps, directory};
 
 use crate::api::error::{ApiError, Code};
+use crate::api::pagination::PageQuery;
 use crate::api::request_context::{Audited, Authorized, IdOrName};
 use crate::api::webhooks_out::deliveries::find_delivery;
 use crate::api::webhooks_out::lookup::{covers, find, not_found};
@@ -33,7 +33,7 @@ use crate::api::webhooks_out::request::read_webhook;
 use crate::api::webhooks_out::serialize::{
     serialize_delivery, serialize_webhook, serialize_webhook_with_secret,
 };
-use crate::api::{pagination, request_body, response};
+use crate::api::{request_body, response};
 
 /// Lists endpoints, oldest first.
 pub(crate) async fn list_webhooks(
@@ -43,6 +43,7 @@ pub(crate) async fn list_webhooks(
 ) -> Result<Response, ApiError> {
     let query = request_body::query(query.as_deref())?;
     let (search, page) = request_body::read(&query, read_list)?;
+    let page = page.open(&deps, &caller)?;
     let directory = deps.directory.current();
     let matches = |record: &&Arc<WebhookEndpoint>| {
         let Some(search) = &search else { return true };
@@ -53,9 +54,7 @@ pub(crate) async fn list_webhooks(
         .filter(matches)
         .filter(|record| covers(&deps, &caller, &record.accounts))
         .collect();
-    Ok(pagination::page("webhooks", page, pagination::slice(&found, page), |record| {
-        serialize_webhook(record)
-    }))
+    page.respond(page.slice(&found), |record| serialize_webhook(record))
 }
 
 /// Returns one endpoint.
@@ -166,9 +165,9 @@ pub(crate) fn read_test(fields: &Fields<'_, '_>) -> EventKind {
 }
 
 /// Reads the query of a list of webhooks.
-pub(crate) fn read_list(fields: &Fields<'_, '_>) -> (Option<String>, PageRequest) {
+pub(crate) fn read_list(fields: &Fields<'_, '_>) -> (Option<String>, PageQuery) {
     let search = fields.optional("search").about("Part of the name or of the URL.");
-    (search.string(1..=200).map(str::to_lowercase), pagination::page_request("webhooks", fields))
+    (search.string(1..=200).map(str::to_lowercase), PageQuery::read("webhooks", fields))
 }
 
 /// Describes the operations of this file.

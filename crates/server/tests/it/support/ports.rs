@@ -76,6 +76,7 @@ pub(super) fn ports(
         idempotent_requests: store.clone(),
         users: store.clone(),
         audit_log: store.clone(),
+        cursors: store.clone(),
         erasures: store.clone(),
         workers: store.clone(),
         committed: store.committed(),
