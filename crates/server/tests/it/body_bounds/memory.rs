@@ -2,14 +2,85 @@
 
 use std::net::SocketAddr;
 use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use async_trait::async_trait;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::Request;
+use engine::ports::{FaultInjector, StoreError};
 use server::http_options::{BodyMemory, HttpOptions};
+use tokio::sync::Notify;
 
 use crate::body_bounds::{fed, feed, gzip, memory_in_use, metric, post};
+use crate::fault_ports::with_faults;
 use crate::support::{CUSTOMER, TestApp, signature};
+
+/// Panics or waits at the next call of the store, if it is armed.
+#[derive(Default)]
+struct Interruption {
+    panics: AtomicBool,
+    waits: AtomicBool,
+    is_waiting: Notify,
+    continues: Notify,
+}
+
+#[async_trait]
+impl FaultInjector for Interruption {
+    async fn before(&self, call: &'static str) -> Result<usize, StoreError> {
+        assert!(!self.panics.swap(false, Ordering::SeqCst), "{call} panics for a test");
+        if self.waits.swap(false, Ordering::SeqCst) {
+            self.is_waiting.notify_one();
+            self.continues.notified().await;
+        }
+        Ok(0)
+    }
+
+    async fn after(&self, _: &'static str, _: usize) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
+/// Returns a gateway whose next call of the store can be interrupted.
+async fn interrupted_app() -> (TestApp, Arc<Interruption>) {
+    let mut app = TestApp::new().await;
+    let interruption = Arc::new(Interruption::default());
+    let injector = interruption.clone();
+    app.restart_with(|ports| with_faults(ports, injector)).await;
+    (app, interruption)
+}
+
+const CONTACT: &str = r#"{"phone_number":"+447700900124"}"#;
+
+#[tokio::test]
+async fn a_handler_that_panics_gives_its_memory_back() {
+    let (app, interruption) = interrupted_app().await;
+    interruption.panics.store(true, Ordering::SeqCst);
+    app.call(post("/api/contacts", Body::from(CONTACT))).await.expect(500);
+    assert_eq!(memory_in_use(&app).await, 0);
+    app.call(post("/api/contacts", Body::from(CONTACT))).await.expect(201);
+}
+
+#[tokio::test]
+async fn a_task_that_continues_after_a_disconnect_keeps_its_memory() {
+    let (app, interruption) = interrupted_app().await;
+    interruption.waits.store(true, Ordering::SeqCst);
+    let mut request = post("/api/contacts", Body::from(CONTACT));
+    request.headers_mut().insert("Idempotency-Key", "k".parse().unwrap());
+    {
+        let mut call = pin!(app.call(request));
+        tokio::select! {
+            response = &mut call => unreachable!("{response:?}"),
+            () = interruption.is_waiting.notified() => {}
+        }
+    }
+    assert!(memory_in_use(&app).await > 0);
+    interruption.continues.notify_one();
+    app.finish_tasks().await;
+    assert_eq!(memory_in_use(&app).await, 0);
+    assert_eq!(app.get("/api/contacts?phone_number=%2B447700900124").await.expect(200).data()["total"], 1);
+}
 
 /// Returns a gateway with 160,000 bytes for bodies: 80,000 for the workspace, 40,000 for strangers, 10,000 for an address.
 async fn small_app() -> TestApp {
