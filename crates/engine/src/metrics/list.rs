@@ -91,12 +91,12 @@ metrics! {
 
     /// Connections of clients that are open.
     Gauge CONNECTIONS = "waypost_connections" [];
-    /// Connections that were refused: `address` (the client address has too many), or `total` (a request is being answered
-    /// on each connection of the process).
+    /// Connections that were refused: `address` (the client address has too many), or `total` (the gateway works on a
+    /// request of each connection).
     Counter CONNECTIONS_REFUSED = "waypost_connections_refused_total" ["reason"];
     /// Connections that the gateway closed: `first_bytes` (the first bytes did not come in time), `head` (the head of a
     /// request was not complete in time), `idle`, `write` (the client did not take the response), or `replaced` (a new
-    /// connection got the place of one without a request).
+    /// connection got the place of one that waited for its client).
     Counter CONNECTIONS_CLOSED = "waypost_connections_closed_total" ["reason"];
 
     /// Requests to the API, by route; `status` is the class of the status code, such as `2xx`.

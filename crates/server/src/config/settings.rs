@@ -108,7 +108,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
         value: Integer { min: 16, max: MAX_CONNECTIONS, field: field!(max_connections) },
         default: Text("10000"),
         help: "Largest number of connections of clients. With one more, the connection is closed that has waited \
-               longest for a request. At the start, the limit of open files of the process is raised if it is too \
+               longest for its client. At the start, the limit of open files of the process is raised if it is too \
                low; if the system does not allow that, there are fewer connections, and the log says so.",
     },
     Setting {

@@ -11,23 +11,30 @@ use hyper::body::Incoming;
 
 use super::watch::{PART_BYTES, Watch};
 
-/// Body of a request. It records whether it was read to its end; `request_bodies` bounds its size and time.
+/// Body of a request. It records its end; `request_bodies` bounds its size and time.
 pub(super) struct IncomingBody {
     inner: Incoming,
-    watch: Arc<Watch>,
+    /// `None` after the end.
+    watch: Option<Arc<Watch>>,
 }
 
 impl IncomingBody {
-    pub(super) fn new(inner: Incoming, watch: Arc<Watch>) -> Self {
+    /// Wraps the body of a request that was recorded with [`Answering::begin`].
+    pub(super) fn new(inner: Incoming, watch: &Arc<Watch>) -> Self {
+        let watch = (!inner.is_end_stream()).then(|| watch.clone());
         Self { inner, watch }
+    }
+
+    fn end(&mut self, is_read: bool) {
+        if let Some(watch) = self.watch.take() {
+            watch.end_body(is_read);
+        }
     }
 }
 
 impl Drop for IncomingBody {
     fn drop(&mut self) {
-        if !self.inner.is_end_stream() {
-            self.watch.leave_body_unread();
-        }
+        self.end(self.inner.is_end_stream());
     }
 }
 
@@ -39,7 +46,11 @@ impl HttpBody for IncomingBody {
         mut self: Pin<&mut Self>,
         ctx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        Pin::new(&mut self.inner).poll_frame(ctx)
+        let frame = ready!(Pin::new(&mut self.inner).poll_frame(ctx));
+        if frame.is_none() || self.inner.is_end_stream() {
+            self.end(true);
+        }
+        Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {
@@ -59,8 +70,8 @@ pub(super) struct Answering {
 
 impl Answering {
     /// Begins the response to a request.
-    pub(super) fn begin(watch: &Arc<Watch>) -> Self {
-        Self { response: watch.begin(), watch: watch.clone() }
+    pub(super) fn begin(watch: &Arc<Watch>, has_body: bool) -> Self {
+        Self { response: watch.begin(has_body), watch: watch.clone() }
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, HttpBody as _};
 use axum::extract::ConnectInfo;
 use axum::http::{Request, Response};
 use engine::metrics::Label;
@@ -121,8 +121,8 @@ impl Service<Request<Incoming>> for Requests {
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
-        let answering = Answering::begin(&self.watch);
-        let mut request = request.map(|body| Body::new(IncomingBody::new(body, self.watch.clone())));
+        let answering = Answering::begin(&self.watch, !request.body().is_end_stream());
+        let mut request = request.map(|body| Body::new(IncomingBody::new(body, &self.watch)));
         // Each request carries the address of its peer, for throttling and for the audit log.
         request.extensions_mut().insert(ConnectInfo(self.peer));
         let answer = self.router.clone().oneshot(request);

@@ -1,8 +1,9 @@
 //! Number of connections: in total, and of each client address.
 //!
-//! **Invariant:** a client that does nothing cannot take the last connection from the others. When all connections are
-//! taken, a new one replaces the connection that has waited longest for a request. Only if a request is being answered on
-//! each of them, the new one is refused.
+//! **Invariant:** clients that do nothing cannot take the last connection from the others. When all connections are taken, a
+//! new one replaces the connection that has waited longest for its client: first those without a request, then those whose
+//! request is not complete, then those whose client does not take its response. Only if the gateway works on a request of
+//! each connection, the new one is refused.
 //!
 //! **Invariant:** one client address has at most [`HttpOptions::max_connections_per_address`] connections. This machine and
 //! trusted proxies are excepted: behind them are many clients.
@@ -43,14 +44,28 @@ pub(super) struct Connections {
     freed: Notify,
 }
 
+/// Action of the client for which a connection waits, in the order in which connections are replaced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum ClientAction {
+    /// The client sends a request.
+    Request,
+    /// The client sends the rest of the body of a request.
+    Body,
+    /// The client takes the next part of a response.
+    Read,
+}
+
+/// Action, and number of the connection among those that wait for it.
+type Turn = (ClientAction, u64);
+
 #[derive(Default)]
 struct Open {
     n_total: usize,
     /// Number of connections of each client.
     by_client: BTreeMap<IpAddr, usize>,
-    /// Connections without a request, the oldest first, with the token that closes each.
-    idle: BTreeMap<u64, CancellationToken>,
-    /// Number of the next idle connection.
+    /// Connections that wait for their client, in the order in which they are replaced, with the token that closes each.
+    waiting: BTreeMap<Turn, CancellationToken>,
+    /// Number of the next turn.
     next: u64,
 }
 
@@ -89,9 +104,9 @@ impl Connections {
         }
         self.metrics.connections.increment();
         let close = CancellationToken::new();
-        let place = Place { connections: self.clone(), client, close, idle: Mutex::default() };
+        let place = Place { connections: self.clone(), client, close, turn: Mutex::default() };
         // Before the task of the connection runs, so that the next connection can replace this one.
-        place.set_idle();
+        place.wait_for(Some(ClientAction::Request));
         Ok(place)
     }
 
@@ -121,7 +136,7 @@ impl Open {
             return Err(Refusal::Address);
         }
         if self.n_total >= limits.max {
-            let (_, oldest) = self.idle.pop_first().ok_or(Refusal::Total)?;
+            let (_, oldest) = self.waiting.pop_first().ok_or(Refusal::Total)?;
             oldest.cancel();
         }
         self.n_total = self.n_total.saturating_add(1);
@@ -142,8 +157,8 @@ pub(super) struct Place {
     connections: Arc<Connections>,
     client: Option<IpAddr>,
     close: CancellationToken,
-    /// Number among the idle connections.
-    idle: Mutex<Option<u64>>,
+    /// Turn of the connection to be replaced; `None` while the gateway works on a request.
+    turn: Mutex<Option<Turn>>,
 }
 
 impl Place {
@@ -157,33 +172,26 @@ impl Place {
         &self.connections.metrics
     }
 
-    /// Records that no request is being answered on the connection: another one may replace it.
-    pub(super) fn set_idle(&self) {
+    /// Records the action of the client for which the connection waits; `None` while the gateway works on a request.
+    pub(super) fn wait_for(&self, action: Option<ClientAction>) {
         let mut open = self.connections.open();
         let number = open.next;
         open.next = number.saturating_add(1);
-        let old = self.idle.lock().unwrap_or_else(PoisonError::into_inner).replace(number);
+        // A connection that was replaced does not wait again.
+        let turn = action.filter(|_| !self.close.is_cancelled()).map(|action| (action, number));
+        let old = std::mem::replace(&mut *self.turn.lock().unwrap_or_else(PoisonError::into_inner), turn);
         if let Some(old) = old {
-            open.idle.remove(&old);
+            open.waiting.remove(&old);
         }
-        // A connection that was replaced is not idle again.
-        if !self.close.is_cancelled() {
-            open.idle.insert(number, self.close.clone());
-        }
-    }
-
-    /// Records that a request is being answered on the connection.
-    pub(super) fn set_busy(&self) {
-        let mut open = self.connections.open();
-        if let Some(number) = self.idle.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            open.idle.remove(&number);
+        if let Some(turn) = turn {
+            open.waiting.insert(turn, self.close.clone());
         }
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.set_busy();
+        self.wait_for(None);
         let mut open = self.connections.open();
         open.n_total = open.n_total.saturating_sub(1);
         if let Some(client) = self.client {
@@ -266,30 +274,54 @@ mod tests {
     }
 
     #[test]
-    fn a_new_connection_replaces_the_one_that_has_been_idle_longest() {
+    fn a_new_connection_replaces_the_one_that_has_waited_longest() {
         let connections = connections(3, 100);
         let admit = || connections.admit(ip("192.0.2.1"));
         let (first, second, third) = (admit().unwrap(), admit().unwrap(), admit().unwrap());
         // The first one answers a request, and is idle again.
-        first.set_busy();
-        first.set_idle();
-        third.set_busy();
+        first.wait_for(None);
+        first.wait_for(Some(ClientAction::Request));
+        third.wait_for(None);
         let fourth = admit().unwrap();
         assert!(second.replaced().is_cancelled() && !first.replaced().is_cancelled());
-        second.set_idle();
+        second.wait_for(Some(ClientAction::Request));
         drop(second);
         let fifth = admit().unwrap();
         assert!(first.replaced().is_cancelled());
         drop(first);
-        // A request is being answered on each connection.
-        fourth.set_busy();
-        fifth.set_busy();
+        // The gateway works on a request of each connection.
+        fourth.wait_for(None);
+        fifth.wait_for(None);
         assert_eq!(admit().err(), Some(Refusal::Total));
         drop(fifth);
         assert!(admit().is_ok());
         drop((third, fourth));
         assert_eq!(connections.open().n_total, 0);
-        assert!(connections.open().idle.is_empty());
+        assert!(connections.open().waiting.is_empty());
+    }
+
+    #[test]
+    fn connections_without_a_request_are_replaced_before_those_with_one() {
+        let connections = connections(4, 100);
+        let admit = || connections.admit(ip("192.0.2.1")).unwrap();
+        let actions = [ClientAction::Read, ClientAction::Body, ClientAction::Request];
+        let waiting = actions.map(|action| {
+            let place = admit();
+            place.wait_for(Some(action));
+            place
+        });
+        let busy = admit();
+        busy.wait_for(None);
+        let mut new = Vec::new();
+        for n_replaced in 1..=3 {
+            let place = admit();
+            place.wait_for(None);
+            new.push(place);
+            let replaced = waiting.each_ref().map(|place| place.replaced().is_cancelled());
+            assert_eq!(replaced, [n_replaced > 2, n_replaced > 1, true]);
+        }
+        assert!(!busy.replaced().is_cancelled());
+        assert_eq!(connections.admit(ip("192.0.2.1")).err(), Some(Refusal::Total));
     }
 
     #[tokio::test]

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::connections::Place;
+use super::connections::{ClientAction, Place};
 
 /// Maximum time from the start of a connection until its first bytes show the protocol: the start of an HTTP/1 request, or
 /// the whole preface of HTTP/2.
@@ -60,6 +60,10 @@ struct State {
     /// Arrival of the first bytes of an HTTP/1 request whose head is not complete.
     head_since: Option<Instant>,
     n_requests: usize,
+    /// Number of requests whose body is not complete.
+    n_bodies: usize,
+    /// Action of the client for which the connection waits, as its place knows it.
+    waits_for: Option<ClientAction>,
     /// `true` if the gateway has answered a request without reading its whole body.
     has_unread_body: bool,
     /// Responses whose last part is not taken yet: number of the response, and time of the part.
@@ -84,6 +88,8 @@ impl Watch {
             idle_since: Instant::now(),
             head_since: None,
             n_requests: 0,
+            n_bodies: 0,
+            waits_for: Some(ClientAction::Request),
             has_unread_body: false,
             waiting: BTreeMap::new(),
             next: 0,
@@ -109,31 +115,37 @@ impl Watch {
     }
 
     /// Records a request whose head is complete. Returns the number of its response.
-    pub(super) fn begin(&self) -> u64 {
+    pub(super) fn begin(&self, has_body: bool) -> u64 {
         let mut state = self.state();
         state.head_since = None;
         state.n_requests = state.n_requests.saturating_add(1);
-        if state.n_requests == 1 {
-            self.place.set_busy();
-        }
+        state.n_bodies = state.n_bodies.saturating_add(usize::from(has_body));
         let response = state.next;
         state.next = response.saturating_add(1);
+        self.update_place(&mut state);
         response
     }
 
     /// Records that a part of a response waits until the client takes it.
     pub(super) fn part_waits(&self, response: u64) {
-        self.state().waiting.insert(response, Instant::now());
+        let mut state = self.state();
+        state.waiting.insert(response, Instant::now());
+        self.update_place(&mut state);
     }
 
     /// Records that the client has taken the last part of a response.
     pub(super) fn part_taken(&self, response: u64) {
-        self.state().waiting.remove(&response);
+        let mut state = self.state();
+        state.waiting.remove(&response);
+        self.update_place(&mut state);
     }
 
-    /// Records that the rest of a request's body will not be read.
-    pub(super) fn leave_body_unread(&self) {
-        self.state().has_unread_body = true;
+    /// Records that the body of a request is complete, or that the gateway does not need the rest of it.
+    pub(super) fn end_body(&self, is_read: bool) {
+        let mut state = self.state();
+        state.n_bodies = state.n_bodies.saturating_sub(1);
+        state.has_unread_body |= !is_read;
+        self.update_place(&mut state);
     }
 
     /// Returns `true` if the rest of a request's body was not read.
@@ -148,7 +160,15 @@ impl Watch {
         state.n_requests = state.n_requests.saturating_sub(1);
         if state.n_requests == 0 {
             state.idle_since = Instant::now();
-            self.place.set_idle();
+        }
+        self.update_place(&mut state);
+    }
+
+    fn update_place(&self, state: &mut State) {
+        let action = state.waits_for();
+        if action != state.waits_for {
+            state.waits_for = action;
+            self.place.wait_for(action);
         }
     }
 
@@ -175,6 +195,16 @@ impl State {
         if matches!(self.protocol, Protocol::Http1) && self.n_requests == 0 {
             self.head_since.get_or_insert_with(Instant::now);
         }
+    }
+
+    /// Returns the action of the client for which all requests wait.
+    fn waits_for(&self) -> Option<ClientAction> {
+        if self.n_requests == 0 {
+            return Some(ClientAction::Request);
+        }
+        let n_waiting = self.n_bodies.saturating_add(self.waiting.len());
+        let action = if self.waiting.is_empty() { ClientAction::Body } else { ClientAction::Read };
+        Some(action).filter(|_| n_waiting >= self.n_requests)
     }
 
     fn deadline(&self) -> Option<(Instant, CloseReason)> {

@@ -32,6 +32,16 @@ async fn wait(seconds: u64) {
     tokio::time::sleep_until(Instant::now() + Duration::from_secs(seconds)).await;
 }
 
+async fn read_body(body: Body) -> &'static str {
+    if body.collect().await.is_ok() { "all" } else { "some" }
+}
+
+async fn slow_after_body(body: Body) -> &'static str {
+    read_body(body).await;
+    wait(600).await;
+    "done"
+}
+
 /// Returns a body of `n` parts, one each 15 seconds.
 fn slow_parts(n: u32) -> Body {
     Body::from_stream(stream::unfold(n, |n| async move {
@@ -54,7 +64,8 @@ impl Server {
             .route("/", get(|| async { "hello" }))
             .route("/refused", post(|| async { (StatusCode::UNAUTHORIZED, "no") }))
             .route("/large", get(large))
-            .route("/slow", get(slow))
+            .route("/body", post(read_body))
+            .route("/slow", get(slow).post(slow_after_body))
             .route("/stream", get(|| async { slow_parts(40) }));
         Self {
             connections: Arc::new(Connections::new(&options, metrics.clone())),
@@ -258,6 +269,25 @@ async fn a_connection_without_a_request_makes_room_for_a_new_one() {
     assert_eq!(read_to_end(&mut silent, start).await, (String::new(), 1));
     assert_eq!(server.n_closed(CloseReason::Replaced), 1);
     assert!(read_to_end(&mut busy, start).await.0.ends_with("done"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_without_its_whole_body_makes_room_and_one_at_work_does_not() {
+    let mut server = Server::new(2);
+    let (mut unfinished, mut busy) = (server.connect(), server.connect());
+    unfinished.write_all(b"POST /body HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\n\r\n1").await.unwrap();
+    busy.write_all(b"POST /slow HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\nconnection: close\r\n\r\n1")
+        .await
+        .unwrap();
+    let start = Instant::now();
+    wait(1).await;
+    let mut new = server.connect();
+    new.write_all(b"GET /slow HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await.unwrap();
+    assert_eq!(read_to_end(&mut unfinished, start).await, (String::new(), 1));
+    wait(1).await;
+    assert!(server.connections.admit("192.0.2.1".parse().unwrap()).is_err());
+    assert!(read_to_end(&mut busy, start).await.0.ends_with("done"));
+    assert!(read_to_end(&mut new, start).await.0.ends_with("done"));
 }
 
 #[tokio::test(start_paused = true)]
