@@ -1,4 +1,4 @@
-//! Users who log in: e-mail address, rule for passwords, lifetime of sessions.
+//! Users who log in: e-mail address, lifetime of sessions.
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,10 +12,6 @@ use crate::id::{UserId, WorkspaceId};
 pub const MAX_EMAIL: usize = 254;
 /// Maximum length of the part before the `@`.
 const MAX_LOCAL: usize = 64;
-/// Minimum length of a password in characters.
-pub const MIN_PASSWORD: usize = 8;
-/// Maximum length of a password in characters.
-pub const MAX_PASSWORD: usize = 256;
 
 /// An e-mail address.
 ///
@@ -90,15 +86,6 @@ pub struct User {
     pub last_login_at: Option<Timestamp>,
 }
 
-/// Returns the reason why a password is not allowed, to be read after the name of the field; `None` if it is allowed.
-pub fn password_error(password: &str) -> Option<String> {
-    let n_chars = password.chars().count();
-    if (MIN_PASSWORD..=MAX_PASSWORD).contains(&n_chars) {
-        return None;
-    }
-    Some(format!("must be {MIN_PASSWORD} to {MAX_PASSWORD} characters, is {n_chars}"))
-}
-
 /// Lifetime of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SessionLifetime {
@@ -156,15 +143,6 @@ mod tests {
         let [one, other] =
             ["Ada@Example.com", "ada@example.COM"].map(|text| text.parse::<Email>().unwrap().key());
         assert_eq!(one, other);
-    }
-
-    #[test]
-    fn a_password_has_eight_to_256_characters() {
-        assert_eq!(password_error("pässwörd"), None);
-        assert_eq!(password_error(&"x".repeat(256)), None);
-        for text in ["", "seven77", &"x".repeat(257)] {
-            assert!(password_error(text).is_some(), "{text}");
-        }
     }
 
     #[test]

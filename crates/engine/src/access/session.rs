@@ -20,7 +20,9 @@ use subtle::ConstantTimeEq;
 
 use crate::access::audit_context::user_actor;
 use crate::access::base32::base32;
-use crate::ports::{CredentialsQuery, NewSession, PasswordError, SessionDigest, StoreError, UserCredentials};
+use crate::ports::{
+    CredentialsQuery, NewSession, PasswordError, PasswordQueue, SessionDigest, StoreError, UserCredentials,
+};
 use crate::{AuditContext, Deps};
 
 /// Number of characters of a session's secret: 32 bytes in base32.
@@ -104,7 +106,7 @@ pub async fn log_in(deps: &Deps, request: LoginRequest) -> Result<(Session, Secr
         }
     };
     let hash = credentials.as_ref().map(|credentials| credentials.password_hash.clone());
-    let is_verified = verify(deps, &attempt, password, hash).await?;
+    let is_verified = verify(deps, &attempt, password, hash, PasswordQueue::Others).await?;
     let credentials = credentials
         .filter(|credentials| is_verified && !credentials.user.is_disabled)
         .ok_or(LoginError::InvalidCredentials)?;
@@ -160,7 +162,7 @@ pub(crate) async fn verify_password(
     hash: Option<String>,
 ) -> Result<bool, LoginError> {
     begin_attempt(deps, attempt)?;
-    let is_verified = verify(deps, attempt, password, hash).await?;
+    let is_verified = verify(deps, attempt, password, hash, PasswordQueue::Known).await?;
     if is_verified {
         deps.logins.throttle().succeed(attempt);
     }
@@ -181,8 +183,9 @@ async fn verify(
     attempt: &LoginAttempt,
     password: SecretString,
     hash: Option<String>,
+    queue: PasswordQueue,
 ) -> Result<bool, LoginError> {
-    deps.passwords.verify(password, hash).await.map_err(|error| {
+    deps.passwords.verify(password, hash, queue).await.map_err(|error| {
         cancel_attempt(deps, attempt);
         error.into()
     })

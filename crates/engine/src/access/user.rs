@@ -6,12 +6,13 @@ use std::net::IpAddr;
 
 use domain::access::audit::{AuditAction, AuditEntry, AuditTarget, AuditTargetKind};
 use domain::access::login_throttle::LoginAttempt;
+use domain::access::password::password_error;
 use domain::access::permission::{Permission, Role};
 use domain::access::user::{Email, User};
 use domain::id::{UserId, WorkspaceId};
 use domain::json::Value;
 use jiff::Timestamp;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::access::caller::Caller;
 use crate::access::session;
@@ -85,6 +86,9 @@ pub enum UserError {
     /// The current password was wrong too often. The next attempt is possible at this time.
     #[error("the current password was wrong too often")]
     TooManyFailures(Timestamp),
+    /// The new password is not allowed, with the reason, to be read after the name of the field.
+    #[error("the password {0}")]
+    PasswordNotAllowed(String),
     /// The password could not be hashed.
     #[error(transparent)]
     Password(#[from] PasswordError),
@@ -156,6 +160,14 @@ fn entry(deps: &Deps, audit: &AuditContext, user: &User, action: AuditAction) ->
     audit.entry(deps, user.workspace, action, subject)
 }
 
+/// Checks a new password of the user with this e-mail address.
+fn check_password(password: &SecretString, email: &Email) -> Result<(), UserError> {
+    match password_error(password.expose_secret(), Some(email)) {
+        Some(reason) => Err(UserError::PasswordNotAllowed(reason)),
+        None => Ok(()),
+    }
+}
+
 async fn hash(deps: &Deps, password: SecretString) -> Result<String, PasswordError> {
     let mut salt = [0; 16];
     deps.random.fill(&mut salt);
@@ -183,6 +195,7 @@ pub async fn create_user(
 ) -> Result<User, UserError> {
     requester.require_permission(Permission::ManageUsers)?;
     requester.require_role(deps, new.role).await?;
+    check_password(&new.password, &new.email)?;
     let password_hash = hash(deps, new.password).await?;
     let now = deps.now();
     let user = User {
@@ -217,6 +230,7 @@ pub async fn update_user(
         let user = get_user(deps, workspace, id).await?.ok_or(UserError::NotFound)?;
         check_update(deps, requester, &user, &request).await?;
         if let Some(password) = request.password.take() {
+            check_password(&password, request.email.as_ref().unwrap_or(&user.email))?;
             if requester.is_user(id) {
                 let current = request.current_password.take().ok_or(UserError::CurrentPasswordRequired)?;
                 verify_current_password(deps, &user, current, requester.audit.client).await?;

@@ -157,14 +157,29 @@ port! {
 }
 
 port! {
-    /// Password hashing. A hash takes much time and memory on purpose, therefore the number of concurrent hashes is limited.
+    /// Password hashing. A hash takes much time and memory on purpose, therefore the number of concurrent and of waiting
+    /// hashes is limited.
     pub trait Passwords {
-        /// Hashes a password. `salt` is random and used for this password only.
+        /// Hashes a password, in the queue [`PasswordQueue::Known`]. `salt` is random and used for this password only.
         async fn hash(&self, password: SecretString, salt: [u8; 16]) -> Result<String, PasswordError>;
 
         /// Returns `true` if the password has this hash. Without a hash, returns `false` after the same time.
-        async fn verify(&self, password: SecretString, hash: Option<String>) -> Result<bool, PasswordError>;
+        async fn verify(
+            &self,
+            password: SecretString,
+            hash: Option<String>,
+            queue: PasswordQueue,
+        ) -> Result<bool, PasswordError>;
     }
+}
+
+/// Queue in which a password waits to be hashed. A full queue does not delay the other queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PasswordQueue {
+    /// The request has a session or an API key.
+    Known,
+    /// Everybody else.
+    Others,
 }
 
 /// Error of password hashing.

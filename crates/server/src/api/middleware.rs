@@ -19,11 +19,12 @@ use engine::{Deps, chain, directory};
 use jiff::Timestamp;
 
 use crate::api::bounded_request::bound_request;
+use crate::api::cookies::Cookie;
 use crate::api::error::{ApiError, Code};
 use crate::api::request_context::RequestContext;
 use crate::api::response::set;
 use crate::api::route_access::Route;
-use crate::api::{request_head, response, routes, session_cookie};
+use crate::api::{cookies, request_head, response, routes};
 use crate::client_ip;
 use crate::http_options::HttpOptions;
 use crate::observability::access_log::CallerName;
@@ -50,16 +51,19 @@ fn presented_key(headers: &HeaderMap) -> Option<&str> {
 }
 
 /// `true` if the request has a key or a session cookie, valid or not.
-fn has_credentials(headers: &HeaderMap) -> bool {
-    presented_key(headers).is_some_and(|key| !key.is_empty())
-        || session_cookie::session_secret(headers).is_some()
+fn has_credentials(headers: &HeaderMap, web: &HttpOptions) -> bool {
+    presented_key(headers).is_some_and(|key| !key.is_empty()) || Cookie::Session.value(headers, web).is_some()
 }
 
 /// Authenticates a request. An unknown key may have just been created by another process, so the directory is read again.
 /// If a request carries a key and a cookie, only the key counts.
-async fn authenticate(deps: &Deps, headers: &HeaderMap) -> Result<Option<Caller>, StoreError> {
+async fn authenticate(
+    deps: &Deps,
+    headers: &HeaderMap,
+    web: &HttpOptions,
+) -> Result<Option<Caller>, StoreError> {
     if !headers.contains_key(API_KEY) && presented_key(headers).is_none() {
-        return match session_cookie::session_secret(headers) {
+        return match Cookie::Session.value(headers, web) {
             Some(secret) => {
                 let session = session::authenticate(deps, secret).await?;
                 Ok(session.map(|session| Caller::User(Arc::new(session))))
@@ -83,7 +87,7 @@ fn csrf_failure(request: &Request, caller: Option<&Caller>, web: &HttpOptions) -
     if request.method().is_safe() || matches!(caller, Some(Caller::Key(_))) {
         return None;
     }
-    if session_cookie::is_cross_site(headers, web) {
+    if cookies::is_cross_site(headers, web) {
         return Some("`Origin` or `Sec-Fetch-Site` names another site");
     }
     let Some(Caller::User(session)) = caller else { return None };
@@ -142,7 +146,7 @@ pub(crate) async fn process_request(
 ) -> Response {
     let MiddlewareState { deps, web, budget } = state;
     let request_id: Arc<str> = deps.new_id(MessageId::from_parts).to_string().into();
-    let (caller, store_error) = match authenticate(&deps, request.headers()).await {
+    let (caller, store_error) = match authenticate(&deps, request.headers(), &web).await {
         Ok(caller) => (caller, None),
         // The session cannot be checked while the store is unavailable.
         Err(error) => (None, Some(ApiError::from(error))),
@@ -156,7 +160,7 @@ pub(crate) async fn process_request(
         csrf_failure: csrf_failure(&request, caller.as_ref(), &web),
         access: None,
         caller,
-        has_credentials: has_credentials(request.headers()),
+        has_credentials: has_credentials(request.headers(), &web),
         web,
         rate_limit: Arc::default(),
     };

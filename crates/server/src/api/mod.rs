@@ -9,6 +9,7 @@ pub(crate) mod accounts;
 pub(crate) mod body_encoding;
 pub(crate) mod bounded_request;
 pub(crate) mod contacts;
+pub(crate) mod cookies;
 pub(crate) mod document;
 pub(crate) mod error;
 pub(crate) mod error_mapping;
@@ -30,7 +31,6 @@ pub(crate) mod response;
 pub(crate) mod route_access;
 pub(crate) mod routes;
 pub(crate) mod serialize;
-pub(crate) mod session_cookie;
 pub(crate) mod templates;
 pub(crate) mod webhooks_out;
 

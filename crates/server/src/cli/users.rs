@@ -5,8 +5,9 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, anyhow, bail};
 use clap::{Args, Subcommand};
+use domain::access::password::password_error;
 use domain::access::permission::Role;
-use domain::access::user::{Email, User, password_error};
+use domain::access::user::{Email, User};
 use domain::time::rfc3339;
 use engine::AuditContext;
 use engine::access::user;
@@ -117,7 +118,7 @@ impl UsersCommand {
 }
 
 /// Returns the password from the file, or from the terminal, where it must be typed twice.
-fn password(file: Option<&Path>) -> anyhow::Result<SecretString> {
+fn password(file: Option<&Path>, email: &Email) -> anyhow::Result<SecretString> {
     let secret = match file {
         Some(path) => {
             secret_file(path).with_context(|| format!("--password-file: reading {}", path.display()))?
@@ -133,7 +134,7 @@ fn password(file: Option<&Path>) -> anyhow::Result<SecretString> {
             typed
         }
     };
-    match password_error(secret.expose_secret()) {
+    match password_error(secret.expose_secret(), Some(email)) {
         Some(fault) => bail!("the password {fault}"),
         None => Ok(secret),
     }
@@ -152,6 +153,7 @@ fn describe_error(error: UserError, action: &'static str) -> anyhow::Error {
         | UserError::CurrentPasswordRequired
         | UserError::WrongPassword
         | UserError::TooManyFailures(_)
+        | UserError::PasswordNotAllowed(_)
         | UserError::Password(_)
         | UserError::Store(_)) => anyhow::Error::new(error).context(action),
     }
@@ -172,7 +174,7 @@ async fn find(opened: &Opened, email_or_id: &str) -> anyhow::Result<User> {
 impl AddUserArgs {
     async fn run(self, ctx: &CommandContext) -> anyhow::Result<ExitCode> {
         let opened = self.workspace.open(ctx).await?;
-        let password = password(self.password_file.as_deref())?;
+        let password = password(self.password_file.as_deref(), &self.email)?;
         let audit = AuditContext::command_line();
         let requester = Requester { caller: None, audit: &audit };
         let new = NewUser { email: self.email, name: self.name, role: self.role, password };
@@ -255,7 +257,7 @@ impl ChangePasswordArgs {
     async fn run(&self, ctx: &CommandContext) -> anyhow::Result<ExitCode> {
         let opened = self.workspace.open(ctx).await?;
         let user = find(&opened, &self.user).await?;
-        let password = password(self.password_file.as_deref())?;
+        let password = password(self.password_file.as_deref(), &user.email)?;
         let audit = AuditContext::command_line();
         let requester = Requester { caller: None, audit: &audit };
         let edit = UpdateUserRequest { password: Some(password), ..UpdateUserRequest::default() };

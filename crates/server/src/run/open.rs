@@ -79,7 +79,7 @@ pub(crate) async fn open(config: &Config, options: OpenOptions) -> anyhow::Resul
         workers: store.clone(),
         committed: store.committed(),
         maintenance: store,
-        passwords: Arc::new(Argon2Passwords::default()),
+        passwords: Arc::new(Argon2Passwords::start()?),
         upstream: graph.clone(),
         upstream_admin: graph,
         webhook_sender: sender,

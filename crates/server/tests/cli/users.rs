@@ -59,7 +59,7 @@ fn an_invalid_user_is_rejected() {
         (
             "users add --email b@example.com --role agent --password-file short".to_owned(),
             1,
-            "8 to 256 characters",
+            "12 to 256 characters",
         ),
         (
             "users add --email b@example.com --role agent --password-file missing".to_owned(),

@@ -2,6 +2,7 @@
 
 mod bodies;
 mod connections;
+mod logins;
 mod target;
 
 use engine::access::api_key::DEV_KEY;

@@ -21,13 +21,14 @@ use engine::access::caller::Caller;
 use engine::access::session;
 use engine::access::session::{LoginError, LoginRequest};
 use engine::{Deps, directory};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::api::access::serialize::{serialize_api_key, serialize_user};
+use crate::api::cookies::Cookie;
 use crate::api::error::{ApiError, Code};
 use crate::api::request_context::{Authorized, RequestContext};
 use crate::api::serialize::time;
-use crate::api::{request_body, response, session_cookie};
+use crate::api::{request_body, response};
 
 /// Maximum length of an e-mail address, a password or a name of a workspace in a login.
 pub(crate) const MAX_LENGTH: usize = 1000;
@@ -66,7 +67,7 @@ pub(crate) async fn log_in(
     let max_age = deps.settings.sessions.absolute;
     with_cookie(
         response::success(StatusCode::OK, &data),
-        &session_cookie::set(&secret, max_age, context.web()),
+        &Cookie::Session.set(secret.expose_secret(), max_age, context.web()),
     )
 }
 
@@ -128,7 +129,7 @@ pub(crate) async fn log_out(
         return Err(ApiError::new(Code::Forbidden, "An API key has no session. Revoke the key instead."));
     };
     session::log_out(&deps, &session).await?;
-    with_cookie(response::no_content(), &session_cookie::clear(context.web()))
+    with_cookie(response::no_content(), &Cookie::Session.clear(context.web()))
 }
 
 /// Returns the caller and its permissions.

@@ -11,8 +11,9 @@ use axum::body::Body;
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
+use domain::access::password::{MAX_PASSWORD, MIN_PASSWORD, password_error};
 use domain::access::permission::{Permission, Role};
-use domain::access::user::{Email, MAX_EMAIL, MAX_PASSWORD, MIN_PASSWORD, password_error};
+use domain::access::user::{Email, MAX_EMAIL};
 use domain::check::{Fields, Item, Patch};
 use domain::id::UserId;
 use engine::Deps;
@@ -132,11 +133,13 @@ fn email(item: &Item<'_, '_>) -> Option<Email> {
 }
 
 fn password(item: &Item<'_, '_>) -> Option<SecretString> {
-    let item = item.about("Password.").format("password");
+    let item = item
+        .about("Password. Common passwords and passwords that follow from the email address are refused.")
+        .format("password");
     let item = item.keyword("minLength", i64::try_from(MIN_PASSWORD).unwrap_or(0));
     let item = item.keyword("maxLength", i64::try_from(MAX_PASSWORD).unwrap_or(i64::MAX));
     let text = item.string(..)?;
-    if let Some(reason) = password_error(text) {
+    if let Some(reason) = password_error(text, None) {
         item.refuse(reason);
         return None;
     }
@@ -224,6 +227,7 @@ fn user_error(deps: &Deps, caller: &Caller, error: UserError) -> ApiError {
         UserError::TooManyFailures(until) => {
             too_many_logins(crate::api::response::seconds_until(until, deps.now()))
         }
+        UserError::PasswordNotAllowed(reason) => ApiError::invalid_at("/password", reason),
         UserError::Password(error) => error.into(),
         UserError::Store(error) => error.into(),
     }

@@ -2,12 +2,12 @@
 
 use domain::json::{Object, Value};
 
+use crate::api::cookies::Cookie;
 use crate::api::error::Code;
 use crate::api::openapi::operation::json;
 use crate::api::openapi::schema::Schema;
 use crate::api::openapi::{errors, example};
 use crate::api::response::object;
-use crate::api::session_cookie;
 
 const ABOUT: &str = "\
 Waypost sends WhatsApp messages through Meta's Cloud API and reports their status.
@@ -124,7 +124,13 @@ fn security_schemes() -> Value {
         ("signature", scheme("apiKey", "header", "X-Hub-Signature-256", signature)),
         (
             "session",
-            scheme("apiKey", "cookie", session_cookie::NAME, "Session cookie of `POST /api/auth/login`."),
+            scheme(
+                "apiKey",
+                "cookie",
+                Cookie::Session.plain_name(),
+                "Session cookie of `POST /api/auth/login`. Where `public_url` is `https`, its name begins with \
+                 `__Host-`.",
+            ),
         ),
         (
             "csrf",

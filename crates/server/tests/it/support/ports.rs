@@ -81,7 +81,7 @@ pub(super) fn ports(
         workers: store.clone(),
         committed: store.committed(),
         maintenance: store,
-        passwords: Arc::new(Argon2Passwords::default()),
+        passwords: Arc::new(Argon2Passwords::start().unwrap()),
         upstream: graph.clone(),
         upstream_admin: graph,
         webhook_sender: receiver.clone(),
