@@ -1,88 +1,26 @@
 //! Rate limits of API keys: exact sliding windows.
+//!
+//! **Invariant:** all sends of a key share its windows: synchronous sends, queued sends, and the messages of batches, which
+//! count at the time at which they may leave.
 
-use std::collections::VecDeque;
+mod window;
 
 use jiff::{SignedDuration, Timestamp};
 
-/// A sliding window: at most `limit` calls in any period of `span`.
-///
-/// Calls are counted by millisecond: a window needs at most one entry for each millisecond of its span, for any limit.
-#[derive(Clone, Debug)]
-pub struct SlidingWindow {
-    limit: u32,
-    span: SignedDuration,
-    calls: VecDeque<(Timestamp, u32)>,
-    n_calls: u32,
-}
+pub use self::window::SlidingWindow;
 
-impl SlidingWindow {
-    /// Creates an empty window.
-    pub fn new(limit: u32, span: SignedDuration) -> Self {
-        Self { limit, span, calls: VecDeque::new(), n_calls: 0 }
-    }
-
-    /// Removes the calls that have left the window at `now`.
-    fn remove_old(&mut self, now: Timestamp) {
-        while let Some(&(at, n)) = self.calls.front() {
-            if now.duration_since(at) < self.span {
-                break;
-            }
-            self.n_calls = self.n_calls.saturating_sub(n);
-            self.calls.pop_front();
-        }
-    }
-
-    /// Returns the time at which one more call is allowed; `None` if it is allowed now.
-    pub fn available_at(&mut self, now: Timestamp) -> Option<Timestamp> {
-        self.remove_old(now);
-        if self.n_calls < self.limit {
-            return None;
-        }
-        // With a limit of zero no call is ever allowed; the end of the span is returned.
-        let oldest = self.calls.front().map_or(now, |&(at, _)| at);
-        Some(oldest.saturating_add(self.span).unwrap_or(Timestamp::MAX))
-    }
-
-    /// Records one call at `now`.
-    pub fn record(&mut self, now: Timestamp) {
-        self.n_calls = self.n_calls.saturating_add(1);
-        match self.calls.back_mut() {
-            // An entry has the time of its last call, so that no call leaves the window too early.
-            Some((at, n)) if at.as_millisecond() == now.as_millisecond() => {
-                (*at, *n) = (now, n.saturating_add(1))
-            }
-            _ => self.calls.push_back((now, 1)),
-        }
-    }
-
-    /// Returns the number of calls that are still allowed at `now`.
-    pub fn remaining(&mut self, now: Timestamp) -> u32 {
-        self.remove_old(now);
-        self.limit.saturating_sub(self.n_calls)
-    }
-
-    /// Returns the time at which the oldest recorded call leaves the window; `now` if no call is recorded.
-    pub fn resets_at(&mut self, now: Timestamp) -> Timestamp {
-        self.remove_old(now);
-        self.calls.front().map_or(now, |&(at, _)| at.saturating_add(self.span).unwrap_or(Timestamp::MAX))
-    }
-
-    /// Returns the limit.
-    pub fn limit(&self) -> u32 {
-        self.limit
-    }
-
-    /// Sets the limit. Recorded calls stay recorded.
-    pub fn set_limit(&mut self, limit: u32) {
-        self.limit = limit;
-    }
-}
+/// Period of the limits per minute.
+const MINUTE: SignedDuration = SignedDuration::from_secs(60);
+/// Period of the burst limit.
+const SECOND: SignedDuration = SignedDuration::from_secs(1);
 
 /// Kind of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CallKind {
     /// A send: limited per minute and per second.
     Send,
+    /// A batch: limited as a send is, in windows of its own. Its messages count as sends.
+    Batch,
     /// Any other call: limited per minute, with a higher limit.
     Other,
 }
@@ -116,77 +54,103 @@ pub struct RateLimitDecision {
     pub retry_at: Option<Timestamp>,
 }
 
+/// Windows of a minute and of a second.
+#[derive(Clone, Debug)]
+struct Windows {
+    minute: SlidingWindow,
+    second: SlidingWindow,
+}
+
+impl Windows {
+    fn new(limits: RateLimits) -> Self {
+        let minute = SlidingWindow::new(limits.per_minute, MINUTE);
+        Self { minute, second: SlidingWindow::new(limits.burst, SECOND) }
+    }
+
+    fn set_limits(&mut self, limits: RateLimits) {
+        self.minute.set_limit(limits.per_minute);
+        self.second.set_limit(limits.burst);
+    }
+
+    /// Returns the earliest time from `earliest` on at which both windows allow a call.
+    fn next_from(&mut self, earliest: Timestamp, now: Timestamp) -> Timestamp {
+        let mut at = earliest;
+        loop {
+            let next = self.second.next_from(self.minute.next_from(at, now), now);
+            if next == at {
+                return at;
+            }
+            at = next;
+        }
+    }
+
+    fn record(&mut self, at: Timestamp) {
+        self.minute.record(at);
+        self.second.record(at);
+    }
+}
+
 /// Rate limiter of one API key.
 #[derive(Clone, Debug)]
 pub struct RateLimiter {
-    sends: SlidingWindow,
-    burst: SlidingWindow,
+    sends: Windows,
+    batches: Windows,
     others: SlidingWindow,
-    /// Send times of the messages of batches, ascending: of the last minute and of the future.
-    reserved: VecDeque<Timestamp>,
+    /// Time of the last message of a batch.
+    last_reserved: Option<Timestamp>,
 }
 
 impl RateLimiter {
     /// Creates a limiter without recorded calls.
     pub fn new(limits: RateLimits) -> Self {
-        let minute = SignedDuration::from_secs(60);
         Self {
-            sends: SlidingWindow::new(limits.per_minute, minute),
-            burst: SlidingWindow::new(limits.burst, SignedDuration::from_secs(1)),
-            others: SlidingWindow::new(limits.others(), minute),
-            reserved: VecDeque::new(),
+            sends: Windows::new(limits),
+            batches: Windows::new(limits),
+            others: SlidingWindow::new(limits.others(), MINUTE),
+            last_reserved: None,
         }
     }
 
-    /// Reserves the send time of the next message of a batch. Only messages of batches count here; the batch itself is
-    /// one call.
+    /// Reserves the send time of the next message of a batch: the earliest time, not before the last message of a batch, at
+    /// which no window has more sends than its limit.
     pub fn reserve(&mut self, limits: RateLimits, now: Timestamp) -> Timestamp {
-        let minute = SignedDuration::from_secs(60);
-        while self.reserved.front().is_some_and(|at| now.duration_since(*at) >= minute) {
-            self.reserved.pop_front();
-        }
-        // The n-th message before this one must be at least one window earlier.
-        let after = |n: u32, span: SignedDuration| -> Option<Timestamp> {
-            let n = usize::try_from(n).ok()?.max(1);
-            let before = self.reserved.len().checked_sub(n).and_then(|index| self.reserved.get(index))?;
-            before.saturating_add(span).ok()
-        };
-        let at = [
-            after(limits.per_minute, minute),
-            after(limits.burst, SignedDuration::from_secs(1)),
-            self.reserved.back().copied(),
-        ]
-        .into_iter()
-        .flatten()
-        .fold(now, Timestamp::max);
-        self.reserved.push_back(at);
+        self.set_limits(limits);
+        let earliest = self.last_reserved.map_or(now, |last| last.max(now));
+        let at = self.sends.next_from(earliest, now);
+        self.sends.record(at);
+        self.last_reserved = Some(at);
         at
     }
 
     /// Records one call if it is allowed. A call that is not allowed is not recorded.
     pub fn acquire(&mut self, kind: CallKind, limits: RateLimits, now: Timestamp) -> RateLimitDecision {
         self.set_limits(limits);
-        let retry_at = match kind {
-            CallKind::Send => self.sends.available_at(now).max(self.burst.available_at(now)),
-            CallKind::Other => self.others.available_at(now),
+        let at = match kind {
+            CallKind::Send => self.sends.next_from(now, now),
+            CallKind::Batch => self.batches.next_from(now, now),
+            CallKind::Other => self.others.next_from(now, now),
         };
+        let retry_at = (at > now).then_some(at);
         if retry_at.is_none() {
             match kind {
-                CallKind::Send => {
-                    self.sends.record(now);
-                    self.burst.record(now);
-                }
+                CallKind::Send => self.sends.record(now),
+                CallKind::Batch => self.batches.record(now),
                 CallKind::Other => self.others.record(now),
             }
         }
-        RateLimitDecision { retry_at, ..self.peek(kind, limits, now) }
+        let mut decision = self.peek(kind, limits, now);
+        if kind == CallKind::Batch {
+            // At least one message follows.
+            decision.remaining = decision.remaining.saturating_sub(1);
+        }
+        RateLimitDecision { retry_at, ..decision }
     }
 
-    /// Returns the current decision without recording a call.
+    /// Returns the current decision without recording a call. For a batch, it is the window of sends.
     pub fn peek(&mut self, kind: CallKind, limits: RateLimits, now: Timestamp) -> RateLimitDecision {
         self.set_limits(limits);
         let window = match kind {
-            CallKind::Send => &mut self.sends,
+            CallKind::Send | CallKind::Batch => &mut self.sends.minute,
             CallKind::Other => &mut self.others,
         };
         RateLimitDecision {
@@ -198,8 +162,8 @@ impl RateLimiter {
     }
 
     fn set_limits(&mut self, limits: RateLimits) {
-        self.sends.set_limit(limits.per_minute);
-        self.burst.set_limit(limits.burst);
+        self.sends.set_limits(limits);
+        self.batches.set_limits(limits);
         self.others.set_limit(limits.others());
     }
 }
@@ -263,29 +227,58 @@ mod tests {
         assert_eq!(reserved[999].duration_since(at(0)).as_secs(), 549);
     }
 
+    #[test]
+    fn batches_and_other_sends_share_the_windows() {
+        let limits = RateLimits { per_minute: 5, burst: 5 };
+        let mut limiter = RateLimiter::new(limits);
+        assert_eq!(limiter.acquire(CallKind::Send, limits, at(0)).retry_at, None);
+        // The messages of a batch count, not the batch.
+        assert_eq!(limiter.acquire(CallKind::Batch, limits, at(1)).remaining, 3);
+        let reserved: Vec<_> = (0..6).map(|_| limiter.reserve(limits, at(2))).collect();
+        assert_eq!(reserved, [at(2), at(2), at(2), at(2), at(60_000), at(60_002)]);
+        // A synchronous send would be the sixth within 60 seconds.
+        let refused = limiter.acquire(CallKind::Send, limits, at(3));
+        assert_eq!((refused.remaining, refused.retry_at), (0, Some(at(60_002))));
+        // Another batch waits behind the first one.
+        assert_eq!(limiter.acquire(CallKind::Batch, limits, at(4)).retry_at, None);
+        assert_eq!(limiter.acquire(CallKind::Send, limits, at(60_002)).retry_at, None);
+    }
+
     proptest! {
         #[test]
-        fn no_window_ever_holds_more_than_its_limit(
-            steps in prop::collection::vec(0i64..400_000, 1..300),
-            limit in 1u32..12,
+        fn no_window_of_a_key_ever_holds_more_than_its_limits(
+            steps in prop::collection::vec((0_i64..40_000, 0_usize..4, 0_usize..30), 1..60),
+            per_minute in 1_u32..30,
+            burst in 1_u32..8,
         ) {
-            let mut window = SlidingWindow::new(limit, SignedDuration::from_secs(1));
-            let mut granted = Vec::new();
-            let mut now = 0;
-            for step in steps {
+            let limits = RateLimits { per_minute, burst };
+            let mut limiter = RateLimiter::new(limits);
+            let (mut sends, mut now) = (Vec::new(), 0);
+            for (step, kind, n_messages) in steps {
                 now += step;
-                let now = Timestamp::from_microsecond(1_767_225_600_000_000 + now).expect("a time");
-                match window.available_at(now) {
-                    None => {
-                        window.record(now);
-                        granted.push(now);
+                if kind > 0 {
+                    let decision = limiter.acquire(CallKind::Send, limits, at(now));
+                    match decision.retry_at {
+                        None => sends.push(at(now)),
+                        // The call is allowed at the time that the refusal names, and not before.
+                        Some(retry_at) => {
+                            prop_assert!(retry_at > at(now));
+                            let mut later = limiter.clone();
+                            let ms = SignedDuration::from_millis(1);
+                            prop_assert!(later.acquire(CallKind::Send, limits, retry_at - ms).retry_at.is_some());
+                            prop_assert_eq!(later.acquire(CallKind::Send, limits, retry_at).retry_at, None);
+                        }
                     }
-                    Some(later) => prop_assert!(later > now),
+                } else if limiter.acquire(CallKind::Batch, limits, at(now)).retry_at.is_none() {
+                    sends.extend((0..n_messages.max(1)).map(|_| limiter.reserve(limits, at(now))));
                 }
             }
-            for (i, first) in granted.iter().enumerate() {
-                let n = granted[i..].iter().take_while(|at| at.duration_since(*first) < SignedDuration::from_secs(1)).count();
-                prop_assert!(n <= usize::try_from(limit).expect("small"));
+            sends.sort_unstable();
+            for (limit, span) in [(per_minute, MINUTE), (burst, SECOND)] {
+                let limit = usize::try_from(limit).expect("small");
+                for group in sends.windows(limit + 1) {
+                    prop_assert!(group[limit].duration_since(group[0]) >= span);
+                }
             }
         }
     }

@@ -6,7 +6,7 @@ use super::describe::{describe_choices, quoted};
 use super::nearest::nearest;
 use super::patch::Patch;
 use super::pointer::JsonPointer;
-use super::reader::{FieldNames, Fields, Item};
+use super::reader::{FieldNames, Fields, Item, excess};
 use super::schema::node::Node;
 use super::violation::Violations;
 use crate::json::{Object, Value};
@@ -192,9 +192,13 @@ impl<'a, 'p> Fields<'a, 'p> {
     }
 
     /// Ends the reading of an object that may have other fields.
+    /// It has at most [`MAX_MEMBERS`](super::limits::MAX_MEMBERS) fields, and at most
+    /// [`MAX_VALUES`](super::limits::MAX_VALUES) values within them.
     pub fn finish_open(self) {
         self.describe(Node::open);
-        drop(self);
+        if let Some(reason) = excess(self.object) {
+            self.refuse(reason);
+        }
     }
 
     fn lookup(&self, name: &'static str) -> Option<&'a Value> {

@@ -27,6 +27,7 @@
 
 mod describe;
 mod fields;
+mod limits;
 mod nearest;
 mod patch;
 mod pointer;
@@ -37,6 +38,7 @@ mod tests;
 mod url;
 mod violation;
 
+pub use limits::{MAX_ELEMENTS, MAX_JSON_TEXT, MAX_MEMBERS, MAX_STRING, MAX_VALUES};
 pub use nearest::{nearest, nearest_names, nearest_of};
 pub use patch::Patch;
 pub use pointer::JsonPointer;

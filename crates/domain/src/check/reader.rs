@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::ops::RangeBounds;
 
 use super::describe::{describe_bounds, describe_choices, describe_count, limits, quoted};
+use super::limits::{MAX_ELEMENTS, MAX_JSON_TEXT, MAX_MEMBERS, MAX_NUMBER_TEXT, MAX_STRING, MAX_VALUES};
 use super::nearest::nearest_of;
 use super::pointer::JsonPointer;
 use super::schema::node::Node;
@@ -85,19 +86,23 @@ impl<'a, 'p> Item<'a, 'p> {
         self.found.refuse(&self.pointer, reason);
     }
 
-    /// Returns a string with a length in Unicode characters: `1..=20`, `..=60`, `1..`, `..`.
+    /// Returns a string with a length in Unicode characters: `1..=20`, `..=60`. A range without an end (`1..`, `..`) ends at
+    /// [`MAX_STRING`].
     pub fn string(&self, length: impl RangeBounds<usize>) -> Option<&'a str> {
         self.describe(|node| node.string(&length));
         let Value::String(text) = self.value? else { return self.wrong_kind("a string") };
-        let (least, most) = limits(&length);
+        let (least, given_most) = limits(&length);
+        let most = given_most.unwrap_or(MAX_STRING);
         // A character has one to four bytes, so that the length in bytes usually decides.
-        if text.len() / 4 >= least && most.is_none_or(|most| text.len() <= most) {
+        if text.len() / 4 >= least && text.len() <= most {
             return Some(text);
         }
         let n_characters = text.chars().count();
-        if n_characters >= least && most.is_none_or(|most| n_characters <= most) {
+        if (least..=most).contains(&n_characters) {
             return Some(text);
         }
+        // A maximum that the reader did not set is only mentioned if it is the reason.
+        let most = if n_characters < least { given_most } else { Some(most) };
         self.refuse(format!("must be {}, is {n_characters}", describe_count(least, most, "character")));
         None
     }
@@ -142,7 +147,12 @@ impl<'a, 'p> Item<'a, 'p> {
         self.describe(|node| {
             node.set("type", "string");
             node.set("pattern", r"^\s*\{");
+            node.limit_count(&(..=MAX_JSON_TEXT), MAX_JSON_TEXT, "minLength", "maxLength");
         });
+        let length = self.value.and_then(Value::as_str).map_or(0, |text| text.chars().count());
+        if length > MAX_JSON_TEXT {
+            self.refuse(format!("must be at most {MAX_JSON_TEXT} characters, is {length}"));
+        }
         if self.value.and_then(Value::as_str).is_some_and(|text| !text.trim_start().starts_with('{')) {
             let _refused: Option<()> = self.wrong_kind("an object");
         }
@@ -192,7 +202,9 @@ impl<'a, 'p> Item<'a, 'p> {
         };
         // Rust's parser accepts `+1`, which is not a JSON number.
         match text.parse::<i64>() {
-            Ok(number) if !text.starts_with('+') => self.within(number, &bounds),
+            Ok(number) if !text.starts_with('+') && text.len() <= MAX_NUMBER_TEXT => {
+                self.within(number, &bounds)
+            }
             _ => {
                 self.refuse(format!("must be a whole number, is {}", quoted(text)));
                 None
@@ -212,7 +224,9 @@ impl<'a, 'p> Item<'a, 'p> {
         // Rust's parser accepts `inf`, `nan` and `+1`, which are not JSON numbers.
         let is_plain = |text: &str| text.starts_with(|first: char| first == '-' || first.is_ascii_digit());
         match text.parse::<f64>() {
-            Ok(number) if number.is_finite() && is_plain(text) => self.within(number, &bounds),
+            Ok(number) if number.is_finite() && is_plain(text) && text.len() <= MAX_NUMBER_TEXT => {
+                self.within(number, &bounds)
+            }
             _ => {
                 self.refuse(format!("must be a number, is {}", quoted(text)));
                 None
@@ -281,7 +295,7 @@ impl<'a, 'p> Item<'a, 'p> {
         self.not_among(text, &words, synonyms)
     }
 
-    /// Returns the elements of an array with a length within bounds. If the array is too long, its first elements are
+    /// Returns the elements of an array with a length within bounds; a range without an end ends at [`MAX_ELEMENTS`]. If the array is too long, its first elements are
     /// read, so that their violations are reported too.
     pub fn array(&self, length: impl RangeBounds<usize>) -> Option<Items<'a, 'p>> {
         if self.found.is_describing() {
@@ -289,12 +303,14 @@ impl<'a, 'p> Item<'a, 'p> {
             return Some(Items { elements: &ONE_ELEMENT, pointer: self.pointer, found: self.found });
         }
         let Value::Array(elements) = self.value? else { return self.wrong_kind("an array") };
-        let (least, most) = limits(&length);
+        let (least, given_most) = limits(&length);
+        let most = given_most.unwrap_or(MAX_ELEMENTS);
         let count = elements.len();
         let mut elements = elements.as_slice();
-        if count < least || most.is_some_and(|most| count > most) {
-            self.refuse(format!("must have {}, has {count}", describe_count(least, most, "element")));
-            elements = most.and_then(|most| elements.get(..most)).unwrap_or(elements);
+        if count < least || count > most {
+            let described = if count < least { given_most } else { Some(most) };
+            self.refuse(format!("must have {}, has {count}", describe_count(least, described, "element")));
+            elements = elements.get(..most).unwrap_or(elements);
         }
         Some(Items { elements, pointer: self.pointer, found: self.found })
     }
@@ -305,12 +321,21 @@ impl<'a, 'p> Item<'a, 'p> {
             self.describe(Node::object);
             return Some(Fields::read(&EMPTY_OBJECT, self.pointer, self.found));
         }
-        self.open_object().map(|object| Fields::read(object, self.pointer, self.found))
+        self.any_object().map(|object| Fields::read(object, self.pointer, self.found))
     }
 
-    /// Returns an object with any fields.
+    /// Returns an object with any fields, at most [`MAX_MEMBERS`], and at most [`MAX_VALUES`] values within them.
     pub fn open_object(&self) -> Option<&'a Object> {
         self.describe(Node::take_any);
+        let object = self.any_object()?;
+        if let Some(reason) = excess(object) {
+            self.refuse(reason);
+            return None;
+        }
+        Some(object)
+    }
+
+    fn any_object(&self) -> Option<&'a Object> {
         let Value::Object(object) = self.value? else { return self.wrong_kind("an object") };
         Some(object)
     }
@@ -343,6 +368,16 @@ impl<'a, 'p> Item<'a, 'p> {
         ));
         None
     }
+}
+
+/// Returns the reason why an object with any fields is refused, if it is too large.
+pub(super) fn excess(object: &Object) -> Option<String> {
+    if object.len() > MAX_MEMBERS {
+        return Some(format!("must have at most {MAX_MEMBERS} members, has {}", object.len()));
+    }
+    let mut left = MAX_VALUES;
+    let is_within = object.iter().all(|(_, value)| value.is_within(&mut left));
+    (!is_within).then(|| format!("must have at most {MAX_VALUES} values"))
 }
 
 impl<'a> Items<'a, '_> {

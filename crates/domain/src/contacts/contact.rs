@@ -396,6 +396,7 @@ fn read_custom(item: &Item<'_, '_>) -> Option<Object> {
     let given = item.open_object()?;
     if given.len() > MAX_CUSTOM_FIELDS {
         item.refuse(format!("must have at most {MAX_CUSTOM_FIELDS} members, has {}", given.len()));
+        return None;
     }
     let mut custom = Object::new();
     let fields = item.object()?;

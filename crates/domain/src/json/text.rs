@@ -30,6 +30,17 @@ impl Value {
     }
 }
 
+impl Object {
+    /// Returns the text of [`Value::canonical`].
+    #[must_use]
+    pub fn canonical(&self) -> String {
+        let mut text = String::new();
+        // Writing to a string cannot fail.
+        let _infallible = write_object(&mut text, self, Order::Sorted);
+        text
+    }
+}
+
 #[derive(Clone, Copy, PartialEq)]
 enum Order {
     AsIs,

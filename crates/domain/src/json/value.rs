@@ -99,6 +99,17 @@ impl Value {
         self.as_object_mut()?.get_mut(key)
     }
 
+    /// Returns `true` if this value and the values within it are at most `left` values, which are subtracted from `left`.
+    pub(crate) fn is_within(&self, left: &mut usize) -> bool {
+        let Some(rest) = left.checked_sub(1) else { return false };
+        *left = rest;
+        match self {
+            Self::Null | Self::Bool(_) | Self::Int(_) | Self::Float(_) | Self::String(_) => true,
+            Self::Array(elements) => elements.iter().all(|element| element.is_within(left)),
+            Self::Object(object) => object.iter().all(|(_, value)| value.is_within(left)),
+        }
+    }
+
     /// Returns `true` if both are the same JSON: members in any order, `1` equal to `1.0`.
     ///
     /// Two values are the same if and only if their [`Value::canonical`] texts are equal.

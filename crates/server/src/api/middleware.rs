@@ -240,7 +240,7 @@ fn add_resume_hint(error: &mut ApiError, url: &str) {
 
 fn call_kind_name(kind: CallKind) -> &'static str {
     match kind {
-        CallKind::Send => "send",
+        CallKind::Send | CallKind::Batch => "send",
         CallKind::Other => "other",
     }
 }

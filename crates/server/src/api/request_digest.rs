@@ -9,7 +9,6 @@ use std::task::{Context, Poll, ready};
 use axum::body::{Body, BodyDataStream, Bytes};
 use axum::extract::Request;
 use axum::http::{HeaderMap, Uri, header};
-use domain::json::Value;
 use engine::ports::RequestDigest;
 use futures_core::Stream;
 use futures_util::{StreamExt as _, stream};
@@ -31,7 +30,7 @@ impl BodyDigest {
     pub(crate) async fn of_json(request: Request) -> Result<(Request, Self), ApiError> {
         let (parts, body) = request.into_parts();
         let bytes = request_body::bytes(&parts.headers, body).await?;
-        let canonical = Value::Object(request_body::object(&bytes, true)?).canonical();
+        let canonical = request_body::object(&bytes, true)?.canonical();
         let digest = hasher(&parts.uri).chain_update(canonical).finalize().into();
         Ok((Request::from_parts(parts, Body::from(bytes)), Self::Known(digest)))
     }

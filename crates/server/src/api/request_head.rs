@@ -17,9 +17,11 @@ use crate::api::response;
 
 /// Maximum length of a path, in bytes. The longest parameter of a path is a message id of Meta, which has some hundred
 /// bytes.
-const MAX_PATH: usize = 4096;
+pub(crate) const MAX_PATH: usize = 4096;
 /// Maximum length of a query, in bytes.
-const MAX_QUERY: usize = 8192;
+pub(crate) const MAX_QUERY: usize = 8192;
+/// Maximum length of a header that no handler bounds: that of the head of a request.
+pub(crate) const MAX_HEADER: usize = 32 * 1024;
 /// Maximum number of parameters of a query.
 const MAX_PARAMETERS: usize = 64;
 

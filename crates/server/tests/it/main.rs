@@ -46,6 +46,7 @@ mod openapi_fixture;
 mod openapi_outside_api;
 mod opt_out;
 mod outbound_media;
+mod oversized_input;
 mod pacing;
 mod queue;
 mod rate_limits;

@@ -1,5 +1,7 @@
 //! The OpenAPI document: the handlers accept and return what the document shows.
 
+use std::collections::BTreeSet;
+
 use axum::body::Body;
 use axum::http::{Method, Request};
 use domain::access::api_key::KeyScope;
@@ -11,7 +13,7 @@ use crate::openapi_fixture::{ExampleGateway, WAMID, upload};
 use crate::support::{CUSTOMER, TestApp, TestResponse};
 
 /// Returns path template, method and description of each operation.
-fn operations() -> Vec<(&'static str, Method, &'static Value)> {
+pub(crate) fn operations() -> Vec<(&'static str, Method, &'static Value)> {
     let paths = DOCUMENT["paths"].as_object().unwrap();
     let all = paths.iter().flat_map(|(path, methods)| {
         methods.as_object().unwrap().iter().map(move |(method, operation)| {
@@ -22,7 +24,7 @@ fn operations() -> Vec<(&'static str, Method, &'static Value)> {
 }
 
 /// Returns the path with the example ids.
-fn path_of(template: &str, operation: &Value) -> String {
+pub(crate) fn path_of(template: &str, operation: &Value) -> String {
     let parameters = operation["parameters"].as_array();
     let id = parameters.into_iter().flatten().find(|parameter| parameter["in"] == "path");
     let encoded = |id: &Value| -> String {
@@ -32,7 +34,7 @@ fn path_of(template: &str, operation: &Value) -> String {
 }
 
 /// Returns the schema of the JSON body of an operation.
-fn body_of(operation: &'static Value) -> &'static Value {
+pub(crate) fn body_of(operation: &'static Value) -> &'static Value {
     resolve(&operation["requestBody"]["content"]["application/json"]["schema"])
 }
 
@@ -359,4 +361,60 @@ async fn the_page_is_served_and_loads_nothing_from_other_hosts() {
             assert!(!text.contains(foreign), "{path} holds {foreign}");
         }
     }
+}
+
+/// Adds the texts, lists and objects of a request without a maximum to `found`.
+fn find_unbounded(schema: &'static Value, path: &str, depth: usize, found: &mut BTreeSet<String>) {
+    let schema = resolve(schema);
+    let is = |kind: &str| {
+        let named = &schema["type"];
+        named == kind || named.as_array().is_some_and(|kinds| kinds.iter().any(|one| one == kind))
+    };
+    let has = |keyword: &str| schema.get(keyword).is_some();
+    let unbounded = [
+        (
+            "string",
+            is("string")
+                && !has("enum")
+                && !has("const")
+                && !has("maxLength")
+                && schema["format"] != "binary",
+        ),
+        ("array", is("array") && !has("maxItems")),
+        ("object", is("object") && schema["additionalProperties"] != false && !has("maxProperties")),
+    ];
+    found.extend(unbounded.iter().filter(|(_, is_it)| *is_it).map(|(kind, _)| format!("{path}: {kind}")));
+    // Components of templates contain components.
+    if depth > 24 {
+        return;
+    }
+    for (name, member) in schema["properties"].as_object().into_iter().flatten() {
+        find_unbounded(member, &format!("{path}.{name}"), depth + 1, found);
+    }
+    for (keyword, sign) in [("items", "[]"), ("additionalProperties", ".*")] {
+        if schema[keyword].is_object() {
+            find_unbounded(&schema[keyword], &format!("{path}{sign}"), depth + 1, found);
+        }
+    }
+    for choice in
+        ["oneOf", "anyOf", "allOf"].iter().flat_map(|name| schema[*name].as_array().into_iter().flatten())
+    {
+        find_unbounded(choice, path, depth + 1, found);
+    }
+}
+
+#[test]
+fn every_text_list_and_object_of_a_request_has_a_maximum() {
+    let mut found = BTreeSet::new();
+    for (path, method, operation) in operations() {
+        for parameter in operation["parameters"].as_array().into_iter().flatten() {
+            let name = parameter["name"].as_str().unwrap();
+            find_unbounded(&parameter["schema"], &format!("{method} {path} {name}"), 0, &mut found);
+        }
+        for kind in ["application/json", "multipart/form-data"] {
+            let schema = &operation["requestBody"]["content"][kind]["schema"];
+            find_unbounded(schema, &format!("{method} {path}"), 0, &mut found);
+        }
+    }
+    assert_eq!(found, BTreeSet::new());
 }

@@ -383,8 +383,10 @@ async fn a_batch_has_an_id_and_the_time_of_its_last_message() {
     let next = app.post("/api/messages/batch", &json!({"messages": [scheduled]})).await.expect(202);
     assert!(at(&next.data()["last_leaves_at"]) >= last_leaves_at);
     assert_eq!(app.get("/api/messages?batch=7").await.expect(400).pointers(), ["/batch"]);
-    // Messages of single requests belong to no batch.
-    app.advance(60);
+    // Messages of single requests belong to no batch. They share the limit of the key with the messages of batches.
+    let early = app.send(queued(CUSTOMER, "early")).await.expect(429);
+    assert_eq!(early.code(), "rate_limited");
+    app.advance(180);
     app.send(queued(CUSTOMER, "alone")).await.expect(202);
     assert_eq!(app.get(&format!("/api/messages?batch={id}")).await.data()["total"], 45);
 }

@@ -3,6 +3,7 @@
 use std::ops::RangeBounds;
 
 use crate::check::describe::{describe_choices, limits};
+use crate::check::limits::{MAX_ELEMENTS, MAX_MEMBERS, MAX_NUMBER_TEXT, MAX_STRING};
 use crate::check::pointer::Step;
 use crate::json::{Object, Value};
 
@@ -72,17 +73,18 @@ impl Node {
 
     pub(crate) fn string(&mut self, length: &impl RangeBounds<usize>) {
         self.set("type", "string");
-        self.limit_count(length, "minLength", "maxLength");
+        self.limit_count(length, MAX_STRING, "minLength", "maxLength");
     }
 
     pub(crate) fn array(&mut self, length: &impl RangeBounds<usize>) {
         self.set("type", "array");
-        self.limit_count(length, "minItems", "maxItems");
+        self.limit_count(length, MAX_ELEMENTS, "minItems", "maxItems");
     }
 
     pub(crate) fn limit_count(
         &mut self,
         length: &impl RangeBounds<usize>,
+        default_most: usize,
         least_keyword: &str,
         most_keyword: &str,
     ) {
@@ -90,9 +92,7 @@ impl Node {
         if least > 0 {
             self.set(least_keyword, number_of(least));
         }
-        if let Some(most) = most.filter(|most| *most < usize::MAX) {
-            self.set(most_keyword, number_of(most));
-        }
+        self.set(most_keyword, number_of(most.unwrap_or(default_most)));
     }
 
     pub(crate) fn integer(&mut self, bounds: &impl RangeBounds<i64>) {
@@ -127,6 +127,7 @@ impl Node {
             let mut text = Object::new();
             text.insert("type", "string");
             text.insert("pattern", pattern);
+            text.insert("maxLength", number_of(MAX_NUMBER_TEXT));
             self.set("anyOf", vec![plain.into(), Value::Object(text)]);
             if let Some(about) = about {
                 self.set("description", about);
@@ -145,6 +146,8 @@ impl Node {
     pub(crate) fn texts_in_any_case(&mut self, texts: &[&str]) {
         self.set("type", "string");
         self.set("pattern", any_case_pattern(texts));
+        let longest = texts.iter().map(|text| text.chars().count()).max().unwrap_or(0);
+        self.set("maxLength", number_of(longest));
         self.sentences.push(format!("{}, in any case.", describe_choices(texts)));
     }
 
@@ -161,11 +164,12 @@ impl Node {
 
     pub(crate) fn open(&mut self) {
         self.set("additionalProperties", true);
+        self.set("maxProperties", number_of(MAX_MEMBERS));
     }
 
     pub(crate) fn take_any(&mut self) {
         self.set("type", "object");
-        self.set("additionalProperties", true);
+        self.open();
     }
 
     pub(crate) fn about(&mut self, about: &str) {

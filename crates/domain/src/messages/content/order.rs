@@ -155,6 +155,8 @@ fn check_settings(item: Item<'_, '_>) {
         }
         if kind.is_some() {
             gateway.finish();
+        } else {
+            gateway.finish_open();
         }
     }
     settings.finish();

@@ -27,6 +27,7 @@ use crate::api::openapi::operation_object::operation_object;
 use crate::api::openapi::schema::Schema;
 use crate::api::openapi::{components, errors, print};
 use crate::api::request_context::RequestContext;
+use crate::api::request_head;
 use crate::api::routes::ROUTES;
 use crate::api::{request_body, response, serialize};
 
@@ -70,7 +71,7 @@ fn get_openapi_operation() -> Operation {
     .header(
         "If-None-Match",
         "`ETag` of an earlier response. The response is 304 if nothing has changed.",
-        Schema::string(..),
+        Schema::string(..=request_head::MAX_HEADER),
     )
     .responds_raw(200, "The OpenAPI document.", JSON, Schema::any_object())
     .response_header("ETag", "SHA-256 of the content.", etag())

@@ -6,6 +6,7 @@ use domain::json::{Object, Value};
 use crate::api::openapi::operation::{JSON, Operation, json};
 use crate::api::openapi::operation_object;
 use crate::api::openapi::schema::{Schema, required};
+use crate::api::request_head;
 use crate::api::response::object;
 use crate::request_bodies::bounds;
 
@@ -70,10 +71,15 @@ fn verify_meta_webhook() -> Operation {
     .required_query(
         "hub.verify_token",
         "`verify_token` of an account.",
-        Schema::string(1..),
+        Schema::string(1..=request_head::MAX_QUERY),
         "a-word-of-yours",
     )
-    .required_query("hub.challenge", "Text that the response must contain.", Schema::string(..), "1158201444")
+    .required_query(
+        "hub.challenge",
+        "Text that the response must contain.",
+        Schema::string(..=request_head::MAX_QUERY),
+        "1158201444",
+    )
     .responds_raw(200, "The challenge.", PLAIN, Schema::string(..))
     .response_example("1158201444")
     .responds_raw(

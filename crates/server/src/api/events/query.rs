@@ -34,10 +34,9 @@ impl EventQuery {
     ) -> Self {
         let workspace = context.map(|(_, caller)| caller.workspace());
         let event_start = |text: &str| workspace.and_then(|workspace| event_start(workspace, text));
-        let after = fields
-            .optional("after")
-            .about(AFTER)
-            .written_as(|| Schema::any_of([Schema::uuid(), Schema::constant("latest")]).into());
+        let after = fields.optional("after").about(AFTER).written_as(|| {
+            Schema::any_of([Schema::uuid().set("maxLength", 36), Schema::constant("latest")]).into()
+        });
         let start = match (last_event_id, after.string(1..)) {
             // A browser that reconnects sends the id of the last event that it received; the URL does not change.
             (Some(id), _) => event_start(id).or_else(|| {

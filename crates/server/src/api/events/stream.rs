@@ -141,7 +141,11 @@ pub(crate) fn operations() -> Vec<Operation> {
              streams and long polls at the same time, a workspace 256, the gateway 1,024.",
         )
         .query(RequestSchema::of_query(|fields| EventQuery::read(None, fields, None)))
-        .header("Last-Event-ID", "ID of the last received event. Overrides `after`.", Schema::uuid())
+        .header(
+            "Last-Event-ID",
+            "ID of the last received event. Overrides `after`.",
+            Schema::uuid().set("maxLength", 36),
+        )
         .responds_raw(200, "Stream of events without an end.", "text/event-stream", Schema::string(..))
         .response_example(STREAM_EXAMPLE),
     ]

@@ -9,6 +9,7 @@ use crate::api::openapi::example::MEDIA;
 use crate::api::openapi::operation::ANY_TYPE;
 use crate::api::openapi::operation::Operation;
 use crate::api::openapi::schema::Schema;
+use crate::api::request_head;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -169,12 +170,20 @@ pub(crate) fn operations() -> Vec<Operation> {
     vec![
         Operation::new("get_media", "Download a file", about)
             .id(MEDIA_ID, MEDIA)
-            .header("Range", "One range of bytes.", Schema::string(..).example("bytes=0-1023"))
-            .header("If-Range", "`ETag` of the content for which the range is valid.", Schema::string(..))
+            .header(
+                "Range",
+                "One range of bytes.",
+                Schema::string(..=request_head::MAX_HEADER).example("bytes=0-1023"),
+            )
+            .header(
+                "If-Range",
+                "`ETag` of the content for which the range is valid.",
+                Schema::string(..=request_head::MAX_HEADER),
+            )
             .header(
                 "If-None-Match",
                 "`ETag` of an earlier response. The response is 304 if nothing has changed.",
-                Schema::string(..),
+                Schema::string(..=request_head::MAX_HEADER),
             )
             .responds_raw(200, "The content, or its metadata.", ANY_TYPE, Schema::format("binary"))
             .response_header("ETag", "SHA-256 of the content.", etag())

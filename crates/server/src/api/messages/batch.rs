@@ -36,6 +36,8 @@ use crate::api::messages::send_request::{SendOrigin, read_request};
 use crate::api::request_context::RequestContext;
 use crate::api::{request_body, response};
 
+/// Path of the operation, as part of the digest of a request.
+const BATCH_PATH: &str = "/api/messages/batch";
 /// Maximum number of messages in one request.
 pub(crate) const MAX_ITEMS: usize = 1000;
 /// Number of items that are accepted concurrently, so that they share each sync of the disk.
@@ -49,16 +51,17 @@ pub(crate) async fn send_batch(
     body: Body,
 ) -> Result<Response, ApiError> {
     let caller = context.authorize()?;
-    context.count_call(&deps, &caller, CallKind::Send)?;
+    context.count_call(&deps, &caller, CallKind::Batch)?;
     let key = key_of(&headers)?;
     let object = request_body::json(&headers, body).await?;
     request_body::read(&object, |fields| read_items(fields).is_some())?;
+    let request = key.map(|key| idempotency::IdempotentRequest::new(&key, BATCH_PATH, &object));
     let items = match object.into_iter().find(|(name, _)| name == "messages") {
         Some((_, Value::Array(items))) => items,
         Some(_) | None => Vec::new(),
     };
-    let batch = match key {
-        Some(key) => Some(BatchKey::read(&deps, &caller, key, &items).await?),
+    let batch = match request {
+        Some(request) => Some(BatchKey::read(&deps, &caller, request, items.len()).await?),
         None => None,
     };
     let replayed = match &batch {
@@ -86,26 +89,27 @@ pub(crate) fn read_items<'a, 'f>(fields: &'f Fields<'a, '_>) -> Option<Items<'a,
 }
 
 /// Header `Idempotency-Key` of a batch: it is the source of the keys of all items without an `idempotency_key`.
-#[derive(Clone)]
 struct BatchKey {
-    key: Arc<str>,
-    body: Arc<Object>,
+    /// The whole batch.
+    request: idempotency::IdempotentRequest,
     /// A message that was accepted before with this key.
     known: Option<MessageId>,
 }
 
 impl BatchKey {
-    /// Reads if the key was used before.
-    async fn read(deps: &Deps, caller: &Caller, key: String, items: &[Value]) -> Result<Self, ApiError> {
-        let mut body = Object::new();
-        body.insert("messages", Value::Array(items.to_vec()));
-        let mut batch = Self { key: key.into(), body: Arc::new(body), known: None };
+    /// Reads if the key was used before. `request` is the whole batch, of `n_items` items.
+    async fn read(
+        deps: &Deps,
+        caller: &Caller,
+        request: idempotency::IdempotentRequest,
+        n_items: usize,
+    ) -> Result<Self, ApiError> {
+        let mut batch = Self { request, known: None };
         // A request that is not a batch has the key itself, without an index.
-        let whole = idempotency::IdempotentRequest::new(&batch.key, "/api/messages/batch", &batch.body);
-        if whole.get_record(deps, caller).await?.is_some() {
+        if batch.request.get_record(deps, caller).await?.is_some() {
             return Err(ApiError::idempotency_mismatch());
         }
-        for index in 0..items.len() {
+        for index in 0..n_items {
             let repeat = batch.item_request(u32::try_from(index).unwrap_or(u32::MAX));
             let Some(known) = repeat.get_record(deps, caller).await? else { continue };
             if known.digest != repeat.digest() {
@@ -126,11 +130,7 @@ impl BatchKey {
 
     /// Returns the request of one item. The separator cannot be part of a header, so no client can use the same key.
     fn item_request(&self, index: u32) -> idempotency::IdempotentRequest {
-        idempotency::IdempotentRequest::new(
-            &format!("{}\u{1f}{index}", self.key),
-            "/api/messages/batch",
-            &self.body,
-        )
+        self.request.with_key(format!("{}\u{1f}{index}", self.request.key()))
     }
 }
 
@@ -188,7 +188,7 @@ async fn accept_one(batch: &Accepting<'_>, index: u32, item: Value) -> Result<Ac
         return Err(ApiError::invalid_at("", format!("must be an object, is {kind}")));
     };
     let repeat = match object.get("idempotency_key").and_then(Value::as_str) {
-        Some(key) => Some(idempotency::IdempotentRequest::new(key, "/api/messages/batch", &object)),
+        Some(key) => Some(idempotency::IdempotentRequest::new(key, BATCH_PATH, &object)),
         None => key.as_ref().map(|key| key.item_request(index)),
     };
     let mut request = match read_request(object, SendOrigin::BatchItem(index), deps.now()) {

@@ -4,7 +4,7 @@
 use axum::response::Response;
 use domain::contacts::bsuid::Bsuid;
 use domain::contacts::phone::PhoneNumber;
-use domain::json::{Object, Value};
+use domain::json::Object;
 use domain::messages::status::MessageStatus;
 use engine::Deps;
 use engine::access::caller::Caller;
@@ -20,6 +20,7 @@ use crate::api::messages::send_response::SendResponse;
 use crate::api::response;
 
 /// A request with an `Idempotency-Key`, which may be a repeated request.
+#[derive(Clone)]
 pub(crate) struct IdempotentRequest {
     key: String,
     digest: [u8; 32],
@@ -28,9 +29,19 @@ pub(crate) struct IdempotentRequest {
 impl IdempotentRequest {
     /// Creates a request from its key, path and body. Two bodies are the same if their JSON values are equal.
     pub(crate) fn new(key: &str, path: &str, body: &Object) -> Self {
-        let canonical = Value::Object(body.clone()).canonical();
+        let canonical = body.canonical();
         let digest = Sha256::new().chain_update(path).chain_update([0]).chain_update(canonical).finalize();
         Self { key: key.to_owned(), digest: digest.into() }
+    }
+
+    /// Returns the request with another key. The body is not hashed again.
+    pub(crate) fn with_key(&self, key: String) -> Self {
+        Self { key, digest: self.digest }
+    }
+
+    /// Returns the key.
+    pub(crate) fn key(&self) -> &str {
+        &self.key
     }
 
     /// Locks the key in this process until the guard is dropped.

@@ -96,7 +96,7 @@ fn read_statuses(fields: &Fields<'_, '_>) -> Vec<MessageStatus> {
     let item = fields
         .optional("status")
         .about("Statuses of the messages, separated by commas.")
-        .written_as(|| Schema::array(Schema::enumeration(known), 1..).into());
+        .written_as(|| Schema::array(Schema::enumeration(known), 1..=known.len()).into());
     let mut statuses = Vec::new();
     for name in item.string(1..).into_iter().flat_map(|text| text.split(',')).map(str::trim) {
         match name.parse() {

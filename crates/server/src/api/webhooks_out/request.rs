@@ -164,6 +164,7 @@ fn read_headers(fields: Fields<'_, '_>, known: Option<&WebhookEndpoint>) -> Vec<
     let given = fields.object();
     if given.len() > header::MAX_HEADERS {
         fields.refuse(format!("must not have more than {} headers", header::MAX_HEADERS));
+        return Vec::new();
     }
     let mut headers: Vec<(String, SecretString)> = Vec::new();
     for (name, value) in given.iter() {
