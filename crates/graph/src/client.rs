@@ -49,6 +49,9 @@ const SMALL: usize = 1 << 20;
 /// Maximum number of bytes of a list.
 const LARGE: usize = 8 << 20;
 
+/// Maximum number of pages of the phone numbers of a WhatsApp Business Account, each with 100 numbers.
+const MAX_NUMBER_PAGES: usize = 20;
+
 /// Client of the Graph API. Cloning is cheap: all clones share their connections.
 #[derive(Clone, Debug)]
 pub struct GraphClient {
@@ -277,6 +280,27 @@ impl Upstream for GraphClient {
         let uri = id(&credentials.account.phone_number_id)
             .and_then(|number| self.uri(credentials, &["/", number, "?fields=", node::NUMBER_FIELDS]));
         self.call(ApiCall::get(credentials, uri), node::number).await
+    }
+
+    async fn has_phone_number(&self, credentials: &AccountCredentials) -> Result<bool, UpstreamError> {
+        let mut after = None::<String>;
+        for _ in 0..MAX_NUMBER_PAGES {
+            let cursor = after.as_deref().map_or_else(String::new, |after| {
+                let after: String = byte_serialize(after.as_bytes()).collect();
+                format!("&after={after}")
+            });
+            let uri = id(&credentials.account.waba_id).and_then(|waba| {
+                self.uri(credentials, &["/", waba, "/phone_numbers?fields=id&limit=100", &cursor])
+            });
+            let call = ApiCall::get(credentials, uri).with_large_response();
+            let page = self.call(call, node::number_ids).await?;
+            if page.ids.contains(&credentials.account.phone_number_id) {
+                return Ok(true);
+            }
+            let Some(next) = page.after else { break };
+            after = Some(next);
+        }
+        Ok(false)
     }
 
     async fn get_token_info(&self, credentials: &AccountCredentials) -> Result<TokenInfo, UpstreamError> {

@@ -6,12 +6,13 @@ use domain::id::{AccountId, WorkspaceId};
 use secrecy::SecretString;
 
 use super::audit::audit_entry;
+use super::verification::{Verification, VerificationError, verify_account};
 use super::verify_token::verify_token_digest;
-use crate::ports::{AccountRecord, NewAccount, StoreError};
+use crate::ports::{AccountCredentials, AccountRecord, NewAccount, StoreError};
 use crate::{AuditContext, Deps, directory};
 
 /// Request to create an account.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct NewAccountRequest {
     /// Identifier of the workspace.
     pub workspace: WorkspaceId,
@@ -34,18 +35,31 @@ pub struct NewAccountRequest {
     /// `true` if the gateway downloads the links of media messages and uploads the files to Meta; `None` follows the
     /// configuration.
     pub fetches_links: Option<bool>,
+    /// Decision about the verification at Meta. A sandbox account is not verified.
+    pub verification: Verification,
 }
 
-/// Creates an account.
+/// Reason why an account was not created.
+#[derive(Debug, thiserror::Error)]
+pub enum CreateAccountError {
+    /// The account is not verified at Meta.
+    #[error(transparent)]
+    Verification(#[from] VerificationError),
+    /// The store failed; `Conflict` if another account has the name or the phone number.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Creates an account. Verifies a live account at Meta first, unless the verification is skipped.
 ///
 /// # Errors
-/// `Conflict` if another account has the name or the phone number.
+/// The account was not created; see [`CreateAccountError`].
 pub async fn create_account(
     deps: &Deps,
     audit: &AuditContext,
     new: NewAccountRequest,
-) -> Result<Account, StoreError> {
-    let account = Account {
+) -> Result<Account, CreateAccountError> {
+    let mut account = Account {
         id: deps.new_id(AccountId::from_parts),
         workspace: new.workspace,
         name: new.name,
@@ -60,6 +74,14 @@ pub async fn create_account(
         is_sandbox: new.is_sandbox,
         fetches_links: new.fetches_links,
     };
+    let is_verified = !account.is_sandbox && new.verification == Verification::Required;
+    if is_verified {
+        let credentials =
+            AccountCredentials { account: account.clone(), access_token: new.access_token.clone() };
+        let number = verify_account(deps, &credentials).await?;
+        account.display_phone_number = number.display_phone_number;
+        account.quality_rating = number.quality_rating;
+    }
     let record = AccountRecord {
         account: account.clone(),
         access_token: new.access_token,
@@ -73,7 +95,8 @@ pub async fn create_account(
         .with("phone_number_id", account.phone_number_id.as_str())
         .with("waba_id", account.waba_id.as_str())
         .with("default", account.is_default)
-        .with("sandbox", account.is_sandbox);
+        .with("sandbox", account.is_sandbox)
+        .with("verified", is_verified);
     deps.accounts.insert_account(NewAccount { record, created_at: deps.now() }, entry).await?;
     directory::refresh(deps).await?;
     Ok(account)

@@ -13,10 +13,11 @@ pub(crate) mod state;
 pub mod suspension;
 pub mod update;
 pub mod upstream_error;
+pub mod verification;
 pub mod verify_token;
 
 pub use checks::{ACCOUNT_CHECKS, AccountCheck, test_account};
-pub use create::{NewAccountRequest, create_account};
+pub use create::{CreateAccountError, NewAccountRequest, create_account};
 pub use delete::delete_account;
 pub use messaging_limit::messaging_limit_usage;
 pub use phone_number::refresh_phone_numbers;
@@ -26,4 +27,5 @@ pub(crate) use suspension::{
 pub use suspension::{resume_account, suspend_account};
 pub use update::{OLD_APP_SECRET_LIFETIME, UpdateAccountError, UpdateAccountRequest, update_account};
 pub use upstream_error::upstream_error_message;
+pub use verification::{Verification, VerificationError, VerifiedField};
 pub use verify_token::is_verify_token;

@@ -12,6 +12,7 @@ use secrecy::SecretString;
 use super::audit::audit_entry;
 use super::suspension::{remove_unwritten_suspension, token_suspension};
 use super::upstream_error::meta_error_message;
+use super::verification::{VerificationError, verify_account};
 use super::verify_token::verify_token_digest;
 use crate::ports::{AccountChanges, AccountCredentials, AccountRecord, StoreError, TokenInfo, UpstreamError};
 use crate::{AuditContext, Deps, directory};
@@ -26,6 +27,8 @@ pub struct UpdateAccountRequest {
     pub name: Option<String>,
     /// New access token.
     pub access_token: Option<SecretString>,
+    /// `true` if a new access token of a live account is refused when Meta cannot verify the token now.
+    pub requires_verification: bool,
     /// New app secret, or none.
     pub app_secret: Patch<SecretString>,
     /// Time for which the replaced app secret verifies webhooks.
@@ -48,13 +51,17 @@ pub enum UpdateAccountError {
     /// Meta refused the new access token. The account was not changed.
     #[error("meta refused the new access token: {0}")]
     TokenRefused(String),
+    /// Meta cannot verify the new access token now. The account was not changed.
+    #[error(transparent)]
+    Upstream(UpstreamError),
     /// The store failed; `Conflict` if another account has the name.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
 /// Changes an account. A new access token is verified at Meta first: a valid token ends a suspension that was caused by
-/// the old token. If Meta cannot be reached, the token is stored without verification, and the account stays suspended.
+/// the old token. If Meta cannot be reached and the request does not require the verification, the token is stored
+/// without verification, and the account stays suspended.
 ///
 /// # Errors
 /// The account was not changed; see [`UpdateAccountError`].
@@ -66,7 +73,14 @@ pub async fn update_account(
 ) -> Result<Arc<AccountRecord>, UpdateAccountError> {
     let Account { workspace, id, .. } = record.account;
     let verified = match &request.access_token {
-        Some(token) => verify_access_token(deps, record, token).await?,
+        Some(token) => {
+            let verified = verify_access_token(deps, record, token).await;
+            let is_required = request.requires_verification && !record.account.is_sandbox;
+            match verified {
+                Err(UpdateAccountError::Upstream(_)) if !is_required => None,
+                verified => Some(verified?),
+            }
+        }
         None => None,
     };
     let lifts_suspension = verified.as_ref().and_then(|_| token_suspension(deps, &record.account));
@@ -122,12 +136,12 @@ fn changed_fields(changes: &AccountChanges) -> Value {
     Value::Array(all.into_iter().filter(|(is_changed, _)| *is_changed).map(|(_, name)| name.into()).collect())
 }
 
-/// Verifies an access token at Meta. Returns `None` if Meta cannot be reached.
+/// Verifies an access token at Meta.
 async fn verify_access_token(
     deps: &Deps,
     record: &AccountRecord,
     token: &SecretString,
-) -> Result<Option<TokenInfo>, UpdateAccountError> {
+) -> Result<TokenInfo, UpdateAccountError> {
     let credentials = AccountCredentials { account: record.account.clone(), access_token: token.clone() };
     let info = match deps.upstream.get_token_info(&credentials).await {
         Ok(info) if !info.is_valid => {
@@ -140,15 +154,23 @@ async fn verify_access_token(
         }
         // A valid token may lack the permission to read its own properties.
         Err(UpstreamError::Refused(_)) => TokenInfo { is_valid: true, ..TokenInfo::default() },
-        Err(UpstreamError::Throttled { .. } | UpstreamError::Unreachable(_)) => return Ok(None),
+        Err(error @ (UpstreamError::Throttled { .. } | UpstreamError::Unreachable(_))) => {
+            return Err(UpdateAccountError::Upstream(error));
+        }
     };
-    match deps.upstream.get_phone_number(&credentials).await {
-        Ok(_) => Ok(Some(info)),
-        Err(UpstreamError::Refused(error)) if error.is_token_error() || error.is_permission_error() => {
-            Err(UpdateAccountError::TokenRefused(meta_error_message(&error)))
-        }
-        Err(UpstreamError::Refused(_) | UpstreamError::Throttled { .. } | UpstreamError::Unreachable(_)) => {
-            Ok(None)
-        }
+    if record.account.is_sandbox {
+        return match deps.upstream.get_phone_number(&credentials).await {
+            Ok(_) => Ok(info),
+            Err(UpstreamError::Refused(error)) if error.is_token_error() || error.is_permission_error() => {
+                Err(UpdateAccountError::TokenRefused(meta_error_message(&error)))
+            }
+            Err(error) => Err(UpdateAccountError::Upstream(error)),
+        };
+    }
+    match verify_account(deps, &credentials).await {
+        Ok(_) => Ok(info),
+        // The ids of an account do not change, so a refusal concerns the token.
+        Err(VerificationError::Refused { reason, .. }) => Err(UpdateAccountError::TokenRefused(reason)),
+        Err(VerificationError::Upstream(error)) => Err(UpdateAccountError::Upstream(error)),
     }
 }

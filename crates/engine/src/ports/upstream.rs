@@ -52,6 +52,9 @@ port! {
         /// Returns Meta's information about the number.
         async fn get_phone_number(&self, line: &AccountCredentials) -> Result<PhoneNumberInfo, UpstreamError>;
 
+        /// Returns `true` if the account's WhatsApp Business Account has the account's phone number.
+        async fn has_phone_number(&self, line: &AccountCredentials) -> Result<bool, UpstreamError>;
+
         /// Returns Meta's information about the access token.
         async fn get_token_info(&self, line: &AccountCredentials) -> Result<TokenInfo, UpstreamError>;
 

@@ -135,7 +135,9 @@ fn routes(change: &WebhookChange, signers: &[Arc<AccountRecord>]) -> Vec<ChangeR
     };
     let mut routes: Vec<ChangeRoute> = Vec::new();
     if let Some(number) = &change.phone_number_id {
-        let record = signers.iter().find(|record| record.account.phone_number_id == *number);
+        let records = signers.iter().filter(|record| record.account.phone_number_id == *number);
+        // A live account is verified at Meta; a sandbox account may have any number.
+        let record = records.min_by_key(|record| record.account.is_sandbox);
         routes.extend(record.map(|record| route_to(record, Some(record.account.id))));
     } else if let Some(waba_id) = &change.waba_id {
         for record in signers.iter().filter(|record| record.account.waba_id == *waba_id) {

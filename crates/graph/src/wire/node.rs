@@ -30,6 +30,31 @@ pub(crate) fn number(response: Json<'_>) -> Option<PhoneNumberInfo> {
     })
 }
 
+/// Page of the phone numbers of a WhatsApp Business Account.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct NumberIdPage {
+    /// Meta's ids of the phone numbers.
+    pub(crate) ids: Vec<String>,
+    /// Cursor of the next page; `None` on the last page.
+    pub(crate) after: Option<String>,
+}
+
+/// Reads a page of the phone numbers of a WhatsApp Business Account.
+pub(crate) fn number_ids(response: Json<'_>) -> Option<NumberIdPage> {
+    let data = response.get("data").filter(|data| data.is_array())?;
+    let id = |node: Json<'_>| node.get("id").and_then(Json::scalar).map(Cow::into_owned);
+    Some(NumberIdPage { ids: data.elements().filter_map(id).collect(), after: next_page(response)? })
+}
+
+/// Reads the cursor of the next page of a list; the inner `None` on the last page. The last page still has cursors, but no
+/// `next`. A `next` without a cursor is no page that can be followed.
+pub(super) fn next_page(response: Json<'_>) -> Option<Option<String>> {
+    match response.get("paging").filter(|paging| paging.get("next").and_then(Json::scalar).is_some()) {
+        Some(paging) => Some(Some(paging.get("cursors")?.get("after")?.scalar()?.into_owned())),
+        None => Some(None),
+    }
+}
+
 /// Reads the debug data of a token.
 pub(crate) fn token(response: Json<'_>) -> Option<TokenInfo> {
     let data = response.get("data").filter(|data| data.is_object())?;

@@ -36,12 +36,7 @@ pub(crate) fn page(response: Json<'_>) -> Option<TemplatePage> {
             }
         }
     }
-    // The last page still has cursors, but no `next`. A `next` without a cursor is no page that can be followed.
-    let after =
-        match response.get("paging").filter(|paging| paging.get("next").and_then(Json::scalar).is_some()) {
-            Some(paging) => Some(paging.get("cursors")?.get("after")?.scalar()?.into_owned()),
-            None => None,
-        };
+    let after = super::node::next_page(response)?;
     Some(TemplatePage { templates, after, has_unreadable })
 }
 

@@ -80,6 +80,40 @@ async fn a_token_is_checked_with_itself() {
 }
 
 #[tokio::test]
+async fn a_phone_number_is_searched_on_all_pages_of_its_business_account() {
+    use tokio::io::AsyncWriteExt as _;
+
+    let (listener, client) = server().await;
+    let credentials = credentials();
+    let pages = [
+        r#"{"data":[{"id":"1"}],"paging":{"cursors":{"after":"a+b"},"next":"https://graph.facebook.com/x"}}"#,
+        r#"{"data":[{"id":"330011220099887"}],"paging":{"cursors":{"after":"c"}}}"#,
+        r#"{"data":[]}"#,
+    ];
+    // The client uses one connection for all calls.
+    let answers = async {
+        let mut stream = accept(&listener).await;
+        let mut lines = Vec::new();
+        for body in pages {
+            let (head, _) = request(&mut stream).await.unwrap();
+            lines.push(head.lines().next().unwrap().to_owned());
+            let response = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+            stream.write_all(response.as_bytes()).await.unwrap();
+        }
+        (stream, lines)
+    };
+    let calls = async {
+        let first = client.has_phone_number(&credentials).await;
+        (first, client.has_phone_number(&credentials).await)
+    };
+    let (found, (_stream, lines)) = tokio::join!(calls, answers);
+    assert_eq!(found, (Ok(true), Ok(false)));
+    let path = "GET /v24.0/210987650001234/phone_numbers?fields=id&limit=100";
+    let (first, second) = (format!("{path} HTTP/1.1"), format!("{path}&after=a%2Bb HTTP/1.1"));
+    assert_eq!(lines, [first.clone(), second, first]);
+}
+
+#[tokio::test]
 async fn the_subscribed_apps_of_an_account_are_listed() {
     let (listener, client) = server().await;
     let body = r#"{"data":[{"whatsapp_business_api_data":{"id":"1","name":"Harbour Desk"}}]}"#;

@@ -8,8 +8,8 @@ use domain::meta_error::{MetaError, MetaErrorEntry};
 use domain::templates::{TemplateMismatch, TemplateStatus};
 use domain::time::rfc3339;
 use engine::access::api_key::delegation::ApiKeyError;
-use engine::accounts::UpdateAccountError;
 use engine::accounts::phone_number::PhoneNumberError;
+use engine::accounts::{CreateAccountError, UpdateAccountError, VerificationError};
 use engine::media::MediaStoreError;
 use engine::messages::actions::MessageActionError;
 use engine::messages::mark_read::MarkReadError;
@@ -166,7 +166,20 @@ impl From<UpdateAccountError> for ApiError {
                 "/access_token",
                 format!("was rejected by Meta: {}", reason.trim_end_matches('.')),
             ),
+            UpdateAccountError::Upstream(error) => error.into(),
             UpdateAccountError::Store(error) => Self::account_conflict(error, Some("name")),
+        }
+    }
+}
+
+impl From<CreateAccountError> for ApiError {
+    fn from(error: CreateAccountError) -> Self {
+        match error {
+            CreateAccountError::Verification(VerificationError::Refused { field, reason }) => {
+                Self::invalid_at(&format!("/{}", field.as_str()), format!("was not verified: {reason}"))
+            }
+            CreateAccountError::Verification(VerificationError::Upstream(error)) => error.into(),
+            CreateAccountError::Store(error) => Self::account_conflict(error, None),
         }
     }
 }

@@ -197,6 +197,7 @@ async fn an_update_of_a_business_account_is_one_event_for_all_its_numbers() {
         is_default: false,
         is_sandbox: true,
         fetches_links: None,
+        verification: engine::accounts::Verification::Skipped,
     };
     let second =
         engine::accounts::create_account(&app.deps, &AuditContext::command_line(), new).await.unwrap().id;

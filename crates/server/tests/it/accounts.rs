@@ -149,8 +149,11 @@ async fn a_key_creates_only_accounts_that_it_can_use() {
     app.request_as(&narrow, "POST", "/api/accounts", of_kind(true)).await.expect(403);
     let sender = app.key(|new| new.scopes = vec![domain::access::api_key::KeyScope::Send]).await;
     app.request_as(&sender, "POST", "/api/accounts", of_kind(true)).await.expect(403);
-    let created =
-        app.request_as(&live, "POST", "/api/accounts", new_account("desk").to_string()).await.expect(201);
+    // Meta verifies a live account; the simulator takes its place.
+    let seeded = app.sim.accounts().into_iter().nth(1).unwrap();
+    let new = json!({"name": "desk", "phone_number_id": seeded.phone_number_id, "waba_id": seeded.waba_id,
+        "access_token": seeded.access_token});
+    let created = app.request_as(&live, "POST", "/api/accounts", new.to_string()).await.expect(201);
     assert_eq!(created.data()["sandbox"], false);
     // A test key cannot make a sandbox account the default, because customers' messages would go to the simulator.
     app.request_as(&live, "PUT", "/api/accounts/desk", json!({"default": true}).to_string())

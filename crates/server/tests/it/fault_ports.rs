@@ -104,6 +104,10 @@ impl Upstream for SwitchedUpstream {
         self.next().get_phone_number(credentials).await
     }
 
+    async fn has_phone_number(&self, credentials: &AccountCredentials) -> Result<bool, UpstreamError> {
+        self.next().has_phone_number(credentials).await
+    }
+
     async fn get_token_info(&self, credentials: &AccountCredentials) -> Result<TokenInfo, UpstreamError> {
         self.next().get_token_info(credentials).await
     }

@@ -4,6 +4,7 @@
 mod account_refusals;
 mod account_suspension;
 mod account_updates;
+mod account_verification;
 mod accounts;
 mod api_key_access;
 mod api_keys;

@@ -5,7 +5,7 @@ use domain::check::Patch;
 use domain::webhooks_in::update::WebhookUpdate;
 use engine::AuditContext;
 use engine::accounts;
-use engine::accounts::{NewAccountRequest, UpdateAccountError, UpdateAccountRequest};
+use engine::accounts::{NewAccountRequest, UpdateAccountError, UpdateAccountRequest, Verification};
 use engine::ports::{StoreErrorKind, UnappliedReason, WebhookChange};
 use engine::webhooks_in::ingest::{VerifiedPayload, ingest_payload};
 use jiff::{SignedDuration, Timestamp};
@@ -36,6 +36,7 @@ fn account(app: &TestApp, secret: &str) -> NewAccountRequest {
         is_default: false,
         is_sandbox: true,
         fetches_links: None,
+        verification: Verification::Skipped,
     }
 }
 

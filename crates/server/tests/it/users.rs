@@ -4,7 +4,7 @@ use domain::access::api_key::KeyScope;
 use domain::access::permission::Role;
 use engine::AuditContext;
 use engine::accounts;
-use engine::accounts::NewAccountRequest;
+use engine::accounts::{NewAccountRequest, Verification};
 use serde_json::{Value, json};
 
 use crate::browser_session::{Browser, PASSWORD};
@@ -286,6 +286,7 @@ async fn a_key_adds_users_within_its_own_scopes() {
         is_default: false,
         is_sandbox: false,
         fetches_links: None,
+        verification: Verification::Skipped,
     };
     accounts::create_account(&app.deps, &AuditContext::command_line(), live).await.unwrap();
     add(full, "viewer").await.expect(403);

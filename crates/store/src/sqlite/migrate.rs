@@ -39,6 +39,7 @@ const MIGRATIONS: &[Migration] = migrations! {
     3 "0003_contact_usernames" "contact_usernames"
     4 "0004_message_search" "message_search"
     5 "0005_access" "access"
+    6 "0006_numbers_by_kind" "numbers_by_kind"
 };
 
 /// Error of a migration.

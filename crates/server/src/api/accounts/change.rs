@@ -16,13 +16,14 @@ use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use engine::access::caller::Caller;
+use engine::accounts::CreateAccountError;
 use engine::messages::admission::choose_account;
-use engine::ports::{AccountRecord, DeleteAccountResult};
-use engine::{Deps, accounts};
+use engine::ports::{AccountRecord, DeleteAccountResult, StoreErrorKind};
+use engine::{Deps, accounts, directory};
 
 use crate::api::accounts::request::{read_changes, read_deletion, read_new};
 use crate::api::accounts::serialize::account_response;
-use crate::api::error::{ApiError, Code};
+use crate::api::error::{ApiError, Code, META_ERRORS};
 use crate::api::request_body;
 use crate::api::request_context::{Audited, IdOrName};
 
@@ -38,10 +39,17 @@ pub(crate) async fn create_account(
     let new = new.ok_or_else(|| ApiError::invalid_at("", "the account is incomplete"))?;
     check_may_create(&caller, new.is_sandbox)?;
     check_may_change_default(&deps, &caller, new.is_default)?;
-    check_unique(&deps, &caller, &new.name, Some(&new.phone_number_id), None)?;
-    let added = accounts::create_account(&deps, &audit, new)
-        .await
-        .map_err(|error| ApiError::account_conflict(error, None))?;
+    let (name, phone_number_id, is_sandbox) = (new.name.clone(), new.phone_number_id.clone(), new.is_sandbox);
+    check_unique(&deps, &caller, &name, Some((&phone_number_id, is_sandbox)), None)?;
+    let added = match accounts::create_account(&deps, &audit, new).await {
+        // Only a caller whose access token can read the number learns that another workspace has the number.
+        Err(CreateAccountError::Store(error)) if error.kind() == StoreErrorKind::Conflict => {
+            directory::refresh(&deps).await?;
+            check_unique(&deps, &caller, &name, None, None)?;
+            return Err(ApiError::account_exists(Some("phone_number_id")));
+        }
+        added => added?,
+    };
     let directory = deps.directory.current();
     let record =
         directory.account(caller.workspace(), &added.id.to_string()).ok_or_else(|| not_found(&added.name))?;
@@ -120,12 +128,13 @@ fn check_may_change_default(deps: &Deps, caller: &Caller, wants_default: bool) -
     Ok(())
 }
 
-/// Checks that no other account has the name or the phone number id.
+/// Checks that no other account of the workspace has the name, and that no account of the same kind (live or sandbox) has
+/// the phone number id.
 fn check_unique(
     deps: &Deps,
     caller: &Caller,
     name: &str,
-    phone_number_id: Option<&String>,
+    number: Option<(&str, bool)>,
     own: Option<&AccountRecord>,
 ) -> Result<(), ApiError> {
     let directory = deps.directory.current();
@@ -134,10 +143,11 @@ fn check_unique(
     if others.any(|record| record.account.name == name) {
         return Err(ApiError::account_exists(Some("name")));
     }
-    // A phone number belongs to one account of all workspaces.
-    let is_taken =
-        |id: &String| directory.accounts.iter().any(|record| record.account.phone_number_id == *id);
-    if phone_number_id.is_some_and(is_taken) {
+    let is_taken = |(id, is_sandbox): (&str, bool)| {
+        let mut own = directory.accounts_of(caller.workspace()).map(|record| &record.account);
+        own.any(|account| account.phone_number_id == id && account.is_sandbox == is_sandbox)
+    };
+    if number.is_some_and(is_taken) {
         return Err(ApiError::account_exists(Some("phone_number_id")));
     }
     Ok(())
@@ -149,20 +159,22 @@ pub(crate) fn operations() -> Vec<Operation> {
         Operation::new(
             "create_account",
             "Create an account",
-            "Adds a WhatsApp phone number that sends messages. No response contains the tokens and secrets of the account. After this request, test the account, and subscribe to its webhooks so that Meta sends them to Waypost.",
+            "Adds a WhatsApp phone number that sends messages. Waypost verifies at Meta that the access token can read the phone number and its WhatsApp Business Account; if Meta cannot be reached, the account is not created (503, or 429 if Meta limits the calls). A sandbox account is not verified. No response contains the tokens and secrets of the account. After this request, test the account, and subscribe to its webhooks so that Meta sends them to Waypost.",
         )
         .body(
             RequestSchema::of(|fields| read_new(fields, WorkspaceId::from_parts(0, &[0; 10]), false)),
             [("shop", CREATE_ACCOUNT_RESPONSE)],
         )
         .responds(201, "The account.", Schema::reference("Account"), ACCOUNT_EXAMPLE)
-        .errors([Code::AccountExists]),
+        .errors([Code::AccountExists])
+        .errors(META_ERRORS),
         Operation::new(
             "update_account",
             "Update an account",
             "Changes the given fields. `null` clears `app_secret`, `verify_token` and \
-             `fetch_media`. Waypost tests a new access token with Meta first; a valid token ends a hold that \
-             an invalid token caused. A replaced app secret stays valid for webhooks for 24 hours.",
+             `fetch_media`. Waypost verifies a new access token at Meta first; a valid token ends a hold that \
+             an invalid token caused. If Meta cannot be reached, the token is not changed (503, or 429 if Meta limits the \
+             calls); only a sandbox account takes the token without verification and stays held. A replaced app secret stays valid for webhooks for 24 hours.",
         )
         .id(ACCOUNT_ID, ACCOUNT)
         .errors([Code::AccountNotFound])
@@ -171,7 +183,8 @@ pub(crate) fn operations() -> Vec<Operation> {
             RequestSchema::of(|fields| read_changes(fields, None)),
             [("name", r#"{"name":"Main street","default":true}"#)],
         )
-        .errors([Code::AccountExists]),
+        .errors([Code::AccountExists])
+        .errors(META_ERRORS),
         Operation::new(
             "delete_account",
             "Delete an account",

@@ -3,7 +3,7 @@
 use domain::check::{Fields, Item};
 use domain::id::WorkspaceId;
 use engine::accounts;
-use engine::accounts::{NewAccountRequest, UpdateAccountRequest};
+use engine::accounts::{NewAccountRequest, UpdateAccountRequest, Verification};
 use engine::ports::AccountRecord;
 use secrecy::SecretString;
 
@@ -24,7 +24,8 @@ pub(crate) fn read_deletion(fields: &Fields<'_, '_>) -> bool {
 }
 
 /// Documentation of `access_token`.
-const ACCESS_TOKEN: &str = "Access token for the calls to Meta.";
+const ACCESS_TOKEN: &str = "Access token for the calls to Meta. Unless the account is a sandbox account, the token must be \
+                            able to read the phone number and its WhatsApp Business Account.";
 /// Documentation of `app_secret`.
 const APP_SECRET: &str = "App secret, with which Meta signs webhooks.";
 /// Documentation of `verify_token`.
@@ -64,6 +65,7 @@ pub(crate) fn read_new(
         is_default,
         is_sandbox,
         fetches_links,
+        verification: Verification::Required,
     })
 }
 
@@ -95,6 +97,7 @@ pub(crate) fn read_changes(fields: &Fields<'_, '_>, record: Option<&AccountRecor
         name: read_name(&not_null("name").about("Name of the account. Unique.")),
         access_token: read_secret(&not_null("access_token").about(ACCESS_TOKEN)),
         app_secret: fields.change("app_secret").and_then(|item| read_secret(&item.about(APP_SECRET))),
+        requires_verification: true,
         old_app_secret_lifetime: accounts::OLD_APP_SECRET_LIFETIME,
         verify_token: fields.change("verify_token").and_then(|item| read_secret(&item.about(VERIFY_TOKEN))),
         is_default: not_null("default").about(DEFAULT).boolean(),

@@ -90,6 +90,7 @@ impl UpdateAccountArgs {
                 self.access_token.as_ref(),
                 self.access_token_file.as_deref(),
             )?,
+            requires_verification: false,
             app_secret: app_secret.map_or(Patch::Unchanged, Patch::Set),
             old_app_secret_lifetime: self.old_app_secret_lifetime,
             verify_token: verify_token.map_or(Patch::Unchanged, Patch::Set),

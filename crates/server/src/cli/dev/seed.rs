@@ -78,6 +78,7 @@ pub(super) async fn account(deps: &Deps, sandbox: &SimAccount) -> anyhow::Result
             is_default,
             is_sandbox: true,
             fetches_links: None,
+            verification: accounts::Verification::Skipped,
         };
         accounts::create_account(deps, &AuditContext::gateway(), new)
             .await

@@ -76,6 +76,7 @@ async fn a_message_to_an_account_that_another_process_had_just_added_was_unroute
         verify_token: None,
         is_default: false,
         is_sandbox: true,
+        verification: engine::accounts::Verification::Skipped,
     };
     engine::accounts::create_account(&app.deps, &engine::AuditContext::command_line(), new).await.unwrap();
     let body = json!({"object": "whatsapp_business_account", "entry": [{"id": clinic.waba_id, "changes": [{

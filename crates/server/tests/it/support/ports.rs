@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use blobs::FolderBlobs;
 use domain::id::WorkspaceId;
-use engine::accounts::NewAccountRequest;
+use engine::accounts::{NewAccountRequest, Verification};
 use engine::deps::Ports;
 use engine::media::MediaPorts;
 use engine::metrics::Metrics;
@@ -31,6 +31,7 @@ pub(super) fn add_account(workspace: WorkspaceId, name: &str, seeded: &SimAccoun
         is_default: name == "sandbox",
         is_sandbox: true,
         fetches_links: None,
+        verification: Verification::Skipped,
     }
 }
 
