@@ -19,6 +19,7 @@ use crate::accounts::state::UnwrittenSuspensions;
 use crate::directory::cache::DirectoryCache;
 use crate::events::readers::EventReaders;
 use crate::in_flight::InFlight;
+use crate::list_reads::ListReads;
 use crate::maintenance::settings::RetentionSettings;
 use crate::media::state::{Media, MediaPorts, MediaSettings};
 use crate::messages::pacer::Pacer;
@@ -130,6 +131,8 @@ pub struct Deps {
     pub templates: TemplateCache,
     /// Rate limiters of the callers.
     pub rate_limiters: RateLimiters,
+    /// Lists that each caller reads at the same time.
+    pub list_reads: ListReads,
     /// Times at which API keys were last used.
     pub api_key_usage: ApiKeyUsage,
     /// Recent failed logins, and the times at which sessions were last used.
@@ -281,6 +284,7 @@ impl Deps {
             directory: DirectoryCache::default(),
             templates: TemplateCache::default(),
             rate_limiters: RateLimiters::default(),
+            list_reads: ListReads::default(),
             api_key_usage: ApiKeyUsage::default(),
             logins: LoginThrottles::default(),
             tasks: TaskTracker::new(),

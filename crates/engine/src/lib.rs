@@ -13,6 +13,7 @@ pub mod deps;
 pub mod directory;
 pub mod events;
 mod in_flight;
+pub mod list_reads;
 pub mod maintenance;
 pub mod media;
 pub mod messages;

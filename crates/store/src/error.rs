@@ -54,9 +54,10 @@ fn sqlite_kind(error: &rusqlite::Error) -> StoreErrorKind {
             | ErrorCode::SystemIoFailure
             | ErrorCode::CannotOpen
             | ErrorCode::OutOfMemory
-            | ErrorCode::PermissionDenied
-            | ErrorCode::OperationInterrupted,
+            | ErrorCode::PermissionDenied,
         ) => StoreErrorKind::Unavailable,
+        // Only the budget of a read of a list interrupts a statement.
+        Some(ErrorCode::OperationInterrupted) => StoreErrorKind::TooExpensive,
         Some(ErrorCode::ConstraintViolation) => StoreErrorKind::Conflict,
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => StoreErrorKind::Corrupt,
         Some(_) => StoreErrorKind::Bug,

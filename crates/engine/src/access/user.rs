@@ -101,7 +101,10 @@ impl From<StoreError> for UserError {
     fn from(error: StoreError) -> Self {
         match error.kind() {
             StoreErrorKind::Conflict => Self::EmailTaken,
-            StoreErrorKind::Unavailable | StoreErrorKind::Corrupt | StoreErrorKind::Bug => Self::Store(error),
+            StoreErrorKind::Unavailable
+            | StoreErrorKind::TooExpensive
+            | StoreErrorKind::Corrupt
+            | StoreErrorKind::Bug => Self::Store(error),
         }
     }
 }

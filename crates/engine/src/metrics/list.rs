@@ -148,7 +148,7 @@ metrics! {
     Gauge STORE_WAITING = "waypost_store_waiting_writes" [];
     /// Duration of reads of the store, including the wait for a connection.
     Histogram STORE_READ_SECONDS = "waypost_store_read_duration_seconds" [];
-    /// Failed calls of the store: `unavailable`, `conflict`, `corrupt`, `bug`.
+    /// Failed calls of the store: `unavailable`, `too_expensive`, `conflict`, `corrupt`, `bug`.
     Counter STORE_ERRORS = "waypost_store_errors_total" ["kind"];
     /// 1 if the store could be read for this page, else 0. If 0, the metrics of the store are missing from this page.
     Gauge STORE_UP = "waypost_store_up" [];

@@ -304,6 +304,7 @@ impl Metrics {
     pub fn count_store_error(&self, kind: StoreErrorKind) {
         let kind = match kind {
             StoreErrorKind::Unavailable => "unavailable",
+            StoreErrorKind::TooExpensive => "too_expensive",
             StoreErrorKind::Conflict => "conflict",
             StoreErrorKind::Corrupt => "corrupt",
             StoreErrorKind::Bug => "bug",

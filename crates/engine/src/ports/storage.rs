@@ -17,6 +17,8 @@ pub struct StoreError {
 pub enum StoreErrorKind {
     /// The store is down, full, locked or read-only. Nothing was written; a later call may succeed.
     Unavailable,
+    /// A read of a list passed its budget. The same read with a filter that selects fewer rows may succeed.
+    TooExpensive,
     /// Another row has the name or number that must be unique.
     Conflict,
     /// A row is damaged.

@@ -3,19 +3,21 @@
 //! A cursor is the encrypted position of the last row of a page. It is valid for its own list, order and workspace.
 
 use std::borrow::Cow;
+use std::future::Future;
 
 use axum::http::StatusCode;
 use axum::response::Response;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::check::Fields;
-use domain::id::WorkspaceId;
+use domain::id::{OwnerId, WorkspaceId};
 use domain::json::Value;
 use engine::Deps;
 use engine::access::caller::Caller;
-use engine::ports::{ListOrder, Page, PageRequest, PageStart};
+use engine::list_reads::{MAX_CONCURRENT, MAX_WAITING};
+use engine::ports::{ListOrder, Page, PageRequest, PageStart, StoreError};
 
-use crate::api::error::ApiError;
+use crate::api::error::{ApiError, Code};
 use crate::api::response;
 
 /// Default number of rows of a page.
@@ -89,7 +91,8 @@ impl PageQuery {
                 PageStart::After(position)
             }
         };
-        Ok(ListPage { deps, workspace, list, order, request: PageRequest { per_page, start } })
+        let owner = caller.owner();
+        Ok(ListPage { deps, owner, workspace, list, order, request: PageRequest { per_page, start } })
     }
 }
 
@@ -101,9 +104,27 @@ fn cursor_name(list: &str, order: ListOrder) -> Cow<'_, str> {
     }
 }
 
+/// Adds the filters to the error of a list that would read too many rows.
+fn with_filters(error: ApiError, list: &str) -> ApiError {
+    let filters: &[&str] = match list {
+        "messages" => &["contact", "since", "status"],
+        "contacts" => &["phone_number", "username"],
+        "media" | "audit" => &["since"],
+        "deliveries" => &["status"],
+        "templates" => &["name"],
+        "users" => &["email"],
+        _ => &["search"],
+    };
+    let names: Vec<_> = filters.iter().map(|name| format!("`{name}`")).collect();
+    error
+        .with_sentence(&format!("Filters that help: {}.", names.join(", ")))
+        .with("filters", Value::Array(filters.iter().map(|name| Value::from(*name)).collect()))
+}
+
 /// Page that is being read.
 pub(crate) struct ListPage<'a> {
     deps: &'a Deps,
+    owner: OwnerId,
     workspace: WorkspaceId,
     list: &'static str,
     order: ListOrder,
@@ -114,6 +135,26 @@ impl ListPage<'_> {
     /// Returns the request to the store.
     pub(crate) fn request(&self) -> PageRequest {
         self.request
+    }
+
+    /// Waits for the caller's turn, and reads the page from the store.
+    ///
+    /// # Errors
+    /// Too many lists of the caller wait, the list would read too many rows, or the store fails.
+    pub(crate) async fn read<T>(
+        &self,
+        reading: impl Future<Output = Result<Page<T>, StoreError>>,
+    ) -> Result<Page<T>, ApiError> {
+        let _turn = self.deps.list_reads.turn(self.owner).await.map_err(|_| {
+            let message = format!(
+                "{MAX_CONCURRENT} lists of this caller are being read, and {MAX_WAITING} more wait. Try again in 1 s."
+            );
+            ApiError::new(Code::RateLimited, message).retry_after(1)
+        })?;
+        reading.await.map_err(|error| {
+            let error = ApiError::from(error);
+            if error.code() == Code::QueryTooExpensive { with_filters(error, self.list) } else { error }
+        })
     }
 
     /// Returns the response with the page.

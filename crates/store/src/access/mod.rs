@@ -26,7 +26,7 @@ engine::api_keys_port! {
             write "adding a key", move |tx| api_keys::insert_key(tx, &key, &audit_entry)
         }
         list_api_keys(workspace, filter, page) cloning(filter) {
-            read "listing keys", move |tx| api_keys::list_keys(tx, workspace, &filter, page)
+            list "listing keys", move |tx| api_keys::list_keys(tx, workspace, &filter, page)
         }
         rotate_api_key(rotation, audit_entry) {
             write "rotating a key", move |tx| api_keys::rotate_key(tx, &rotation, &audit_entry)
@@ -61,7 +61,7 @@ engine::users_port! {
             write "adding a user", move |tx| users::insert_user(tx, &user, &password_hash, &audit_entry)
         }
         list_users(workspace, filter, page) cloning(filter) {
-            read "listing users", move |tx| users::list_users(tx, workspace, &filter, page)
+            list "listing users", move |tx| users::list_users(tx, workspace, &filter, page)
         }
         update_user(change, audit_entry) {
             write "changing a user", move |tx| users::update_user(tx, &change, &audit_entry)
@@ -96,7 +96,7 @@ engine::audit_log_port! {
             write "writing an audit entry", move |tx| audit::insert_entry(tx, &audit_entry)
         }
         list_audit_entries(workspace, filter, page) cloning(filter) {
-            read "reading the audit log", move |tx| audit::list_entries(tx, workspace, &filter, page)
+            list "reading the audit log", move |tx| audit::list_entries(tx, workspace, &filter, page)
         }
     }
 }

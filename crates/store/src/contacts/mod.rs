@@ -29,14 +29,14 @@ engine::contacts_port! {
             read "reading a contact", move |tx| records::get_contact(tx, workspace, id)
         }
         list_contacts(workspace, filter, page) cloning(filter) {
-            read "listing contacts", move |tx| records::list_contacts(tx, workspace, &filter, page)
+            list "listing contacts", move |tx| records::list_contacts(tx, workspace, &filter, page)
         }
         upsert_contacts(workspace, upserts, audit_entry, now) {
             write "writing contacts",
             move |tx| upsert::upsert_contacts(tx, workspace, &upserts, audit_entry.as_ref(), now)
         }
         list_custom_field_names(workspace, limit) {
-            read "reading custom field names", move |tx| records::list_custom_field_names(tx, workspace, limit)
+            list "reading custom field names", move |tx| records::list_custom_field_names(tx, workspace, limit)
         }
         list_contact_windows(workspace, contact) {
             read "reading a contact's windows", move |tx| service_windows::list_windows(tx, workspace, contact)

@@ -35,7 +35,7 @@ engine::media_records_port! {
             read "reading a media file", move |tx| records::get_media(tx, workspace, id)
         }
         list_media(workspace, filter, page) cloning(filter) {
-            read "listing media files", move |tx| list::list_media(tx, workspace, &filter, page)
+            list "listing media files", move |tx| list::list_media(tx, workspace, &filter, page)
         }
         get_media_use(key) {
             read "searching for messages with a media file", move |tx| deletion::get_media_use(tx, key)

@@ -80,7 +80,7 @@ engine::messages_port! {
             read "reading a message", move |tx| queries::get_message(tx, workspace, &key)
         }
         list_messages(workspace, filter, page) cloning(filter) {
-            read "listing messages", move |tx| queries::list_messages(tx, workspace, &filter, page)
+            list "listing messages", move |tx| queries::list_messages(tx, workspace, &filter, page)
         }
     }
 }

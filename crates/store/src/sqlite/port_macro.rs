@@ -14,7 +14,8 @@
 /// }
 /// ```
 ///
-/// - `write` runs the closure in a write transaction, `read` on a read-only connection. The text says what is being done;
+/// - `write` runs the closure in a write transaction, `read` on a read-only connection, `list` on one of those for
+///   lists and within their budget. The text says what is being done;
 ///   an error of the store begins with it.
 /// - `cloning(…)` names parameters that are references: the closure gets a clone.
 /// - `with field` gives the closure a clone of a field of the store, such as `sealer`.

@@ -87,6 +87,18 @@ impl SqliteStore {
         self.counted(result)
     }
 
+    /// Runs `job` like [`SqliteStore::read`], within the budget of a list that a caller asked for.
+    pub(crate) async fn list<T, F>(&self, doing: &'static str, job: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> SqlResult<T> + Send + 'static,
+    {
+        let start = self.metrics.now();
+        let result = self.readers.run_list(doing, job).await;
+        self.metrics.observe_store_read(start);
+        self.counted(result)
+    }
+
     /// Counts an error in the metrics.
     fn counted<T>(&self, result: Result<T, StoreError>) -> Result<T, StoreError> {
         result.inspect_err(|error| self.metrics.count_store_error(error.kind()))

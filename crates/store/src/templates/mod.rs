@@ -24,7 +24,7 @@ engine::templates_port! {
                 tx, TemplateKey { workspace, waba_id: &waba_id, name: &name, language: &language })
         }
         list_templates(workspace, filter, page) cloning(filter) {
-            read "listing templates", move |tx| records::list_templates(tx, workspace, &filter, page)
+            list "listing templates", move |tx| records::list_templates(tx, workspace, &filter, page)
         }
         list_template_names(workspace, waba_id, name) cloning(waba_id, name) {
             read "listing template names", move |tx| records::list_template_names(tx, workspace, &waba_id, &name)

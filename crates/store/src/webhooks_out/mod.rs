@@ -66,7 +66,7 @@ engine::deliveries_port! {
             move |tx| dead_letters::finish_skipped_delivery(tx, workspace, delivery, &audit_entry)
         }
         list_deliveries(workspace, filter, page) cloning(filter) {
-            read "listing deliveries", move |tx| delivery_list::list_deliveries(tx, workspace, &filter, page)
+            list "listing deliveries", move |tx| delivery_list::list_deliveries(tx, workspace, &filter, page)
         }
         insert_redelivery(workspace, delivery, replay, audit_entry) {
             write "adding a redelivery",

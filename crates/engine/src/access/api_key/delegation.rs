@@ -98,7 +98,10 @@ pub async fn create_api_key(
         NewApiKey { workspace, name, scopes, accounts, is_test, rate_per_minute, rate_burst, expires_at };
     api_key::create_api_key(deps, audit, new).await.map_err(|error| match error.kind() {
         StoreErrorKind::Conflict => ApiKeyError::NameTaken,
-        StoreErrorKind::Unavailable | StoreErrorKind::Corrupt | StoreErrorKind::Bug => error.into(),
+        StoreErrorKind::Unavailable
+        | StoreErrorKind::TooExpensive
+        | StoreErrorKind::Corrupt
+        | StoreErrorKind::Bug => error.into(),
     })
 }
 

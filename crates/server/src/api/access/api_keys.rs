@@ -50,9 +50,12 @@ pub(crate) async fn list_api_keys(
     let query = request_body::query(query.as_deref())?;
     let (search, page) = request_body::read(&query, read_list)?;
     let page = page.open(&deps, &caller)?;
-    let found = deps
-        .api_keys
-        .list_api_keys(caller.workspace(), &ApiKeyFilter { id: None, search }, page.request())
+    let found = page
+        .read(deps.api_keys.list_api_keys(
+            caller.workspace(),
+            &ApiKeyFilter { id: None, search },
+            page.request(),
+        ))
         .await?;
     page.respond(found, |key| serialize_api_key(&key))
 }

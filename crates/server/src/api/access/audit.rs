@@ -33,7 +33,8 @@ pub(crate) async fn list_audit_entries(
     let query = request_body::query(query.as_deref())?;
     let (filter, page) = request_body::read(&query, read_list)?;
     let page = page.open(&deps, &caller)?;
-    let found = deps.audit_log.list_audit_entries(caller.workspace(), &filter, page.request()).await?;
+    let found =
+        page.read(deps.audit_log.list_audit_entries(caller.workspace(), &filter, page.request())).await?;
     page.respond(found, serialize_audit_entry)
 }
 

@@ -47,7 +47,7 @@ pub(crate) async fn list_users(
     let query = request_body::query(query.as_deref())?;
     let (filter, page) = request_body::read(&query, read_list)?;
     let page = page.open(&deps, &caller)?;
-    let found = deps.users.list_users(caller.workspace(), &filter, page.request()).await?;
+    let found = page.read(deps.users.list_users(caller.workspace(), &filter, page.request())).await?;
     page.respond(found, |user| serialize_user(&user))
 }
 

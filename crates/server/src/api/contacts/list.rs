@@ -40,7 +40,7 @@ pub(crate) async fn list_contacts(
         )
     })?;
     let page = page.open(&deps, &caller)?;
-    let found = deps.contacts.list_contacts(caller.workspace(), &filter, page.request()).await?;
+    let found = page.read(deps.contacts.list_contacts(caller.workspace(), &filter, page.request())).await?;
     page.respond(found, serialize_contact)
 }
 

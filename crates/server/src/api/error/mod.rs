@@ -172,6 +172,9 @@ codes! {
     QueueFull = "queue_full", SERVICE_UNAVAILABLE;
     /// The memory for the bodies of requests is in use. Nothing was changed or sent. Try again after `Retry-After` seconds.
     Overloaded = "overloaded", SERVICE_UNAVAILABLE;
+    /// The list would read too many rows. Add a filter of `details.filters`, or read a later page with a cursor instead of
+    /// a page number.
+    QueryTooExpensive = "query_too_expensive", SERVICE_UNAVAILABLE;
     /// The database is unavailable or its disk is full. If the request was a send, nothing was sent.
     StoreUnavailable = "store_unavailable", SERVICE_UNAVAILABLE;
 }
@@ -182,6 +185,9 @@ pub(crate) const META_ERRORS: [Code; 4] =
 
 /// Value of `Retry-After` while the first request with an idempotency key is running, in seconds.
 const IDEMPOTENCY_WAIT: u32 = 1;
+
+/// Value of `Retry-After` after a list that would read too many rows, in seconds.
+const EXPENSIVE_QUERY_WAIT: u32 = 5;
 
 /// An error response.
 #[derive(Debug)]
@@ -262,7 +268,10 @@ impl ApiError {
     pub(crate) fn account_conflict(error: StoreError, field: Option<&'static str>) -> Self {
         match error.kind() {
             StoreErrorKind::Conflict => Self::account_exists(field),
-            StoreErrorKind::Unavailable | StoreErrorKind::Corrupt | StoreErrorKind::Bug => error.into(),
+            StoreErrorKind::Unavailable
+            | StoreErrorKind::TooExpensive
+            | StoreErrorKind::Corrupt
+            | StoreErrorKind::Bug => error.into(),
         }
     }
 
@@ -383,6 +392,12 @@ impl From<StoreError> for ApiError {
                     .retry_after(1)
                     .with_source(error)
             }
+            StoreErrorKind::TooExpensive => Self::new(
+                Code::QueryTooExpensive,
+                "The list would read too many rows. Add a filter that selects fewer rows.",
+            )
+            .retry_after(EXPENSIVE_QUERY_WAIT)
+            .with_source(error),
             StoreErrorKind::Conflict | StoreErrorKind::Corrupt | StoreErrorKind::Bug => {
                 Self::internal().with_source(error)
             }
@@ -427,6 +442,9 @@ mod tests {
             StoreError::new(StoreErrorKind::Unavailable, "accepting a message", "disk full at /srv/secret");
         let error = ApiError::from(down);
         assert_eq!((error.code(), error.retry_after_seconds()), (Code::StoreUnavailable, Some(1)));
+        let slow = StoreError::new(StoreErrorKind::TooExpensive, "listing messages", "interrupted");
+        let error = ApiError::from(slow);
+        assert_eq!((error.code(), error.retry_after_seconds()), (Code::QueryTooExpensive, Some(5)));
         let broken =
             StoreError::new(StoreErrorKind::Corrupt, "accepting a message", "messages.status holds gone");
         let error = ApiError::from(broken);

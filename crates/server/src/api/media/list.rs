@@ -34,7 +34,7 @@ pub(crate) async fn list_media(
             Err(error) => account.parse().map_err(|_| error)?,
         });
     }
-    let found = deps.media.records.list_media(caller.workspace(), &filter, page.request()).await?;
+    let found = page.read(deps.media.records.list_media(caller.workspace(), &filter, page.request())).await?;
     page.respond(found, |media| serialize_media(&media))
 }
 

@@ -51,7 +51,7 @@ pub(crate) async fn list_filtered(
             Err(error) => account.parse().map_err(|_| error)?,
         });
     }
-    let found = deps.messages.list_messages(caller.workspace(), &filter, page.request()).await?;
+    let found = page.read(deps.messages.list_messages(caller.workspace(), &filter, page.request())).await?;
     page.respond(found, serialize_message)
 }
 

@@ -185,6 +185,11 @@ const EXAMPLES: &[(Code, &str, &str)] = &[
         "The memory for the bodies of requests is in use. Nothing was changed or sent. Try again in 1 s.",
         "{}",
     ),
+    (
+        Code::QueryTooExpensive,
+        "The list would read too many rows. Add a filter that selects fewer rows. Filters that help: `contact`, `since`, `status`.",
+        r#"{"filters":["contact","since","status"]}"#,
+    ),
     (Code::StoreUnavailable, "The storage is unavailable. Try again in 1 s.", "{}"),
 ];
 

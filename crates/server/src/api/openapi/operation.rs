@@ -321,6 +321,7 @@ impl Operation {
         data.insert("next_cursor", Value::Null);
         let data = serde_json::to_string(&data).unwrap_or_default();
         self.responds(200, "One page of the list.", Schema::object(page_properties(rows, row)), &data)
+            .errors([Code::QueryTooExpensive])
     }
 
     /// Adds error codes besides those that every operation has.

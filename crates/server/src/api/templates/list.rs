@@ -37,7 +37,8 @@ pub(crate) async fn list_templates(
     if let Some(account) = account {
         filter.waba_id = Some(choose_account(&deps, &caller, Some(&account))?.account.waba_id.clone());
     }
-    let found = deps.template_records.list_templates(caller.workspace(), &filter, page.request()).await?;
+    let found =
+        page.read(deps.template_records.list_templates(caller.workspace(), &filter, page.request())).await?;
     page.respond(found, serialize_template)
 }
 

@@ -46,7 +46,8 @@ pub(crate) async fn list_deliveries(
     let page = page.open(&deps, &caller)?;
     let record = find(&deps, &caller, &id)?;
     let filter = DeliveryFilter { webhook: Some(record.id), status, position: None };
-    let found = deps.deliveries.list_deliveries(caller.workspace(), &filter, page.request()).await?;
+    let found =
+        page.read(deps.deliveries.list_deliveries(caller.workspace(), &filter, page.request())).await?;
     page.respond(found, serialize_delivery)
 }
 
