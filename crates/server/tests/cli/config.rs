@@ -22,6 +22,9 @@ fn the_effective_configuration_is_printed_with_its_sources_and_without_secrets()
         # old_secret_key is not set                                       # default
         public_url = "https://wa.example.com"                             # file: waypost.toml:1
         trusted_proxies = ""                                              # default
+        max_connections = 10000                                           # default
+        max_connections_per_address = 256                                 # default
+        max_body_memory_mb = 128                                          # default
         data_dir = ".waypost"                                             # default
 
         [graph]

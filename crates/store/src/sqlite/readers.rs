@@ -143,7 +143,10 @@ mod tests {
     use super::*;
 
     fn readers(folder: &tempfile::TempDir) -> Arc<Readers> {
-        Arc::new(Readers::open(&folder.path().join("waypost.db")).unwrap())
+        let path = folder.path().join("waypost.db");
+        // The writer creates the database.
+        drop(Connection::open(&path).unwrap());
+        Arc::new(Readers::open(&path).unwrap())
     }
 
     fn count_to(connection: &Connection, n: u32) -> SqlResult<u32> {

@@ -272,6 +272,10 @@ pub(crate) fn details() -> Schema {
             Schema::array(Schema::string(1..), ..=5)
                 .about("`template_not_found`: names of similar templates."),
         ),
+        optional(
+            "filters",
+            Schema::array(Schema::string(1..), ..).about("`query_too_expensive`: filters that help."),
+        ),
         optional("status", Schema::string(1..).about("Status of the template or the message.")),
         optional("whatsapp_account_id", Schema::uuid().about("`account_disconnected`: ID of the account.")),
         optional("whatsapp_account", Schema::string(..).about("`account_not_found`: requested account.")),
