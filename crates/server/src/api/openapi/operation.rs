@@ -6,7 +6,6 @@ use domain::json::{Object, Value};
 use crate::api::error::Code;
 use crate::api::openapi::schema::{Property, Schema, optional, required};
 use crate::api::pagination::{MAX_PER_PAGE, PER_PAGE};
-use crate::api::request_head;
 
 /// Media type of JSON.
 pub(crate) const JSON: &str = "application/json";
@@ -113,7 +112,7 @@ impl Operation {
             location: "path",
             description: description.to_owned(),
             is_required: true,
-            schema: Schema::string(1..=request_head::MAX_PATH),
+            schema: Schema::string(1..=512),
             example: Some(example.into()),
         });
         self
