@@ -151,7 +151,7 @@ pub(crate) async fn process_request(
         // The session cannot be checked while the store is unavailable.
         Err(error) => (None, Some(ApiError::from(error))),
     };
-    let refusal = store_error.or_else(|| request_head::check(request.uri()).err());
+    let refusal = store_error.or_else(|| request_head::check(request.uri(), request.headers()).err());
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| *peer);
     let context = RequestContext {
         request_id: request_id.clone(),

@@ -25,6 +25,9 @@ use crate::request_bodies::bounded::BoundError;
 use crate::request_bodies::bounds::META_WEBHOOK;
 use crate::request_bodies::budget::{BodyBudget, BodyOwner, RETRY_AFTER};
 
+/// Maximum length of a parameter of `GET /webhooks/meta`, in bytes.
+pub(crate) const MAX_PARAMETER: usize = 1024;
+
 const SIGNATURE: &str = "x-hub-signature-256";
 
 /// State of the endpoint.
@@ -51,6 +54,7 @@ async fn verify_callback(
         url::form_urlencoded::parse(query.as_bytes())
             .find(|(other, _)| other == name)
             .map(|(_, value)| value.into_owned())
+            .filter(|value| value.len() <= MAX_PARAMETER)
     };
     let is_subscription = value("hub.mode").as_deref() == Some("subscribe");
     let is_valid_token =

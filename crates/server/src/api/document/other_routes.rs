@@ -6,8 +6,8 @@ use domain::json::{Object, Value};
 use crate::api::openapi::operation::{JSON, Operation, json};
 use crate::api::openapi::operation_object;
 use crate::api::openapi::schema::{Schema, required};
-use crate::api::request_head;
 use crate::api::response::object;
+use crate::meta_webhook::endpoint;
 use crate::request_bodies::bounds;
 
 const PLAIN: &str = "text/plain";
@@ -71,13 +71,13 @@ fn verify_meta_webhook() -> Operation {
     .required_query(
         "hub.verify_token",
         "`verify_token` of an account.",
-        Schema::string(1..=request_head::MAX_QUERY),
+        Schema::string(1..=endpoint::MAX_PARAMETER),
         "a-word-of-yours",
     )
     .required_query(
         "hub.challenge",
         "Text that the response must contain.",
-        Schema::string(..=request_head::MAX_QUERY),
+        Schema::string(..=endpoint::MAX_PARAMETER),
         "1158201444",
     )
     .responds_raw(200, "The challenge.", PLAIN, Schema::string(..))

@@ -15,6 +15,8 @@ pub(crate) const FORM: &str = "multipart/form-data";
 pub(crate) const CSV: &str = "text/csv";
 /// Media type of a file of any type.
 pub(crate) const ANY_TYPE: &str = "*/*";
+/// Maximum length of `{id}` in a path: names and ids, also of Meta, are shorter.
+const MAX_ID: usize = 512;
 
 /// Description of one operation. The document adds security, common headers and common errors.
 #[derive(Clone, Debug)]
@@ -112,7 +114,7 @@ impl Operation {
             location: "path",
             description: description.to_owned(),
             is_required: true,
-            schema: Schema::string(1..=512),
+            schema: Schema::string(1..=MAX_ID),
             example: Some(example.into()),
         });
         self

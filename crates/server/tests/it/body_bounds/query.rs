@@ -1,4 +1,4 @@
-//! Bounds of the path and the query.
+//! Bounds of the path, the query and the headers.
 
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
@@ -79,4 +79,23 @@ async fn an_answer_to_a_long_query_has_the_headers_of_the_api() {
     assert_eq!(response.pointers(), [""]);
     assert!(response.headers.contains_key("X-Request-Id"));
     assert!(response.headers.contains_key("X-RateLimit-Remaining"));
+}
+
+#[tokio::test]
+async fn a_header_has_at_most_8192_bytes_on_every_route() {
+    let app = TestApp::new().await;
+    let get = async |path: &str, length: usize| {
+        let request = Request::get(path).header("X-API-Key", DEV_KEY).header("X-Trace", "x".repeat(length));
+        let response = app.router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+        let status = response.status();
+        let body = axum::body::to_bytes(response.into_body(), 10_000_000).await.unwrap();
+        (status, String::from_utf8_lossy(&body).into_owned())
+    };
+    for path in PATHS {
+        let (_, text) = get(path, 8192).await;
+        assert!(!text.contains("is longer than"), "{path}: {text}");
+        let (status, text) = get(path, 8193).await;
+        assert_eq!(status, 400, "{path}: {text}");
+        assert!(text.contains("the header `x-trace` is longer than 8192 bytes"), "{path}: {text}");
+    }
 }
