@@ -4,7 +4,7 @@ use crate::terminal::now;
 use anyhow::{Context, Result, bail};
 use std::collections::BTreeMap;
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -40,6 +40,16 @@ impl Running {
         tied.stdin(Stdio::null()).stdout(Stdio::null());
         let child = tied.spawn().with_context(|| format!("starting {}", command.get_program().display()))?;
         Ok(Self { child })
+    }
+
+    /// Starts a task of this program in `programs` that listens, and waits until it accepts connections. Returns its address.
+    pub(crate) fn start_listener(programs: &Path, task: &str) -> Result<(Self, SocketAddr)> {
+        let address = free_address()?;
+        let mut command = Command::new(programs.join("xtask"));
+        command.args([task, "--listen", &address.to_string()]);
+        let mut running = Self::start(&command)?;
+        running.wait_until(task, || TcpStream::connect(address).is_ok())?;
+        Ok((running, address))
     }
 
     /// Returns the id of the process: `setpriv` is replaced by the command.

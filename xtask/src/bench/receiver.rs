@@ -1,7 +1,7 @@
 //! Receiver of webhook deliveries for benchmarks: it accepts every delivery and checks their order.
 
 use crate::call::call;
-use crate::process::{Running, free_address};
+use crate::process::Running;
 use anyhow::{Context, Result};
 use bytes::Bytes;
 use http_body_util::BodyExt;
@@ -13,9 +13,8 @@ use hyper_util::rt::TokioIo;
 use serde::{Deserialize, Serialize};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::path::Path;
-use std::process::Command;
 use std::rc::Rc;
 use std::time::Instant;
 use tokio::net::TcpListener;
@@ -123,11 +122,7 @@ pub(super) struct Receiver {
 impl Receiver {
     /// Starts a receiver.
     pub(super) fn start(programs: &Path) -> Result<Self> {
-        let address = free_address()?;
-        let mut command = Command::new(programs.join("xtask"));
-        command.args(["webhook-receiver", "--listen", &address.to_string()]);
-        let mut running = Running::start(&command)?;
-        running.wait_until("the webhook receiver", || TcpStream::connect(address).is_ok())?;
+        let (running, address) = Running::start_listener(programs, "webhook-receiver")?;
         Ok(Self { address, _running: running })
     }
 

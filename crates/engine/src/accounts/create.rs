@@ -12,7 +12,7 @@ use crate::ports::{AccountCredentials, AccountRecord, NewAccount, StoreError};
 use crate::{AuditContext, Deps, directory};
 
 /// Request to create an account.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct NewAccountRequest {
     /// Identifier of the workspace.
     pub workspace: WorkspaceId,

@@ -1,8 +1,8 @@
 //! Verification at Meta that an access token belongs to a phone number and to its WhatsApp Business Account.
 //!
 //! **Invariant:** a workspace gets a live phone number only with an access token that can read the number and its WhatsApp
-//! Business Account, so that no workspace takes the number of another business. Only the command line, whose user has full
-//! access anyway, may skip the verification. A sandbox account uses the simulator and is not verified.
+//! Business Account, so that no workspace takes the number of another business. The command line, whose user has full access
+//! anyway, skips the verification. A sandbox account uses the simulator and is not verified.
 
 use domain::meta_error::MetaError;
 

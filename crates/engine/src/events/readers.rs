@@ -18,7 +18,7 @@ pub const MAX_OF_WORKSPACE: usize = 256;
 /// Maximum number of streams and long polls of the process.
 pub const MAX_TOTAL: usize = 1_024;
 
-/// Maximum number of concurrent reads of the event log: half of the store's connections that read.
+/// Maximum number of concurrent reads of the event log. The store has more connections that read.
 pub const MAX_READS: usize = 2;
 
 /// Open streams and long polls of this process.

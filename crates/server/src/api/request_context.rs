@@ -111,11 +111,7 @@ impl RequestContext {
             CallKind::Send => {
                 format!("{} can send {} messages per minute", caller_name(caller), rate_limit.limit)
             }
-            CallKind::Batch => format!(
-                "{} can make {} batch calls per minute, and some per second",
-                caller_name(caller),
-                rate_limit.limit
-            ),
+            CallKind::Batch => "too many batches".to_owned(),
             CallKind::Other => {
                 format!("{} can make {} calls per minute", caller_name(caller), rate_limit.limit)
             }

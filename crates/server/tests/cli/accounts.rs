@@ -2,7 +2,7 @@
 
 use crate::support::{empty_shell, shell};
 
-const ADD: &str = "accounts add --no-verify --phone-number-id 106540352242922 --waba-id 102290129340398";
+const ADD: &str = "accounts add --phone-number-id 106540352242922 --waba-id 102290129340398";
 
 #[test]
 fn an_account_is_added_listed_and_removed() {
@@ -167,7 +167,8 @@ fn an_update_changes_only_the_given_fields_and_shows_no_secret() {
     // No process listens on this port, so that the token is stored without a check.
     let shell = shell().with("WAYPOST_GRAPH__BASE_URL", "http://127.0.0.1:9");
     shell.waypost(&format!("{ADD} --name main --access-token demo-token-1 --default")).ok();
-    let second = "accounts add --no-verify --phone-number-id 106540352242923 --waba-id 102290129340398 --access-token t --name b";
+    let second =
+        "accounts add --phone-number-id 106540352242923 --waba-id 102290129340398 --access-token t --name b";
     shell.waypost(second).ok();
     shell.write("token", "demo-token-2\n");
     shell.write("secret", "demo-secret-2\n");

@@ -34,9 +34,7 @@ fn standard_output_is_the_key_alone() {
 #[test]
 fn a_key_can_have_limits_accounts_and_an_expiry_time() {
     let shell = shell();
-    shell
-        .waypost("accounts add --no-verify --name main --phone-number-id 1 --waba-id 2 --access-token t")
-        .ok();
+    shell.waypost("accounts add --name main --phone-number-id 1 --waba-id 2 --access-token t").ok();
     let created = shell
         .waypost(
             "keys create --json --name k --scopes read,send --rate-per-minute 5 --rate-burst 2 --accounts main,main \

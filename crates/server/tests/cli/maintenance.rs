@@ -13,7 +13,7 @@ const NEW_KEY: &str = "YWJjZGVmZ2hpamtsbW5vcHFyc3R1dnd4eXowMTIzNDU=";
 fn with_account(shell: Shell) -> Shell {
     shell
         .waypost(
-            "accounts add --no-verify --name main --phone-number-id 100000000000001 --waba-id 100000000000002 \
+            "accounts add --name main --phone-number-id 100000000000001 --waba-id 100000000000002 \
              --access-token demo-access-token --app-secret demo-app-secret --verify-token demo-verify --default",
         )
         .ok();

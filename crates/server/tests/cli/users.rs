@@ -104,7 +104,7 @@ fn a_workspace_has_accounts_keys_and_users_of_its_own() {
     shell.waypost(&format!("{ADD} --email ada@example.com --role viewer")).ok();
     shell
         .waypost(&format!(
-            "accounts add --no-verify --name main --phone-number-id 1 --waba-id 2 --access-token t {inside}"
+            "accounts add --name main --phone-number-id 1 --waba-id 2 --access-token t {inside}"
         ))
         .ok();
     shell.waypost(&format!("keys create --name ci --scopes read --accounts main {inside}")).ok();

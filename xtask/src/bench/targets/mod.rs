@@ -7,12 +7,12 @@ pub(super) mod waypost;
 
 use super::mock::{COUNT_PATH, TIMES_PATH};
 use crate::call::call;
-use crate::process::{Running, free_address};
+use crate::process::Running;
 use crate::repository;
 use crate::terminal::print_line;
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use tempfile::TempDir;
@@ -83,11 +83,7 @@ pub(super) struct MockServer {
 impl MockServer {
     /// Starts the mock.
     pub(super) fn start(programs: &Path) -> Result<Self> {
-        let address = free_address()?;
-        let mut command = Command::new(programs.join("xtask"));
-        command.args(["mock-upstream", "--listen", &address.to_string()]);
-        let mut running = Running::start(&command)?;
-        running.wait_until("the mock upstream", || TcpStream::connect(address).is_ok())?;
+        let (running, address) = Running::start_listener(programs, "mock-upstream")?;
         Ok(Self { address, running })
     }
 

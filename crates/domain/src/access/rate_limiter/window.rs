@@ -100,10 +100,14 @@ impl SlidingWindow {
     pub fn remaining(&mut self, now: Timestamp) -> u32 {
         self.remove_old(now);
         let until = now.saturating_add(self.span).unwrap_or(Timestamp::MAX);
-        // Usually there are no calls in the future.
-        let n_late: u32 =
-            self.calls.iter().rev().take_while(|calls| calls.first >= until).map(|calls| calls.n).sum();
-        self.limit.saturating_sub(self.n_calls.saturating_sub(n_late))
+        let n_entries = self.calls.partition_point(|calls| calls.first < until);
+        // Without calls after the window, which only batches cause, nothing is added up.
+        let n_calls = if n_entries == self.calls.len() {
+            self.n_calls
+        } else {
+            self.calls.iter().take(n_entries).map(|calls| calls.n).sum()
+        };
+        self.limit.saturating_sub(n_calls)
     }
 
     /// Returns the time at which the oldest recorded call leaves the window; `now` if no call is recorded.

@@ -155,7 +155,8 @@ codes! {
     UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE;
     /// The requested byte range is outside the file. `Content-Range` contains the size of the file.
     RangeNotSatisfiable = "range_not_satisfiable", RANGE_NOT_SATISFIABLE;
-    /// The caller exceeded its rate limit, too many logins failed, or too many event streams and long polls are open. Try again after `Retry-After` seconds.
+    /// The caller exceeded its rate limit, too many logins failed, or too many event streams, long polls, lists or logins of
+    /// the caller are open at the same time. Try again after `Retry-After` seconds.
     RateLimited = "rate_limited", TOO_MANY_REQUESTS;
     /// The next send slot is more than 5 seconds away. Nothing was sent. Try again after `Retry-After` seconds, or
     /// use `"mode":"queue"`.

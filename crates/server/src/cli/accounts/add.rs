@@ -5,10 +5,9 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
 use clap::Args;
-use domain::accounts::account::Account;
 use engine::AuditContext;
 use engine::accounts;
-use engine::accounts::{CreateAccountError, NewAccountRequest, Verification, VerificationError};
+use engine::accounts::{CreateAccountError, NewAccountRequest, Verification};
 use engine::ports::StoreErrorKind;
 use secrecy::SecretString;
 use serde_json::json;
@@ -19,7 +18,7 @@ use super::setup_steps::{Missing, setup_steps};
 use crate::cli::context::CommandContext;
 use crate::cli::name_arg::name;
 use crate::cli::secret_arg::secret;
-use crate::cli::terminal::{print_json, print_line, print_note};
+use crate::cli::terminal::{print_json, print_line};
 use crate::cli::workspace_arg::{Opened, WorkspaceArg};
 
 /// Maximum length of an id of Meta in digits.
@@ -68,9 +67,6 @@ pub(crate) struct AddAccountArgs {
     /// Download linked files and upload them to Meta; `default` uses the setting `media.fetch`
     #[arg(long, value_name = "CHOICE", default_value = "default")]
     fetch_media: FetchMedia,
-    /// Do not verify at Meta that the access token can read the phone number and its WhatsApp Business Account
-    #[arg(long)]
-    no_verify: bool,
     /// Check the account at Meta, like `accounts test`
     #[arg(long)]
     test: bool,
@@ -89,31 +85,6 @@ fn meta_id(text: &str) -> Result<String, String> {
         return Err(format!("must be at most {MAX_META_ID_LENGTH} digits"));
     }
     Ok(text.to_owned())
-}
-
-/// Creates the account. If Meta cannot be reached, the account is created without verification.
-async fn create(opened: &Opened, new: NewAccountRequest) -> anyhow::Result<Account> {
-    let audit = AuditContext::command_line();
-    let mut result = accounts::create_account(&opened.deps, &audit, new.clone()).await;
-    if let Err(CreateAccountError::Verification(VerificationError::Upstream(error))) = &result {
-        print_note(&format!(
-            "the account is added without verification: {}",
-            accounts::upstream_error_message(error)
-        ));
-        let new = NewAccountRequest { verification: Verification::Skipped, ..new };
-        result = accounts::create_account(&opened.deps, &audit, new).await;
-    }
-    match result {
-        Err(CreateAccountError::Store(error)) if error.kind() == StoreErrorKind::Conflict => {
-            bail!("another account with this name or phone number ID was added at the same time")
-        }
-        Err(CreateAccountError::Verification(VerificationError::Refused { field, reason })) => bail!(
-            "the account was not added, because {} was not verified: {reason}. `--no-verify` adds the account without \
-             verification",
-            field.as_str()
-        ),
-        result => result.context("adding the account"),
-    }
 }
 
 impl AddAccountArgs {
@@ -141,9 +112,15 @@ impl AddAccountArgs {
             is_default: self.default,
             is_sandbox: self.sandbox,
             fetches_links: self.fetch_media.choice(),
-            verification: if self.no_verify { Verification::Skipped } else { Verification::Required },
+            // `--test` asks Meta, and reports what it finds.
+            verification: Verification::Skipped,
         };
-        let account = create(&opened, new).await?;
+        let account = match accounts::create_account(&opened.deps, &AuditContext::command_line(), new).await {
+            Err(CreateAccountError::Store(error)) if error.kind() == StoreErrorKind::Conflict => {
+                bail!("another account with this name or phone number ID was added at the same time")
+            }
+            result => result.context("adding the account")?,
+        };
         let checks = if self.test {
             let record = find(&opened, &account.id.to_string())?;
             accounts::test_account(&opened.deps, &record).await.context("testing the account")?
